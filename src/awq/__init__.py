@@ -1,0 +1,1 @@
+"""AWQ INT4 quantisation of Hugging Face checkpoints, layer by layer, with AutoAWQ's public API."""

@@ -1,0 +1,1 @@
+"""Open a package and run it: numpy, tokenizers and jinja2 only; no torch, no TVM, no transformers."""
