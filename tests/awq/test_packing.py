@@ -1,0 +1,31 @@
+"""The GEMM packing against a slow transcription of its definition."""
+
+import numpy as np
+
+from awq.packing import ORDER, dequantize, pack, pack_linear, unpack
+
+
+def test_pack_places_each_value_in_its_nibble():
+    values = np.random.default_rng(0).integers(0, 16, (3, 24), dtype=np.uint8)
+    words = pack(values)
+    assert words.dtype == np.int32
+    for row in range(3):
+        for word in range(3):
+            expected = sum(int(values[row, 8 * word + ORDER[i]]) << (4 * i) for i in range(8))
+            assert int(words[row, word]) & 0xFFFFFFFF == expected
+
+
+def test_unpack_inverts_pack():
+    values = np.random.default_rng(1).integers(0, 16, (64, 40), dtype=np.uint8)
+    assert np.array_equal(unpack(pack(values)), values)
+
+
+def test_dequantize_is_q_minus_zero_times_scale():
+    rng = np.random.default_rng(2)
+    q, zeros = rng.integers(0, 16, (16, 64), dtype=np.uint8), rng.integers(0, 16, (16, 2), dtype=np.uint8)
+    scales = rng.random((16, 2)).astype(np.float16)
+    packed = pack_linear(q, zeros, scales)
+    assert packed.qweight.shape == (64, 2) and packed.qzeros.shape == (2, 2) and packed.scales.shape == (2, 16)
+    weight = dequantize(packed)
+    for n, k in ((0, 0), (3, 31), (3, 32), (15, 63)):
+        assert weight[n, k] == (float(q[n, k]) - float(zeros[n, k // 32])) * np.float32(scales[n, k // 32])
