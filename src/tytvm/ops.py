@@ -1,0 +1,146 @@
+"""The operators that the compiler has kernels of its own for, each with its meaning in plain float32 torch.
+
+Importing this module puts them under `torch.ops.tytvm`, for capture and the rewrites to write and the importer to read;
+importing it again changes nothing. Run eagerly they are the slow, obvious judge of the fast kernels.
+Letters in shapes: S tokens of this step, H heads or the hidden size, KH key-value heads, D and Dv head sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Over the last axis, x / sqrt(mean(x²) + eps) · weight (Zhang and Sennrich 2019); x [..., H], weight [H]."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+def rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions (Su et al. 2021), first half paired with second; x [1,H,S,D], cos and sin [1,S,D]."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos.unsqueeze(1) + torch.cat((-second, first), dim=-1) * sin.unsqueeze(1)
+
+
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) · up (Shazeer 2020), both of one shape."""
+    return torch.nn.functional.silu(gate) * up
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window: int, softcap: float) -> Tensor:
+    """Causal grouped-query attention of `layer`, here over these S tokens alone, as with an empty cache.
+
+    Args:
+        q: [1,H,S,D]; head h reads key-value head h // (H/KH).
+        k: [1,KH,S,D].
+        v: [1,KH,S,Dv].
+        layer: whose cache the compiled program appends k and v to; it changes nothing here.
+        scale: factor of the scores.
+        window: how many of the last tokens a token sees, itself included; 0 is all of them.
+        softcap: scores become softcap · tanh(scores / softcap) (Gemma 2); 0 is off.
+
+    Returns:
+        [1,S,H,Dv].
+    """
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    scores = q @ k.transpose(2, 3) * scale
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    hidden = ~_visible(q.shape[2], window, q.device)
+    return (scores.masked_fill(hidden, -torch.inf).softmax(-1) @ v).transpose(1, 2).contiguous()
+
+
+def _visible(tokens: int, window: int, device: torch.device) -> Tensor:
+    """Whether token s (row) sees token t (column): t ≤ s, and s − t < window if there is a window; bool [S,S]."""
+    distance = torch.arange(tokens, device=device).unsqueeze(1) - torch.arange(tokens, device=device)
+    return (distance >= 0) & (distance < (window or tokens))
+
+
+def all_reduce(x: Tensor) -> Tensor:
+    """The sum of every die's x; in one process there is one die, so x itself (a copy: an operator never aliases)."""
+    return x.clone()
+
+
+def embedding(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
+    """Rows tokens − first of this die's slice of the table, zeros for the tokens of other dies.
+
+    Args:
+        tokens: int64 [1,S].
+        first: int64 [1], the token of the slice's first row.
+        table: [rows, H].
+
+    Returns:
+        float32 [1,S,H].
+    """
+    row = tokens - first
+    here = (row >= 0) & (row < table.shape[0])
+    return table[row.where(here, 0)].float() * here.unsqueeze(-1)
+
+
+def linear_w4(
+    x: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    zero: Tensor,
+    bias: Tensor | None,
+    out_features: int,
+    group_size: int,
+) -> Tensor:
+    """Linear layer of an INT4 weight in its kernel's own layout, x [..., K] to [..., out_features].
+
+    Raises:
+        NotImplementedError: always; only the kernel's file knows the layout.
+    """
+    raise NotImplementedError(
+        f"tytvm::linear_w4 of {out_features} outputs has no eager meaning, its weight is packed for the kernel; "
+        "run the compiled program, or the graph before its weights were packed."
+    )
+
+
+def _like_first(x: Tensor, *others: object) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _attention_shape(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window: int, softcap: float) -> Tensor:
+    return q.new_empty(q.shape[0], q.shape[2], q.shape[1], v.shape[3])
+
+
+def _embedding_shape(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
+    return table.new_empty(*tokens.shape, table.shape[1], dtype=torch.float32)
+
+
+def _linear_w4_shape(
+    x: Tensor,
+    weight: Tensor,
+    scale: Tensor,
+    zero: Tensor,
+    bias: Tensor | None,
+    out_features: int,
+    group_size: int,
+) -> Tensor:
+    return x.new_empty(*x.shape[:-1], out_features)
+
+
+# Each operator: its meaning, and the shape and type of what it returns.
+OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+    "rms_norm": (rms_norm, _like_first),
+    "rope": (rope, _like_first),
+    "swiglu": (swiglu, _like_first),
+    "attention": (attention, _attention_shape),
+    "all_reduce": (all_reduce, _like_first),
+    "embedding": (embedding, _embedding_shape),
+    "linear_w4": (linear_w4, _linear_w4_shape),
+}
+
+
+def _define(name: str, meaning: Callable[..., Tensor], shape: Callable[..., Tensor]) -> None:
+    """Put one operator under `torch.ops.tytvm`, with the schema that its meaning's signature gives."""
+    torch.library.custom_op(f"tytvm::{name}", meaning, mutates_args=()).register_fake(shape)
+
+
+for _name, (_meaning, _shape) in OPERATORS.items():
+    if not hasattr(torch.ops.tytvm, _name):
+        _define(_name, _meaning, _shape)

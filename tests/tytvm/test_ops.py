@@ -1,0 +1,98 @@
+"""The operators' eager meaning against torch's own functions, their shape functions against what they return."""
+
+import importlib
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from tytvm import ops
+
+OPS = torch.ops.tytvm
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def sample(name):
+    """Arguments that fit the operator."""
+    q, k, v = torch.randn(1, 4, 5, 8), torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 6)
+    return {
+        "rms_norm": (torch.randn(1, 5, 8), torch.randn(8), 1e-6),
+        "rope": (q, torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
+        "swiglu": (torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
+        "attention": (q, k, v, 3, 0.25, 2, 30.0),
+        "all_reduce": (torch.randn(1, 5, 8),),
+        "embedding": (torch.tensor([[3, 9, 4]]), torch.tensor([3]), torch.randn(4, 8, dtype=torch.float16)),
+    }[name]
+
+
+@pytest.mark.parametrize("name", [name for name in ops.OPERATORS if name != "linear_w4"])
+def test_shape_function_tells_what_the_meaning_returns(name):
+    arguments = sample(name)
+    real = getattr(OPS, name)(*arguments)
+    mode = FakeTensorMode()
+    fakes = [mode.from_tensor(a) if isinstance(a, torch.Tensor) else a for a in arguments]
+    with mode:
+        fake = getattr(OPS, name)(*fakes)
+    assert (fake.shape, fake.dtype) == (real.shape, real.dtype)
+
+
+def test_importing_again_changes_nothing():
+    importlib.reload(ops)
+    assert OPS.all_reduce(torch.ones(2)).tolist() == [1.0, 1.0]
+
+
+def test_rms_norm_is_torchs():
+    x, weight, eps = sample("rms_norm")
+    torch.testing.assert_close(OPS.rms_norm(x, weight, eps), F.rms_norm(x, (8,), weight, eps))
+
+
+def test_rope_turns_each_pair_by_its_angle():
+    x = torch.randn(1, 4, 5, 8)
+    angle = torch.randn(1, 5, 4)
+    table = torch.cat((angle, angle), -1)
+    out = OPS.rope(x, table.cos(), table.sin())
+    turned = torch.complex(x[..., :4], x[..., 4:]) * torch.polar(torch.ones_like(angle), angle).unsqueeze(1)
+    torch.testing.assert_close(out, torch.cat((turned.real, turned.imag), -1))
+
+
+def test_swiglu_is_gate_times_its_sigmoid_times_up():
+    gate, up = sample("swiglu")
+    torch.testing.assert_close(OPS.swiglu(gate, up), gate * gate.sigmoid() * up)
+
+
+@pytest.mark.parametrize("window", [0, 1, 3, 5, 100])
+def test_attention_is_torchs_with_the_mask_of_the_window(window):
+    q, k, v = sample("attention")[:3]
+    tokens = range(5)
+    mask = torch.tensor([[t <= s and (window == 0 or s - t < window) for t in tokens] for s in tokens])
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=0.25, enable_gqa=True)
+    torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, window, 0.0), expected.transpose(1, 2))
+
+
+def test_softcap_bounds_the_scores():
+    q, k, v = sample("attention")[:3]
+    nearly_even = OPS.attention(q, k, v, 0, 1000.0, 0, 1e-6)
+    running_mean = v.cumsum(2) / torch.arange(1, 6).view(1, 1, 5, 1)
+    torch.testing.assert_close(nearly_even, running_mean.repeat_interleave(2, 1).transpose(1, 2), atol=1e-4, rtol=1e-4)
+
+
+def test_embedding_of_another_dies_token_is_zero():
+    tokens, first, table = sample("embedding")
+    out = OPS.embedding(tokens, first, table)
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(out[0], torch.stack((table[0], torch.zeros(8).half(), table[1])).float())
+
+
+def test_packed_linear_has_a_shape_but_no_eager_meaning():
+    x, packed = torch.randn(1, 5, 64), torch.zeros(1, dtype=torch.uint8)
+    with pytest.raises(NotImplementedError, match="run the compiled program"):
+        OPS.linear_w4(x, packed, packed, packed, None, 48, 32)
+    mode = FakeTensorMode()
+    with mode:
+        x, packed = mode.from_tensor(x), mode.from_tensor(packed)
+        assert OPS.linear_w4(x, packed, packed, packed, None, 48, 32).shape == (1, 5, 48)
