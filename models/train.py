@@ -197,7 +197,7 @@ def main() -> None:
     """Trains, saves, and says where."""
     args = arguments()
     torch.manual_seed(args.seed)
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision("medium")  # bfloat16 products, float32 sums: a third faster on a CPU with AMX
     tokenizer, training, validation = token_streams(args.corpus, args.seed)
     model = Qwen2ForCausalLM(configuration()).to(args.device)
     add_dropout(model, args.dropout)
