@@ -1,6 +1,8 @@
 """A small byte-level BPE tokenizer with a ChatML template, made from text."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -51,3 +53,11 @@ def chat_tokenizer(bpe: Tokenizer, longest: int) -> Any:
         model_max_length=longest,
         clean_up_tokenization_spaces=False,
     )
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Writes the tokenizer's files, with the class name that older transformers and vLLM know too (5.x has its own)."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

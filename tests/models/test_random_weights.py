@@ -1,0 +1,70 @@
+"""Every config, shrunk and written with random weights, loads in transformers with no tensor missing or left over."""
+
+import filecmp
+
+import pytest
+import torch
+from random_weights import repeated, write_random_checkpoint
+from small_config import CONFIGS, small_config
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from awq.checkpoint import Checkpoint
+
+FLOAT = torch.float32
+
+
+def load(folder):
+    model, report = AutoModelForCausalLM.from_pretrained(folder, dtype=FLOAT, output_loading_info=True)
+    return model.eval(), report
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_small_checkpoint_loads_and_runs(name, tmp_path):
+    write_random_checkpoint(small_config(name), tmp_path, "bfloat16")
+    model, report = load(tmp_path)
+    assert not any(report.values()), report
+    assert set(model.state_dict()) - set(Checkpoint.open(tmp_path).tensors) <= {"lm_head.weight"}
+    with torch.no_grad():
+        logits = model(torch.arange(20)[None] * 7).logits[0]
+    assert logits.isfinite().all()
+    assert 0.05 < logits.std() < 20
+    assert len(set(logits.argmax(-1).tolist())) > 1
+
+
+def test_weights_depend_on_the_seed_alone(tmp_path):
+    config = small_config("Qwen3-0.6B")
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        write_random_checkpoint(config, tmp_path / folder, seed=seed)
+    a, b, c = (tmp_path / folder / "model.safetensors" for folder in "abc")
+    assert filecmp.cmp(a, b, shallow=False)
+    assert not filecmp.cmp(a, c, shallow=False)
+
+
+def test_shards_hold_the_same_tensors(tmp_path):
+    config = small_config("Llama-3.1-8B")
+    write_random_checkpoint(config, tmp_path / "one")
+    write_random_checkpoint(config, tmp_path / "many", shard=1_000_000)
+    assert len(list((tmp_path / "many").glob("model-*.safetensors"))) > 2
+    one, many = Checkpoint.open(tmp_path / "one"), Checkpoint.open(tmp_path / "many")
+    assert list(one) == list(many)
+    assert all((one.read(name) == many.read(name)).all() for name in one)
+
+
+def test_repeated_wraps_around():
+    parts = repeated(torch.arange(5).numpy(), 3, 9)
+    assert [int(value) for part in parts for value in part] == [3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+@pytest.mark.parametrize("vocabulary", [300, 5000])
+def test_tokenizer_covers_the_vocabulary(vocabulary, tmp_path):
+    write_random_checkpoint(small_config("Qwen2-0.5B") | {"vocab_size": vocabulary}, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert len(tokenizer) == vocabulary
+    assert tokenizer.decode(tokenizer("Grüße, world")["input_ids"]) == "Grüße, world"
+    assert all(tokenizer.decode([token]) for token in range(3, vocabulary))
+    assert max(tokenizer.apply_chat_template([{"role": "user", "content": "x"}])["input_ids"]) < vocabulary
+
+
+def test_too_small_a_vocabulary_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="vocabulary of 100 is too small"):
+        write_random_checkpoint(small_config("Qwen2-0.5B") | {"vocab_size": 100}, tmp_path)
