@@ -1,0 +1,39 @@
+# Each target sets up what it needs: `make quickstart` and `make test` work as the first command on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH := torch==2.13.0
+
+.PHONY: help quickstart test lint bench
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+quickstart: $(READY)  ## quantise, compile for 2 dies and run the small trained model; leaves out/quickstart
+	$(BIN)/python scripts/quickstart.py
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## tokens per second of the quickstart's package beside what the memory gives
+	@test -d out/quickstart/2die || $(MAKE) --no-print-directory quickstart
+	$(BIN)/python scripts/bench.py out/quickstart/2die
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "TyLLM needs Python 3.11 or newer, and $(PYTHON) is older or absent: make PYTHON=python3.12 ..."; exit 1; }
+	@command -v $${CC:-cc} gcc clang >/dev/null || \
+	  { echo "No C compiler found, and compiling a model needs one: install gcc (Debian: apt-get install gcc libc6-dev) or set CC."; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python has no venv module here: install it (Debian: apt-get install python3-venv)."; exit 1; }
+	@echo "Installing into $(VENV): torch, TVM, transformers. This takes a few minutes, once."
+	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/pip install --quiet "$(TORCH)"
+	@$(BIN)/pip install --quiet --editable ".[compile,dev]"
+	@touch $@

@@ -1,0 +1,93 @@
+"""`tyllm compile`: a checkpoint to a package that runs, ahead of time."""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tyllm.cli.extras import COMPILE_MODULES, require
+from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
+from tyllm.cli.output import emit, folder_bytes, size
+from tyllm.cli.progress import progress
+
+
+class Activations(StrEnum):
+    """What the inputs of an INT4 linear layer are rounded to."""
+
+    INT8 = "int8"
+    FLOAT16 = "float16"
+
+
+class Quantize(StrEnum):
+    """Quantisation of float weights while compiling."""
+
+    RTN = "rtn"
+
+
+def whole_numbers(text: str) -> list[int]:
+    """The numbers of '1,8'."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers such as 1,8") from None
+
+
+def compile_(
+    checkpoint: Checkpoint,
+    output: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUTPUT", help="The folder to write; CHECKPOINT-AOT/Ndie if left out."),
+    ] = None,
+    dies: Annotated[int, typer.Option(help="Dies to split the model over: 1, 2, 3, 4 or 8.")] = 1,
+    seq_lens: Annotated[str, typer.Option(help="Tokens per step: one for decoding, larger ones for prompts.")] = "1,8",
+    max_kv_cache_size: Annotated[int, typer.Option(help="Tokens that a conversation can hold.")] = 4096,
+    embedding_as_input: Annotated[
+        bool, typer.Option("--embedding-as-input", help="Take embeddings, not tokens; the table is saved apart.")
+    ] = False,
+    activations: Annotated[Activations, typer.Option(help="Inputs of INT4 linear layers.")] = Activations.INT8,
+    quantize: Annotated[
+        Quantize | None, typer.Option(help="Round float weights to INT4 on the way; for a look, AWQ reads better.")
+    ] = None,
+    group_size: Annotated[int, typer.Option(help="Group size of --quantize.")] = 128,
+    target: Annotated[str, typer.Option(help="The machine that will run it; native is this one.")] = "native",
+    overwrite: Overwrite = False,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compile a checkpoint for one or more dies.
+
+    Example: `tyllm compile Qwen1.5-1.8B-AWQ-INT4 --dies 4 --seq-lens 1,8`
+    """
+    numbers = whole_numbers(seq_lens)
+    require("compile", COMPILE_MODULES)
+    output = output or checkpoint.with_name(f"{checkpoint.resolve().name}-AOT") / f"{dies}die"
+    from tyllm.build_util import build_and_compile_llm
+
+    started = time.monotonic()
+    with progress("compile") as report:
+        package = build_and_compile_llm(
+            model_path=checkpoint,
+            artifacts_path=output,
+            max_kv_cache_size=max_kv_cache_size,
+            seq_len_list=numbers,
+            dev_count=dies,
+            embedding_as_input=embedding_as_input,
+            activations=activations.value,
+            quantize=quantize.value if quantize else None,
+            group_size=group_size,
+            target=target,
+            trust_remote_code=trust_remote_code,
+            overwrite=overwrite,
+            progress=report,
+        )
+    total, seconds = folder_bytes(package), round(time.monotonic() - started, 3)
+
+    def draw(console: Console) -> None:
+        console.print(f"{package}: {size(total)} for {dies} dies, in {seconds:.1f} s", markup=False)
+        console.print(f"Run it: tyllm run {package} 'Once upon a time'", markup=False)
+
+    emit({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)

@@ -1,0 +1,87 @@
+"""What lies in a package: parameters, programs, steps and buffers per die, from its JSON files and headers."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tyllm.cli.output import folder_bytes
+from tyllm.package import BufferConfig, Die, Manifest, Params, Program
+from tyllm.package.check import check_agreement, check_files, existing_folder
+from tyllm.package.json_file import fields_of, read_json
+from tyllm.package.layout import PROGRAM, code_file, constants_file, params_file
+
+JsonObject = dict[str, Any]
+
+
+def contents(path: Path) -> JsonObject:
+    """Describe a package, of whatever CPU, without loading code from it.
+
+    Returns:
+        The manifest but for `dies` and `files`; `package`; `bytes`, of all files; `kv_capacity`; and `dies`: for each
+        its rows of the vocabulary, KV bytes, `params_bytes` by dtype, and by sequence length the bytes of code,
+        constants, arena and io, and its steps by kernel.
+
+    Raises:
+        PackageError: no package, or one of another version, with files missing or JSON that contradicts itself.
+    """
+    folder = existing_folder(path)
+    manifest, buffers = Manifest.read(folder), BufferConfig.read(folder)
+    check_files(folder, manifest)
+    check_agreement(folder, manifest, buffers)
+    steps = _steps(folder / PROGRAM)
+    return {
+        "package": str(folder),
+        **{name: value for name, value in asdict(manifest).items() if name != "files"},
+        "bytes": folder_bytes(folder),
+        "kv_capacity": buffers.kv_capacity,
+        "dies": [_die(folder, die, steps) for die in buffers.dies],
+    }
+
+
+def _steps(path: Path) -> dict[tuple[int, int], list[JsonObject]]:
+    """The steps of body and head by die and sequence length."""
+    raw = read_json(path)
+    with fields_of(path):
+        return {
+            (int(die["die"]), int(seq_len)): [*program["body"], *program["head"]]
+            for die in raw["dies"]
+            for seq_len, program in die["programs"].items()
+        }
+
+
+def _die(folder: Path, die: Die, steps: Mapping[tuple[int, int], list[JsonObject]]) -> JsonObject:
+    return {
+        "die": die.die,
+        "vocabulary": list(die.vocabulary),
+        "kv_bytes": die.kv_bytes,
+        "params_bytes": dtype_bytes(folder / params_file(die.die)),
+        "programs": {
+            str(seq_len): {
+                "code_bytes": (folder / code_file(die.die, seq_len)).stat().st_size,
+                "constants_bytes": dtype_bytes(folder / constants_file(die.die, seq_len)),
+                **_program(program, steps.get((die.die, seq_len), [])),
+            }
+            for seq_len, program in die.programs.items()
+        },
+    }
+
+
+def _program(program: Program, steps: list[JsonObject]) -> JsonObject:
+    return {
+        "arena_bytes": program.arena_bytes,
+        "io_bytes": program.io_bytes,
+        "steps": len(steps),
+        "barriers": sum(bool(step["barrier_before"]) for step in steps),
+        "bytes_read": sum(step["cost"]["bytes_read"] for step in steps),
+        "kernels": dict(Counter(step["kernel"] for step in steps).most_common()),
+    }
+
+
+def dtype_bytes(path: Path) -> dict[str, int]:
+    """Bytes of the tensors in a .params file by dtype; raises `PackageError` where it is damaged."""
+    total: Counter[str] = Counter()
+    for tensor in Params(path).tensors.values():
+        total[tensor.dtype.name] += tensor.nbytes
+    return dict(total)

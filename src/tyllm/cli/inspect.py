@@ -1,0 +1,86 @@
+"""`tyllm inspect`: what is in a package, without running any of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tyllm.cli.options import Debug, Json, Package
+from tyllm.cli.output import emit, size
+
+
+def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> None:
+    """Show what is in a package: sizes per die, dtypes, steps, buffers, where it came from.
+
+    Example: `tyllm inspect out/quickstart/2die`
+    """
+    from tyllm.cli.contents import contents
+
+    report = contents(package)
+
+    def draw(console: Console) -> None:
+        _provenance(console, report)
+        console.print(_dies(report))
+        console.print(_programs(report))
+        console.print(_kernels(report))
+
+    emit(report, as_json, draw)
+
+
+def _provenance(console: Console, report: Mapping[str, Any]) -> None:
+    quantization, target, source = report["quantization"], report["target"], report["source"]
+    method = "none" if not quantization else "{method} INT{bits}, groups of {group_size}".format(**quantization)
+    rows = {
+        "package": f"{report['package']}, {size(report['bytes'])}, format version {report['format_version']}",
+        "model": f"{report['architecture']}, {report['layers']} layers, hidden {report['hidden_size']}, "
+        f"vocabulary {report['vocab_size']}",
+        "quantisation": f"{method}; activations {report['activations']}",
+        "compiled for": f"{len(report['dies'])} dies, {target['name']} ({target['triple']}), sequence lengths "
+        f"{', '.join(map(str, report['seq_lens']))}, {report['max_kv_cache_size']} tokens of KV cache",
+        "made from": f"{source['checkpoint']} (config.json {source['config_sha256'][:12]})",
+        "built with": ", ".join(f"{name} {version}" for name, version in report["built_with"].items()),
+    }
+    for name, text in rows.items():
+        console.print(f"[bold]{name:13}[/] ", end="")
+        console.print(text, markup=False)
+
+
+def _dtypes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{dtype} {size(count)}" for dtype, count in sizes.items()) or "none"
+
+
+def _dies(report: Mapping[str, Any]) -> Table:
+    table = Table("die", "vocabulary", "parameters by dtype", "KV cache", title="Dies")
+    for die in report["dies"]:
+        rows = "–".join(map(str, die["vocabulary"]))
+        table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), size(die["kv_bytes"]))
+    return table
+
+
+def _programs(report: Mapping[str, Any]) -> Table:
+    titles = ("die", "seq_len", "code", "constants", "arena", "io", "steps", "barriers", "reads a pass")
+    table = Table(*titles, title="Programs")
+    for die in report["dies"]:
+        for seq_len, program in die["programs"].items():
+            table.add_row(
+                str(die["die"]),
+                seq_len,
+                size(program["code_bytes"]),
+                _dtypes(program["constants_bytes"]),
+                size(program["arena_bytes"]),
+                size(program["io_bytes"]),
+                str(program["steps"]),
+                str(program["barriers"]),
+                size(program["bytes_read"]),
+            )
+    return table
+
+
+def _kernels(report: Mapping[str, Any]) -> Table:
+    """Steps by kernel of die 0; the dies differ in shapes, not in steps."""
+    programs = report["dies"][0]["programs"]
+    table = Table("kernel", *(f"seq_len {seq_len}" for seq_len in programs), title="Steps of die 0")
+    for kernel in dict.fromkeys(name for program in programs.values() for name in program["kernels"]):
+        table.add_row(kernel, *(str(program["kernels"].get(kernel, 0)) for program in programs.values()))
+    return table

@@ -1,0 +1,79 @@
+"""Progress on stderr: a bar with the time left on a terminal, a line every few seconds anywhere else."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+LINE_EVERY_S = 2.0
+
+
+class Report(Protocol):
+    """What a long task calls: `done` of `total` units are finished, `what` is being worked on."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show the new state."""
+
+
+@contextmanager
+def progress(title: str, stream: TextIO | None = None) -> Iterator[Report]:
+    """Draw the progress of the task `title` until the block ends.
+
+    Args:
+        title: one word for the whole task.
+        stream: where to draw; stderr when None.
+    """
+    stream = sys.stderr if stream is None else stream
+    if stream.isatty():
+        with _bar(title, stream) as report:
+            yield report
+    else:
+        yield _Lines(title, stream)
+
+
+@contextmanager
+def _bar(title: str, stream: TextIO) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+    )
+    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task(title, total=None, what="")
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, what=what)
+
+
+class _Lines:
+    """One line whenever `LINE_EVERY_S` have passed: quick tasks print nothing, logs stay short."""
+
+    def __init__(self, title: str, stream: TextIO) -> None:
+        self.title, self.stream = title, stream
+        self.started = self.printed = time.monotonic()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if now - self.printed < LINE_EVERY_S:
+            return
+        self.printed = now
+        left = f", {seconds_left(done, total, now - self.started):.0f} s left" if done else ""
+        print(f"{self.title}: {done}/{total} {what}{left}", file=self.stream, flush=True)
+
+
+def seconds_left(done: int, total: int, elapsed: float) -> float:
+    """Seconds that the rest will take at the pace of the `done` units so far."""
+    return max(0.0, (total - done) * elapsed / done)

@@ -1,0 +1,30 @@
+"""`tyllm verify`: hash every byte of a package and compare it with the manifest."""
+
+import time
+
+from rich.console import Console
+
+from tyllm.cli.options import Debug, Json, Package
+from tyllm.cli.output import emit, size
+from tyllm.cli.progress import progress
+
+
+def verify(package: Package, as_json: Json = False, debug: Debug = False) -> None:
+    """Check every file of a package against its manifest, and that this machine can run it.
+
+    Example: `tyllm verify out/quickstart/2die`
+    """
+    from tyllm.package import verify_package
+    from tyllm.package.cpu import check_cpu
+
+    started = time.monotonic()
+    with progress("verify") as report:
+        manifest = verify_package(package, report)
+    check_cpu(package, manifest.target)
+    count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
+    seconds = round(time.monotonic() - started, 3)
+
+    def draw(console: Console) -> None:
+        console.print(f"{package} is sound: {count} files, {size(total)}, in {seconds:.1f} s", markup=False)
+
+    emit({"package": str(package), "sound": True, "files": count, "bytes": total, "seconds": seconds}, as_json, draw)

@@ -1,0 +1,24 @@
+"""Results as JSON or as text, and sizes that read well."""
+
+import json
+
+import pytest
+
+from tyllm.cli.output import emit, size
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB"), (5 << 50, "5120.0 TiB")]
+)
+def test_size(count, text):
+    assert size(count) == text
+
+
+def test_json_is_the_whole_of_stdout(capsys):
+    emit({"text": "naïve"}, True, lambda console: console.print("not this"))
+    assert json.loads(capsys.readouterr().out) == {"text": "naïve"}
+
+
+def test_a_person_gets_text(capsys):
+    emit({"text": "x"}, False, lambda console: console.print("hello"))
+    assert capsys.readouterr().out == "hello\n"
