@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from measure import loss_on
-from tokenizer import END_OF_TEXT, TURN_END, chat_tokenizer, train_bpe
+from tokenizer import END_OF_TEXT, TURN_END, chat_tokenizer, save_tokenizer, train_bpe
 from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
 
 VOCABULARY = 4096
@@ -155,22 +155,13 @@ def train(
     return curve
 
 
-def name_the_class(path: Path) -> None:
-    """Gives the tokenizer the class name that older transformers and vLLM know too (5.x writes its own)."""
-    config = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(
-        json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}, indent=2) + "\n", encoding="utf-8"
-    )
-
-
 def save(model: Any, tokenizer: Any, curve: list[dict[str, float]], args: argparse.Namespace) -> None:
     """Writes the float16 checkpoint, the tokenizer, and beside them training.json: settings and curve."""
     ends = tokenizer.convert_tokens_to_ids([TURN_END, END_OF_TEXT])
     model.config.eos_token_id, model.config.pad_token_id = ends
     model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1])
     model.half().save_pretrained(args.output)
-    tokenizer.save_pretrained(args.output)
-    name_the_class(args.output / "tokenizer_config.json")
+    save_tokenizer(tokenizer, args.output)
     (args.output / "model.safetensors").chmod(0o644)
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     record = {"settings": settings, "parameters": model.num_parameters(), "curve": curve}
