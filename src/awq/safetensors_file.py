@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+PIECE = 1 << 26  # bytes of a tensor looked at in one go
 MAX_HEADER = 100_000_000  # bytes, the limit of the reference implementation
 
 
@@ -63,6 +64,15 @@ class TensorInfo:
         if not self.nbytes:
             return np.empty(self.shape, DTYPES[self.dtype])
         return np.memmap(self.file, DTYPES[self.dtype], mode="c", offset=self.offset, shape=self.shape)
+
+    def pieces(self) -> Iterator[Array]:
+        """The tensor by blocks of rows, so that a large one never lies in memory as a whole."""
+        if not self.shape:
+            yield self.read()
+            return
+        rows = max(1, PIECE * self.shape[0] // max(1, self.nbytes))
+        for start in range(0, self.shape[0], rows):
+            yield self.read()[start : start + rows]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,208 @@
+"""The objects behind `AutoAWQForCausalLM`: a model to be quantised, and a quantised one to be tried."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from awq.checkpoint import Checkpoint
+from awq.errors import OutputError, SettingError
+from awq.progress import Progress, bar_unless
+from awq.settings import QuantConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from awq.calibration import Source
+    from awq.recipe import Recipe
+
+METHODS = ("awq", "rtn")
+
+
+class AwqModel:
+    """A float checkpoint to quantise: `quantize` writes parts into a work folder, `save_quantized` gathers them."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str | None = None, trust_remote_code: bool = False) -> None:
+        self.checkpoint = checkpoint
+        self.trust_remote_code = trust_remote_code
+        self.device = device
+        self.quant_config = QuantConfig()
+        self.is_quantized = False
+        self._parts: list[Path] = []
+        self._work: Path | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The checkpoint's config.json."""
+        return self.checkpoint.config
+
+    def quantize(
+        self,
+        tokenizer: Any = None,
+        quant_config: Mapping[str, Any] | None = None,
+        calib_data: Source = None,
+        split: str = "train",
+        text_column: str = "text",
+        duo_scaling: bool = True,
+        export_compatible: bool = False,
+        apply_clip: bool = True,
+        n_parallel_calib_samples: int | None = None,
+        max_calib_samples: int | None = None,
+        max_calib_seq_len: int | None = None,
+        max_chunk_memory: int | None = None,
+        *,
+        method: str = "awq",
+        quant_path: str | Path | None = None,
+        work_dir: str | Path | None = None,
+        max_search_tokens: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Quantise layer by layer; in memory are one layer in float32 and the calibration's hidden states.
+
+        Every finished layer is written to the work folder at once. Give `quant_path` (or `work_dir`), and a run that
+        was killed goes on at its last finished layer when it is started again with the same settings, and ends in the
+        same bytes; with neither the folder is a temporary one. Layers see what the original float layers before them
+        give, as in AutoAWQ.
+
+        Args:
+            tokenizer: encodes calibration text; by default the one beside the checkpoint.
+            quant_config: AutoAWQ's dictionary, see `QuantConfig`.
+            calib_data: texts, lists of token ids, a text file or a dataset; by default the bundled text.
+            split: split of the dataset.
+            text_column: column of the dataset.
+            duo_scaling: let weights have a say in the scales beside activations.
+            export_compatible: must be False.
+            apply_clip: search clipping limits.
+            n_parallel_calib_samples: samples that go through a layer at a time; by default about 2048 tokens' worth.
+            max_calib_samples: by default 16 on a CPU, 128 on a GPU.
+            max_calib_seq_len: tokens per sample; by default 256 on a CPU, 512 on a GPU.
+            max_chunk_memory: accepted for AutoAWQ's sake; `max_search_tokens` bounds memory here.
+            method: "awq", or "rtn" for rounding to nearest, which needs no calibration.
+            quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
+            work_dir: another place for the work.
+            max_search_tokens: calibration tokens replayed for every scale; by default 1024 on a CPU, all on a GPU.
+            progress: called with (steps done, steps in all, what is being done); by default a bar on a terminal.
+
+        Raises:
+            SettingError: a setting that cannot work.
+            CalibrationError: the calibration data cannot be used.
+            CheckpointError: the weights contradict config.json, or one is NaN, infinite or beyond float16.
+            UnsupportedError: transformers does not know the model, or it is no dense decoder.
+            OutputError: the output folder exists, or the work folder cannot be written.
+        """
+        if method not in METHODS:
+            raise SettingError(f"method is {method!r}; use 'awq' or 'rtn'.")
+        if export_compatible:
+            raise SettingError("export_compatible is True, but only packed weights are written; use False.")
+        self.quant_config = QuantConfig.from_dict(quant_config)
+        work_path = self._work_path(quant_path, work_dir)
+        from awq.recipe import Recipe, calibration_budget
+
+        budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
+        samples = self._samples(method, tokenizer, calib_data, budget.samples, budget.length, split, text_column)
+        batch = n_parallel_calib_samples or max(1, budget.batch_tokens // max(1, samples.shape[1]))
+        recipe = Recipe(self.quant_config, method, samples, duo_scaling, apply_clip, budget.search_tokens, batch)
+        with bar_unless(progress) as report:
+            self._run(recipe, work_path, report)
+
+    def _device(self) -> torch.device:
+        """Where to compute."""
+        import torch
+
+        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
+        """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
+        if quant_path is not None:
+            from awq.output_folder import refuse_existing
+
+            refuse_existing(Path(quant_path))
+        if work_dir is not None:
+            return Path(work_dir)
+        if quant_path is not None:
+            return Path(quant_path).with_name(f"{Path(quant_path).name}.partial")
+        self._temporary = tempfile.TemporaryDirectory(prefix="awq-")
+        return Path(self._temporary.name)
+
+    def _samples(
+        self, method: str, tokenizer: Any, source: Source, count: int, length: int, split: str, text_column: str
+    ) -> torch.Tensor:
+        """Calibration tokens, none for a method that needs none."""
+        import torch
+
+        from awq.calibration import calibration_samples
+
+        if method == "rtn":
+            return torch.empty((0, 0), dtype=torch.int64)
+        if tokenizer is None:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(self.checkpoint.path, trust_remote_code=self.trust_remote_code)
+        vocabulary = int(self.config.get("vocab_size") or self.config["text_config"]["vocab_size"])
+        return calibration_samples(source, tokenizer, count, length, vocabulary, split, text_column)
+
+    def _run(self, recipe: Recipe, work_path: Path, report: Progress) -> None:
+        """Quantise into the work folder."""
+        import torch
+
+        from awq.quantizer import Quantizer
+        from awq.skeleton import Skeleton
+        from awq.work_folder import WorkFolder
+
+        skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
+        quantizer = Quantizer(skeleton, recipe, WorkFolder(work_path), report)
+        quantizer.check()
+        quantizer.work.open(recipe.fingerprint(self.checkpoint))
+        with torch.no_grad():
+            quantizer.run()
+        self._work = work_path
+        self._parts = [quantizer.work.file(part) for part in quantizer.parts()]
+        self.is_quantized = True
+
+    def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
+        """Gather the quantised parts into the new folder `save_dir`, which appears whole by a rename at the end.
+
+        Beside the weights it holds config.json, and generation config, chat template and tokenizer files if the
+        checkpoint has them. The work folder is removed; until then the disk holds the quantised weights twice.
+
+        Args:
+            save_dir: a path where nothing is yet.
+            safetensors: must be True.
+            shard_size: largest weight file, such as "5GB".
+
+        Raises:
+            OutputError: `save_dir` exists or cannot be written, or nothing was quantised.
+            SettingError: `shard_size` is no size.
+        """
+        from awq.output_folder import write_output
+        from awq.work_folder import WorkFolder
+
+        if not safetensors:
+            raise SettingError("safetensors is False, but only safetensors files are written; use True.")
+        if self._work is None:
+            raise OutputError("There is nothing to save: call quantize first, and save_quantized once after it.")
+        write_output(Path(save_dir), self._parts, self.checkpoint, self.quant_config, shard_size)
+        WorkFolder(self._work).remove()
+        self._work = None
+
+
+class DequantizedModel:
+    """A quantised checkpoint as a float32 Hugging Face `model`, which calls and generates."""
+
+    def __init__(self, path: Path, trust_remote_code: bool = False) -> None:
+        from awq.dequantize import load_dequantized
+
+        self.model = load_dequantized(path, trust_remote_code=trust_remote_code)
+        self.config = self.model.config
+        self.is_quantized = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Hugging Face's forward."""
+        return self.model(*args, **kwargs)
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """Hugging Face's `generate`."""
+        return self.model.generate(*args, **kwargs)

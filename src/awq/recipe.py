@@ -1,0 +1,77 @@
+"""Everything that decides what a quantised checkpoint will hold, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+
+from awq.checkpoint import Checkpoint
+from awq.settings import QuantConfig
+
+REVISION = 1  # of the algorithm: counted up when the same recipe begins to give other bytes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to quantise.
+
+    Attributes:
+        config: the format.
+        method: "awq", or "rtn" for rounding to nearest without any search.
+        samples: calibration tokens int64 [n, T]; empty for "rtn".
+        duo_scaling: let weights have a say in the scales beside activations.
+        apply_clip: search clipping limits.
+        search_tokens: at most so many calibration tokens are replayed for each scale tried.
+        batch: samples that go through a layer at a time.
+    """
+
+    config: QuantConfig
+    method: str
+    samples: torch.Tensor
+    duo_scaling: bool = True
+    apply_clip: bool = True
+    search_tokens: int = 1024
+    batch: int = 8
+
+    @property
+    def search_step(self) -> int:
+        """Every so-manieth sample is replayed in the scale search."""
+        count, length = self.samples.shape
+        return max(1, -(-int(count) * int(length) // self.search_tokens))
+
+    def fingerprint(self, checkpoint: Checkpoint) -> str:
+        """A digest of the recipe and the checkpoint: runs with the same one write the same bytes."""
+        digest = hashlib.sha256(self.samples.numpy().tobytes())
+        settings = {key: value for key, value in asdict(self).items() if key != "samples"}
+        tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
+        files = [
+            (f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in {t.file for t in checkpoint.tensors.values()}
+        ]
+        digest.update(json.dumps([REVISION, settings, checkpoint.config, tensors, sorted(files)]).encode())
+        return digest.hexdigest()
+
+
+class Budget(NamedTuple):
+    """How much calibration: samples, tokens per sample, tokens replayed for each scale, tokens in a layer at a time."""
+
+    samples: int
+    length: int
+    search_tokens: int
+    batch_tokens: int
+
+
+ON_CPU = Budget(16, 256, 1024, 2048)  # minutes, not hours, for a 1.8B model on two cores
+ON_GPU = Budget(128, 512, 128 * 512, 8192)  # as much as AutoAWQ
+
+
+def calibration_budget(
+    device: torch.device, samples: int | None, length: int | None, search_tokens: int | None
+) -> Budget:
+    """The device's default budget with what the user chose in its place."""
+    default = ON_CPU if device.type == "cpu" else ON_GPU
+    chosen = (samples or default.samples, length or default.length, search_tokens or default.search_tokens)
+    return Budget(*chosen, default.batch_tokens)

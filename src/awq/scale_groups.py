@@ -1,0 +1,166 @@
+"""Finds in a decoder layer which weights can share a scale: some outputs divided by it, the next inputs multiplied.
+
+Nothing is known about families. The layer runs once with random weights; linear layers that read the same tensor belong
+together; a norm that wrote that tensor, or else a linear layer beside them, is a candidate to be divided. A candidate
+is taken only if random scales leave the output of the layer as it was, which also proves that nobody else reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import torch
+from torch import nn
+
+TOLERANCE = 1e-4  # of the output's norm; float32 noise is a hundred times less, a wrong candidate a hundred times more
+NORM_OFFSETS = (0.0, 1.0)  # a norm multiplies by its weight, or by 1 + weight as Gemma's
+
+
+@dataclass(frozen=True)
+class ScaleGroup:
+    """`before`'s outputs are divided by a scale, the inputs of all `linears` multiplied.
+
+    Attributes:
+        before: a norm, or a linear layer whose last outputs are taken.
+        offset: what `before` adds to its weight when it is a norm.
+        linears: every linear layer that reads those outputs.
+        inspect: the module at whose output the rounding error is measured; "" is the whole layer.
+    """
+
+    before: str
+    offset: float
+    linears: tuple[str, ...]
+    inspect: str
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """`inputs`: linear layers by the tensor that they read; `groups`: those that can be scaled, in order of use."""
+
+    inputs: tuple[tuple[str, ...], ...]
+    groups: tuple[ScaleGroup, ...]
+
+
+def find_plan(layer: nn.Module, run: Callable[[], torch.Tensor]) -> LayerPlan:
+    """The plan of `layer`, whose weights become random here; `run` calls it and returns its output [n, T, H]."""
+    randomize(layer)
+    readers, norms, reference = _trace(layer, run)
+    groups = []
+    for tensor, linears in readers.items():
+        for group in _candidates(layer, linears, norms.get(tensor), [n for names in readers.values() for n in names]):
+            if _keeps_function(layer, group, run, reference):
+                groups.append(group)
+                break
+    return LayerPlan(tuple(tuple(names) for names in readers.values()), tuple(groups))
+
+
+def randomize(layer: nn.Module) -> None:
+    """Fill `layer` with random weights that keep activations near 1, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in layer.parameters():
+        values = torch.randn(parameter.shape, generator=generator)
+        values = values / parameter.shape[-1] ** 0.5 if parameter.dim() > 1 else 1 + values / 4
+        parameter.data = values.to(parameter.device)
+
+
+def _trace(
+    layer: nn.Module, run: Callable[[], torch.Tensor]
+) -> tuple[dict[int, list[str]], dict[int, str], torch.Tensor]:
+    """Which linear layers read which tensor, which norm wrote it, and the layer's output; tensors by their address."""
+    readers: dict[int, list[str]] = {}
+    norms: dict[int, str] = {}
+    alive: list[torch.Tensor] = []  # an address names a tensor only while the tensor lives
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            if isinstance(module, nn.Linear):
+                readers.setdefault(inputs[0].data_ptr(), []).append(name)
+                alive.append(inputs[0])
+            elif isinstance(output, torch.Tensor) and is_norm(module):
+                norms[output.data_ptr()] = name
+                alive.append(output)
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in layer.named_modules()]
+    try:
+        return readers, norms, run()
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether `module` itself multiplies by a vector."""
+    weight = module._parameters.get("weight")
+    return weight is not None and weight.dim() == 1
+
+
+def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier: list[str]) -> Iterator[ScaleGroup]:
+    """What may be divided in favour of `linears`: the norm before them, or a linear layer of the same module."""
+    parent = _parent(linears)
+    if norm is not None:
+        for offset in NORM_OFFSETS:
+            yield ScaleGroup(norm, offset, tuple(linears), parent)
+        return
+    inputs = layer.get_submodule(linears[0]).in_features
+    for name in reversed(earlier[: earlier.index(linears[0])]):
+        if _parent([name]) == parent and layer.get_submodule(name).out_features >= inputs:
+            yield ScaleGroup(name, 0.0, tuple(linears), linears[0] if len(linears) == 1 else parent)
+
+
+def _parent(names: list[str]) -> str:
+    """The innermost module that contains all of `names`, "" for the layer itself."""
+    paths = [name.split(".")[:-1] for name in names]
+    return ".".join(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False)))
+
+
+def _keeps_function(
+    layer: nn.Module, group: ScaleGroup, run: Callable[[], torch.Tensor], reference: torch.Tensor
+) -> bool:
+    """Whether scaling `group` at random leaves the layer's output as it was."""
+    weight = layer.get_submodule(group.linears[0]).weight
+    scale = 0.5 + 1.5 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(1)).to(weight.device)
+    with restoring(layer):
+        if before_size(layer, group) < len(scale):
+            return False
+        apply_scale(layer, group, scale)
+        return bool((run() - reference).norm() <= TOLERANCE * reference.norm())
+
+
+@contextmanager
+def restoring(layer: nn.Module) -> Iterator[None]:
+    """Give `layer` its parameters back at the end; inside, they may be replaced but not changed in place."""
+    saved = [(parameter, parameter.data) for parameter in layer.parameters()]
+    try:
+        yield
+    finally:
+        for parameter, data in saved:
+            parameter.data = data
+
+
+def before_size(layer: nn.Module, group: ScaleGroup) -> int:
+    """How many outputs the module before `group` has."""
+    return int(layer.get_submodule(group.before).weight.shape[0])
+
+
+def output_peaks(layer: nn.Module, group: ScaleGroup, count: int) -> torch.Tensor:
+    """The largest magnitude stored for each of the last `count` outputs of the module before `group`."""
+    stored = [parameter.data[-count:].abs() for parameter in layer.get_submodule(group.before).parameters(False)]
+    return torch.stack([values if values.dim() == 1 else values.amax(1) for values in stored]).amax(0)
+
+
+def apply_scale(layer: nn.Module, group: ScaleGroup, scale: torch.Tensor) -> None:
+    """Divide the outputs of `group.before` by `scale` [K] and multiply the inputs of its linears."""
+    for name in group.linears:
+        linear = layer.get_submodule(name)
+        linear.weight.data = linear.weight.data * scale
+    for parameter in layer.get_submodule(group.before).parameters(False):
+        data = parameter.data.clone()
+        last = data[-len(scale) :]
+        last.add_(group.offset).div_(scale if data.dim() == 1 else scale[:, None]).sub_(group.offset)
+        parameter.data = data

@@ -1,0 +1,181 @@
+"""Hugging Face's own model without weights: built on the meta device, filled and emptied one module at a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from awq.checkpoint import Checkpoint
+from awq.errors import CheckpointError, UnsupportedError
+from awq.half import check_range
+
+STALE = re.compile(r"rotary_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A causal language model on the meta device and the names of its parts.
+
+    Attributes:
+        model: the whole model; its parameters hold no data until `fill`.
+        base: the decoder inside it, whose forward turns token ids into hidden states.
+        layers: the decoder layers, in order.
+        prefixes: for each layer the start of its tensors' names, such as "model.layers.0.".
+        head: name of the output projection, such as "lm_head".
+        embedding: name of the embedding's weight.
+        tied: whether the head's weight is the embedding's.
+        checkpoint: where the weights are.
+        device: where `fill` puts them.
+    """
+
+    model: Any
+    base: Any
+    layers: list[Any]
+    prefixes: list[str]
+    head: str
+    embedding: str
+    tied: bool
+    checkpoint: Checkpoint
+    device: torch.device
+
+    @classmethod
+    def build(cls, checkpoint: Checkpoint, device: torch.device, trust_remote_code: bool = False) -> Skeleton:
+        """Build the model of `checkpoint` and compare it with the tensors there; reads no weight.
+
+        Raises:
+            CheckpointError: config.json and the tensors contradict each other.
+            UnsupportedError: transformers does not know the model, or it has no list of decoder layers.
+        """
+        model = build_on_meta(checkpoint, trust_remote_code)
+        name, layers = _find_layers(model)
+        skeleton = cls(
+            model=model,
+            base=model.base_model,
+            layers=list(layers),
+            prefixes=[f"{name}.{index}." for index in range(len(layers))],
+            head=_find_head(model),
+            embedding=_find_embedding(model),
+            tied=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
+            checkpoint=checkpoint,
+            device=device,
+        )
+        skeleton.check_names()
+        return skeleton
+
+    def check_names(self) -> None:
+        """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape."""
+        tied = {f"{self.head}.weight"} if self.tied else set()
+        wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
+        for name, parameter in wanted.items():
+            found = self.checkpoint.info(name).shape
+            if found != tuple(parameter.shape):
+                raise CheckpointError(
+                    f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
+                    "the config and the weights belong to different models."
+                )
+        for name in self.checkpoint:
+            if name not in wanted and name not in tied and not STALE.search(name):
+                raise CheckpointError(
+                    f"{self.checkpoint.path} has the tensor {name}, for which config.json has no place; "
+                    "the config and the weights belong to different models."
+                )
+
+    @property
+    def head_weight(self) -> str:
+        """Name of the tensor that is the head's weight: the embedding's where they are tied."""
+        return self.embedding if self.tied else f"{self.head}.weight"
+
+    def surroundings(self) -> list[str]:
+        """Names of the tensors that belong neither to a decoder layer nor to the head."""
+        inner = (*self.prefixes, f"{self.head}.")
+        return [name for name in self.model.state_dict() if not name.startswith(inner)]
+
+    def outer_modules(self) -> list[tuple[str, nn.Module]]:
+        """The modules outside the decoder layers, with their names in the model."""
+        return [(name, m) for name, m in self.model.named_modules() if not f"{name}.".startswith(tuple(self.prefixes))]
+
+    def fill(self, module: nn.Module, prefix: str) -> None:
+        """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
+        tensors = {name: self.read(prefix + name) for name in module.state_dict()}
+        module.load_state_dict(tensors, assign=True)
+        for inner in module.modules():
+            fill_buffers(self.model, inner, self.device)
+        module.requires_grad_(False)
+
+    def read(self, name: str) -> torch.Tensor:
+        """One tensor as float32 on the device; raises `CheckpointError` for NaN, infinities, or beyond float16."""
+        tensor = self.checkpoint.read_torch(name).to(torch.float32, copy=True)
+        check_range(name, tensor.numpy())
+        return tensor.to(self.device)
+
+    def read_rows(self, name: str, start: int, stop: int, step: int = 1) -> torch.Tensor:
+        """`read` of some rows only."""
+        rows = self.checkpoint.read_torch(name)[start:stop:step].to(torch.float32, copy=True)
+        check_range(name, rows.numpy())
+        return rows.to(self.device)
+
+    @staticmethod
+    def empty(module: nn.Module) -> None:
+        """Drop the weights of `module` again."""
+        module.to("meta")
+
+
+def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
+    """The Hugging Face causal language model of `checkpoint`, without weights; raises `UnsupportedError`."""
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(
+                config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise UnsupportedError(
+            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model ({reason})."
+        ) from error
+    return model.eval()
+
+
+def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
+    """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
+    if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+        for parameter in module.parameters(recurse=False):
+            parameter._is_hf_initialized = True  # keeps _init_weights from overwriting weights that were read
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module._buffers[name] = torch.empty_like(buffer, device=device) if buffer.is_meta else buffer
+        model._init_weights(module)
+
+
+def _find_layers(model: Any) -> tuple[str, nn.ModuleList]:
+    """Name and content of the list of decoder layers: the one as long as the config says."""
+    count = model.config.get_text_config().num_hidden_layers
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return name, module
+    raise UnsupportedError(
+        f"{type(model).__name__} has no list of {count} decoder layers; only decoders are supported."
+    )
+
+
+def _find_embedding(model: Any) -> str:
+    """Name of the embedding's weight."""
+    weight = model.get_input_embeddings().weight
+    return str(next(name for name, parameter in model.named_parameters() if parameter is weight))
+
+
+def _find_head(model: Any) -> str:
+    """Name of the output projection."""
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        if module is head and isinstance(module, nn.Linear):
+            return str(name)
+    raise UnsupportedError(
+        f"{type(model).__name__} has no linear output projection; only language models are supported."
+    )

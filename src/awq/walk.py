@@ -1,0 +1,75 @@
+"""One forward pass of the model, in which each decoder layer, when its turn comes, is handed to a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.observation import Arguments
+from awq.scale_groups import is_norm
+from awq.skeleton import Skeleton, fill_buffers
+
+Visitor = Callable[[int, nn.Module, Arguments], torch.Tensor]  # index, layer, its arguments → its output
+
+
+@dataclass
+class _Visited:
+    """Stands for a decoder layer's `forward`: fills the layer, lets the visitor run it, empties it."""
+
+    skeleton: Skeleton
+    index: int
+    visit: Visitor
+
+    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The visitor's output for the arguments that the model passes."""
+        layer = self.skeleton.layers[self.index]
+        del layer.forward  # uncovers the layer's own, for the visitor
+        hidden = args[0] if args else kwargs.pop("hidden_states")
+        self.skeleton.fill(layer, self.skeleton.prefixes[self.index])
+        output = self.visit(self.index, layer, Arguments(hidden, args[1:], kwargs))
+        self.skeleton.empty(layer)
+        return output
+
+
+@dataclass(frozen=True)
+class LastHidden:
+    """The decoder's output [n, T, H], and the name in the model of the norm that wrote it, if one did."""
+
+    hidden: torch.Tensor
+    norm: str | None
+
+
+def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor) -> LastHidden:
+    """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer.
+
+    The model's own code computes embeddings, masks and positions, so every family gets what it needs.
+    """
+    fill_surroundings(skeleton)
+    for index, layer in enumerate(skeleton.layers):
+        layer.forward = _Visited(skeleton, index, visit)
+    norms: dict[int, str] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+        return lambda module, inputs, output: norms.update({output.data_ptr(): name})
+
+    for name, module in skeleton.outer_modules():
+        if is_norm(module):
+            module.register_forward_hook(watch(name))
+    hidden = skeleton.base(input_ids=samples, use_cache=False).last_hidden_state
+    return LastHidden(hidden, norms.get(hidden.data_ptr()))
+
+
+def fill_surroundings(skeleton: Skeleton) -> None:
+    """Fill what the decoder has beside its layers; the embedding stays a memory map, read row by row."""
+    embedding = skeleton.model.get_input_embeddings()
+    for name in skeleton.surroundings():
+        tensor = skeleton.checkpoint.read_torch(name) if name == skeleton.embedding else skeleton.read(name)
+        owner, _, leaf = name.rpartition(".")
+        setattr(skeleton.model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+    embedding.register_forward_hook(lambda module, inputs, output: output.to(skeleton.device, torch.float32))
+    for _, module in skeleton.outer_modules():
+        fill_buffers(skeleton.model, module, skeleton.device)
