@@ -1,0 +1,53 @@
+"""Rewrites of a captured graph, in order: clutter goes first, then what has a kernel of its own becomes one node.
+
+A rewrite that does not match costs speed, never correctness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import fx
+
+from tytvm.rewrites import cleanup, duplicates, rms_norm, rope, swiglu
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A named change of a graph; `run` makes it in place and returns how often it was made."""
+
+    name: str
+    run: Callable[[fx.Graph], int]
+
+
+REWRITES: tuple[Rewrite, ...] = (
+    Rewrite("cleanup", cleanup.run),  # first: a `to` that changes nothing stands between the nodes of every pattern
+    Rewrite("duplicates", duplicates.run),  # before the fusions: a pattern that names x twice wants the same node twice
+    Rewrite("rms_norm", rms_norm.FUSION.run),  # the fusions share no node, so their order is that of a decoder layer
+    Rewrite("rope", rope.FUSION.run),
+    Rewrite("swiglu", swiglu.FUSION.run),
+)
+
+
+def apply(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """Run every rewrite on the graph, in place, and return the same module.
+
+    Placeholders stay, used or not; `meta["val"]` of every node holds its shape and type, though maybe other strides.
+    `graph_module.meta["rewrites"]` then says how often each rewrite was made: nodes removed, or patterns fused.
+    A graph in which an operator writes to its input stays as it is, since there a node does not stand for one value.
+    """
+    graph = graph_module.graph
+    counts = dict.fromkeys((rewrite.name for rewrite in REWRITES), 0)
+    if not any(map(_writes, graph.nodes)):
+        counts = {rewrite.name: rewrite.run(graph) for rewrite in REWRITES}
+    graph.lint()
+    graph_module.recompile()
+    graph_module.meta["rewrites"] = counts
+    return graph_module
+
+
+def _writes(node: fx.Node) -> bool:
+    """Whether the node's operator changes one of its inputs in place."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and bool(schema.is_mutable)
