@@ -1,0 +1,28 @@
+"""The package: the folder that the compiler makes and the runtime opens. docs/format.md shows it on one screen."""
+
+from tyllm.package.buffer_config import BufferConfig, Die, IoEntry, KvLayer, Program
+from tyllm.package.check import file_entries, verify_package
+from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, Manifest, Target
+from tyllm.package.opened import Package, open_package
+from tyllm.package.params import Params
+from tyllm.package.params_writer import ParamsWriter, write_params
+
+__all__ = [
+    "FORMAT_VERSION",
+    "RUNTIME_ABI",
+    "BufferConfig",
+    "Die",
+    "FileEntry",
+    "IoEntry",
+    "KvLayer",
+    "Manifest",
+    "Package",
+    "Params",
+    "ParamsWriter",
+    "Program",
+    "Target",
+    "file_entries",
+    "open_package",
+    "verify_package",
+    "write_params",
+]

@@ -1,0 +1,131 @@
+"""The buffer configuration: sizes and offsets of what a die holds in memory while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tyllm.errors import PackageError
+from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.layout import BUFFER_CONFIG
+from tyllm.package.manifest import FORMAT_VERSION
+
+IO_TYPES = ("float32", "int64")
+
+
+@dataclass(frozen=True)
+class IoEntry:
+    """A named part of the io region: `offset` in bytes, `shape`, `dtype` as NumPy names it."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one die needs for one sequence length: bytes of arena and io, and the entries of io."""
+
+    arena_bytes: int
+    io_bytes: int
+    io: Mapping[str, IoEntry]
+
+
+@dataclass(frozen=True)
+class KvLayer:
+    """Where a layer's keys [kv_heads, kv_capacity, head_dim] and values [.., v_head_dim] lie in the KV region."""
+
+    k_offset: int
+    v_offset: int
+    kv_heads: int
+    head_dim: int
+    v_head_dim: int
+    dtype: str = "float16"
+
+
+@dataclass(frozen=True)
+class Die:
+    """One die: its rows [start, stop) of the vocabulary, its KV cache, its programs by sequence length."""
+
+    die: int
+    vocabulary: tuple[int, int]
+    kv_bytes: int
+    layers: tuple[KvLayer, ...]
+    programs: Mapping[int, Program]
+
+
+@dataclass(frozen=True)
+class BufferConfig:
+    """The fields of buffer_config.json; `kv_capacity` is max_kv_cache_size and the rows that a padded chunk wants."""
+
+    max_kv_cache_size: int
+    kv_capacity: int
+    seq_lens: tuple[int, ...]
+    dies: tuple[Die, ...]
+    format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> BufferConfig:
+        """The buffer configuration of the package in `folder`; raises `PackageError`."""
+        path = folder / BUFFER_CONFIG
+        raw = read_json(path)
+        with fields_of(path):
+            config = cls(
+                int(raw["max_kv_cache_size"]),
+                int(raw["kv_capacity"]),
+                tuple(int(length) for length in raw["seq_lens"]),
+                tuple(_die(die) for die in raw["dies"]),
+                int(raw["format_version"]),
+            )
+            _check(path, config)
+        return config
+
+    def write(self, folder: Path) -> None:
+        """Write buffer_config.json."""
+        write_json(folder / BUFFER_CONFIG, asdict(self))
+
+
+def _die(raw: Mapping[str, Any]) -> Die:
+    start, stop = raw["vocabulary"]
+    return Die(
+        int(raw["die"]),
+        (int(start), int(stop)),
+        int(raw["kv_bytes"]),
+        tuple(KvLayer(**layer) for layer in raw["layers"]),
+        {int(seq_len): _program(program) for seq_len, program in raw["programs"].items()},
+    )
+
+
+def _program(raw: Mapping[str, Any]) -> Program:
+    io = {name: IoEntry(int(e["offset"]), tuple(e["shape"]), str(e["dtype"])) for name, e in raw["io"].items()}
+    return Program(int(raw["arena_bytes"]), int(raw["io_bytes"]), io)
+
+
+def _check(path: Path, config: BufferConfig) -> None:
+    """Nothing may lie outside its region: the runtime makes views from these numbers."""
+    for die in config.dies:
+        if sorted(die.programs) != sorted(config.seq_lens):
+            _contradiction(path, f"die {die.die} has programs for {sorted(die.programs)}, not {config.seq_lens}")
+        for layer in die.layers:
+            rows = layer.kv_heads * config.kv_capacity * np.dtype(layer.dtype).itemsize
+            ends = layer.k_offset + rows * layer.head_dim, layer.v_offset + rows * layer.v_head_dim
+            if min(layer.k_offset, layer.v_offset) < 0 or max(ends) > die.kv_bytes:
+                _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
+        for program in die.programs.values():
+            for name, entry in program.io.items():
+                if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
+                    _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
+
+
+def _contradiction(path: Path, what: str) -> None:
+    raise PackageError(f"{path} contradicts itself: {what}; compile the model again.")

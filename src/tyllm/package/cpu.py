@@ -1,0 +1,48 @@
+"""Whether code that was compiled for a target may run on this machine's CPU."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+
+from tyllm.errors import PackageError
+from tyllm.package.manifest import Target
+
+CPUINFO = Path("/proc/cpuinfo")
+FLAG_LINES = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)  # x86; aarch64
+ISA_LINE = re.compile(r"^isa\s*:\s*rv\d+([a-z]+)(\S*)$", re.MULTILINE)  # riscv: rv64imafdcv_zba_zbb
+
+
+def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """The flags of this machine's first CPU, as the kernel spells them; empty where it does not say."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    if match := FLAG_LINES.search(text):
+        return frozenset(match[1].split())
+    if match := ISA_LINE.search(text):
+        return frozenset(match[1]) | frozenset(match[2].strip("_").split("_"))
+    return frozenset()
+
+
+def _plain(flag: str) -> str:
+    """LLVM writes avx512vnni and sse4.2 where the kernel writes avx512_vnni and sse4_2."""
+    return re.sub(r"[._-]", "", flag.lower())
+
+
+def check_cpu(folder: Path, target: Target) -> None:
+    """Raise `PackageError` unless this machine runs code for `target`."""
+    machine = platform.machine()
+    if target.machine != machine:
+        raise PackageError(
+            f"{folder} was compiled for {target.machine}, this machine is {machine}; compile the model for it."
+        )
+    have = {_plain(flag) for flag in cpu_flags()}
+    missing = [flag for flag in target.features if _plain(flag) not in have]
+    if missing:
+        raise PackageError(
+            f"{folder} was compiled for a CPU with {', '.join(missing)}, which this one lacks; compile the model "
+            'on this machine or with the target "plain".'
+        )

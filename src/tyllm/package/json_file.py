@@ -1,0 +1,45 @@
+"""Reads a JSON file of a package into a mapping, and turns what is missing from it into one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tyllm.errors import PackageError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises `PackageError` where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackageError(f"Cannot read {path}: {error.strerror}; compile the model again.") from error
+    except ValueError as error:
+        raise PackageError(f"{path} is not JSON ({error}); compile the model again.") from error
+    if not isinstance(value, dict):
+        raise PackageError(f"{path} holds a {type(value).__name__} instead of an object; compile the model again.")
+    return value
+
+
+def read_json_if_there(path: Path) -> dict[str, Any]:
+    """As `read_json`; an empty object where there is no file."""
+    return read_json(path) if path.exists() else {}
+
+
+@contextmanager
+def fields_of(path: Path) -> Iterator[None]:
+    """Turn a missing field or one of another type, met inside, into a `PackageError` that names the file."""
+    try:
+        yield
+    except KeyError as error:
+        raise PackageError(f"{path} has no field {error}; compile the model again.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PackageError(f"{path} has a field of the wrong type ({error}); compile the model again.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

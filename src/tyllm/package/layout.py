@@ -1,0 +1,31 @@
+"""The names of the files in a package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+BUFFER_CONFIG = "buffer_config.json"
+CONFIG = "config.json"
+GENERATION_CONFIG = "generation_config.json"
+PROGRAM = "program.json"
+EMPTY = "empty.bin"
+EMBEDDING = "embedding.params"
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+CHAT_TEMPLATE = "chat_template.jinja"
+
+
+def params_file(die: int, batch: int = 1) -> Path:
+    """The weights of a die that all sequence lengths share."""
+    return Path(f"batch_{batch}") / f"common_die{die}.params"
+
+
+def constants_file(die: int, seq_len: int, batch: int = 1) -> Path:
+    """The tensors of a die that one sequence length needs for itself."""
+    return Path(f"batch_{batch}") / f"seqlen_{seq_len}" / f"llm_die{die}.params"
+
+
+def code_file(die: int, seq_len: int, batch: int = 1) -> Path:
+    """The compiled program of a die for one sequence length, with the runtime's C library in it."""
+    return Path(f"batch_{batch}") / f"seqlen_{seq_len}" / f"llm_die{die}.so"

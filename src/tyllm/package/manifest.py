@@ -1,0 +1,97 @@
+"""The manifest: what a package is, for which machine, what built it, and the size and SHA-256 of its every file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tyllm.errors import PackageError
+from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.layout import MANIFEST
+
+FORMAT_VERSION = 1
+RUNTIME_ABI = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file's `size` in bytes and its SHA-256 as 64 hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that the code is for; `features` are CPU flags as /proc/cpuinfo spells them."""
+
+    name: str
+    triple: str
+    cpu: str = ""
+    features: tuple[str, ...] = ()
+
+    @property
+    def machine(self) -> str:
+        """The instruction set as `platform.machine()` names it, such as x86_64 or aarch64."""
+        return self.triple.split("-", maxsplit=1)[0]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The fields of manifest.json; docs/format.md says what each means."""
+
+    tyllm_version: str
+    architecture: str
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    layers: int
+    dies: int
+    seq_lens: tuple[int, ...]
+    max_kv_cache_size: int
+    embedding_as_input: bool
+    activations: str
+    quantization: Mapping[str, Any] | None
+    target: Target
+    exports: Mapping[str, str]
+    built_with: Mapping[str, str]
+    source: Mapping[str, str]
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    batch: int = 1
+    runtime_abi: int = RUNTIME_ABI
+    format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest of the package in `folder`; raises `PackageError`."""
+        path = folder / MANIFEST
+        raw = read_json(path)
+        check_versions(path, raw)
+        with fields_of(path):
+            target = raw["target"]
+            return cls(
+                **{name: raw[name] for name in PLAIN_FIELDS},
+                seq_lens=tuple(int(length) for length in raw["seq_lens"]),
+                target=Target(target["name"], target["triple"], target.get("cpu", ""), tuple(target["features"])),
+                files={name: FileEntry(int(e["size"]), str(e["sha256"])) for name, e in raw["files"].items()},
+            )
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json; the last file of a package to be written."""
+        write_json(folder / MANIFEST, asdict(self))
+
+
+PLAIN_FIELDS = tuple(n for n in Manifest.__dataclass_fields__ if n not in ("seq_lens", "target", "files"))
+
+
+def check_versions(path: Path, raw: Mapping[str, Any]) -> None:
+    """Raise `PackageError` unless this release reads the format and speaks the ABI."""
+    for name, ours in (("format_version", FORMAT_VERSION), ("runtime_abi", RUNTIME_ABI)):
+        theirs = raw.get(name)
+        if theirs != ours:
+            raise PackageError(
+                f"{path} has {name} {theirs}, this TyLLM reads {ours}; compile the model again, "
+                f"or install the TyLLM that compiled it ({raw.get('tyllm_version', 'unknown')})."
+            )

@@ -1,0 +1,44 @@
+"""Opens a package: everything that can be checked is checked before a byte of its code is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tyllm.package.buffer_config import BufferConfig
+from tyllm.package.check import check_agreement, check_files, check_hashes, existing_folder
+from tyllm.package.cpu import check_cpu
+from tyllm.package.hashes import sha256_of
+from tyllm.package.layout import MANIFEST
+from tyllm.package.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that was found right: its folder, manifest and buffer configuration."""
+
+    folder: Path
+    manifest: Manifest
+    buffers: BufferConfig
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest, which has the SHA-256 of everything else."""
+        return sha256_of(self.folder / MANIFEST)
+
+
+def open_package(path: str | Path) -> Package:
+    """The package in `path`, checked from the cheapest to the dearest.
+
+    Raises:
+        PackageError: another version, another machine or CPU, a missing, extra, truncated or changed file.
+    """
+    folder = existing_folder(path)
+    manifest = Manifest.read(folder)
+    check_cpu(folder, manifest.target)
+    check_files(folder, manifest)
+    check_hashes(folder, manifest)
+    buffers = BufferConfig.read(folder)
+    check_agreement(folder, manifest, buffers)
+    return Package(folder, manifest, buffers)

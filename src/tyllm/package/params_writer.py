@@ -1,0 +1,119 @@
+"""Writes a .params file one tensor at a time, so that a model never lies in memory as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.package.manifest import FileEntry
+from tyllm.package.params import ALIGNMENT, DTYPES, PADDING
+
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+Spec = tuple[npt.DTypeLike, tuple[int, ...]]
+
+
+def offsets(specs: Mapping[str, Spec]) -> dict[str, int]:
+    """The byte at which each tensor starts in the data section, in the order given; each a multiple of 64."""
+    result, end = {}, 0
+    for name, spec in specs.items():
+        result[name] = end
+        end += _aligned(_nbytes(spec))
+    return result
+
+
+class ParamsWriter:
+    """A .params file under way: the header first, then `append` for every tensor in the order of `specs`, whole or in rows.
+
+    Args:
+        path: the file, which is overwritten.
+        specs: dtype and shape of every tensor by name.
+    """
+
+    def __init__(self, path: Path, specs: Mapping[str, Spec]) -> None:
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._specs = dict(specs)
+        self._rows = 0  # of the tensor that is under way
+        self._file = path.open("wb")
+        self._write(_header(self._specs))
+
+    def append(self, name: str, rows: npt.NDArray[Any]) -> None:
+        """Write the next rows (along the first axis) of the next tensor, or all of it.
+
+        Raises:
+            ValueError: they are not what the header announces at this place.
+        """
+        expected = next(iter(self._specs), "")
+        dtype, shape = self._specs.get(expected, ("uint8", ()))
+        left = shape[0] - self._rows if shape else 1
+        if (
+            name != expected
+            or rows.dtype != np.dtype(dtype)
+            or rows.shape[1:] != shape[1:]
+            or len(rows.shape[:1])
+            and len(rows) > left
+        ):
+            raise ValueError(f"{name} {rows.dtype} {rows.shape} is not next in the file, {expected} {dtype} {shape} is")
+        self._write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+        self._rows += len(rows) if shape else 1
+        if self._rows == (shape[0] if shape else 1):
+            self._write(b"\0" * (_aligned(_nbytes((dtype, shape))) - _nbytes((dtype, shape))))
+            del self._specs[name]
+            self._rows = 0
+
+    def close(self) -> FileEntry:
+        """End the file; its size and SHA-256 for the manifest. Raises `ValueError` where tensors are missing."""
+        self._file.close()
+        if self._specs:
+            raise ValueError(f"{len(self._specs)} tensors were not written, the first is {next(iter(self._specs))}")
+        return FileEntry(self._size, self._hash.hexdigest())
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        self._size += len(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+
+def write_params(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> FileEntry:
+    """Write tensors that are in memory."""
+    with ParamsWriter(path, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}) as writer:
+        for name, tensor in tensors.items():
+            writer.append(name, tensor)
+        return writer.close()
+
+
+def _header(specs: Mapping[str, Spec]) -> bytes:
+    """Length and JSON, padded with spaces: the data section starts at a multiple of 64."""
+    entries: dict[str, Any] = {}
+    for index, (name, start) in enumerate(offsets(specs).items()):
+        dtype, shape = specs[name]
+        end = start + _nbytes(specs[name])
+        entries[name] = {"dtype": NAMES[np.dtype(dtype)], "shape": list(shape), "data_offsets": [start, end]}
+        gap = _aligned(end) - end
+        if gap:
+            entries[f"{PADDING}{index}"] = {"dtype": "U8", "shape": [gap], "data_offsets": [end, end + gap]}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _nbytes(spec: Spec) -> int:
+    return math.prod(spec[1]) * np.dtype(spec[0]).itemsize
+
+
+def _aligned(count: int) -> int:
+    return -(-count // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,32 @@
+"""Token embeddings looked up on the host, for packages that take embeddings as input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.errors import PackageError
+from tyllm.package import Package, Params
+from tyllm.package.layout import EMBEDDING
+
+
+class Embedding:
+    """The table [V, H] in float16, mapped: a row costs a page, not the table."""
+
+    def __init__(self, package: Package) -> None:
+        """Map the table; raises `PackageError` where there is none or its shape is not the model's."""
+        self._params = Params(package.folder / EMBEDDING)
+        shape = (package.manifest.vocab_size, package.manifest.hidden_size)
+        table = self._params.tensors.get("embedding")
+        if table is None or table.shape != shape:
+            found = "no tensor" if table is None else f"shape {list(table.shape)}"
+            raise PackageError(
+                f"{EMBEDDING} has {found} instead of an embedding {list(shape)}; compile the model again."
+            )
+        self._table = table
+
+    def rows(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """float32 [tokens, H]."""
+        return self._table[np.asarray(token_ids, np.int64)].astype(np.float32)

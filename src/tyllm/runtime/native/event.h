@@ -1,0 +1,21 @@
+/* A counter on which threads wait: they spin for a while, then sleep in the kernel (futex). */
+#ifndef TYLLM_EVENT_H
+#define TYLLM_EVENT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef struct {
+  _Alignas(64) atomic_uint value;
+  atomic_uint sleepers;
+} event;
+
+__attribute__((visibility("hidden"))) unsigned event_value(event *e);
+
+/* Return once the value differs from `seen`. */
+__attribute__((visibility("hidden"))) void event_wait(event *e, unsigned seen, uint64_t spin_ns);
+
+/* Add one and wake all who wait. */
+__attribute__((visibility("hidden"))) void event_advance(event *e);
+
+#endif

@@ -1,0 +1,159 @@
+/* A session from create to destroy: its memory, and the steps that it runs. */
+#define _GNU_SOURCE
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+uint32_t tyllm_abi(void) { return TYLLM_RUNTIME_ABI; }
+
+/* Zeroed pages that cost memory only once they are touched. */
+static int map_region(region *r, uint64_t bytes) {
+  r->bytes = bytes ? bytes : 64;
+  r->start = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (r->start != MAP_FAILED) return 0;
+  r->start = NULL;
+  return -1;
+}
+
+static void unmap_region(region *r) {
+  if (r->start) munmap(r->start, r->bytes);
+}
+
+static int copy_programs(die_state *die, const tyllm_die *config, uint32_t count) {
+  die->programs = calloc(count, sizeof *die->programs);
+  if (!die->programs) return -1;
+  memcpy(die->programs, config->programs, count * sizeof *die->programs);
+  return 0;
+}
+
+static int map_memory(struct tyllm_session *s, die_state *die, uint64_t kv_bytes) {
+  uint64_t arena = 0;
+  die->io = calloc(s->programs, sizeof *die->io);
+  die->kv = calloc(s->slots, sizeof *die->kv);
+  if (!die->io || !die->kv) return -1;
+  for (uint32_t p = 0; p < s->programs; p++) {
+    if (die->programs[p].arena_bytes > arena) arena = die->programs[p].arena_bytes;
+    if (map_region(&die->io[p], die->programs[p].io_bytes)) return -1;
+  }
+  for (uint32_t k = 0; k < s->slots; k++)
+    if (map_region(&die->kv[k], kv_bytes)) return -1;
+  return map_region(&die->arena, arena);
+}
+
+static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_die *config) {
+  die_state *die = &s->die[index];
+  die->session = s;
+  die->index = index;
+  die->params = config->params;
+  die->workers.count = s->workers;
+  for (uint32_t w = 0; w < s->workers; w++)
+    s->worker[index * s->workers + w] =
+        (worker_state){.session = s, .die = die, .index = w, .cpu = config->cpus ? config->cpus[w] : -1};
+  return copy_programs(die, config, s->programs) || map_memory(s, die, config->kv_bytes) ? -1 : 0;
+}
+
+/* calloc aligns to 16 bytes, the barriers want 64. */
+static void *zeroed(size_t bytes) {
+  bytes = (bytes + 63) / 64 * 64;
+  void *memory = aligned_alloc(64, bytes);
+  return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+static int fill_session(struct tyllm_session *s, const tyllm_config *config) {
+  s->process = getpid();
+  s->dies = config->dies;
+  s->workers = config->workers;
+  s->programs = config->programs;
+  s->slots = config->slots;
+  s->spin_ns = config->spin_ns;
+  s->everyone.count = s->dies * s->workers;
+  s->die = zeroed(s->dies * sizeof *s->die);
+  s->worker = calloc((size_t)s->dies * s->workers, sizeof *s->worker);
+  if (!s->die || !s->worker) return -1;
+  for (uint32_t d = 0; d < s->dies; d++)
+    if (make_die(s, d, &config->die[d])) return -1;
+  return 0;
+}
+
+tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t error_bytes) {
+  if (config->abi != TYLLM_RUNTIME_ABI || !config->dies || !config->workers || !config->programs || !config->slots) {
+    snprintf(error, error_bytes, "a configuration of ABI %u with %u dies, %u workers, %u programs and %u slots",
+             config->abi, config->dies, config->workers, config->programs, config->slots);
+    return NULL;
+  }
+  struct tyllm_session *s = zeroed(sizeof *s);
+  if (s && fill_session(s, config)) {
+    snprintf(error, error_bytes, "memory for %u dies and %u slots: %s", config->dies, config->slots, strerror(errno));
+  } else if (s && (errno = workers_start(s))) {
+    snprintf(error, error_bytes, "thread %u of %u: %s", s->started + 1, s->dies * s->workers - 1, strerror(errno));
+  } else if (s) {
+    return s;
+  }
+  if (s) tyllm_destroy(s);
+  return NULL;
+}
+
+int session_fail(struct tyllm_session *s, const char *where, const char *text) {
+  if (!atomic_exchange(&s->failed, 1)) snprintf(s->error, sizeof s->error, "%s: %s", where, text);
+  barrier_break(&s->everyone);
+  for (uint32_t d = 0; d < s->dies; d++) barrier_break(&s->die[d].workers);
+  return -1;
+}
+
+static int refuse(struct tyllm_session *s, const char *text) {
+  snprintf(s->error, sizeof s->error, "%s", text);
+  return -1;
+}
+
+static int mend(struct tyllm_session *s) {
+  barrier_mend(&s->everyone);
+  for (uint32_t d = 0; d < s->dies; d++) barrier_mend(&s->die[d].workers);
+  atomic_store(&s->failed, 0);
+  return -1;
+}
+
+int32_t tyllm_step(tyllm_session *s, uint32_t program, uint32_t slot, uint32_t flags) {
+  if (getpid() != s->process) return refuse(s, "the session was opened before a fork and its threads stayed behind");
+  if (program >= s->programs || slot >= s->slots) return refuse(s, "there is no such program or slot");
+  s->program = program;
+  s->slot = slot;
+  s->flags = flags;
+  unsigned done = event_value(&s->done);
+  atomic_store(&s->running, s->dies * s->workers);
+  event_advance(&s->start);
+  worker_run(&s->worker[0]);
+  event_wait(&s->done, done, s->spin_ns);
+  return atomic_load(&s->failed) ? mend(s) : 0;
+}
+
+void *tyllm_io(tyllm_session *s, uint32_t die, uint32_t program) {
+  return die < s->dies && program < s->programs ? s->die[die].io[program].start : NULL;
+}
+
+void *tyllm_kv(tyllm_session *s, uint32_t die, uint32_t slot) {
+  return die < s->dies && slot < s->slots ? s->die[die].kv[slot].start : NULL;
+}
+
+const char *tyllm_last_error(const tyllm_session *s) { return s->error; }
+
+static void free_die(struct tyllm_session *s, die_state *die) {
+  unmap_region(&die->arena);
+  for (uint32_t p = 0; die->io && p < s->programs; p++) unmap_region(&die->io[p]);
+  for (uint32_t k = 0; die->kv && k < s->slots; k++) unmap_region(&die->kv[k]);
+  free(die->io);
+  free(die->kv);
+  free(die->programs);
+}
+
+void tyllm_destroy(tyllm_session *s) {
+  if (s->started && getpid() == s->process) workers_stop(s); /* a forked child has no threads to wait for */
+  for (uint32_t d = 0; s->die && d < s->dies; d++) free_die(s, &s->die[d]);
+  free(s->die);
+  free(s->worker);
+  free(s);
+}

@@ -1,0 +1,87 @@
+/* What the shared library of a die exports: the control functions for the host, the collectives for the compiled code.
+ *
+ * A session runs one program at a time on `dies` groups of `workers` threads. The thread that calls tyllm_step is worker 0
+ * of die 0, all others are made once by tyllm_create. Every state lives in the session, so that each library of a package
+ * may carry its own copy of this code: one library's copy drives, the others' copies serve the code beside them.
+ *
+ * Not safe: two steps of one session at once. After fork() the child has no workers: tyllm_step fails there and says so.
+ */
+#ifndef TYLLM_RUNTIME_H
+#define TYLLM_RUNTIME_H
+
+#include <stdint.h>
+
+#define TYLLM_RUNTIME_ABI 1
+
+#define TYLLM_BODY 1u /* everything up to the final hidden states */
+#define TYLLM_HEAD 2u /* the logits of row io.row of the last body */
+
+#define TYLLM_EXPORT __attribute__((visibility("default")))
+#define TYLLM_INSIDE __attribute__((visibility("hidden"))) /* bound within the library, whatever else is loaded */
+
+/* An argument in the tvm-ffi C ABI: 16 bytes. */
+typedef struct {
+  int32_t type_index;
+  uint32_t zero_padding;
+  union {
+    int64_t integer;
+    void *pointer;
+  } value;
+} tyllm_any;
+
+/* f(self, {params, constants, kv, arena, io, context, worker, workers}, 8, result): 0, or an error was raised. */
+typedef int (*tyllm_function)(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result);
+
+/* The compiled code of one die for one sequence length. */
+typedef struct {
+  tyllm_function body;
+  tyllm_function head;
+  const char *(*error)(void); /* tyllm_program_error of the same library */
+  const void *constants;
+  uint64_t arena_bytes;
+  uint64_t io_bytes;
+} tyllm_program;
+
+typedef struct {
+  const void *params;
+  uint64_t kv_bytes;
+  const tyllm_program *programs; /* one per sequence length */
+  const int32_t *cpus;           /* the CPU of each worker, or NULL: the system chooses */
+} tyllm_die;
+
+typedef struct {
+  uint32_t abi;
+  uint32_t dies;
+  uint32_t workers; /* threads of each die */
+  uint32_t programs;
+  uint32_t slots; /* conversations, each with a KV cache of its own */
+  uint32_t reserved;
+  uint64_t spin_ns; /* how long a thread spins before it sleeps */
+  const tyllm_die *die;
+} tyllm_config;
+
+typedef struct tyllm_session tyllm_session;
+
+TYLLM_EXPORT uint32_t tyllm_abi(void);
+
+/* Memory and threads; NULL and a sentence in `error` where the system refuses. `config` is copied. */
+TYLLM_EXPORT tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t error_bytes);
+
+/* Run a program's body and/or head on the KV cache of `slot`; 0, or -1 and tyllm_last_error. */
+TYLLM_EXPORT int32_t tyllm_step(tyllm_session *session, uint32_t program, uint32_t slot, uint32_t flags);
+
+TYLLM_EXPORT void *tyllm_io(tyllm_session *session, uint32_t die, uint32_t program);
+TYLLM_EXPORT void *tyllm_kv(tyllm_session *session, uint32_t die, uint32_t slot);
+TYLLM_EXPORT const char *tyllm_last_error(const tyllm_session *session);
+TYLLM_EXPORT void tyllm_destroy(tyllm_session *session);
+
+/* The text of the error that this library's code raised last in the calling thread. */
+TYLLM_EXPORT const char *tyllm_program_error(void);
+
+/* Called by compiled code; nonzero when a worker failed, and then every later call is nonzero until the step has ended. */
+TYLLM_INSIDE int32_t tyllm_barrier(void *context, int32_t worker);
+TYLLM_INSIDE int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t count);
+TYLLM_INSIDE void TVMFFIErrorSetRaisedFromCStr(const char *kind, const char *message);
+TYLLM_INSIDE void TVMFFIErrorSetRaisedFromCStrParts(const char *kind, const char **parts, int32_t count);
+
+#endif

@@ -1,0 +1,195 @@
+"""A session: a package opened, and the doors to it: logits, generate, chat, score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, Unpack, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.errors import GenerationError, SettingError
+from tyllm.package import Manifest, open_package
+from tyllm.package.json_file import read_json_if_there
+from tyllm.package.layout import CONFIG, GENERATION_CONFIG
+from tyllm.runtime.chat_template import ChatTemplate
+from tyllm.runtime.conversation import Conversation, Embeddings, Logits
+from tyllm.runtime.embedding import Embedding
+from tyllm.runtime.engine import Engine
+from tyllm.runtime.generate import Generation
+from tyllm.runtime.request import Options, Request
+from tyllm.runtime.result import Result
+from tyllm.runtime.threads import workers_per_die
+from tyllm.runtime.tokenizer import Tokenizer
+
+Prompt = str | Sequence[int] | Embeddings
+
+
+class Session:
+    """A package in memory with its threads, for any number of conversations one step at a time.
+
+    May be used from several threads: steps take turns, and a slot belongs to whoever used it last. After a fork the
+    child's copy refuses to run, since threads stay behind: open the session in the child. Ctrl-C during a step works
+    when the step ends.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None, slots: int = 1, *, pin: bool = False) -> None:
+        """Check the package, load it, start the threads.
+
+        Args:
+            path: the folder that `tyllm compile` made.
+            threads: worker threads in all, divided over the dies with at least 1 each; None for the physical cores
+                that this process may use, within its CPU quota.
+            slots: conversations that are kept at a time, each with a KV cache that takes memory as it fills.
+            pin: bind the threads to cores.
+
+        Raises:
+            PackageError: the package is damaged, incomplete, of another version or for another machine.
+            SettingError: threads or slots below 1.
+        """
+        if slots < 1:
+            raise SettingError(f"{slots} slots hold no conversation; give 1 or more.")
+        self._package = open_package(path)
+        workers = workers_per_die(threads, self.info.dies)
+        self._engine = Engine(self._package, workers, slots, pin=pin)
+        embedding = Embedding(self._package) if self.info.embedding_as_input else None
+        self._conversations = [Conversation(self._engine, slot, embedding) for slot in range(slots)]
+
+    @property
+    def info(self) -> Manifest:
+        """What the package is: architecture, dies, sequence lengths, cache size, what built it."""
+        return self._package.manifest
+
+    @property
+    def threads(self) -> int:
+        """Worker threads in all."""
+        return self._engine.workers * self.info.dies
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The package's tokenizer; raises `PackageError` where it has none."""
+        return Tokenizer(self._package.folder)
+
+    @cached_property
+    def chat_template(self) -> ChatTemplate:
+        """The package's chat template; raises `PackageError` where it has none."""
+        return ChatTemplate(self._package.folder)
+
+    @cached_property
+    def generation_config(self) -> Mapping[str, Any]:
+        """generation_config.json as the checkpoint's author wrote it; empty where there is none."""
+        return read_json_if_there(self._package.folder / GENERATION_CONFIG)
+
+    @cached_property
+    def eos_token_ids(self) -> tuple[int, ...]:
+        """Tokens that end a text: of generation_config.json, or else of config.json."""
+        config = read_json_if_there(self._package.folder / CONFIG)
+        for source in (self.generation_config, config, config.get("text_config") or {}):
+            ids = source.get("eos_token_id")
+            if ids is not None:
+                return tuple(ids) if isinstance(ids, list) else (int(ids),)
+        return ()
+
+    def conversation(self, slot: int = 0) -> Conversation:
+        """The conversation of a slot: append, rewind, save, restore; raises `GenerationError`."""
+        if not 0 <= slot < len(self._conversations):
+            raise GenerationError(f"There is no slot {slot}, this session has 0 to {len(self._conversations) - 1}.")
+        return self._conversations[slot]
+
+    def logits(self, token_ids: Sequence[int] | Embeddings, slot: int = 0) -> Logits:
+        """The logits float32 [V] after these tokens (or embeddings float32 [n, H]), as a fresh conversation in `slot`.
+
+        Raises:
+            GenerationError: no token, one outside the vocabulary, or more than the cache holds.
+        """
+        conversation = self.conversation(slot)
+        conversation.owner = None
+        conversation.reset()
+        if isinstance(token_ids, np.ndarray) and token_ids.ndim == 2:
+            return conversation.append_embeddings(token_ids)
+        return conversation.append([int(token) for token in token_ids])
+
+    def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
+        """Log-probability of each token but the first given those before: float32 [n - 1]; raises as `logits`.
+
+        Perplexity is exp(-mean). The head runs once a token, so this takes longer than a prompt of that length.
+        """
+        conversation = self.conversation(slot)
+        conversation.owner = None
+        return conversation.log_probs([int(token) for token in token_ids])
+
+    @overload
+    def generate(self, prompt: Prompt, *, stream: Literal[False] = False, **options: Unpack[Options]) -> Result: ...
+    @overload
+    def generate(self, prompt: Prompt, *, stream: Literal[True], **options: Unpack[Options]) -> Generation: ...
+    @overload
+    def generate(self, prompt: Prompt, *, stream: bool, **options: Unpack[Options]) -> Result | Generation: ...
+    def generate(self, prompt: Prompt, *, stream: bool = False, **options: Unpack[Options]) -> Result | Generation:
+        """Continue a prompt: text, token ids, or embeddings float32 [n, H] where the package takes them.
+
+        Args:
+            prompt: what to continue. Text is tokenized with the special tokens that the tokenizer adds.
+            stream: return an iterator over pieces of text, with `.result` at its end, instead of the result.
+            options: see `Options` for each and its default; greedy unless `temperature` is given.
+
+        Raises:
+            GenerationError: too long a prompt, or an option that cannot work.
+        """
+        generation = self._start(prompt, Request.of(options))
+        return generation if stream else generation.run()
+
+    @overload
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, stream: Literal[False] = False,
+        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        **options: Unpack[Options],
+    ) -> Result: ...  # fmt: skip
+    @overload
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, stream: bool,
+        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        **options: Unpack[Options],
+    ) -> Result | Generation: ...  # fmt: skip
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, stream: bool = False,
+        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        **options: Unpack[Options],
+    ) -> Result | Generation:  # fmt: skip
+        """Answer the last of `messages`, feeding only what the slot's cache does not hold from the turns before.
+
+        Args:
+            messages: {"role": "system" | "user" | "assistant" | …, "content": text} in order.
+            stream: as in `generate`.
+            tools: function descriptions for templates that know them.
+            template_options: more variables for the template, such as {"enable_thinking": False}.
+            options: as in `generate`.
+
+        Raises:
+            GenerationError: the template refuses the messages; as `generate`.
+            PackageError: the package has no chat template.
+        """
+        options.setdefault("reuse", True)
+        text = self.chat_template.render(messages, tools=tools, **(template_options or {}))
+        generation = self._start(self.tokenizer.encode(text, add_special_tokens=False), Request.of(options))
+        return generation if stream else generation.run()
+
+    def _start(self, prompt: Prompt, request: Request) -> Generation:
+        has_tokenizer = Tokenizer.is_in(self._package.folder)
+        if isinstance(prompt, str):
+            prompt = self.tokenizer.encode(prompt)
+        eos = self.eos_token_ids if request.eos_token_ids is None else request.eos_token_ids
+        tokenizer = self.tokenizer if has_tokenizer else None
+        return Generation(self.conversation(request.slot), prompt, request, tokenizer, eos)
+
+    def close(self) -> None:
+        """Stop the threads and free the memory; calling it twice is no mistake."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

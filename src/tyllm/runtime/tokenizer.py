@@ -1,0 +1,65 @@
+"""The package's tokenizer.json, and the special tokens that chat templates ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tyllm.errors import GenerationError, PackageError
+from tyllm.package.json_file import read_json_if_there
+from tyllm.package.layout import TOKENIZER, TOKENIZER_CONFIG
+
+SPECIAL_TOKENS_MAP = "special_tokens_map.json"
+
+
+class Tokenizer:
+    """Text to token ids and back."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read tokenizer.json; raises `PackageError` where there is none or it is not one."""
+        from tokenizers import Tokenizer as Reader
+
+        if not self.is_in(folder):
+            raise PackageError(f"{folder} has no {TOKENIZER}; give token ids, or compile a checkpoint that has one.")
+        try:
+            self._tokenizer = Reader.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # the library raises nothing narrower
+            raise PackageError(f"{folder / TOKENIZER} cannot be read ({error}); compile the model again.") from error
+        self._tokenizer.no_truncation()  # a file may ask for it, and would then cut prompts silently
+        self._tokenizer.no_padding()
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether the package has a tokenizer."""
+        return (folder / TOKENIZER).is_file()
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """Token ids of a text; raises `GenerationError` for half a UTF-16 pair, which is no character."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise GenerationError(f"The text is not Unicode ({error}); remove that character.") from error
+        return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of token ids, with U+FFFD for bytes that are no character."""
+        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=skip_special_tokens))
+
+
+def special_tokens(folder: Path) -> dict[str, str]:
+    """bos_token, eos_token and the like by name, as text."""
+    found: dict[str, str] = {}
+    for file in (SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG):
+        for name, value in read_json_if_there(folder / file).items():
+            text = _text(value)
+            if name.endswith("_token") and text is not None:
+                found[name] = text
+    return found
+
+
+def _text(value: Any) -> str | None:
+    """Checkpoints write a token as text or as an object with its properties."""
+    if isinstance(value, dict):
+        value = value.get("content")
+    return value if isinstance(value, str) else None

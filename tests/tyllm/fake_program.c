@@ -1,0 +1,91 @@
+/* A toy language model in the place of compiled code: whole numbers only, so that any split gives the same bits.
+ *
+ * Token t at position p is the pair (t, p + 1) in the KV cache. Hidden value h is a sum of ((h+3)·t + (h+1)·(p+1)) mod 251
+ * over all positions up to one's own; die d of D sums the positions p with p mod D = d, all_reduce joins them.
+ * A token's logit is a hash of (hidden values, token), and the token's bias from the die's params.
+ */
+#include <stdint.h>
+
+#include "tyllm_runtime.h"
+
+#define UNLUCKY 259 /* a token at which the last die's last worker fails */
+
+enum { DIE, DIES, SEQ_LEN, FIRST, ROWS, CAPACITY, HIDDEN, EMBEDDED, IO_INPUT, IO_POSITION, IO_ROW, IO_LOGITS };
+
+typedef struct {
+  const float *bias;
+  const int64_t *setup;
+  uint16_t *keys, *values;
+  float *hidden;
+  char *io;
+  void *context;
+  int32_t worker, workers;
+} frame;
+
+static frame unpack(const tyllm_any *a) {
+  frame f = {a[0].value.pointer, a[1].value.pointer, a[2].value.pointer, 0,
+             a[3].value.pointer, a[4].value.pointer, a[5].value.pointer, (int32_t)a[6].value.integer,
+             (int32_t)a[7].value.integer};
+  f.values = f.keys + f.setup[CAPACITY];
+  return f;
+}
+
+static int64_t from(const frame *f, int64_t n) { return n * f->worker / f->workers; }
+static int64_t to(const frame *f, int64_t n) { return n * (f->worker + 1) / f->workers; }
+static int64_t io_int(const frame *f, int name) { return *(int64_t *)(f->io + f->setup[name]); }
+
+static int64_t token_at(const frame *f, int64_t s) {
+  const char *input = f->io + f->setup[IO_INPUT];
+  return f->setup[EMBEDDED] ? (int64_t)((const float *)input)[s * f->setup[HIDDEN]] : ((const int64_t *)input)[s];
+}
+
+static int unlucky(const frame *f) {
+  for (int64_t s = 0; s < f->setup[SEQ_LEN]; s++)
+    if (token_at(f, s) == UNLUCKY) return f->setup[DIE] == f->setup[DIES] - 1 && f->worker == f->workers - 1;
+  return 0;
+}
+
+static void append(const frame *f, int64_t position) {
+  for (int64_t s = from(f, f->setup[SEQ_LEN]); s < to(f, f->setup[SEQ_LEN]); s++) {
+    f->keys[position + s] = (uint16_t)token_at(f, s);
+    f->values[position + s] = (uint16_t)(position + s + 1);
+  }
+}
+
+static float partial(const frame *f, int64_t end, int64_t h) {
+  int64_t sum = 0;
+  for (int64_t p = f->setup[DIE]; p <= end; p += f->setup[DIES])
+    sum += (f->keys[p] * (h + 3) + f->values[p] * (h + 1)) % 251;
+  return (float)sum;
+}
+
+TYLLM_EXPORT int __tvm_ffi_llm_body(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result) {
+  (void)self, (void)result;
+  frame f = unpack(arguments);
+  const char *parts[] = {"a token ", "is unlucky"};
+  if (count != 8 || unlucky(&f)) return TVMFFIErrorSetRaisedFromCStrParts("ValueError", parts, 2), -1;
+  int64_t position = io_int(&f, IO_POSITION), n = f.setup[SEQ_LEN], hidden = f.setup[HIDDEN];
+  append(&f, position);
+  if (tyllm_barrier(f.context, f.worker)) return -1;
+  for (int64_t s = from(&f, n); s < to(&f, n); s++)
+    for (int64_t h = 0; h < hidden; h++) f.hidden[s * hidden + h] = partial(&f, position + s, h);
+  return tyllm_all_reduce(f.context, f.worker, f.hidden, n * hidden);
+}
+
+static float score(uint64_t mixed, int64_t token) {
+  uint64_t x = mixed * 6364136223846793005u + (uint64_t)token * 1442695040888963407u;
+  x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdu;
+  return (float)((x ^ (x >> 33)) % 4096) / 256.0f;
+}
+
+TYLLM_EXPORT int __tvm_ffi_llm_head(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result) {
+  (void)self, (void)result, (void)count;
+  frame f = unpack(arguments);
+  const float *hidden = f.hidden + io_int(&f, IO_ROW) * f.setup[HIDDEN];
+  float *logits = (float *)(f.io + f.setup[IO_LOGITS]);
+  uint64_t mixed = 0;
+  for (int64_t h = 0; h < f.setup[HIDDEN]; h++) mixed = mixed * 31 + (uint64_t)hidden[h];
+  for (int64_t r = from(&f, f.setup[ROWS]); r < to(&f, f.setup[ROWS]); r++)
+    logits[r] = score(mixed, f.setup[FIRST] + r) + f.bias[r];
+  return 0;
+}
