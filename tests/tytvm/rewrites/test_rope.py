@@ -101,3 +101,12 @@ def test_other_forms_stay(rewritten, formula):
 def test_tables_of_one_row_for_all_tokens_stay(rewritten):
     x, cos, sin = inputs()
     assert count(rewritten(rotate, x, cos[:, :1], sin[:, :1])) == 0
+
+
+def test_halves_of_another_axis_stay(rewritten):
+    def formula(x, cos, sin):
+        turned = torch.cat((-x[:, :, 4:], x[:, :, :4]), 2)
+        return x * cos.unsqueeze(1) + turned * sin.unsqueeze(1)
+
+    square = torch.randn(1, 8, 8)
+    assert count(rewritten(formula, torch.randn(1, HEADS, 8, 8), square, square)) == 0
