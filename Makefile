@@ -29,8 +29,8 @@ bench: $(READY)  ## tokens per second of the quickstart's package beside what th
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "TyLLM needs Python 3.11 or newer, and $(PYTHON) is older or absent: make PYTHON=python3.12 ..."; exit 1; }
-	@command -v $${CC:-cc} gcc clang >/dev/null || \
-	  { echo "No C compiler found, and compiling a model needs one: install gcc (Debian: apt-get install gcc libc6-dev) or set CC."; exit 1; }
+	@command -v cc gcc clang >/dev/null || \
+	  { echo "No C compiler found, and compiling a model needs one: install gcc (Debian: apt-get install gcc libc6-dev)."; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 	  { echo "Python has no venv module here: install it (Debian: apt-get install python3-venv)."; exit 1; }
 	@echo "Installing into $(VENV): torch, TVM, transformers. This takes a few minutes, once."

@@ -1,11 +1,153 @@
-"""`tyllm chat`."""
+"""`tyllm chat`: a conversation in the terminal; its history stays in the KV cache."""
 
-from tyllm.cli.options import Debug, Json, Package
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tyllm.cli.opening import open_session
+from tyllm.cli.options import (
+    Debug,
+    Json,
+    MaxNewTokens,
+    MinP,
+    Package,
+    RepetitionPenalty,
+    Seed,
+    Stop,
+    System,
+    Temperature,
+    Threads,
+    TopK,
+    TopP,
+)
+from tyllm.cli.speech import as_dict, chat_tokens, print_timings, speak
+
+if TYPE_CHECKING:
+    from tyllm.runtime import Session
+    from tyllm.runtime.request import Options
+    from tyllm.runtime.result import Result
+
+COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
 
 
-def chat(package: Package, as_json: Json = False, debug: Debug = False) -> None:
-    """Talk.
+def chat(
+    package: Package,
+    system: System = None,
+    max_new_tokens: MaxNewTokens = 512,
+    temperature: Temperature = 0.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    min_p: MinP = 0.0,
+    repetition_penalty: RepetitionPenalty = 1.0,
+    seed: Seed = None,
+    stop: Stop = None,
+    threads: Threads = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Talk with a package: `/reset`, `/system TEXT`, `/exit`; Ctrl-C ends an answer, Ctrl-D the chat.
 
-    Example: `tyllm chat PACKAGE`
+    With `--json` each line of stdin is a message, and each answer one line of JSON on stdout.
+
+    Example: `tyllm chat out/quickstart/2die --temperature 0.7`
     """
-    raise NotImplementedError
+    options: Options = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "stop": tuple(stop or ()),
+    }
+    with open_session(package, threads) as session:
+        talk = Talk(session, options, system, as_json)
+        _ = session.chat_template  # a package without one is told before the first question
+        talk.note(f"{session.info.architecture} on {session.info.dies} dies; {COMMANDS}.")
+        while (line := talk.ask()) is not None:
+            talk.hear(line)
+
+
+@dataclass
+class Talk:
+    """A conversation under way: its messages, and how it is shown."""
+
+    session: "Session"
+    options: "Options"
+    system: str | None
+    as_json: bool
+    messages: list[dict[str, str]] = field(default_factory=list)
+
+    def ask(self) -> str | None:
+        """The next line of the user; None at the end."""
+        interactive = sys.stdin.isatty() and not self.as_json
+        try:
+            line = input("> ") if interactive else input()
+        except EOFError:
+            return None
+        return None if line.strip() == "/exit" else line.strip()
+
+    def hear(self, line: str) -> None:
+        """Obey a command, or answer a message."""
+        command, _, rest = line.partition(" ")
+        if command == "/reset":
+            self.messages.clear()
+            self.note("The conversation is forgotten.")
+        elif command == "/system":
+            self.system = rest.strip() or None
+            self.messages.clear()
+            self.note("The system message is set." if self.system else "There is no system message now.")
+        elif command.startswith("/"):
+            self.note(f"There is no command {command}; {COMMANDS}.")
+        elif line:
+            self.answer(line)
+
+    def answer(self, line: str) -> None:
+        """Answer a message; one that cannot be answered is forgotten."""
+        from tyllm.errors import GenerationError
+
+        self.messages.append({"role": "user", "content": line})
+        try:
+            tokens = chat_tokens(self.session, [*self._system_message(), *self.messages])
+            said: list[str] = []
+            result = self._speak(tokens, said)
+        except GenerationError as error:
+            self.messages.pop()
+            self._refuse(error)
+            return
+        self.messages.append({"role": "assistant", "content": "".join(said)})
+        if self.as_json:
+            print(json.dumps(as_dict(result) if result else {"text": "".join(said)}, ensure_ascii=False), flush=True)
+        elif result:
+            print_timings(result.timings)
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is no answer."""
+        print(text, file=sys.stderr)
+
+    def _system_message(self) -> list[dict[str, str]]:
+        return [{"role": "system", "content": self.system}] if self.system else []
+
+    def _speak(self, tokens: list[int], said: list[str]) -> "Result | None":
+        """Speak until the end (the result) or Ctrl-C (None); `said` keeps the pieces."""
+
+        def write(piece: str) -> None:
+            said.append(piece)
+            if not self.as_json:
+                print(piece, end="", flush=True)
+
+        try:
+            return speak(self.session, tokens, self.options, write)
+        except KeyboardInterrupt:
+            return None
+        finally:
+            if not self.as_json:
+                print()
+
+    def _refuse(self, error: "Exception") -> None:
+        """Say why a message was not answered, and go on."""
+        if self.as_json:
+            print(json.dumps({"error": str(error), "exit_code": 8}, ensure_ascii=False), flush=True)
+        self.note(f"{error} Or say /reset.")

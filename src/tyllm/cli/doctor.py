@@ -75,7 +75,7 @@ def _machine(machine: Machine) -> list[Finding]:
         _checked(
             Finding("C compiler", "quantize and compile", machine.c_compiler or "none"),
             machine.c_compiler is not None,
-            "Install gcc (Debian: apt-get install gcc libc6-dev) or set CC.",
+            "Install gcc (Debian: apt-get install gcc libc6-dev).",
         ),
     ]
 

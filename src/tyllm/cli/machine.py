@@ -55,6 +55,5 @@ def _processor() -> str:
 
 
 def c_compiler() -> str | None:
-    """The C compiler that `tyllm compile` would call: $CC, or the first of cc, gcc, clang."""
-    candidates = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
-    return next((name for name in candidates if name and shutil.which(name.split()[0])), None)
+    """The C compiler that `tyllm compile` would call: the first of cc, gcc, clang."""
+    return next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)

@@ -5,12 +5,22 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback when something fails.")]
 Package = Annotated[Path, typer.Argument(metavar="PACKAGE", help="A folder that `tyllm compile` wrote.")]
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A Hugging Face model folder.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Worker threads of all dies together.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Worker threads of all dies together.")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the checkpoint. Read it first.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output folder if it exists.")]
+
+System = Annotated[str | None, typer.Option("--system", help="The system message of the chat.")]
+MaxNewTokens = Annotated[int, typer.Option(help="Tokens to write at most.")]
+Temperature = Annotated[float, typer.Option(help="0 takes the likeliest token each time.")]
+TopK = Annotated[int, typer.Option(help="Sample from that many likeliest tokens; 0 for all.")]
+TopP = Annotated[float, typer.Option(help="Sample from the likeliest tokens that hold this probability.")]
+MinP = Annotated[float, typer.Option(help="Leave out tokens below this share of the likeliest one's probability.")]
+RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 repeats less.")]
+Seed = Annotated[int | None, typer.Option(help="The same seed samples the same text.")]
+Stop = Annotated[list[str] | None, typer.Option(help="End the text before this string; may be given several times.")]

@@ -1,0 +1,44 @@
+"""Open a package, with progress where the first look at its parameters takes a while."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyllm.cli.progress import Report, progress
+
+if TYPE_CHECKING:
+    from tyllm.runtime import Session
+
+SLOW_BYTES = 1 << 30  # about two seconds of hashing
+
+
+def open_session(package: Path, threads: int | None) -> "Session":
+    """The package's session; raises as `Session` does."""
+    from tyllm.runtime import Session
+
+    with progress("check") as report:
+        hash_params(package, report)
+    return Session(package, threads=threads)
+
+
+def hash_params(package: Path, report: Report) -> None:
+    """Hash large parameters that changed since they were last found right, which opening would do without a word.
+
+    Raises:
+        PackageError: no package, or files missing.
+    """
+    from tyllm.package import Manifest
+    from tyllm.package.check import check_files, existing_folder
+    from tyllm.package.hashes import HashMemory
+
+    folder = existing_folder(package)
+    manifest = Manifest.read(folder)
+    check_files(folder, manifest)
+    sizes = {name: entry.size for name, entry in manifest.files.items() if name.endswith(".params")}
+    if sum(sizes.values()) < SLOW_BYTES:
+        return
+    memory, done = HashMemory(), 0
+    for name, count in sizes.items():
+        report(done >> 20, sum(sizes.values()) >> 20, f"MiB, {name}")
+        memory.sha256_of(folder / name)
+        done += count
+    memory.save()

@@ -1,0 +1,82 @@
+"""`tyllm chat`: commands, history, an answer cut short, and a turn that cannot be answered."""
+
+import io
+import json
+
+import pytest
+
+from tyllm.cli import chat as module
+
+from .fake_session import FakeSession
+
+FIRST = "[u]hello[a]"
+
+
+@pytest.fixture
+def session(monkeypatch):
+    fake = FakeSession()
+    monkeypatch.setattr(module, "open_session", lambda package, threads: fake)
+    return fake
+
+
+@pytest.fixture
+def say(tyllm, monkeypatch):
+    """Talk line by line; what came back."""
+
+    def call(*lines, arguments=()):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        return tyllm("chat", "package", *arguments)
+
+    return call
+
+
+def test_an_answer_comes_on_stdout_and_the_rest_on_stderr(session, say):
+    outcome = say("hello")
+    assert (outcome.code, outcome.out) == (0, f"<{len(FIRST)}>\n")
+    assert "2 dies" in outcome.err
+    assert "tokens/s" in outcome.err
+
+
+def test_the_history_is_kept_and_only_what_is_new_is_fed(session, say):
+    second = f"{FIRST}<11>[u]more[a]"
+    outcome = say("hello", "more")
+    assert outcome.out == f"<11>\n<{len(second)}>\n"
+    assert f"({len(FIRST) + 4} more were in the cache)" in outcome.err
+
+
+def test_reset_forgets(session, say):
+    assert say("hello", "/reset", "hello").out == "<11>\n<11>\n"
+
+
+def test_system_sets_the_message_and_forgets(session, say):
+    outcome = say("hello", "/system be brief", "hello", "/system", "hello")
+    assert outcome.out == f"<11>\n<{len('[s]be brief' + FIRST)}>\n<11>\n"
+
+
+def test_exit_ends_and_an_unknown_command_is_told(session, say):
+    outcome = say("/what", "/exit", "hello")
+    assert outcome.out == ""
+    assert "There is no command /what" in outcome.err
+
+
+def test_a_system_message_on_the_command_line(session, say):
+    assert say("hello", arguments=["--system", "be"]).out == f"<{len('[s]be' + FIRST)}>\n"
+
+
+def test_an_interrupt_ends_the_answer_not_the_chat(session, say):
+    session.interrupt = True
+    outcome = say("hello", "more")
+    assert outcome.out == f"<\n<{len(FIRST + '<' + '[u]more[a]')}>\n"
+
+
+def test_too_long_a_message_is_told_and_forgotten(session, say):
+    outcome = say("hello", "x" * 300, "more")
+    assert "Or say /reset." in outcome.err
+    assert outcome.out.splitlines()[-1] == f"<{len(FIRST + '<11>' + '[u]more[a]')}>"
+
+
+def test_json_lines(session, say):
+    lines = say("hello", "x" * 300, "/reset", "hello", arguments=["--json"]).out.splitlines()
+    first, refused, third = map(json.loads, lines)
+    assert first["text"] == third["text"] == "<11>"
+    assert refused["exit_code"] == 8

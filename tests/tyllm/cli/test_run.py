@@ -1,0 +1,98 @@
+"""`tyllm run`: where the prompt comes from, what goes to stdout and what to stderr."""
+
+import io
+import json
+
+import pytest
+
+from tyllm.cli import run as module
+
+from .fake_session import FakeSession
+
+
+@pytest.fixture
+def session(monkeypatch):
+    fake = FakeSession()
+    monkeypatch.setattr(module, "open_session", lambda package, threads: fake)
+    return fake
+
+
+def test_the_text_goes_to_stdout_and_timings_to_stderr(tyllm, session):
+    outcome = tyllm("run", "package", "hello")
+    assert (outcome.code, outcome.out) == (0, "<5>\n")
+    assert outcome.err == "[prompt: 5 tokens, 10.0 tokens/s; text: 3 tokens, 8.0 tokens/s]\n"
+
+
+def test_json_is_the_whole_of_stdout(tyllm, session):
+    report = json.loads(tyllm("run", "package", "hello", "--json").out)
+    assert (report["text"], report["finish_reason"]) == ("<5>", "stop")
+    assert report["timings"]["prompt_tokens"] == 5
+
+
+def test_a_prompt_from_stdin(tyllm, session, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello you"))
+    assert tyllm("run", "package").out == "<9>\n"
+
+
+def test_a_prompt_from_a_file(tyllm, session, tmp_path):
+    (tmp_path / "prompt.txt").write_text("naïve", encoding="utf-8")
+    assert tyllm("run", "package", "--file", tmp_path / "prompt.txt").out == "<5>\n"
+
+
+def test_the_chat_template_with_a_system_message(tyllm, session):
+    assert tyllm("run", "package", "hi", "--chat", "--system", "be brief").out == f"<{len('[s]be brief[u]hi[a]')}>\n"
+
+
+def test_sampling_options_reach_the_session(tyllm, session):
+    tyllm("run", "package", "x", "--temperature", 0.5, "--top-k", 3, "--top-p", 0.9, "--min-p", 0.1, "--seed", 7,
+          "--repetition-penalty", 1.1, "--max-new-tokens", 9, "--stop", "a", "--stop", "b")  # fmt: skip
+    assert session.options == [
+        {
+            "temperature": 0.5,
+            "top_k": 3,
+            "top_p": 0.9,
+            "min_p": 0.1,
+            "seed": 7,
+            "repetition_penalty": 1.1,
+            "max_new_tokens": 9,
+            "stop": ("a", "b"),
+            "reuse": True,
+        }
+    ]
+
+
+def test_a_long_prompt_is_fed_in_pieces_and_counted_once(tyllm, session):
+    outcome = tyllm("run", "package", "x" * 150)
+    assert session.talk.appended == [64, 64]
+    assert outcome.err.startswith("[prompt: 150 tokens, ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["x" * 201], 8, "201 tokens are more than the 200 that the cache holds"),
+        (["x", "--temperature", "-1"], 8, "temperature is -1.0"),
+        (["x", "--max-new-tokens", "0"], 8, "max_new_tokens is 0"),
+        (["x", "--stop", ""], 8, "A stop string is empty"),
+        (["x", "--system", "y"], 2, "add --chat"),
+        (["x", "--file", __file__], 2, "there is a prompt as an argument too"),
+        (["--file", "no-such-file"], 2, "no-such-file"),
+    ],
+)
+def test_what_cannot_work(tyllm, session, arguments, code, words):
+    outcome = tyllm("run", "package", *arguments)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert words in outcome.err
+
+
+def test_a_file_that_is_no_text(tyllm, session, tmp_path):
+    (tmp_path / "prompt").write_bytes(b"\xff\xfe\xfd")
+    outcome = tyllm("run", "package", "--file", tmp_path / "prompt")
+    assert outcome.code == 2
+    assert "not UTF-8" in outcome.err
+
+
+def test_no_package(tyllm, tmp_path):
+    outcome = tyllm("run", tmp_path / "nothing", "hello")
+    assert outcome.code == 6
+    assert "is no folder" in outcome.err
