@@ -1,0 +1,137 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer with INT4 weights and int8 activations, summed in int32 inside a group and in float32 over groups.
+
+out = bias + Σ over weight groups of scale_w · Σ over activation groups of scale_x · (Σ code · q − zero · Σ q)
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels import int4_weight
+from tytvm.kernels.cost import Cost, size
+from tytvm.kernels.dot4 import dot4
+from tytvm.kernels.int4_weight import CODES, nibbles, pack, unpack
+from tytvm.kernels.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.vector import fill, hold, of, span
+from tytvm.target import InstructionSet
+
+__all__ = ["build", "cost", "pack", "reference", "unpack"]
+
+
+def build(
+    spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
+) -> Any:
+    """(q i8[R,K], scale f32[R,K/a], sum i32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
+
+    Args:
+        spec: The CPU.
+        R: Rows of activations.
+        K: Inputs.
+        N: Outputs.
+        group: Inputs that share a scale of the weight; divides K.
+        activation_group: Inputs that share a scale of the activations (a above); divides `group`.
+        with_bias: Whether there is a bias.
+    """
+    tile = tile_of(spec, R, N)
+    packed = int4_weight.shapes(K, N, group)
+    parts, steps, groups = group // activation_group, activation_group // CODES, K // activation_group
+
+    @T.jit(private=True)
+    def linear_w4a8(
+        q: T.Buffer((R, K), "int8"),
+        scale: T.Buffer((R, groups), "float32"),
+        total: T.Buffer((R, groups), "int32"),
+        weight: T.Buffer(packed["weight"], "uint8"),
+        wscale: T.Buffer(packed["scale"], "float16"),
+        wzero: T.Buffer(packed["zero"], "uint8"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((R, N), "float32"),
+    ) -> None:
+        for across in T.parallel(tile.across):
+            for down in range(tile.down):
+                sums = T.meta_var(Registers(tile))
+                sums.clear()
+                for g in range(K // group):
+                    scaled = T.meta_var(Registers(tile))
+                    shifts = T.meta_var([T.alloc_buffer((1,), "float32") for _ in range(tile.rows)])
+                    scaled.clear()
+                    clear(shifts)
+                    for p in range(parts):
+                        dots = T.meta_var(Registers(tile, "int32"))
+                        dots.clear()
+                        for k in range(steps):
+                            multiply_add(spec, tile, dots, q, weight, (g * parts + p) * steps + k, across, down)
+                        rescale(tile, dots, scaled, shifts, scale, total, g * parts + p, down)
+                    finish_group(tile, sums, scaled, shifts, wscale, wzero, g, across)
+                store(tile, sums, bias, out, across, down)
+
+    return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
+
+
+def clear(scalars: list[Any]) -> None:
+    """Sets all to zero."""
+    for scalar in scalars:
+        T.buffer_store(scalar, T.float32(0), [0])
+
+
+def multiply_add(
+    spec: InstructionSet, tile: Tile, dots: Registers, q: Any, weight: Any, k: Any, across: Any, down: Any
+) -> None:
+    """Adds the products of eight inputs, those of row `k` of the weight."""
+    halves = [nibbles(weight, tile.block(across, b), k) for b in range(tile.blocks)]
+    for r in range(tile.rows):
+        for half in range(2):
+            four = q[tile.row(down, r), span(k * CODES + half * 4, 4)]
+            x = hold(fill(T.reinterpret("int32", four)), "int32")
+            for b in range(tile.blocks):
+                dots[r, b] = dot4(spec, dots[r, b], halves[b][half], x)
+
+
+def rescale(
+    tile: Tile, dots: Registers, scaled: Registers, shifts: list[Any], scale: Any, total: Any, p: Any, down: Any
+) -> None:
+    """Adds a finished group of activations: scaled += scale_x · dots, shift += scale_x · Σ q."""
+    for r in range(tile.rows):
+        row = tile.row(down, r)
+        factor = hold(scale[row, p], "float32", 1)
+        T.buffer_store(shifts[r], shifts[r][0] + factor * T.cast(total[row, p], "float32"), [0])
+        for b in range(tile.blocks):
+            scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * fill(factor)
+
+
+def finish_group(
+    tile: Tile, sums: Registers, scaled: Registers, shifts: list[Any], wscale: Any, wzero: Any, g: Any, across: Any
+) -> None:
+    """Adds a finished group of the weight: sums += scale_w · (scaled − zero · shift)."""
+    for b in range(tile.blocks):
+        block = tile.block(across, b)
+        factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
+        zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
+        for r in range(tile.rows):
+            centred = hold(scaled[r, b] - zero * fill(shifts[r][0]))
+            sums[r, b] = sums[r, b] + factor * centred
+
+
+def reference(
+    q: npt.NDArray[np.int8],
+    scale: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.uint8],
+    wscale: npt.NDArray[np.float16],
+    wzero: npt.NDArray[np.uint8],
+    bias: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[np.float32]:
+    """The same in NumPy, in float64, of an unpacked weight: activations and weight made floats, then multiplied."""
+    x = q * np.repeat(scale.astype(np.float64), q.shape[1] // scale.shape[1], axis=1)
+    out = x @ int4_weight.dequantize(codes, wscale, wzero).astype(np.float64).T
+    return np.asarray(out if bias is None else out + bias, np.float32)
+
+
+def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    activations = size("int8", R, K) + 2 * size("float32", R, K // activation_group)
+    read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
+    operations = {"int8": 2 * R * K * N, "float32": R * N * (2 * K // activation_group + 4 * K // group)}
+    return Cost(operations, read, size("float32", R, N))

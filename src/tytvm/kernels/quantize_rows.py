@@ -1,0 +1,70 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Symmetric int8 activations by group: scale = max|x| / 127, q = round(x / scale), and the sum of q."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.cost import Cost, size
+from tytvm.kernels.vector import add, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.target import InstructionSet
+
+_LARGEST = 127
+_SMALLEST = 1e-30  # a group below counts as zeros, so that 127 / max|x| stays finite
+_ROUND = 12582912.0  # 1.5 * 2^23: adding it leaves the nearest integer (ties to even) in the low bits
+
+
+def build(spec: InstructionSet, R: int, K: int, group: int) -> Any:
+    """(x f32[R,K], q i8[R,K], scale f32[R,K/group], sum i32[R,K/group])."""
+    groups, lanes = K // group, lanes_of(group)
+
+    @T.prim_func(private=True)
+    def quantize_rows(
+        x: T.Buffer((R, K), "float32"),
+        q: T.Buffer((R, K), "int8"),
+        scale: T.Buffer((R, groups), "float32"),
+        total: T.Buffer((R, groups), "int32"),
+    ) -> None:
+        for i in T.parallel(R * groups):
+            r: T.let = i // groups
+            g: T.let = i % groups
+            largest = T.alloc_buffer((lanes,), "float32")
+            sums = T.alloc_buffer((lanes,), "int32")
+            largest[span(0, lanes)] = zeros("float32", lanes)
+            sums[span(0, lanes)] = zeros("int32", lanes)
+            for j in range(group // lanes):
+                v: T.let = x[r, span(g * group + j * lanes, lanes)]
+                magnitude: T.let = T.max(v, zeros("float32", lanes) - v)
+                largest[span(0, lanes)] = T.max(largest[span(0, lanes)], magnitude)
+            peak: T.let = fold(T.max, largest[span(0, lanes)], "float32", lanes)
+            factor: T.let = T.Select(peak > T.float32(_SMALLEST), T.float32(_LARGEST) / peak, T.float32(0))
+            for j in range(group // lanes):
+                at: T.let = span(g * group + j * lanes, lanes)
+                shifted: T.let = hold(x[r, at] * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
+                code: T.let = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
+                sums[span(0, lanes)] = sums[span(0, lanes)] + code
+                q[r, at] = T.cast(code, of("int8", lanes))
+            scale[r, g] = T.Select(peak > T.float32(_SMALLEST), peak / T.float32(_LARGEST), T.float32(0))
+            total[r, g] = fold(add, sums[span(0, lanes)], "int32", lanes)
+
+    return quantize_rows
+
+
+def reference(
+    x: npt.NDArray[np.float32], group: int
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """The same in NumPy: q, scale and sum."""
+    grouped = x.reshape(len(x), -1, group)
+    peak = np.asarray(np.abs(grouped).max(axis=-1), np.float32)
+    peak[peak <= np.float32(_SMALLEST)] = 0
+    factor = np.divide(np.float32(_LARGEST), peak, out=np.zeros_like(peak), where=peak > 0)
+    q = np.asarray(np.rint(grouped * factor[..., None]), np.int8)
+    return q.reshape(x.shape), peak / np.float32(_LARGEST), np.sum(q, axis=-1, dtype=np.int32)
+
+
+def cost(R: int, K: int, group: int) -> Cost:
+    """Operations and bytes."""
+    written = size("int8", R, K) + size("float32", R, K // group) + size("int32", R, K // group)
+    return Cost({"float32": 4 * R * K}, size("float32", R, K), written)

@@ -1,0 +1,66 @@
+"""Sixteen lanes at a time: kernels use vectors of sixteen, which LLVM splits where registers are shorter."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tvm.script import tirx as T
+
+LANES = 16
+
+
+def lanes_of(extent: int) -> int:
+    """The most lanes, up to sixteen, that divide `extent`."""
+    return math.gcd(extent, LANES)
+
+
+def piece_of(extent: int, at_most: int) -> int:
+    """The largest divisor of `extent` up to `at_most`: the size of the pieces that workers share out."""
+    return max(size for size in range(1, min(extent, at_most) + 1) if extent % size == 0)
+
+
+def ceildiv(extent: int, size: int) -> int:
+    """How many pieces of `size` cover `extent`."""
+    return -(-extent // size)
+
+
+def span(start: Any, lanes: int = LANES) -> Any:
+    """The index of `lanes` neighbours from `start` on."""
+    return T.ramp(start, 1, lanes) if lanes > 1 else start
+
+
+def of(dtype: str, lanes: int = LANES) -> str:
+    """A vector type's name, such as "float32x16" for "float32"."""
+    return f"{dtype}x{lanes}" if lanes > 1 else dtype
+
+
+def fill(value: Any, lanes: int = LANES) -> Any:
+    """A vector with `value` in every lane."""
+    return T.broadcast(value, lanes) if lanes > 1 else value
+
+
+def zeros(dtype: str = "float32", lanes: int = LANES) -> Any:
+    """A vector of zeros."""
+    return fill(T.cast(T.int32(0), dtype), lanes)
+
+
+def hold(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+    """The value, computed once: TVM's simplifier copies a bound expression to its uses, and reorders floats there."""
+    held = T.alloc_buffer((lanes,), dtype)
+    T.buffer_store(held, value, [span(0, lanes)])
+    return held[span(0, lanes)]
+
+
+def fold(combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+    """One scalar from all lanes: each step combines the lower half with the upper."""
+    while lanes > 2:
+        whole = hold(vector, dtype, lanes)
+        lanes //= 2
+        vector = combine(T.vectorlow(of(dtype, lanes), whole), T.vectorhigh(of(dtype, lanes), whole))
+    whole = hold(vector, dtype, lanes)
+    return hold(combine(T.Shuffle([whole], [0]), T.Shuffle([whole], [1])), dtype, 1) if lanes == 2 else whole
+
+
+def add(a: Any, b: Any) -> Any:
+    """The sum, for `fold`."""
+    return a + b

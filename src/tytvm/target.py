@@ -1,0 +1,127 @@
+"""What the kernels and the package need to know of a CPU: its instruction set, by name or as found on this machine."""
+
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tytvm.errors import SettingError
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+_X86_V2_FLAGS = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
+_X86_V3_FLAGS = (*_X86_V2_FLAGS, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
+_X86_V4_FLAGS = (*_X86_V3_FLAGS, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+
+
+@dataclass(frozen=True)
+class InstructionSet:
+    """One CPU to compile for.
+
+    Attributes:
+        name: What the user writes and the manifest shows.
+        machine: The architecture as `platform.machine()` spells it.
+        cpu: LLVM's name of the CPU.
+        features: LLVM features beyond those of `cpu`, such as "+avx512vnni".
+        flags: The CPU flags that code for this target needs, as /proc/cpuinfo spells them.
+        vector_bytes: Size of a vector register.
+        vector_registers: Number of vector registers.
+        has_dot4: Whether one AVX-512 VNNI instruction does u8 × i8, four at a time, into sixteen int32.
+        abi: LLVM's name of the calling convention, where the triple alone does not say it.
+    """
+
+    name: str
+    machine: str
+    cpu: str
+    features: tuple[str, ...] = ()
+    flags: tuple[str, ...] = field(default=(), repr=False)
+    vector_bytes: int = 16
+    vector_registers: int = 16
+    has_dot4: bool = False
+    abi: str | None = None
+
+    @property
+    def triple(self) -> str:
+        """LLVM's target triple."""
+        return f"{self.machine}-linux-gnu"
+
+    @property
+    def accumulators(self) -> int:
+        """How many accumulators of sixteen 32-bit lanes fit the registers, a quarter of them left for operands."""
+        return max(1, self.vector_registers * self.vector_bytes // 64 * 3 // 4)
+
+    def tvm_target(self) -> Any:
+        """The `tvm.target.Target` to build with."""
+        from tvm.target import Target
+
+        config: dict[str, Any] = {"kind": "llvm", "mtriple": self.triple, "mcpu": self.cpu}
+        if self.features:
+            config["mattr"] = list(self.features)
+        if self.abi:
+            config["mabi"] = self.abi
+        return Target(config)
+
+
+# The best one first: `native` takes the first that the machine can run.
+INSTRUCTION_SETS = (
+    InstructionSet(
+        name="x86-64-avx512-vnni",
+        machine="x86_64",
+        cpu="x86-64-v4",
+        features=("+avx512vnni",),
+        flags=(*_X86_V4_FLAGS, "avx512_vnni"),
+        vector_bytes=64,
+        vector_registers=32,
+        has_dot4=True,
+    ),
+    InstructionSet(name="x86-64-v3", machine="x86_64", cpu="x86-64-v3", flags=_X86_V3_FLAGS, vector_bytes=32),
+    InstructionSet(name="x86-64", machine="x86_64", cpu="x86-64"),
+    InstructionSet(name="aarch64", machine="aarch64", cpu="generic", flags=("asimd", "fp"), vector_registers=32),
+    InstructionSet(
+        name="riscv64", machine="riscv64", cpu="generic-rv64", features=("+m", "+a", "+f", "+d", "+c"), abi="lp64d"
+    ),
+)
+
+
+def resolve(name: str) -> InstructionSet:
+    """The instruction set called `name`; "native" is the best that this machine can run.
+
+    Raises:
+        SettingError: No instruction set has this name, or none suits this machine.
+    """
+    if name == "native":
+        return native()
+    for candidate in INSTRUCTION_SETS:
+        if candidate.name == name:
+            return candidate
+    known = ", ".join(["native", *(candidate.name for candidate in INSTRUCTION_SETS)])
+    raise SettingError(f"There is no target {name!r}: use one of {known}.")
+
+
+def native() -> InstructionSet:
+    """The best instruction set that this machine can run.
+
+    Raises:
+        SettingError: None suits this machine.
+    """
+    return best_for(platform.machine(), cpu_flags(_CPUINFO.read_text() if _CPUINFO.exists() else ""))
+
+
+def best_for(machine: str, flags: frozenset[str]) -> InstructionSet:
+    """The best instruction set for an architecture and the flags of its CPU.
+
+    Raises:
+        SettingError: None suits.
+    """
+    for candidate in INSTRUCTION_SETS:
+        if candidate.machine == machine and flags.issuperset(candidate.flags):
+            return candidate
+    known = ", ".join(sorted({candidate.machine for candidate in INSTRUCTION_SETS}))
+    raise SettingError(f"This machine is a {machine!r} with an unknown CPU: name a target, one of {known}.")
+
+
+def cpu_flags(cpuinfo: str) -> frozenset[str]:
+    """The flags that every processor in the text of /proc/cpuinfo has (x86 says "flags", Arm says "Features")."""
+    pairs = (line.partition(":") for line in cpuinfo.splitlines())
+    flags = [frozenset(value.split()) for key, _, value in pairs if key.strip() in ("flags", "Features")]
+    return frozenset.intersection(*flags) if flags else frozenset()

@@ -1,0 +1,86 @@
+"""Builds one kernel into a shared object and runs it on NumPy arrays, as one worker or as several in turn."""
+
+import ctypes
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tvm
+from tvm import tirx
+from tvm.ir import PointerType, PrimType
+from tvm_ffi import structural_map
+
+_ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}"
+
+
+class _Any(ctypes.Structure):
+    """TVMFFIAny of the tvm-ffi C ABI."""
+
+    _fields_ = (("type_index", ctypes.c_int32), ("padding", ctypes.c_uint32), ("value", ctypes.c_int64))
+
+
+def aligned(array):
+    """A copy of the array that starts at a multiple of 64 bytes."""
+    array = np.asarray(array)
+    raw = np.zeros(array.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def sliced(func):
+    """The kernel as the compiler makes it: pointer parameters, and a worker's slice of the parallel loop."""
+    worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
+    loops = []
+
+    def slice_of(loop):
+        if loop.kind != tirx.ForKind.PARALLEL:
+            return loop
+        loops.append(loop)
+        begin = tirx.floordiv(loop.extent * worker, workers)
+        end = tirx.floordiv(loop.extent * (worker + 1), workers)
+        return tirx.For(loop.loop_var, begin, end - begin, tirx.ForKind.SERIAL, loop.body)
+
+    func = structural_map(func, [(tirx.For, slice_of)])
+    assert len(loops) == 1, "a kernel has exactly one parallel loop"
+    pointers = [tirx.Var(f"{p.name}_ptr", PointerType(PrimType(str(p.ty.dtype)))) for p in func.params]
+    buffers = [tirx.DeclBuffer(p, data=pointer) for p, pointer in zip(func.params, pointers, strict=True)]
+    return tirx.PrimFunc([*pointers, worker, workers], tirx.SeqStmt([*buffers, func.body]), func.ret_type, func.attrs)
+
+
+class Kernel:
+    """A compiled kernel; call it with its buffers in order."""
+
+    def __init__(self, func, spec):
+        self.folder = tempfile.TemporaryDirectory()
+        folder = Path(self.folder.name)
+        module = tvm.IRModule({"kernel": sliced(func).with_attr("global_symbol", "kernel")})
+        tirx.build(module, target=spec.tvm_target()).write_to_file(str(folder / "kernel.o"))
+        (folder / "sink.c").write_text(_ERROR_SINK)
+        command = ["gcc", "-shared", "-fPIC", "-o", "kernel.so", "sink.c", "kernel.o", "-lm"]
+        subprocess.run(command, cwd=folder, check=True)
+        self.function = ctypes.CDLL(str(folder / "kernel.so"))["__tvm_ffi_kernel"]
+        undefined = subprocess.run(["nm", "-u", folder / "kernel.o"], capture_output=True, text=True, check=True)
+        self.undefined = undefined.stdout.split()[1::2]
+
+    def run(self, arrays, worker=0, workers=1):
+        """One worker's share of the work, in place."""
+        values = [_Any(4, 0, a.ctypes.data) for a in arrays] + [_Any(1, 0, worker), _Any(1, 0, workers)]
+        result = _Any()
+        status = self.function(None, (_Any * len(values))(*values), len(values), ctypes.byref(result))
+        assert status == 0
+
+    def __call__(self, *arrays, workers=1):
+        """All workers in turn; the last to run is the first by number, so that order cannot matter."""
+        arrays = [aligned(a) for a in arrays]
+        for worker in reversed(range(workers)):
+            self.run(arrays, worker, workers)
+        return arrays
+
+
+def outputs(kernel, inputs, *empty, workers=1):
+    """The kernel's outputs, written over NaN or the type's largest value so that what it leaves out shows."""
+    blank = [np.full(e.shape, np.nan if e.dtype.kind == "f" else np.iinfo(e.dtype).max, e.dtype) for e in empty]
+    return kernel(*inputs, *blank, workers=workers)[len(inputs) :]
