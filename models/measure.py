@@ -1,16 +1,22 @@
-"""Perplexity of a checkpoint on held-out text, as it is and with its linear layers rounded to INT4.
+"""How well a checkpoint predicts held-out text: as stored, and with its linear layers rounded to INT4 in two ways.
 
-python models/measure.py models/tyllm-7m            # prints one line each for float and round-to-nearest
+    python models/measure.py models/tyllm-7m
+
+prints for each perplexity, mean KL divergence from the stored model, and how often both find the same token likeliest.
 """
 
 import argparse
+import copy
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+CALIBRATION = Path(__file__).parents[1] / "src" / "awq" / "calibration.txt"
+CALIBRATION_WINDOWS = 16
 HELD_OUT = Path(__file__).with_name("heldout.txt")
 WINDOW = 512  # tokens scored together; the first of a window is never scored
 
@@ -37,10 +43,10 @@ def round_to_nearest(weight: torch.Tensor, group: int = 128, bits: int = 4) -> t
 
 
 @torch.no_grad()
-def quantise_linears(model: Any, group: int = 128, lm_head: bool = False) -> None:
-    """Rounds every linear layer of `model` in place; `lm_head` only where asked, and then apart from the embedding."""
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and (lm_head or name != "lm_head"):
+def quantise_linears(model: Any, group: int = 128) -> None:
+    """Rounds every linear layer of `model` in place, `lm_head` too (apart from a tied embedding)."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
             module.weight = torch.nn.Parameter(round_to_nearest(module.weight, group), requires_grad=False)
 
 
@@ -54,35 +60,70 @@ def loss_on(model: Any, ids: torch.Tensor, window: int = WINDOW, batch: int = 16
         window: Tokens seen together.
         batch: Windows at a time.
     """
-    windows = ids[: len(ids) // window * window].reshape(-1, window)
     losses = []
-    for rows in windows.split(batch):
+    for rows in windows_of(ids, window).split(batch):
         logits = model(rows.to(model.device)).logits[:, :-1].float()
         losses.append(F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten().to(model.device), reduction="none"))
     return float(torch.cat(losses).mean())
 
 
-def load(checkpoint: Path) -> tuple[Any, torch.Tensor]:
-    """The model in float32, ready to evaluate, and the held-out text in its tokens."""
+@dataclass(frozen=True)
+class Score:
+    """A model beside the one it was made from: `divergence` in nats a token, `agreement` a share of the tokens."""
+
+    perplexity: float
+    divergence: float
+    agreement: float
+
+
+@torch.no_grad()
+def score(model: Any, reference: Any, ids: torch.Tensor, window: int = WINDOW, batch: int = 4) -> Score:
+    """Perplexity of `model` on `ids` (tokens,), and its KL divergence from and top-1 agreement with `reference`."""
+    parts = []
+    for rows in windows_of(ids, window).split(batch):
+        true, ours = (m(rows).logits[:, :-1].float().log_softmax(-1).flatten(0, 1) for m in (reference, model))
+        loss = F.nll_loss(ours, rows[:, 1:].flatten(), reduction="none")
+        divergence = (true.exp() * (true - ours)).sum(-1)
+        parts.append(torch.stack([loss, divergence, (true.argmax(-1) == ours.argmax(-1)).float()]))
+    loss, divergence, agreement = torch.cat(parts, 1).double().mean(1).tolist()
+    return Score(math.exp(loss), divergence, agreement)
+
+
+def windows_of(ids: torch.Tensor, window: int = WINDOW) -> torch.Tensor:
+    """(windows, window) whole, disjoint windows of (tokens,) ids; a rest shorter than a window is left out."""
+    return ids[: len(ids) // window * window].reshape(-1, window)
+
+
+def load(checkpoint: Path) -> tuple[Any, Any]:
+    """The model in float32, ready to evaluate, and its tokenizer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    text = HELD_OUT.read_text(encoding="utf-8")
-    return model, torch.tensor(tokenizer(text, verbose=False)["input_ids"])
+    return model, AutoTokenizer.from_pretrained(checkpoint)
+
+
+def tokens_of(tokenizer: Any, text: Path) -> torch.Tensor:
+    """(tokens,) ids of a text file."""
+    return torch.tensor(tokenizer(text.read_text(encoding="utf-8"), verbose=False)["input_ids"])
 
 
 def main() -> None:
-    """Reads the command line and prints the perplexities."""
+    """Reads the command line and prints a table."""
+    from activation_aware import quantise_activation_aware
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    model, ids = load(parser.parse_args().checkpoint)
-    print(f"tokens                      {len(ids) // WINDOW * WINDOW}")
-    print(f"as stored                   {math.exp(loss_on(model, ids)):8.3f}")
-    quantise_linears(model)
-    print(f"INT4 round-to-nearest       {math.exp(loss_on(model, ids)):8.3f}")
-    quantise_linears(model, lm_head=True)
-    print(f"INT4, lm_head too           {math.exp(loss_on(model, ids)):8.3f}")
+    model, tokenizer = load(parser.parse_args().checkpoint)
+    ids = tokens_of(tokenizer, HELD_OUT)
+    calibration = windows_of(tokens_of(tokenizer, CALIBRATION))[:CALIBRATION_WINDOWS]
+    nearest, aware = copy.deepcopy(model), copy.deepcopy(model)
+    quantise_linears(nearest)
+    quantise_activation_aware(aware, calibration)
+    print(f"{windows_of(ids).numel()} tokens of held-out text      perplexity  KL (nats)  same top-1")
+    names = ("as stored", "INT4, nearest", "INT4, activation-aware scales")
+    for name, other in zip(names, (model, nearest, aware), strict=True):
+        found = score(other, model, ids)
+        print(f"{name:36}{found.perplexity:10.3f}{found.divergence:11.4f}{found.agreement:12.1%}")
 
 
 if __name__ == "__main__":
