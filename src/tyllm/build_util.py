@@ -1,0 +1,62 @@
+"""The compiler's door for Python: `build_and_compile_llm`, with the arguments that the original manual names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def build_and_compile_llm(
+    model_path: str | Path,
+    artifacts_path: str | Path | None = None,
+    max_kv_cache_size: int = 4096,
+    seq_len_list: Sequence[int] = (1, 8),
+    dev_count: int = 1,
+    embedding_as_input: bool = False,
+    *,
+    activations: str = "int8",
+    quantize: str | None = None,
+    group_size: int = 128,
+    target: str = "native",
+    trust_remote_code: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Path:
+    """Compile a checkpoint ahead of time for one or more dies.
+
+    Args:
+        model_path: Hugging Face checkpoint folder: float16, bfloat16, float32, or AWQ INT4 (GEMM).
+        artifacts_path: package folder to make; by default `<model_path>-AOT/<dev_count>die`, beside the checkpoint.
+        max_kv_cache_size: tokens that a conversation may hold, prompt and answer together.
+        seq_len_list: tokens per step to compile programs for; a prompt runs as chunks of these lengths.
+        dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
+        embedding_as_input: leave the embedding to the host; its table is saved as embedding.params.
+        activations: "int8" quantises what enters INT4 layers, by groups; "float16" does not.
+        quantize: "rtn" rounds the linear layers of a float checkpoint to INT4 now; None keeps them float16.
+        group_size: inputs that share a scale, for `quantize`.
+        target: instruction set to compile for; "native" is this machine's.
+        trust_remote_code: run modelling code that lies in the checkpoint.
+        overwrite: replace a package that is already at `artifacts_path`.
+        progress: called as `progress(done, total, what)`.
+
+    Returns:
+        The package folder.
+
+    Raises:
+        SettingError: a setting that cannot work (exit code 4).
+        CheckpointError: the checkpoint is incomplete, damaged or contradicts itself (3).
+        UnsupportedError: the model, its quantisation or an operator cannot be compiled (5).
+        OutputError: the package folder exists or cannot be written (7).
+    """
+    from tyllm.compiler.compiler import compile_checkpoint
+    from tyllm.compiler.settings import Settings
+
+    model = Path(model_path)
+    output = (
+        Path(artifacts_path) if artifacts_path else model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
+    )
+    settings = Settings(
+        model, output, max_kv_cache_size, tuple(seq_len_list), dev_count, embedding_as_input, activations, quantize, group_size, target,
+        trust_remote_code, overwrite,
+    )  # fmt: skip
+    return compile_checkpoint(settings, progress)

@@ -1,0 +1,167 @@
+"""The compile driver: checkpoint folder → package folder, one named step a line."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tyllm.compiler.checkpoint_check import check_tensors, source_names
+from tyllm.compiler.companions import copy_companions, write_embedding
+from tyllm.compiler.die_model import DieModel, build_model, cut_to_die
+from tyllm.compiler.die_plan import ModelPlan, plan_model
+from tyllm.compiler.package_folder import need_space, refuse_existing, under_way
+from tyllm.compiler.parameters import pack_weights
+from tyllm.compiler.quantisation import find_quantisation, untie_head
+from tyllm.compiler.report import EXPORTS, buffer_config, manifest, write_program
+from tyllm.compiler.settings import Settings, check
+from tyllm.compiler.tensor_parallel import split_model
+from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_reader import WeightReader
+from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
+from tyllm.package.layout import EMPTY, code_file, constants_file, params_file
+from tytvm.compile import build_shared_object, compile_program
+from tytvm.importer import Graph, kv_layout
+from tytvm.kernel_choice import Kernels
+from tytvm.link import compile_c
+from tytvm.plan import Program
+from tytvm.target import resolve
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class _Work:
+    """Counts what is done, in steps, for the caller's progress display."""
+
+    report: Progress | None
+    total: int = 1
+    done: int = field(default=0)
+
+    def step(self, what: str) -> None:
+        self.done += 1
+        if self.report:
+            self.report(self.done, self.total, what)
+
+
+def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
+    """Compile a checkpoint; returns the package folder.
+
+    Raises:
+        SettingError, CheckpointError, UnsupportedError, OutputError: one sentence each; nothing is left half-written.
+    """
+    from awq.checkpoint import Checkpoint
+
+    check(settings)
+    spec = resolve(settings.target)
+    refuse_existing(settings.artifacts_path, settings.overwrite)
+    checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
+    model = build_model(checkpoint, settings.trust_remote_code)
+    quantisation = find_quantisation(model, checkpoint, settings)
+    sources = source_names(model, checkpoint)
+    untie_head(model, quantisation)
+    check_tensors(model, checkpoint, quantisation, sources)
+    split = split_model(model, settings.dies, quantisation.group_size)
+    plan = plan_model(model, split, quantisation, _skipped(model, settings))
+    need_space(settings.artifacts_path, sum(die.layout.total for die in plan.dies))
+    kernels = Kernels(spec, settings.activations == "int8")
+    work = _Work(progress, len(_program_owners(plan)) * len(settings.seq_lens) + len(plan.stored()) + 1)
+    reader = WeightReader(checkpoint, quantisation, sources)
+    with under_way(settings.artifacts_path, settings.overwrite) as folder:
+        write_embedding(folder, model, reader, settings)
+        files = _write_weights(folder, plan, reader, work)
+        programs = _compile_programs(folder, model, plan, kernels, settings, work)
+        _finish(folder, settings, model, plan, quantisation, kernels, programs, files)
+        work.step("manifest")
+    return settings.artifacts_path
+
+
+def _skipped(model: Any, settings: Settings) -> frozenset[str]:
+    """The embedding, where it is an input and no tied head needs it."""
+    table = model.get_input_embeddings().weight
+    names = [name for name, p in model.named_parameters(remove_duplicate=False) if p is table]
+    return frozenset(names if settings.embedding_as_input and len(names) == 1 else [])
+
+
+def _program_owners(plan: ModelPlan) -> dict[int, int]:
+    """Die that compiles → how many dies share its programs."""
+    owners: dict[int, int] = {}
+    for die in plan.dies:
+        owner = next((o for o in owners if plan.dies[o].shares_program_with(die)), die.die)
+        owners[owner] = owners.get(owner, 0) + 1
+    return owners
+
+
+def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, work: _Work) -> dict[str, FileEntry]:
+    entries: dict[str, FileEntry] = {}
+    with ExitStack() as stack:
+        writers = []
+        for die in plan.dies:
+            path = folder / params_file(die.die)
+            path.parent.mkdir(exist_ok=True)
+            specs = {name: (spec.dtype, spec.shape) for name, spec in die.layout.specs.items()}
+            writers.append(stack.enter_context(ParamsWriter(path, specs)))
+        pack_weights(plan.stored(), reader, writers, lambda name: work.step(f"pack {name}"))
+        for die, writer in zip(plan.dies, writers, strict=True):
+            entries[params_file(die.die).as_posix()] = writer.close()
+    return entries
+
+
+def _compile_programs(
+    folder: Path, model: Any, plan: ModelPlan, kernels: Kernels, settings: Settings, work: _Work
+) -> list[Mapping[int, Program]]:
+    """Every die's programs and shared objects; dies of equal shapes share one compile."""
+    from tyllm.runtime import native
+
+    programs: list[Mapping[int, Program]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
+        for die in plan.dies:
+            owner = next((earlier.die for earlier in plan.dies[: die.die] if earlier.shares_program_with(die)), None)
+            if owner is None:
+                cut_to_die(model, plan.shapes, plan.split, die.die)
+            own: dict[int, Program] = {}
+            for seq_len in settings.seq_lens:
+                output = folder / code_file(die.die, seq_len)
+                output.parent.mkdir(exist_ok=True, parents=True)
+                if owner is None:
+                    own[seq_len] = _compile_one(model, plan, die.die, seq_len, kernels, settings)
+                    build_shared_object(own[seq_len], EXPORTS, kernels, runtime, output)
+                    work.step(f"compile die {die.die}, {seq_len} tokens")
+                else:
+                    own[seq_len] = programs[owner][seq_len]
+                    shutil.copyfile(folder / code_file(owner, seq_len), output)
+                write_params(folder / constants_file(die.die, seq_len), dict(own[seq_len].constants))
+            programs.append(own)
+    return programs
+
+
+def _compile_one(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
+    captured = DieModel(model, settings.embedding_as_input).capture(seq_len)
+    graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
+    return compile_program(
+        graph, plan.partial, kernels, plan.dies[die].layout, kv_layout(captured, settings.kv_capacity)
+    )
+
+
+def _finish(
+    folder: Path,
+    settings: Settings,
+    model: Any,
+    plan: ModelPlan,
+    quantisation: Quantisation,
+    kernels: Kernels,
+    programs: list[Mapping[int, Program]],
+    files: Mapping[str, FileEntry],
+) -> None:
+    """The JSON files, what comes along from the checkpoint, and last the manifest."""
+    copy_companions(settings.model_path, folder)
+    (folder / EMPTY).write_bytes(b"")
+    buffer_config(settings, plan, programs).write(folder)
+    write_program(folder, programs)
+    entries = file_entries(folder, files.items())
+    manifest(settings, model, plan, quantisation, kernels.spec, entries).write(folder)

@@ -1,0 +1,106 @@
+"""One die's model: Hugging Face's own code on the meta device, its weights cut to the die's shapes, captured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tyllm.compiler.attention import IMPLEMENTATION, register
+from tyllm.compiler.tensor_parallel import Split
+from tyllm.compiler.weight_formats import local_shape
+from tyllm.errors import UnsupportedError
+from tytvm.capture import Capture, capture
+
+CHUNKED = ("attention_chunk_size",)
+"""Settings of a config whose masks the attention operator does not have."""
+
+
+def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
+    """The model of an `awq.checkpoint.Checkpoint` on the meta device, with real values in its buffers.
+
+    Raises:
+        UnsupportedError: transformers does not know the model, or its attention wants what cannot be compiled.
+    """
+    from awq.skeleton import build_on_meta, fill_buffers
+
+    register()
+    model = build_on_meta(checkpoint, trust_remote_code)
+    text = model.config.get_text_config()
+    for setting in CHUNKED:
+        if getattr(text, setting, None):
+            raise UnsupportedError(
+                f"config.json sets {setting} to {getattr(text, setting)}, whose mask cannot be compiled."
+            )
+    model.set_attn_implementation(IMPLEMENTATION)
+    for module in model.modules():
+        fill_buffers(model, module, torch.device("cpu"))
+    return model
+
+
+class _Step(torch.nn.Module):
+    """The model as one step: token ids or embeddings and positions in, logits of one row out."""
+
+    def __init__(self, model: Any, takes_embeddings: bool) -> None:
+        super().__init__()
+        self.model, self.takes_embeddings = model, takes_embeddings
+
+    def forward(self, tokens: torch.Tensor, positions: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+        """Logits [1, 1, vocabulary] of row `row`."""
+        given = {"inputs_embeds" if self.takes_embeddings else "input_ids": tokens}
+        result = self.model(**given, position_ids=positions, logits_to_keep=row, use_cache=False)
+        logits: torch.Tensor = result.logits
+        return logits
+
+
+@dataclass
+class DieModel:
+    """The model with one die's shapes; `name` strips what `_Step` adds to a parameter's name."""
+
+    model: Any
+    takes_embeddings: bool
+
+    def capture(self, seq_len: int) -> Capture:
+        """The graph of a step of `seq_len` tokens."""
+        hidden = self.model.get_input_embeddings().weight.shape[1]
+        with torch.device("meta"):
+            tokens = (
+                torch.zeros(1, seq_len, hidden) if self.takes_embeddings else torch.zeros(1, seq_len, dtype=torch.int64)
+            )
+            positions, row = torch.zeros(1, seq_len, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
+        inputs = {"tokens": tokens, "positions": positions, "row": row}
+        captured = capture(_Step(self.model, self.takes_embeddings), inputs)
+        return Capture(
+            captured.graph_module,
+            {node: name.removeprefix("model.") for node, name in captured.parameters.items()},
+            captured.constants,
+            captured.inputs,
+        )
+
+
+def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die: int) -> None:
+    """Give the parameters of `model` (in place) the shapes that they have on `die`.
+
+    Args:
+        model: on the meta device.
+        shapes: the whole shapes, by name, in `named_parameters` order without duplicates removed.
+        split: the cut of each.
+        die: which die.
+    """
+    made: dict[tuple[int, str], torch.nn.Parameter] = {}
+    tied = _tied(model)
+    for name, shape in shapes.items():
+        module = model.get_submodule(name.rpartition(".")[0])
+        key = (0, tied.get(name, name))
+        if key not in made:
+            made[key] = torch.nn.Parameter(
+                torch.empty(local_shape(shape, split.of(name), die), device="meta"), requires_grad=False
+            )
+        setattr(module, name.rpartition(".")[2], made[key])
+
+
+def _tied(model: Any) -> dict[str, str]:
+    """Parameter's name → the first name of the same tensor."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(p), name) for name, p in model.named_parameters(remove_duplicate=False)}

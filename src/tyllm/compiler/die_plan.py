@@ -1,0 +1,72 @@
+"""What each die gets: its weights' formats and layout, its caches, and which dies can share one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tyllm.compiler.parameters import Stored
+from tyllm.compiler.tensor_parallel import Split
+from tyllm.compiler.weight_formats import Quantisation, formats
+from tytvm.layout import Layout, lay_out
+from tytvm.weights import TensorSpec, WeightFormat
+
+
+@dataclass(frozen=True)
+class DiePlan:
+    """One die's weights by parameter name, and how they lie in its file."""
+
+    die: int
+    formats: Mapping[str, WeightFormat]
+    layout: Layout
+
+    def shares_program_with(self, other: DiePlan) -> bool:
+        """Whether the compiled programs of two dies are the same bytes."""
+        return dict(self.formats) == dict(other.formats)
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """The whole model over its dies."""
+
+    split: Split
+    shapes: dict[str, tuple[int, ...]]
+    """Whole shape of every parameter, in the model's order."""
+    stored_names: dict[str, str]
+    """Parameter → name of the tensor that stores it: its own, or that of the parameter it is tied to."""
+    dies: tuple[DiePlan, ...]
+
+    def stored(self) -> list[Stored]:
+        """Every stored weight once, in file order."""
+        names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)
+        return [Stored(name, self.split.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
+
+    @property
+    def partial(self) -> set[str]:
+        """Parameters whose results are sums over dies: linears cut by inputs, and the cut embedding."""
+        return {name for name, cut in self.split.cuts.items() if cut.is_partial} | self._cut_tables
+
+    @property
+    def _cut_tables(self) -> set[str]:
+        return {
+            name
+            for name in self.shapes
+            if name.endswith("embed_tokens.weight") and self.split.of(name).axis is not None
+        }
+
+
+def plan_model(model: Any, split: Split, quantisation: Quantisation, skipped: frozenset[str]) -> ModelPlan:
+    """The plan of a model on the meta device; parameters in `skipped` (an embedding that is an input) are not stored."""
+    named = list(model.named_parameters(remove_duplicate=False))
+    first: dict[int, str] = {}
+    stored_names = {name: first.setdefault(id(parameter), name) for name, parameter in named}
+    dies = []
+    for die in range(split.dies):
+        found = {name: own for name, own in formats(model, split, die, quantisation).items() if name not in skipped}
+        specs: dict[str, TensorSpec] = {}
+        for name, own in found.items():
+            if stored_names[name] == name:
+                specs |= {f"{name}{suffix}": spec for suffix, spec in own.tensors().items()}
+        dies.append(DiePlan(die, found, lay_out(specs)))
+    return ModelPlan(split, {name: tuple(p.shape) for name, p in named}, stored_names, tuple(dies))

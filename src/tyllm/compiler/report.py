@@ -1,0 +1,153 @@
+"""The package's JSON files, from the planned programs: buffer_config.json, program.json, manifest.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tyllm import __version__
+from tyllm.compiler.die_plan import ModelPlan
+from tyllm.compiler.settings import Settings
+from tyllm.compiler.weight_formats import Quantisation
+from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target
+from tyllm.package import Program as DieProgram
+from tytvm.importer import ALL_REDUCE
+from tytvm.layout import Layout, bytes_of
+from tytvm.plan import Program, Step
+from tytvm.target import InstructionSet
+
+EXPORTS = {"body": "llm_body", "head": "llm_head"}
+"""Symbols of a die's program, before the ABI's prefix."""
+
+
+def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mapping[int, Program]]) -> BufferConfig:
+    """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
+    dies = tuple(
+        Die(
+            die,
+            plan.split.vocabulary[die],
+            next(iter(own.values())).layouts["kv"].total,
+            kv_layers(next(iter(own.values())).layouts["kv"]),
+            {seq_len: _memories(program) for seq_len, program in own.items()},
+        )
+        for die, own in enumerate(programs)
+    )
+    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, dies)
+
+
+def kv_layers(kv: Layout) -> tuple[KvLayer, ...]:
+    """The caches by layer."""
+    layers = sorted({int(name.partition(".")[0]) for name in kv.specs})
+    return tuple(
+        KvLayer(
+            kv.offsets[f"{layer}.k"],
+            kv.offsets[f"{layer}.v"],
+            kv.specs[f"{layer}.k"].shape[0],
+            kv.specs[f"{layer}.k"].shape[2],
+            kv.specs[f"{layer}.v"].shape[2],
+        )
+        for layer in layers
+    )
+
+
+def _memories(program: Program) -> DieProgram:
+    io = program.layouts["io"]
+    entries = {name: IoEntry(io.offsets[name], spec.shape, spec.dtype) for name, spec in io.specs.items()}
+    return DieProgram(program.layouts["arena"].total, io.total, entries)
+
+
+def program_json(programs: Sequence[Mapping[int, Program]]) -> dict[str, Any]:
+    """What a simulator reads: per die and sequence length the steps, their costs and buffers."""
+    dies = [
+        {"die": die, "programs": {str(s): _described(program) for s, program in own.items()}}
+        for die, own in enumerate(programs)
+    ]
+    return {"format_version": 1, "dies": dies}
+
+
+def _described(program: Program) -> dict[str, Any]:
+    buffers = {
+        name: {"place": place, "offset": layout.offsets[name], "bytes": bytes_of(spec)}
+        for place, layout in program.layouts.items()
+        for name, spec in layout.specs.items()
+    }
+    return {
+        "body": [_step(step, program) for step in program.body],
+        "head": [_step(step, program) for step in program.head],
+        "buffers": buffers,
+    }
+
+
+def _step(step: Step, program: Program) -> dict[str, Any]:
+    written = [region.name for index, region in enumerate(step.arguments) if index in step.writes]
+    read = [
+        region.name
+        for index, region in enumerate(step.arguments)
+        if index not in step.writes or step.kernel == ALL_REDUCE
+    ]
+    return {
+        "kernel": step.kernel,
+        "reads": read,
+        "writes": written,
+        "barrier_before": step.barrier_before,
+        "cost": _cost(step, program),
+    }
+
+
+def _cost(step: Step, program: Program) -> dict[str, Any]:
+    """A kernel of ours knows its cost; the long tail's is one operation per element written, and its buffers' bytes."""
+    kernel = program.kernels.get(step.kernel)
+    if kernel is not None and "tytvm.cost" in (kernel.attrs or {}):
+        known: dict[str, Any] = json.loads(str(kernel.attrs["tytvm.cost"]))
+        return known
+    written = sum(region.size for index, region in enumerate(step.arguments) if index in step.writes)
+    read = sum(region.size for index, region in enumerate(step.arguments) if index not in step.writes)
+    return {"operations": {"float32": written // 4}, "bytes_read": read, "bytes_written": written}
+
+
+def manifest(
+    settings: Settings,
+    model: Any,
+    plan: ModelPlan,
+    quantisation: Quantisation,
+    spec: InstructionSet,
+    files: Mapping[str, FileEntry],
+) -> Manifest:
+    """Everything that a reader checks before it loads code."""
+    text = model.config.get_text_config()
+    config = settings.model_path / "config.json"
+    return Manifest(
+        tyllm_version=__version__,
+        architecture=type(model).__name__,
+        model_type=model.config.model_type,
+        vocab_size=plan.split.vocabulary[-1][1],
+        hidden_size=text.hidden_size,
+        layers=text.num_hidden_layers,
+        dies=settings.dies,
+        seq_lens=settings.seq_lens,
+        max_kv_cache_size=settings.max_kv_cache_size,
+        embedding_as_input=settings.embedding_as_input,
+        activations=settings.activations if quantisation.method else "float16",
+        quantization={"method": quantisation.method, "bits": 4, "group_size": quantisation.group_size}
+        if quantisation.method
+        else None,
+        target=Target(spec.name, spec.triple, spec.cpu, tuple(spec.flags)),
+        exports=EXPORTS,
+        built_with={"python": platform.python_version()}
+        | {name: version(name) for name in ("apache-tvm", "torch", "transformers")},
+        source={
+            "checkpoint": settings.model_path.resolve().name,
+            "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
+        },
+        files=files,
+    )
+
+
+def write_program(folder: Path, programs: Sequence[Mapping[int, Program]]) -> None:
+    """program.json, without spaces: it has a line's worth for every step."""
+    (folder / "program.json").write_text(json.dumps(program_json(programs), separators=(",", ":")), encoding="utf-8")

@@ -1,0 +1,94 @@
+"""Which die holds which part of each weight: the model's own tensor-parallel plan, made into spans of rows and columns.
+
+Attention is cut by key/value head group, the MLP by quantisation group, the embedding and the head by vocabulary rows. A weight that
+the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on every die.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tytvm.split import HeadSplit, Span, split_axis, split_heads
+from tytvm.weights import LANES
+
+OUT, IN = 0, 1
+HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_value", "o_proj": "query"}
+"""Linear layers whose axis is a row of heads, by the last part of their names; every other split axis is cut by groups."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How one weight is cut: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole."""
+
+    axis: int | None
+    spans: tuple[Span, ...]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a linear of this weight gives partial sums."""
+        return self.axis == IN
+
+
+@dataclass(frozen=True)
+class Split:
+    """The cut of every parameter by its dotted name."""
+
+    dies: int
+    cuts: Mapping[str, Cut]
+    vocabulary: tuple[Span, ...]
+
+    def of(self, name: str) -> Cut:
+        """The cut of a parameter; whole where nothing cuts it."""
+        return self.cuts.get(name, Cut(None, ()))
+
+
+def split_model(model: Any, dies: int, group_size: int) -> Split:
+    """The split of a model (on the meta device) over `dies`; `group_size` is the unit of the MLP's axis.
+
+    Raises:
+        SettingError: there are fewer heads, groups or vocabulary rows than dies.
+    """
+    text = model.config.get_text_config()
+    heads = split_heads(
+        text.num_attention_heads, getattr(text, "num_key_value_heads", None) or text.num_attention_heads, dies
+    )
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    vocabulary = tuple(split_axis(model.get_output_embeddings().weight.shape[0], LANES, dies, "the vocabulary"))
+    cuts: dict[str, Cut] = {}
+    for name, module in model.named_modules():
+        axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) and dies > 1 else None
+        if axis is None:
+            continue
+        spans = _spans(name, module, axis, dies, heads, head_dim, group_size)
+        cuts[f"{name}.weight"] = Cut(axis, spans)
+        if module.bias is not None and axis == OUT:
+            cuts[f"{name}.bias"] = Cut(OUT, spans)
+    names = {id(parameter): name for name, parameter in model.named_parameters(remove_duplicate=False)}
+    for part in (model.get_input_embeddings(), model.get_output_embeddings()):
+        for parameter in part.parameters(recurse=False):
+            if dies > 1:
+                cuts[names[id(parameter)]] = Cut(OUT, vocabulary)
+    return Split(dies, cuts, vocabulary)
+
+
+def _planned_axis(model: Any, name: str) -> int | None:
+    for pattern, style in (getattr(model, "_tp_plan", None) or {}).items():
+        if re.search(rf"(^|\.){re.escape(pattern).replace(re.escape('*'), '[0-9]+')}$", name):
+            return {"colwise": OUT, "rowwise": IN}.get(style)
+    return None
+
+
+def _spans(
+    name: str, module: torch.nn.Linear, axis: int, dies: int, heads: HeadSplit, head_dim: int, group_size: int
+) -> tuple[Span, ...]:
+    kind = HEAD_PROJECTIONS.get(name.rpartition(".")[2])
+    if kind:
+        owned = heads.query if kind == "query" else heads.key_value
+        return tuple((start * head_dim, stop * head_dim) for start, stop in owned)
+    size = module.out_features if axis == OUT else module.in_features
+    return tuple(split_axis(size, group_size, dies, f"{name} of {size}"))

@@ -1,0 +1,69 @@
+"""How each parameter of a model is stored: INT4 where the checkpoint (or round-to-nearest) has it, float16, or plain float32."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tyllm.compiler.tensor_parallel import IN, OUT, Cut, Split
+from tytvm.weights import W4, W16, Plain, WeightFormat
+
+SMALLEST_GROUP = 32
+"""INT4 groups that a kernel takes are multiples of this."""
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What of a checkpoint is INT4: `method` "awq" (packed in the checkpoint) or "rtn" (rounded now), None for float16."""
+
+    method: str | None
+    group_size: int
+    names: frozenset[str]
+    """Linear weights (`….weight`) that are INT4."""
+
+    def group_of(self, inputs: int) -> int:
+        """The group size of a weight with so many inputs; −1 is one group over all."""
+        return inputs if self.group_size == -1 else self.group_size
+
+
+def formats(model: Any, split: Split, die: int, quantisation: Quantisation) -> dict[str, WeightFormat]:
+    """Every parameter's format on one die, by name, in the model's order."""
+    linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    found: dict[str, WeightFormat] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        cut, full = split.of(name), tuple(parameter.shape)
+        shape = local_shape(full, cut, die)
+        if id(parameter) in linears:  # a tied table too: it is stored once, as the head
+            found[name] = linear_format(name, full, shape, cut, quantisation)
+        else:
+            found[name] = Plain(shape, "float16" if id(parameter) in tables else "float32")
+    return found
+
+
+def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
+    """A parameter's shape on one die."""
+    if cut.axis is None:
+        return full
+    start, stop = cut.spans[die]
+    return tuple(stop - start if axis == cut.axis else size for axis, size in enumerate(full))
+
+
+def linear_format(
+    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: Cut, quantisation: Quantisation
+) -> WeightFormat:
+    """INT4 by groups that no die's span crosses; float16 where such groups would be too small for a kernel."""
+    if name not in quantisation.names:
+        return W16(*shape)
+    group = quantisation.group_of(full[IN])
+    if cut.axis == IN:
+        group = math.gcd(group, *(edge for span in cut.spans for edge in span))
+    return W4(*shape, group) if group % SMALLEST_GROUP == 0 else W16(*shape)
+
+
+def axis_name(axis: int | None) -> str:
+    """For reports: how a weight is cut."""
+    return {None: "whole", OUT: "by outputs", IN: "by inputs"}[axis]

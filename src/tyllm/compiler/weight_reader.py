@@ -1,0 +1,117 @@
+"""Reads a checkpoint's weights a few rows at a time, in the form in which they will be stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.compiler.weight_formats import Quantisation
+from tyllm.errors import CheckpointError
+
+Array = npt.NDArray[Any]
+ROWS = 1024
+"""Outputs of a linear layer that are in memory at a time; a multiple of 16."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """INT4 rows [n, K]: weight ≈ (codes − zeros) · scales, by groups of inputs."""
+
+    codes: npt.NDArray[np.uint8]
+    scales: npt.NDArray[np.float16]
+    zeros: npt.NDArray[np.uint8]
+
+    def columns(self, start: int, stop: int, group_size: int) -> Codes:
+        """Some inputs only, by groups of `group_size`, which divides the groups that the rows have."""
+        own = self.codes.shape[1] // self.scales.shape[1]
+        repeat = own // group_size
+        spread = [
+            np.repeat(part, repeat, axis=1)[:, start // group_size : stop // group_size]
+            for part in (self.scales, self.zeros)
+        ]
+        return Codes(self.codes[:, start:stop], spread[0], spread[1])
+
+    def floats(self) -> npt.NDArray[np.float32]:
+        """The rows that the codes stand for."""
+        group = self.codes.shape[1] // self.scales.shape[1]
+        zeros, scales = (np.repeat(part.astype(np.float32), group, axis=1) for part in (self.zeros, self.scales))
+        return (self.codes.astype(np.float32) - zeros) * scales
+
+
+@dataclass(frozen=True)
+class WeightReader:
+    """A checkpoint's tensors by the model's parameter names.
+
+    Attributes:
+        checkpoint: an `awq.checkpoint.Checkpoint`.
+        quantisation: which linear weights are INT4.
+        source: parameter's name → the name that its tensor has in the checkpoint, where they differ (tied heads).
+    """
+
+    checkpoint: Any
+    quantisation: Quantisation
+    source: dict[str, str]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The whole shape of a float tensor in the checkpoint."""
+        return tuple(self.checkpoint.info(self.source.get(name, name)).shape)
+
+    def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows of a float tensor, or of the floats that an INT4 one stands for.
+
+        Raises:
+            CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.
+        """
+        if name in self.quantisation.names and self.quantisation.method == "awq":
+            return self.codes(name, start, stop).floats()
+        source = self.source.get(name, name)
+        rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read(source)[start:stop], np.float32)
+        check_finite(source, rows)
+        return rows
+
+    def codes(self, name: str, start: int, stop: int) -> Codes:
+        """INT4 rows of a linear weight: unpacked from AWQ's format, or rounded to the nearest now."""
+        return (
+            self._unpacked(name, start, stop) if self.quantisation.method == "awq" else self._rounded(name, start, stop)
+        )
+
+    def _unpacked(self, name: str, start: int, stop: int) -> Codes:
+        from awq.packing import unpack
+
+        stem = name.removesuffix(".weight")
+        qweight, qzeros, scales = (self.checkpoint.read(f"{stem}.{part}") for part in ("qweight", "qzeros", "scales"))
+        words = slice(start // 8, -(-stop // 8))
+        codes, zeros = (unpack(np.ascontiguousarray(part[:, words])).T[: stop - start] for part in (qweight, qzeros))
+        half = np.asarray(scales[:, start:stop].T, np.float16)
+        check_finite(f"{stem}.scales", half)
+        return Codes(codes, half, zeros)
+
+    def _rounded(self, name: str, start: int, stop: int) -> Codes:
+        import torch
+
+        from awq.rounding import quantize_weight
+
+        rows = self.floats(name, start, stop)
+        rounded = quantize_weight(torch.from_numpy(rows), self.quantisation.group_of(rows.shape[1]))
+        return Codes(rounded.q, rounded.scales, rounded.zeros)
+
+
+def check_finite(name: str, values: Array) -> None:
+    """Raise `CheckpointError` at a NaN or an infinity."""
+    if not np.isfinite(values).all():
+        raise CheckpointError(
+            f"{name} holds NaN or infinite values; the checkpoint is damaged, download or convert it again."
+        )
+
+
+def to_half(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    """float16, refusing what overflows; raises `CheckpointError`."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > np.finfo(np.float16).max:
+        raise CheckpointError(
+            f"{name} holds {largest:g}, beyond float16's 65504; such a model cannot be stored in float16."
+        )
+    return values.astype(np.float16)

@@ -1,0 +1,62 @@
+"""The arena: where each temporary lies, so that those alive together do not overlap.
+
+Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset free for its whole life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tytvm.calls import Call
+from tytvm.layout import Layout, aligned, bytes_of
+from tytvm.weights import TensorSpec
+
+
+@dataclass(frozen=True)
+class _Life:
+    """First and last call that touches a temporary, and its size."""
+
+    name: str
+    first: int
+    last: int
+    size: int
+
+
+def plan_arena(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> Layout:
+    """Offsets of every temporary (a buffer whose name has no place).
+
+    What the head (calls from `head_start` on) reads of the body stays to the end: the head may run again for another row.
+    """
+    placed: list[tuple[_Life, int]] = []
+    for life in sorted(_lives(calls, head_start, buffers), key=lambda life: (-life.size, life.first)):
+        placed.append((life, _lowest_offset(life, placed)))
+    specs = {life.name: buffers[life.name] for life, _ in placed}
+    total = max((offset + life.size for life, offset in placed), default=0)
+    return Layout(specs, {life.name: offset for life, offset in placed}, total)
+
+
+def _lives(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> list[_Life]:
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for index, call in enumerate(calls):
+        for name in call.arguments:
+            if ":" not in name:
+                first.setdefault(name, index)
+                crosses = first[name] < head_start <= index
+                last[name] = len(calls) if crosses else max(index, last.get(name, 0))
+    return [_Life(name, first[name], last[name], aligned(bytes_of(buffers[name]))) for name in first]
+
+
+def _lowest_offset(life: _Life, placed: Sequence[tuple[_Life, int]]) -> int:
+    taken = sorted(
+        (offset, offset + other.size)
+        for other, offset in placed
+        if other.first <= life.last and life.first <= other.last
+    )
+    offset = 0
+    for start, stop in taken:
+        if offset + life.size <= start:
+            break
+        offset = max(offset, stop)
+    return offset

@@ -1,0 +1,160 @@
+"""Calls: the lowered Relax function as a straight list of kernel calls over named buffers; reshapes and tuples vanish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+from tytvm.errors import UnsupportedError
+from tytvm.importer import ALL_REDUCE
+from tytvm.stages import Staged, cut
+from tytvm.weights import TensorSpec
+
+LOGITS = "io:logits"
+"""The buffer that the program's result is written to."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel call: `arguments` are buffer names in the kernel's order, `writes` the numbers of those it writes."""
+
+    kernel: str
+    arguments: tuple[str, ...]
+    writes: tuple[int, ...]
+
+    @property
+    def written(self) -> set[str]:
+        """Names of the buffers that it writes."""
+        return {self.arguments[index] for index in self.writes}
+
+    @property
+    def read(self) -> set[str]:
+        """Names of the buffers that it reads."""
+        return {name for index, name in enumerate(self.arguments) if index not in self.writes}
+
+
+@dataclass
+class CallList:
+    """The program as calls, in order, with every kernel and buffer that they name."""
+
+    calls: list[Call] = field(default_factory=list)
+    kernels: dict[str, tirx.PrimFunc] = field(default_factory=dict)
+    buffers: dict[str, TensorSpec] = field(default_factory=dict)
+    constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+
+
+def straighten(module: tvm.IRModule) -> CallList:
+    """The call list of a lowered module's `main`.
+
+    Raises:
+        UnsupportedError: something in `main` is no kernel call.
+    """
+    return _Straightener(module).run()
+
+
+class _Straightener:
+    """Walks the bindings of `main` once."""
+
+    def __init__(self, module: tvm.IRModule) -> None:
+        self.module, self.list = module, CallList()
+        self.names: dict[Any, str | list[str]] = {}
+        self.staged: dict[str, Staged] = {}
+
+    def run(self) -> CallList:
+        main = self.module["main"]
+        for variable in main.params:
+            self._declare(variable, variable.name, variable.ty)
+        for block in main.body.blocks:
+            for binding in block.bindings:
+                self._bind(binding.var, binding.value)
+        self._name_output(str(self._name(main.body.body)))
+        return self.list
+
+    def _declare(self, variable: Any, name: str, ty: Any) -> str:
+        self.list.buffers[name] = TensorSpec(tuple(int(n) for n in ty.shape), str(ty.dtype.dtype))
+        self.names[variable] = name
+        return name
+
+    def _bind(self, variable: Any, value: Any) -> None:
+        if isinstance(value, relax.Var | relax.DataflowVar):
+            self.names[variable] = self.names[value]
+        elif isinstance(value, relax.TupleGetItem):
+            self.names[variable] = self.names[value.tuple_value][value.index]
+        elif isinstance(value, relax.Call) and value.op.name in _BINDERS:
+            _BINDERS[value.op.name](self, variable, value)
+        else:
+            raise UnsupportedError(
+                f"The lowered program holds {value}, which is no kernel call; the model cannot be compiled."
+            )
+
+    def _reshape(self, variable: Any, value: Any) -> None:
+        self.names[variable] = self._name(value.args[0])
+
+    def _call_tir(self, variable: Any, value: Any) -> None:
+        inputs = [str(self._name(argument)) for argument in value.args[1].fields]
+        types = list(value.ty_args[0].fields) if isinstance(value.ty_args[0], relax.TupleType) else [value.ty_args[0]]
+        outputs = [f"{variable.name}#{len(self.list.buffers)}.{index}" for index in range(len(types))]
+        for name, ty in zip(outputs, types, strict=True):
+            self._declare(None, name, ty)
+        self.names[variable] = outputs if len(outputs) > 1 else outputs[0]
+        self._call(value.args[0].name_hint, [*inputs, *outputs], range(len(inputs), len(inputs) + len(outputs)))
+
+    def _call_tir_inplace(self, variable: Any, value: Any) -> None:
+        inputs = [str(self._name(argument)) for argument in value.args[1].fields]
+        (index,) = (int(i) for i in value.attrs.inplace_indices)
+        self.names[variable] = inputs[index]
+        self._call(value.args[0].name_hint, inputs, [index])
+
+    def _collective(self, variable: Any, value: Any) -> None:
+        assert value.args[0].global_symbol == ALL_REDUCE
+        name = str(self._name(value.args[1].fields[0]))
+        self.names[variable] = name
+        self.list.calls.append(Call(ALL_REDUCE, (name,), (0,)))
+
+    def _call(self, kernel: str, arguments: list[str], writes: Any) -> None:
+        function = self.module[kernel]
+        if "tytvm.name" in (function.attrs or {}):
+            self.list.kernels[kernel] = function
+            self.list.calls.append(Call(kernel, tuple(arguments), tuple(writes)))
+            return
+        staged = self.staged.setdefault(kernel, cut(function)) if kernel not in self.staged else self.staged[kernel]
+        prefix = f"{kernel}#{len(self.list.buffers)}"
+        self.list.buffers |= {f"{prefix}.{name}": TensorSpec(*spec) for name, spec in staged.temporaries.items()}
+        for number, stage in enumerate(staged.stages):
+            symbol = kernel if len(staged.stages) == 1 else f"{kernel}_{number}"
+            self.list.kernels[symbol] = stage.function
+            names = tuple(arguments[a] if isinstance(a, int) else f"{prefix}.{a}" for a in stage.arguments)
+            self.list.calls.append(Call(symbol, names, tuple(stage.writes)))
+
+    def _name(self, value: Any) -> str | list[str]:
+        """The buffer behind an expression; a constant gets one of its own."""
+        if not isinstance(value, tvm.ir.GenericConst):
+            return self.names[value]
+        name = f"constants:constant{len(self.list.constants)}"
+        array = value.value.numpy()
+        self.list.buffers[name] = TensorSpec(array.shape, str(array.dtype))
+        self.list.constants[name] = array
+        return name
+
+    def _name_output(self, name: str) -> None:
+        """Let the result be written to where the runtime reads it."""
+        if ":" in name:
+            raise UnsupportedError(f"The model returns {name}, one of its inputs; there is nothing to compile.")
+        self.list.buffers[LOGITS] = self.list.buffers.pop(name)
+        rename = {name: LOGITS}
+        self.list.calls = [
+            Call(call.kernel, tuple(rename.get(argument, argument) for argument in call.arguments), call.writes)
+            for call in self.list.calls
+        ]
+
+
+_BINDERS = {
+    "relax.reshape": _Straightener._reshape,
+    "relax.call_tir": _Straightener._call_tir,
+    "relax.call_tir_inplace": _Straightener._call_tir_inplace,
+    "relax.call_dps_packed": _Straightener._collective,
+}

@@ -1,0 +1,56 @@
+"""Capture: a torch module on the meta device becomes a straight graph of ATen operators, with no weight in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tytvm.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A captured module: its graph, and which placeholder stands for which weight, buffer or input."""
+
+    graph_module: torch.fx.GraphModule
+    parameters: dict[str, str]
+    """Placeholder name → parameter's dotted name (weights; no values)."""
+    constants: dict[str, torch.Tensor]
+    """Placeholder name → value (buffers such as rope frequencies, and constants lifted from the code)."""
+    inputs: list[str]
+    """Placeholder names of the module's own inputs, in order."""
+
+
+def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capture:
+    """Trace `module(**inputs)` with static shapes.
+
+    Raises:
+        UnsupportedError: the module's Python cannot be traced (control flow on values, an operator without a meta kernel).
+    """
+    import torch
+
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module, (), dict(inputs), strict=False)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnsupportedError(
+            f"{type(module).__name__} cannot be captured by torch.export ({reason}); its modelling code is not supported."
+        ) from error
+    kinds = torch.export.graph_signature.InputKind
+    parameters: dict[str, str] = {}
+    constants: dict[str, torch.Tensor] = {}
+    names: list[str] = []
+    buffers = {**dict(program.named_buffers()), **program.constants}
+    for spec in program.graph_signature.input_specs:
+        if spec.kind == kinds.PARAMETER:
+            parameters[spec.arg.name] = str(spec.target)
+        elif spec.kind in (kinds.BUFFER, kinds.CONSTANT_TENSOR):
+            constants[spec.arg.name] = buffers[str(spec.target)]
+        else:
+            names.append(spec.arg.name)
+    return Capture(program.graph_module, parameters, constants, names)

@@ -1,0 +1,45 @@
+"""Collectives: where a die holds a slice of a weight's inputs (or of a table's rows), its result is a partial sum over dies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import fx
+
+from tytvm.capture import Capture
+
+
+def insert_all_reduces(capture: Capture, partial: Collection[str]) -> int:
+    """Put an all_reduce after each linear or embedding of a weight named in `partial`; a bias is added once, after it.
+
+    Returns:
+        How many were inserted.
+    """
+    import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
+
+    graph = capture.graph_module.graph
+    holders = {node for node in graph.nodes if capture.parameters.get(node.name) in set(partial)}
+    count = 0
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten.linear.default and node.args[1] in holders:
+            _reduce(graph, node, node.args[2] if len(node.args) > 2 else None)
+            count += 1
+        elif node.target is torch.ops.aten.embedding.default and node.args[0] in holders:
+            _reduce(graph, node, None)
+            count += 1
+    capture.graph_module.recompile()
+    return count
+
+
+def _reduce(graph: fx.Graph, node: fx.Node, bias: fx.Node | None) -> None:
+    with graph.inserting_after(node):
+        total = graph.call_function(torch.ops.tytvm.all_reduce.default, (node,))
+    total.meta["val"] = node.meta["val"]
+    result = total
+    if bias is not None:
+        node.args = node.args[:2]
+        with graph.inserting_after(total):
+            result = graph.call_function(torch.ops.aten.add.Tensor, (total, bias))
+        result.meta["val"] = node.meta["val"]
+    node.replace_all_uses_with(result, delete_user_cb=lambda user: user not in (total, result))

@@ -1,0 +1,57 @@
+"""The compile driver: from a captured graph to a shared object, one named step a line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from tvm import tirx
+
+from tytvm import rewrites
+from tytvm.calls import straighten
+from tytvm.collectives import insert_all_reduces
+from tytvm.host import host_module
+from tytvm.importer import Graph, import_graph
+from tytvm.kernel_choice import Kernels
+from tytvm.layout import Layout
+from tytvm.link import link
+from tytvm.lower import lower
+from tytvm.plan import Program, plan
+
+
+def compile_program(graph: Graph, partial: Collection[str], kernels: Kernels, params: Layout, kv: Layout) -> Program:
+    """The planned program of one die and sequence length.
+
+    Args:
+        graph: what was captured, with the formats of its weights.
+        partial: weights whose results are partial sums over dies.
+        kernels: for the target.
+        params: layout of the die's stored weights.
+        kv: layout of the die's caches.
+
+    Raises:
+        UnsupportedError: an operator cannot be compiled.
+    """
+    insert_all_reduces(graph.capture, partial)
+    rewrites.apply(graph.capture.graph_module)
+    module = import_graph(graph, kernels)
+    module = lower(module)
+    calls = straighten(module)
+    constants = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
+    return plan(calls, params, kv, constants)
+
+
+def build_shared_object(
+    program: Program, exports: Mapping[str, str], kernels: Kernels, runtime: Sequence[Path], output: Path
+) -> None:
+    """Generate code for a planned program and link it with the runtime's objects.
+
+    Raises:
+        BuildError: the system linker refused.
+    """
+    module = host_module(program, exports)
+    library = tirx.build(module, target=kernels.spec.tvm_target())
+    code = output.with_suffix(".o")
+    library.write_to_file(str(code))
+    link([code, *runtime], output, kernels.spec)
+    code.unlink()

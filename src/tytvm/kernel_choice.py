@@ -1,0 +1,132 @@
+"""Which kernel stands for an operator, given the instruction set and the kind of activations; each is built once per shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from tytvm.kernels import (
+    attention,
+    cache_append,
+    embedding,
+    linear_w4a8,
+    linear_w4a16,
+    linear_w16a16,
+    quantize_rows,
+    rms_norm,
+    rope,
+    swiglu,
+)
+from tytvm.kernels.cost import Cost
+from tytvm.target import InstructionSet
+from tytvm.weights import W4, W16, Plain, WeightFormat
+
+ACTIVATION_GROUP = 32
+"""Inputs that share one int8 scale; see docs/log.md for what 32, 64 and 128 cost in accuracy."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels for one target. Every method returns a PrimFunc with attributes `tytvm.name` and `tytvm.cost`."""
+
+    spec: InstructionSet
+    int8_activations: bool
+
+    def activation_group(self, weight: W4) -> int:
+        """Inputs that share one scale of the int8 activations of a linear layer."""
+        return min(ACTIVATION_GROUP, weight.group_size)
+
+    def embedding(self, count: int, table: WeightFormat) -> Any:
+        """Rows of a table; a tied table lies as its linear weight does."""
+        tiled = isinstance(table, W16)
+        rows, width = (table.out_features, table.in_features) if isinstance(table, W16) else _shape(table)
+        return _named(
+            _build(embedding, self.spec, count, rows, width, tiled),
+            embedding.cost(count, width),
+            "embedding",
+            count,
+            rows,
+            width,
+        )
+
+    def rms_norm(self, rows: int, width: int, eps: float) -> Any:
+        """Root mean square norm."""
+        return _named(
+            _build(rms_norm, self.spec, rows, width, eps), rms_norm.cost(rows, width), "rms_norm", rows, width
+        )
+
+    def rope(self, heads: int, tokens: int, width: int) -> Any:
+        """Rotary positions."""
+        return _named(
+            _build(rope, self.spec, heads, tokens, width), rope.cost(heads, tokens, width), "rope", heads, tokens, width
+        )
+
+    def swiglu(self, rows: int, width: int) -> Any:
+        """silu(gate) · up."""
+        return _named(_build(swiglu, self.spec, rows, width), swiglu.cost(rows, width), "swiglu", rows, width)
+
+    def cache_append(self, heads: int, tokens: int, width: int, capacity: int) -> Any:
+        """New keys or values into a cache."""
+        kernel = _build(cache_append, self.spec, heads, tokens, width, capacity)
+        return _named(kernel, cache_append.cost(heads, tokens, width), "cache_append", heads, tokens, width)
+
+    def attention(
+        self,
+        heads: int,
+        key_heads: int,
+        tokens: int,
+        width: int,
+        v_width: int,
+        capacity: int,
+        scale: float,
+        window: int,
+        softcap: float,
+    ) -> Any:
+        """Causal attention over the cache."""
+        kernel = _build(
+            attention, self.spec, heads, key_heads, tokens, width, v_width, capacity, scale, window, softcap
+        )
+        cost = attention.cost(heads, key_heads, tokens, width, v_width, capacity)
+        return _named(kernel, cost, "attention", heads, tokens, width, window)
+
+    def quantize_rows(self, rows: int, width: int, group: int) -> Any:
+        """float32 activations to int8 by groups."""
+        kernel = _build(quantize_rows, self.spec, rows, width, group)
+        return _named(kernel, quantize_rows.cost(rows, width, group), "quantize_rows", rows, width, group)
+
+    def linear_w4(self, rows: int, weight: W4, has_bias: bool) -> Any:
+        """Linear layer of an INT4 weight; its inputs are quantised activations, or float32 ones."""
+        shape = (rows, weight.in_features, weight.out_features, weight.group_size)
+        if self.int8_activations:
+            group = self.activation_group(weight)
+            kernel = _build(linear_w4a8, self.spec, *shape, group, has_bias)
+            return _named(
+                kernel, linear_w4a8.cost(*shape, group, has_bias), "linear_w4a8", *shape, *["bias"] * has_bias
+            )
+        kernel = _build(linear_w4a16, self.spec, *shape, has_bias)
+        return _named(kernel, linear_w4a16.cost(*shape, has_bias), "linear_w4a16", *shape, *["bias"] * has_bias)
+
+    def linear_w16a16(self, rows: int, weight: W16, has_bias: bool) -> Any:
+        """Linear layer of a float16 weight."""
+        shape = (rows, weight.in_features, weight.out_features)
+        kernel = _build(linear_w16a16, self.spec, *shape, has_bias)
+        return _named(kernel, linear_w16a16.cost(*shape, has_bias), "linear_w16a16", *shape, *["bias"] * has_bias)
+
+
+@cache
+def _build(module: Any, spec: InstructionSet, *shape: Any) -> Any:
+    """A kernel's PrimFunc; parsing TVMScript takes tens of milliseconds, so each shape is parsed once."""
+    return module.build(spec, *shape)
+
+
+def _named(function: Any, cost: Cost, *name: Any) -> Any:
+    symbol = "_".join(str(part) for part in name)
+    return function.with_attr("tytvm.name", symbol).with_attr("tytvm.cost", json.dumps(asdict(cost)))
+
+
+def _shape(table: WeightFormat) -> tuple[int, int]:
+    assert isinstance(table, Plain)
+    rows, width = table.shape
+    return rows, width

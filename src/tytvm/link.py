@@ -1,0 +1,62 @@
+"""Link: a program's object and the runtime's C sources become one shared object that needs nothing but the C library."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from tytvm.errors import BuildError
+from tytvm.target import InstructionSet
+
+
+@cache
+def c_compiler(spec: InstructionSet) -> tuple[str, ...]:
+    """The command that compiles C for a target: the system's, or zig's for another machine.
+
+    Raises:
+        BuildError: there is none.
+    """
+    is_native = spec.machine == platform.machine()
+    if is_native:
+        for name in ("cc", "gcc", "clang"):
+            if path := shutil.which(name):
+                return (path,)
+    if find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang", "cc", "-target", spec.triple)
+    cure = "install gcc or clang" if is_native else "pip install 'tyllm[cross]'"
+    raise BuildError(f"No C compiler for {spec.triple} was found; {cure}.")
+
+
+def compile_c(sources: Sequence[Path], flags: Sequence[str], folder: Path, spec: InstructionSet) -> list[Path]:
+    """Objects of C sources, in `folder`.
+
+    Raises:
+        BuildError: there is no compiler, or it refused.
+    """
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    for source, target in zip(sources, objects, strict=True):
+        _run([*c_compiler(spec), *flags, "-c", str(source), "-o", str(target)])
+    return objects
+
+
+def link(objects: Sequence[Path], output: Path, spec: InstructionSet) -> None:
+    """One stripped shared object; an undefined symbol is an error now, not at load.
+
+    Raises:
+        BuildError: there is no compiler, or it refused.
+    """
+    command = [*c_compiler(spec), "-shared", "-pthread", "-Wl,-z,defs", "-Wl,--build-id=none", "-s", "-o", str(output)]
+    _run([*command, *map(str, objects), "-lm"])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        complaint = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0]
+        raise BuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {complaint}")

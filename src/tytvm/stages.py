@@ -1,0 +1,103 @@
+"""Stages: a lowered kernel of several loop nests is cut into kernels of one, so that a barrier is the only synchronisation.
+
+Elementwise producers are inlined first; what lies between two stages becomes a buffer of the arena.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import s_tir, tirx
+
+ENOUGH_SLICES = 8
+"""Iterations of a parallel loop that share evenly enough between the workers of a die."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One loop nest as a function of its own, and the buffers it touches: inputs of the whole kernel by index, or temporaries."""
+
+    function: tirx.PrimFunc
+    arguments: list[int | str]
+    """For each parameter: the number of the kernel's own parameter, or the name of a temporary."""
+    writes: list[int]
+    """Which of `arguments` it writes."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A kernel as stages, with the temporaries (name → shape, dtype) between them."""
+
+    stages: list[Stage]
+    temporaries: dict[str, tuple[tuple[int, ...], str]]
+
+
+def cut(function: tirx.PrimFunc) -> Staged:
+    """Schedule a legalised kernel (`s_tir`) and cut it at its root."""
+    scheduled = _schedule(function)
+    root = scheduled.body.block
+    nests = list(root.body.seq) if isinstance(root.body, tirx.SeqStmt) else [root.body]
+    names: dict[Any, int | str] = {buffer: index for index, buffer in enumerate(scheduled.params)}
+    names |= {buffer: f"t{index}" for index, buffer in enumerate(root.alloc_buffers)}
+    stages = []
+    for nest in nests:
+        read, written = _touched(nest)
+        used = [buffer for buffer in names if buffer in read | written]
+        block = s_tir.SBlock([], [], [], "root", nest)
+        body = s_tir.SBlockRealize([], True, block)
+        stages.append(
+            Stage(
+                tirx.PrimFunc(used, body, attrs=scheduled.attrs),
+                [names[buffer] for buffer in used],
+                [index for index, buffer in enumerate(used) if buffer in written],
+            )
+        )
+    shapes = {
+        f"t{index}": (tuple(int(n) for n in buffer.ty.shape), str(buffer.ty.dtype))
+        for index, buffer in enumerate(root.alloc_buffers)
+    }
+    return Staged(stages, shapes)
+
+
+def _schedule(function: tirx.PrimFunc) -> tirx.PrimFunc:
+    """Inline what can be, then run each nest's spatial loops as one parallel loop."""
+    schedule = s_tir.Schedule(tvm.IRModule({"main": function.with_attr("global_symbol", "main")}))
+    root = schedule.get_sblock("root", "main")
+    for block in schedule.get_child_blocks(root):
+        try:
+            schedule.compute_inline(block)
+        except s_tir.ScheduleError:
+            continue  # a reduction, or a block that writes the output
+    for block in schedule.get_child_blocks(root):
+        _parallelise(schedule, block)
+    return schedule.mod["main"]
+
+
+def _parallelise(schedule: s_tir.Schedule, block: Any) -> None:
+    """One parallel loop: as many leading spatial loops fused as make enough slices; LLVM vectorises what stays inside."""
+    kinds = [variable.iter_type for variable in schedule.get(block).iter_vars]
+    loops = schedule.get_loops(block)
+    spatial = []
+    slices = 1
+    for loop, kind in zip(loops, kinds, strict=len(kinds) == len(loops)):
+        if kind != tirx.IterVar.DataPar or slices >= ENOUGH_SLICES:
+            break
+        spatial.append(loop)
+        slices *= int(schedule.get(loop).extent)
+    schedule.parallel(schedule.fuse(*spatial) if spatial else schedule.add_unit_loop(loops[0] if loops else block))
+
+
+def _touched(statement: Any) -> tuple[set[Any], set[Any]]:
+    """Buffers that a loop nest reads and writes."""
+    read: set[Any] = set()
+    written: set[Any] = set()
+
+    def visit(block: Any) -> None:
+        read.update(region.source for region in block.reads)
+        written.update(region.source for region in block.writes)
+
+    tvm_ffi.structural_walk(statement, [(s_tir.SBlock, visit)])
+    return read, written

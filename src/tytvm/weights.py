@@ -1,0 +1,62 @@
+"""How a weight is stored in a package: the tensors that stand for it, from shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tytvm.kernels import int4_weight
+
+LANES = 16
+"""Output channels that lie side by side in a packed weight (one 512-bit vector of float32)."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Shape and NumPy dtype name of one stored tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A tensor as it is, row-major: norms, biases, tables."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    def tensors(self) -> dict[str, TensorSpec]:
+        """Suffix → stored tensor; the empty suffix is the weight's own name."""
+        return {"": TensorSpec(self.shape, self.dtype)}
+
+
+@dataclass(frozen=True)
+class W16:
+    """A linear weight [out, in] in float16, [out / 16, in, 16]."""
+
+    out_features: int
+    in_features: int
+
+    def tensors(self) -> dict[str, TensorSpec]:
+        """Suffix → stored tensor."""
+        return {"": TensorSpec((-(-self.out_features // LANES), self.in_features, LANES), "float16")}
+
+
+@dataclass(frozen=True)
+class W4:
+    """A linear weight [out, in] in INT4 by groups of inputs: weight ≈ (q − zero) · scale.
+
+    `tytvm.kernels.int4_weight` has the layout.
+    """
+
+    out_features: int
+    in_features: int
+    group_size: int
+
+    def tensors(self) -> dict[str, TensorSpec]:
+        """Suffix → stored tensor."""
+        shapes = int4_weight.shapes(self.in_features, self.out_features, self.group_size)
+        return {f".{part}": TensorSpec(shape, int4_weight.DTYPES[part]) for part, shape in shapes.items()}
+
+
+WeightFormat = Plain | W16 | W4
