@@ -10,8 +10,10 @@ from torch import fx
 from tytvm.capture import Capture
 
 
-def insert_all_reduces(capture: Capture, partial: Collection[str]) -> int:
-    """Put an all_reduce after each linear or embedding of a weight named in `partial`; a bias is added once, after it.
+def insert_all_reduces(capture: Capture, input_cut: Collection[str], row_cut: Collection[str]) -> int:
+    """Put an all_reduce after each linear of a weight in `input_cut` and each embedding of a table in `row_cut`.
+
+    A tied table is both: its embedding is a partial sum, its linear is not. A linear's bias is added once, after the sum.
 
     Returns:
         How many were inserted.
@@ -19,13 +21,13 @@ def insert_all_reduces(capture: Capture, partial: Collection[str]) -> int:
     import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 
     graph = capture.graph_module.graph
-    holders = {node for node in graph.nodes if capture.parameters.get(node.name) in set(partial)}
+    names = {node: capture.parameters.get(node.name) for node in graph.nodes if node.op == "placeholder"}
     count = 0
     for node in list(graph.nodes):
-        if node.target is torch.ops.aten.linear.default and node.args[1] in holders:
+        if node.target is torch.ops.aten.linear.default and names.get(node.args[1]) in input_cut:
             _reduce(graph, node, node.args[2] if len(node.args) > 2 else None)
             count += 1
-        elif node.target is torch.ops.aten.embedding.default and node.args[0] in holders:
+        elif node.target is torch.ops.aten.embedding.default and names.get(node.args[0]) in row_cut:
             _reduce(graph, node, None)
             count += 1
     capture.graph_module.recompile()

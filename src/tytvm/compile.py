@@ -19,12 +19,15 @@ from tytvm.lower import lower
 from tytvm.plan import Program, plan
 
 
-def compile_program(graph: Graph, partial: Collection[str], kernels: Kernels, params: Layout, kv: Layout) -> Program:
+def compile_program(
+    graph: Graph, input_cut: Collection[str], row_cut: Collection[str], kernels: Kernels, params: Layout, kv: Layout
+) -> Program:
     """The planned program of one die and sequence length.
 
     Args:
         graph: what was captured, with the formats of its weights.
-        partial: weights whose results are partial sums over dies.
+        input_cut: weights that each die holds some inputs of: their linears give partial sums over dies.
+        row_cut: weights that each die holds some rows of: embeddings of them give partial sums.
         kernels: for the target.
         params: layout of the die's stored weights.
         kv: layout of the die's caches.
@@ -32,7 +35,7 @@ def compile_program(graph: Graph, partial: Collection[str], kernels: Kernels, pa
     Raises:
         UnsupportedError: an operator cannot be compiled.
     """
-    insert_all_reduces(graph.capture, partial)
+    insert_all_reduces(graph.capture, input_cut, row_cut)
     rewrites.apply(graph.capture.graph_module)
     module = import_graph(graph, kernels)
     module = lower(module)

@@ -19,7 +19,7 @@ from tyllm.compiler.parameters import pack_weights
 from tyllm.compiler.quantisation import find_quantisation, untie_head
 from tyllm.compiler.report import EXPORTS, buffer_config, manifest, write_program
 from tyllm.compiler.settings import Settings, check
-from tyllm.compiler.tensor_parallel import split_model
+from tyllm.compiler.tensor_parallel import IN, OUT, split_model
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
@@ -143,9 +143,9 @@ def _compile_programs(
 def _compile_one(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
     captured = DieModel(model, settings.embedding_as_input).capture(seq_len)
     graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
-    return compile_program(
-        graph, plan.partial, kernels, plan.dies[die].layout, kv_layout(captured, settings.kv_capacity)
-    )
+    kv = kv_layout(captured, settings.kv_capacity)
+    split = plan.split
+    return compile_program(graph, split.cut_along(IN), split.cut_along(OUT), kernels, plan.dies[die].layout, kv)
 
 
 def _finish(

@@ -42,19 +42,6 @@ class ModelPlan:
         names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)
         return [Stored(name, self.split.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
 
-    @property
-    def partial(self) -> set[str]:
-        """Parameters whose results are sums over dies: linears cut by inputs, and the cut embedding."""
-        return {name for name, cut in self.split.cuts.items() if cut.is_partial} | self._cut_tables
-
-    @property
-    def _cut_tables(self) -> set[str]:
-        return {
-            name
-            for name in self.shapes
-            if name.endswith("embed_tokens.weight") and self.split.of(name).axis is not None
-        }
-
 
 def plan_model(model: Any, split: Split, quantisation: Quantisation, skipped: frozenset[str]) -> ModelPlan:
     """The plan of a model on the meta device; parameters in `skipped` (an embedding that is an input) are not stored."""

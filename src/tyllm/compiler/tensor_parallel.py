@@ -28,11 +28,6 @@ class Cut:
     axis: int | None
     spans: tuple[Span, ...]
 
-    @property
-    def is_partial(self) -> bool:
-        """Whether a linear of this weight gives partial sums."""
-        return self.axis == IN
-
 
 @dataclass(frozen=True)
 class Split:
@@ -45,6 +40,10 @@ class Split:
     def of(self, name: str) -> Cut:
         """The cut of a parameter; whole where nothing cuts it."""
         return self.cuts.get(name, Cut(None, ()))
+
+    def cut_along(self, axis: int) -> set[str]:
+        """Names of the parameters that are cut along an axis."""
+        return {name for name, cut in self.cuts.items() if cut.axis == axis}
 
 
 def split_model(model: Any, dies: int, group_size: int) -> Split:
@@ -68,12 +67,17 @@ def split_model(model: Any, dies: int, group_size: int) -> Split:
         cuts[f"{name}.weight"] = Cut(axis, spans)
         if module.bias is not None and axis == OUT:
             cuts[f"{name}.bias"] = Cut(OUT, spans)
-    names = {id(parameter): name for name, parameter in model.named_parameters(remove_duplicate=False)}
-    for part in (model.get_input_embeddings(), model.get_output_embeddings()):
-        for parameter in part.parameters(recurse=False):
-            if dies > 1:
-                cuts[names[id(parameter)]] = Cut(OUT, vocabulary)
+    ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
+    for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
+        if dies > 1 and (id(parameter) in ends or name == _head_bias(model)):
+            cuts[name] = Cut(OUT, vocabulary)
     return Split(dies, cuts, vocabulary)
+
+
+def _head_bias(model: Any) -> str | None:
+    """Name of the head's bias, for the heads that have one."""
+    head = model.get_output_embeddings()
+    return next((f"{name}.bias" for name, module in model.named_modules() if module is head), None)
 
 
 def _planned_axis(model: Any, name: str) -> int | None:

@@ -12,12 +12,15 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.cost import size
-from tytvm.kernels.vector import LANES, ceildiv, fill, hold, span
+from tytvm.kernels.vector import LANES, ceildiv, fill, hold, prefetch, span
+from tytvm.target import InstructionSet
 
 CODES = 8  # inputs of a channel in one 64-byte row
+FEW_ROWS = 4  # up to as many rows of activations, a linear layer waits for the weight
 ROW = LANES * CODES // 2
 DTYPES = {"weight": "uint8", "scale": "float16", "zero": "uint8"}
 _NIBBLES = 0x0F0F0F0F
+_PREFETCH = 2048  # bytes: measured, see docs/log.md
 
 
 def shapes(K: int, N: int, group: int) -> dict[str, tuple[int, int, int]]:
@@ -71,11 +74,26 @@ def dequantize(
     return (codes.astype(np.float32) - zero) * scale
 
 
+def ahead(weight: Any, block: Any, row: Any) -> None:
+    """Asks for a row of the weight some rows ahead of its use: with one row of activations, memory sets the pace."""
+    prefetch(weight, [block, row, 0], _PREFETCH)
+
+
 def nibbles(weight: Any, block: Any, row: Any) -> tuple[Any, Any]:
     """Inputs 0–3 and inputs 4–7 of sixteen channels, a byte each, four bytes to a lane: two int32x16."""
     word = hold(T.reinterpret("int32x16", weight[block, row, span(0, ROW)]), "int32")
     mask = fill(T.int32(_NIBBLES))
     return hold(word & mask, "int32"), hold((word >> fill(T.int32(4))) & mask, "int32")
+
+
+def floats(spec: InstructionSet, word: Any, i: int) -> Any:
+    """Input `i` of eight, for the sixteen channels of a row of the weight (int32x16), as float32x16."""
+    shifted = word >> fill(T.int32(i % 4 * 8 + i // 4 * 4))
+    if spec.vector_bytes == 64:
+        # A permutation looks only at the low four bits of an index, so it masks and converts at once.
+        table = T.Shuffle([T.float32(code) for code in range(LANES)], list(range(LANES)))
+        return hold(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.permvar.sf.512", table, shifted))
+    return hold(T.cast(shifted & fill(T.int32(15)), "float32x16"))
 
 
 def _padded(tensor: npt.NDArray[Any], blocks: int) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ from tvm.script import tirx as T
 
 from tytvm.kernels import int4_weight
 from tytvm.kernels.cost import Cost, size
-from tytvm.kernels.int4_weight import CODES, ROW, pack, unpack
+from tytvm.kernels.int4_weight import CODES, FEW_ROWS, ROW, ahead, floats, pack, unpack
 from tytvm.kernels.tile import Registers, Tile, store, tile_of
 from tytvm.kernels.vector import LANES, add, fill, fold, hold, of, span, zeros
 from tytvm.target import InstructionSet
@@ -39,20 +39,24 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
                     dots = T.meta_var(Registers(tile))
                     dots.clear()
                     for k in range(group // CODES):
-                        multiply_add(tile, dots, x, weight, g * (group // CODES) + k, across, down)
+                        multiply_add(spec, tile, dots, x, weight, g * (group // CODES) + k, across, down)
                     finish_group(tile, sums, dots, x, wscale, wzero, group, g, across, down)
                 store(tile, sums, bias, out, across, down)
 
     return linear_w4a16.specialize() if with_bias else linear_w4a16.specialize(bias=None)
 
 
-def multiply_add(tile: Tile, dots: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+def multiply_add(
+    spec: InstructionSet, tile: Tile, dots: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any
+) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
+    if tile.R <= FEW_ROWS:
+        for b in range(tile.blocks):
+            ahead(weight, tile.block(across, b), k)
     loads = [weight[tile.block(across, b), k, span(0, ROW)] for b in range(tile.blocks)]
     words = [hold(T.reinterpret("int32x16", load), "int32") for load in loads]
     for i in range(CODES):
-        shift = fill(T.int32(i % 4 * 8 + i // 4 * 4))
-        codes = [hold(T.cast((word >> shift) & fill(T.int32(15)), of("float32"))) for word in words]
+        codes = [floats(spec, word, i) for word in words]
         for r in range(tile.rows):
             value = hold(fill(x[tile.row(down, r), k * CODES + i]))
             for b in range(tile.blocks):

@@ -13,7 +13,7 @@ from tvm.script import tirx as T
 from tytvm.kernels import int4_weight
 from tytvm.kernels.cost import Cost, size
 from tytvm.kernels.dot4 import dot4
-from tytvm.kernels.int4_weight import CODES, nibbles, pack, unpack
+from tytvm.kernels.int4_weight import CODES, FEW_ROWS, ahead, nibbles, pack, unpack
 from tytvm.kernels.tile import Registers, Tile, store, tile_of
 from tytvm.kernels.vector import fill, hold, of, span
 from tytvm.target import InstructionSet
@@ -81,6 +81,9 @@ def multiply_add(
     spec: InstructionSet, tile: Tile, dots: Registers, q: Any, weight: Any, k: Any, across: Any, down: Any
 ) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
+    if tile.R <= FEW_ROWS:
+        for b in range(tile.blocks):
+            ahead(weight, tile.block(across, b), k)
     halves = [nibbles(weight, tile.block(across, b), k) for b in range(tile.blocks)]
     for r in range(tile.rows):
         for half in range(2):

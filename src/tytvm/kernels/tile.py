@@ -9,7 +9,8 @@ from tvm.script import tirx as T
 from tytvm.kernels.vector import LANES, ceildiv, span, zeros
 from tytvm.target import InstructionSet
 
-_MOST_BLOCKS = 4
+_MOST_BLOCKS, _FEWEST_BLOCKS = 4, 2
+_ENOUGH_TILES = 64  # so that sixteen workers have about equal shares
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def tile_of(spec: InstructionSet, R: int, N: int) -> Tile:
     """The tile for an output [R, N]: as few passes over the weight, of about equal height, as the registers allow."""
     passes = ceildiv(R, max(1, spec.accumulators // 2))
     rows = ceildiv(R, passes)
-    blocks = min(_MOST_BLOCKS, max(1, spec.accumulators // rows), ceildiv(N, LANES))
+    channels = ceildiv(N, LANES)
+    blocks = min(_MOST_BLOCKS, max(1, spec.accumulators // rows), channels)
+    while blocks > _FEWEST_BLOCKS and ceildiv(channels, blocks) < _ENOUGH_TILES:
+        blocks -= 1
     return Tile(R, N, rows, blocks)
 
 
