@@ -21,6 +21,7 @@ from tyllm.cli.options import (
     TopK,
     TopP,
 )
+from tyllm.cli.output import counted
 from tyllm.cli.speech import as_dict, chat_tokens, print_timings, speak
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def chat(
     with open_session(package, threads) as session:
         talk = Talk(session, options, system, as_json)
         _ = session.chat_template  # a package without one is told before the first question
-        talk.note(f"{session.info.architecture} on {session.info.dies} dies; {COMMANDS}.")
+        talk.note(f"{session.info.architecture} on {counted(session.info.dies, 'die')}; {COMMANDS}.")
         while (line := talk.ask()) is not None:
             talk.hear(line)
 

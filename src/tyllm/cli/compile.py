@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tyllm.cli.extras import COMPILE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
-from tyllm.cli.output import emit, folder_bytes, size
+from tyllm.cli.output import counted, emit, folder_bytes, size
 from tyllm.cli.progress import progress
 
 
@@ -87,7 +87,7 @@ def compile_(
     total, seconds = folder_bytes(package), round(time.monotonic() - started, 3)
 
     def draw(console: Console) -> None:
-        console.print(f"{package}: {size(total)} for {dies} dies, in {seconds:.1f} s", markup=False)
+        console.print(f"{package}: {size(total)} for {counted(dies, 'die')}, in {seconds:.1f} s", markup=False)
         console.print(f"Run it: tyllm run {package} 'Once upon a time'", markup=False)
 
     emit({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)

@@ -1,13 +1,18 @@
 """`tyllm inspect`: what is in a package, without running any of it."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from tyllm.cli.options import Debug, Json, Package
-from tyllm.cli.output import emit, size
+from tyllm.cli.output import counted, emit, size
+
+SHAPE = re.compile(r"(_\d.*|\d+)$")  # what follows a kernel's kind in its name
 
 
 def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> None:
@@ -36,8 +41,9 @@ def _provenance(console: Console, report: Mapping[str, Any]) -> None:
         "model": f"{report['architecture']}, {report['layers']} layers, hidden {report['hidden_size']}, "
         f"vocabulary {report['vocab_size']}",
         "quantisation": f"{method}; activations {report['activations']}",
-        "compiled for": f"{len(report['dies'])} dies, {target['name']} ({target['triple']}), sequence lengths "
-        f"{', '.join(map(str, report['seq_lens']))}, {report['max_kv_cache_size']} tokens of KV cache",
+        "compiled for": f"{counted(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
+        "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; KV cache of "
+        f"{report['max_kv_cache_size']} tokens",
         "made from": f"{source['checkpoint']} (config.json {source['config_sha256'][:12]})",
         "built with": ", ".join(f"{name} {version}" for name, version in report["built_with"].items()),
     }
@@ -51,7 +57,7 @@ def _dtypes(sizes: Mapping[str, int]) -> str:
 
 
 def _dies(report: Mapping[str, Any]) -> Table:
-    table = Table("die", "vocabulary", "parameters by dtype", "KV cache", title="Dies")
+    table = Table("die", "vocabulary", "parameters by dtype", "KV cache", title="Dies", box=SIMPLE)
     for die in report["dies"]:
         rows = "–".join(map(str, die["vocabulary"]))
         table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), size(die["kv_bytes"]))
@@ -59,15 +65,15 @@ def _dies(report: Mapping[str, Any]) -> Table:
 
 
 def _programs(report: Mapping[str, Any]) -> Table:
-    titles = ("die", "seq_len", "code", "constants", "arena", "io", "steps", "barriers", "reads a pass")
-    table = Table(*titles, title="Programs")
+    titles = ("die", "tokens", "code", "constants", "arena", "io", "steps", "barriers", "reads")
+    table = Table(*titles, title="Programs by tokens a step; reads: bytes of one pass", box=SIMPLE)
     for die in report["dies"]:
         for seq_len, program in die["programs"].items():
             table.add_row(
                 str(die["die"]),
                 seq_len,
                 size(program["code_bytes"]),
-                _dtypes(program["constants_bytes"]),
+                size(sum(program["constants_bytes"].values())),
                 size(program["arena_bytes"]),
                 size(program["io_bytes"]),
                 str(program["steps"]),
@@ -78,9 +84,17 @@ def _programs(report: Mapping[str, Any]) -> Table:
 
 
 def _kernels(report: Mapping[str, Any]) -> Table:
-    """Steps by kernel of die 0; the dies differ in shapes, not in steps."""
-    programs = report["dies"][0]["programs"]
-    table = Table("kernel", *(f"seq_len {seq_len}" for seq_len in programs), title="Steps of die 0")
-    for kernel in dict.fromkeys(name for program in programs.values() for name in program["kernels"]):
-        table.add_row(kernel, *(str(program["kernels"].get(kernel, 0)) for program in programs.values()))
+    """Steps by kind of kernel, of die 0; the dies differ in shapes, not in steps."""
+    programs = {seq_len: _kinds(program["kernels"]) for seq_len, program in report["dies"][0]["programs"].items()}
+    table = Table("kernel", *(f"{seq_len} tokens" for seq_len in programs), title="Steps of die 0", box=SIMPLE)
+    for kind in dict.fromkeys(kind for kinds in programs.values() for kind in kinds):
+        table.add_row(kind, *(str(kinds[kind]) for kinds in programs.values()))
     return table
+
+
+def _kinds(kernels: Mapping[str, int]) -> Counter[str]:
+    """Steps by kernel without its shape: linear_w4a8_1_896_128 and linear_w4a8_1_896_640 are linear_w4a8."""
+    kinds: Counter[str] = Counter()
+    for name, count in kernels.items():
+        kinds[SHAPE.sub("", name)] += count
+    return kinds

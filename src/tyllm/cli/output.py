@@ -30,6 +30,11 @@ def size(count: float) -> str:
     return f"{count:.0f} {UNITS[power]}" if power == 0 else f"{count:.1f} {UNITS[power]}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: '1 die', '2 dies'."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files in a folder and below."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

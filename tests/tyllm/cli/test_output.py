@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tyllm.cli.output import emit, size
+from tyllm.cli.output import counted, emit, folder_bytes, size
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,17 @@ from tyllm.cli.output import emit, size
 )
 def test_size(count, text):
     assert size(count) == text
+
+
+def test_counted():
+    assert (counted(1, "die"), counted(2, "die")) == ("1 die", "2 dies")
+
+
+def test_folder_bytes(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(bytes(7))
+    (tmp_path / "c").write_bytes(bytes(5))
+    assert folder_bytes(tmp_path) == 12
 
 
 def test_json_is_the_whole_of_stdout(capsys):

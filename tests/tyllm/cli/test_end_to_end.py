@@ -1,0 +1,79 @@
+"""Quantise, compile for 1, 2 and 3 dies, run: the same tokens, all through the command line."""
+
+import json
+
+import pytest
+
+PROMPT = "def f(x): return"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    import torch
+    from random_weights import write_random_checkpoint
+    from small_config import small_config
+
+    torch.set_num_threads(1)  # threads of tiny products wait for each other longer than they work
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    write_random_checkpoint(small_config("Qwen2-0.5B"), folder)
+    return folder
+
+
+def compiled(tyllm, checkpoint, package, dies, *arguments):
+    outcome = tyllm("compile", checkpoint, package, "--dies", dies, "--max-kv-cache-size", 128, *arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out)
+
+
+def spoken(tyllm, package, *arguments):
+    outcome = tyllm("run", package, PROMPT, "--max-new-tokens", 12, "--json", *arguments)
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out)["token_ids"]
+
+
+def test_the_same_tokens_on_1_2_and_3_dies(tyllm, checkpoint, tmp_path):
+    quantised = tmp_path / "awq"
+    outcome = tyllm("quantize", checkpoint, quantised, "--max-samples", 2, "--max-length", 64, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["quant_config"]["lm_head_enable"] is True
+    tokens = []
+    for dies in (1, 2, 3):
+        package = tmp_path / f"{dies}die"
+        assert compiled(tyllm, quantised, package, dies)["dies"] == dies
+        tokens.append(spoken(tyllm, package))
+    assert len(tokens[0]) == 12
+    assert tokens[0] == tokens[1] == tokens[2]
+
+    report = json.loads(tyllm("inspect", tmp_path / "3die", "--json").out)
+    assert [die["die"] for die in report["dies"]] == [0, 1, 2]
+    assert report["quantization"]["method"] == "awq"
+    assert all(die["programs"]["8"]["steps"] > 0 for die in report["dies"])
+    assert tyllm("verify", tmp_path / "3die").code == 0
+
+    outcome = tyllm("compile", quantised, tmp_path / "3die", "--json")
+    assert outcome.code == 7
+    assert json.loads(outcome.out)["exit_code"] == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--dies", 5], 4),
+        (["--seq-lens", "0"], 4),
+        (["--seq-lens", "1,4096"], 4),
+        (["--quantize", "rtn", "--group-size", 48], 4),
+        (["--target", "z80"], 4),
+    ],
+)
+def test_a_setting_that_cannot_work(tyllm, checkpoint, tmp_path, arguments, code):
+    outcome = tyllm("compile", checkpoint, tmp_path / "package", "--max-kv-cache-size", 128, *arguments)
+    assert outcome.code == code, outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "package").exists()
+
+
+def test_no_checkpoint(tyllm, tmp_path):
+    for command in ("quantize", "compile"):
+        outcome = tyllm(command, tmp_path, tmp_path / "out")
+        assert outcome.code == 3, outcome.err
+        assert outcome.err.startswith("tyllm: ")
