@@ -1,9 +1,13 @@
 """Toy packages for the tests of the package format and the runtime."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import the toy package's writer by its bare name
+
 from fake_package import HERE, Fake, build
 
 

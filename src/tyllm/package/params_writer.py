@@ -30,7 +30,7 @@ def offsets(specs: Mapping[str, Spec]) -> dict[str, int]:
 
 
 class ParamsWriter:
-    """A .params file under way: the header first, then `append` for every tensor in the order of `specs`, whole or in rows.
+    """A .params file under way: the header first, then `append` for all tensors in the order of `specs`.
 
     Args:
         path: the file, which is overwritten.
@@ -53,18 +53,13 @@ class ParamsWriter:
         """
         expected = next(iter(self._specs), "")
         dtype, shape = self._specs.get(expected, ("uint8", ()))
-        left = shape[0] - self._rows if shape else 1
-        if (
-            name != expected
-            or rows.dtype != np.dtype(dtype)
-            or rows.shape[1:] != shape[1:]
-            or len(rows.shape[:1])
-            and len(rows) > left
-        ):
+        count, length = (len(rows), shape[0]) if shape and rows.ndim else (1, 1)
+        fits = rows.dtype == np.dtype(dtype) and rows.ndim == len(shape) and rows.shape[1:] == shape[1:]
+        if name != expected or not fits or self._rows + count > length:
             raise ValueError(f"{name} {rows.dtype} {rows.shape} is not next in the file, {expected} {dtype} {shape} is")
         self._write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
-        self._rows += len(rows) if shape else 1
-        if self._rows == (shape[0] if shape else 1):
+        self._rows += count
+        if self._rows == length:
             self._write(b"\0" * (_aligned(_nbytes((dtype, shape))) - _nbytes((dtype, shape))))
             del self._specs[name]
             self._rows = 0

@@ -1,7 +1,7 @@
 /* Sense-reversing barrier: the last to come sets the count back and opens it. */
 #include "barrier.h"
 
-int barrier_wait(barrier *b, atomic_int *failed, uint64_t spin_ns) {
+int barrier_wait(barrier *b, atomic_int *failed, patience *p) {
   /* The generation is read before `failed`: a break after this look changes the generation that we wait on. */
   unsigned generation = event_value(&b->opened);
   if (atomic_load(failed)) return -1;
@@ -9,7 +9,7 @@ int barrier_wait(barrier *b, atomic_int *failed, uint64_t spin_ns) {
     atomic_store(&b->arrived, 0);
     event_advance(&b->opened);
   } else {
-    event_wait(&b->opened, generation, spin_ns);
+    event_wait(&b->opened, generation, p);
   }
   return atomic_load(failed) ? -1 : 0;
 }

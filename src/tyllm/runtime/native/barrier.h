@@ -11,7 +11,7 @@ typedef struct {
 } barrier;
 
 /* 0 when all `count` threads have come; -1 once `failed` is set. */
-__attribute__((visibility("hidden"))) int barrier_wait(barrier *b, atomic_int *failed, uint64_t spin_ns);
+__attribute__((visibility("hidden"))) int barrier_wait(barrier *b, atomic_int *failed, patience *p);
 
 /* For the one who has set `failed`. */
 __attribute__((visibility("hidden"))) void barrier_break(barrier *b);

@@ -3,10 +3,14 @@
 
 #define BLOCK 16 /* floats in a cache line: workers never write to the same one */
 
+static int wait_at(barrier *b, die_state *die, int32_t worker) {
+  struct tyllm_session *s = die->session;
+  return barrier_wait(b, &s->failed, &s->worker[die->index * s->workers + (uint32_t)worker].at_barriers);
+}
+
 int32_t tyllm_barrier(void *context, int32_t worker) {
   die_state *die = context;
-  (void)worker;
-  return barrier_wait(&die->workers, &die->session->failed, die->session->spin_ns);
+  return wait_at(&die->workers, die, worker);
 }
 
 /* Element `i` of the sum is d0 + d1 + d2 … in float32, made once and copied: the same bits on every die. */
@@ -50,8 +54,8 @@ int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t cou
     die->reduced = data;
     die->reduced_count = count;
   }
-  if (barrier_wait(&s->everyone, &s->failed, s->spin_ns)) return -1;
+  if (wait_at(&s->everyone, die, worker)) return -1;
   if (!counts_agree(s)) return session_fail(s, "all_reduce", "the dies pass different lengths");
   sum_part(s, (int64_t)die->index * s->workers + worker, count);
-  return barrier_wait(&s->everyone, &s->failed, s->spin_ns);
+  return wait_at(&s->everyone, die, worker);
 }

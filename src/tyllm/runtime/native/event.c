@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define PAUSES_PER_LOOK_AT_THE_CLOCK 32
+#define LEAST_NS 500
+#define WAITS_PER_TRIAL 64 /* now and then spin for long again: the neighbour may have gone */
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -40,8 +42,18 @@ static int changed_while_spinning(event *e, unsigned seen, uint64_t spin_ns) {
   return 0;
 }
 
-void event_wait(event *e, unsigned seen, uint64_t spin_ns) {
-  if (event_value(e) != seen || changed_while_spinning(e, seen, spin_ns)) return;
+/* Twice as long after a spin that paid, half as long after one that did not. */
+static int spin(event *e, unsigned seen, patience *p) {
+  int trial = ++p->waits % WAITS_PER_TRIAL == 0;
+  int paid = changed_while_spinning(e, seen, trial ? p->most_ns : p->now_ns);
+  p->now_ns = paid ? p->now_ns * 2 : p->now_ns / 2;
+  if (p->now_ns < LEAST_NS) p->now_ns = LEAST_NS;
+  if (p->now_ns > p->most_ns) p->now_ns = p->most_ns;
+  return paid;
+}
+
+void event_wait(event *e, unsigned seen, patience *p) {
+  if (event_value(e) != seen || spin(e, seen, p)) return;
   /* Counted before the last look at the value, which the kernel takes: event_advance cannot miss a sleeper. */
   atomic_fetch_add(&e->sleepers, 1);
   while (event_value(e) == seen) syscall(SYS_futex, &e->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);

@@ -12,8 +12,14 @@ typedef struct {
 
 __attribute__((visibility("hidden"))) unsigned event_value(event *e);
 
+/* How long one thread spins: longer while that pays, hardly at all while others want its core. */
+typedef struct {
+  uint64_t most_ns, now_ns;
+  unsigned waits;
+} patience;
+
 /* Return once the value differs from `seen`. */
-__attribute__((visibility("hidden"))) void event_wait(event *e, unsigned seen, uint64_t spin_ns);
+__attribute__((visibility("hidden"))) void event_wait(event *e, unsigned seen, patience *p);
 
 /* Add one and wake all who wait. */
 __attribute__((visibility("hidden"))) void event_advance(event *e);

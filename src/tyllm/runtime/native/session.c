@@ -45,15 +45,22 @@ static int map_memory(struct tyllm_session *s, die_state *die, uint64_t kv_bytes
   return map_region(&die->arena, arena);
 }
 
-static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_die *config) {
+static worker_state make_worker(const tyllm_config *all, die_state *die, uint32_t index) {
+  const int32_t *cpus = all->die[die->index].cpus;
+  patience fresh = {.most_ns = all->spin_ns, .now_ns = all->spin_ns};
+  return (worker_state){.session = die->session, .die = die, .index = index, .cpu = cpus ? cpus[index] : -1,
+                        .at_barriers = fresh, .between_steps = fresh};
+}
+
+static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config *all) {
+  const tyllm_die *config = &all->die[index];
   die_state *die = &s->die[index];
   die->session = s;
   die->index = index;
   die->params = config->params;
   die->workers.count = s->workers;
   for (uint32_t w = 0; w < s->workers; w++)
-    s->worker[index * s->workers + w] =
-        (worker_state){.session = s, .die = die, .index = w, .cpu = config->cpus ? config->cpus[w] : -1};
+    s->worker[index * s->workers + w] = make_worker(all, die, w);
   return copy_programs(die, config, s->programs) || map_memory(s, die, config->kv_bytes) ? -1 : 0;
 }
 
@@ -70,13 +77,12 @@ static int fill_session(struct tyllm_session *s, const tyllm_config *config) {
   s->workers = config->workers;
   s->programs = config->programs;
   s->slots = config->slots;
-  s->spin_ns = config->spin_ns;
   s->everyone.count = s->dies * s->workers;
   s->die = zeroed(s->dies * sizeof *s->die);
-  s->worker = calloc((size_t)s->dies * s->workers, sizeof *s->worker);
+  s->worker = zeroed((size_t)s->dies * s->workers * sizeof *s->worker);
   if (!s->die || !s->worker) return -1;
   for (uint32_t d = 0; d < s->dies; d++)
-    if (make_die(s, d, &config->die[d])) return -1;
+    if (make_die(s, d, config)) return -1;
   return 0;
 }
 
@@ -127,7 +133,7 @@ int32_t tyllm_step(tyllm_session *s, uint32_t program, uint32_t slot, uint32_t f
   atomic_store(&s->running, s->dies * s->workers);
   event_advance(&s->start);
   worker_run(&s->worker[0]);
-  event_wait(&s->done, done, s->spin_ns);
+  event_wait(&s->done, done, &s->worker[0].between_steps);
   return atomic_load(&s->failed) ? mend(s) : 0;
 }
 

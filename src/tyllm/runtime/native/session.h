@@ -31,16 +31,16 @@ typedef struct {
 } die_state;
 
 typedef struct {
-  struct tyllm_session *session;
+  _Alignas(64) struct tyllm_session *session;
   die_state *die;
   uint32_t index; /* within the die */
   int32_t cpu;    /* -1: not pinned */
+  patience at_barriers, between_steps;
   pthread_t thread;
 } worker_state;
 
 struct tyllm_session {
   uint32_t dies, workers, programs, slots;
-  uint64_t spin_ns;
   pid_t process;
   die_state *die;       /* [dies] */
   worker_state *worker; /* [dies * workers], the caller's own first */

@@ -56,7 +56,7 @@ typedef struct {
   uint32_t programs;
   uint32_t slots; /* conversations, each with a KV cache of its own */
   uint32_t reserved;
-  uint64_t spin_ns; /* how long a thread spins before it sleeps */
+  uint64_t spin_ns; /* how long a thread spins at most before it sleeps */
   const tyllm_die *die;
 } tyllm_config;
 

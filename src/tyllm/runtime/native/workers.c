@@ -61,7 +61,7 @@ static void *worker_main(void *argument) {
   struct tyllm_session *s = w->session;
   if (w->cpu >= 0) pin(w->cpu);
   for (unsigned seen = 0;; seen++) {
-    event_wait(&s->start, seen, s->spin_ns);
+    event_wait(&s->start, seen, &w->between_steps);
     if (s->stopping) return NULL;
     worker_run(w);
   }

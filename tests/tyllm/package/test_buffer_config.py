@@ -1,0 +1,42 @@
+"""The buffer configuration comes back from its file as it was, and nothing in it may lie outside its region."""
+
+from dataclasses import replace
+
+import pytest
+
+from tyllm.errors import PackageError
+from tyllm.package import BufferConfig, Die, IoEntry, KvLayer, Program
+
+
+def config() -> BufferConfig:
+    io = {"tokens": IoEntry(0, (1, 8), "int64"), "logits": IoEntry(64, (16,), "float32")}
+    layer = KvLayer(k_offset=0, v_offset=2 * 71 * 2 * 4, kv_heads=2, head_dim=4, v_head_dim=4)
+    die = Die(0, (0, 16), kv_bytes=2 * 2 * 71 * 2 * 4, layers=(layer,), programs={8: Program(100, 128, io)})
+    return BufferConfig(64, 71, (8,), (die,))
+
+
+def with_die(**changes) -> BufferConfig:
+    return replace(config(), dies=(replace(config().dies[0], **changes),))
+
+
+def test_round_trip(tmp_path):
+    config().write(tmp_path)
+    assert BufferConfig.read(tmp_path) == config()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (with_die(kv_bytes=10), "a layer of die 0 lies outside its 10 bytes"),
+        (
+            with_die(programs={8: Program(100, 100, config().dies[0].programs[8].io)}),
+            "logits of die 0 does not fit 100",
+        ),
+        (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
+        (with_die(programs={8: Program(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}), "wrong type|does not fit"),
+    ],
+)
+def test_contradictions(tmp_path, wrong, words):
+    wrong.write(tmp_path)
+    with pytest.raises(PackageError, match=words):
+        BufferConfig.read(tmp_path)

@@ -1,0 +1,53 @@
+"""Hashes are remembered as long as a file stays the same."""
+
+import hashlib
+
+import pytest
+
+from tyllm.package import hashes
+from tyllm.package.hashes import HashMemory
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The files that are really hashed."""
+    seen = []
+
+    def count(path):
+        seen.append(path.name)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr(hashes, "sha256_of", count)
+    return seen
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path, counted):
+    file, store = tmp_path / "x", tmp_path / "deep" / "memory.json"
+    file.write_bytes(b"one")
+    for _ in range(2):
+        memory = HashMemory(store)
+        assert memory.sha256_of(file) == hashlib.sha256(b"one").hexdigest()
+        memory.save()
+    assert counted == ["x"]
+    file.write_bytes(b"two")
+    assert HashMemory(store).sha256_of(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_damaged_or_unwritable_memory_is_no_error(tmp_path, counted):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "x").write_bytes(b"one")
+    for store in (tmp_path / "memory", tmp_path / "x" / "below"):
+        memory = HashMemory(store)
+        memory.sha256_of(tmp_path / "x")
+        memory.save()
+    assert counted == ["x", "x"]
+
+
+def test_the_oldest_are_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(hashes, "MOST_REMEMBERED", 2)
+    memory = HashMemory(tmp_path / "memory.json")
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+        memory.compute(tmp_path / name)
+    memory.save()
+    assert len(HashMemory(tmp_path / "memory.json")._known) == 2

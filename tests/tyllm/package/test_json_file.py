@@ -1,0 +1,26 @@
+"""JSON that is missing, broken or no object gives a sentence."""
+
+import pytest
+
+from tyllm.errors import PackageError
+from tyllm.package.json_file import read_json, read_json_if_there, write_json
+
+
+def test_round_trip(tmp_path):
+    write_json(tmp_path / "x.json", {"ü": [1]})
+    assert read_json(tmp_path / "x.json") == {"ü": [1]}
+
+
+def test_what_is_not_there(tmp_path):
+    assert read_json_if_there(tmp_path / "x.json") == {}
+    with pytest.raises(PackageError, match="Cannot read"):
+        read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "is not JSON"), ("[]", "holds a list"), (b"\xff\xfe", "is not JSON")]
+)
+def test_what_is_wrong(tmp_path, text, words):
+    (tmp_path / "x.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(PackageError, match=words):
+        read_json(tmp_path / "x.json")

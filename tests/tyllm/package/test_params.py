@@ -1,0 +1,74 @@
+"""Parameters are mapped at multiples of 64 bytes, and safetensors' own library reads the same file."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tyllm.errors import PackageError
+from tyllm.package import Params, write_params
+
+
+@pytest.fixture
+def tensors():
+    random = np.random.default_rng(0)
+    return {
+        "a": random.standard_normal((3, 5)).astype(np.float16),
+        "b": random.integers(0, 255, (64,), dtype=np.uint8),
+        "c": np.float32(2.5).reshape(()),
+        "none": np.zeros((0, 4), np.int64),
+        "d": random.standard_normal((7,)).astype(np.float32),
+    }
+
+
+def test_tensors_come_back_and_are_aligned(tmp_path, tensors):
+    write_params(tmp_path / "x.params", tensors)
+    params = Params(tmp_path / "x.params")
+    assert params.tensors.keys() == tensors.keys()
+    assert params.address % 64 == 0
+    for name, tensor in tensors.items():
+        assert np.array_equal(params.tensors[name], tensor)
+        assert params.tensors[name].dtype == tensor.dtype
+        assert params.tensors[name].ctypes.data % 64 == 0 or tensor.size == 0
+
+
+def test_mapped_tensors_cannot_be_written(tmp_path, tensors):
+    write_params(tmp_path / "x.params", tensors)
+    with pytest.raises(ValueError, match="read-only"):
+        Params(tmp_path / "x.params").tensors["b"][0] = 1
+
+
+def test_safetensors_reads_it(tmp_path, tensors):
+    from safetensors.numpy import load_file
+
+    write_params(tmp_path / "x.params", tensors)
+    loaded = load_file(tmp_path / "x.params")
+    assert all(np.array_equal(loaded[name], tensor) for name, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("data", [b"", b"123", b"\xff" * 8, b"\x38" + b"\0" * 7 + b"{" * 56])
+def test_damaged_file(tmp_path, data):
+    (tmp_path / "x.params").write_bytes(data)
+    with pytest.raises(PackageError, match=r"compile the model again\.$"):
+        Params(tmp_path / "x.params")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(PackageError, match="Cannot map"):
+        Params(tmp_path / "x.params")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [4], "data_offsets": [0, 8]},
+        {"dtype": "F32", "shape": [400], "data_offsets": [0, 1600]},
+        {"dtype": "F3", "shape": [1], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [1]},
+    ],
+)
+def test_damaged_entry(tmp_path, entry):
+    text = json.dumps({"t": entry}).encode().ljust(120)
+    (tmp_path / "x.params").write_bytes(len(text).to_bytes(8, "little") + text + bytes(64))
+    with pytest.raises(PackageError, match=r"t in .* is damaged"):
+        Params(tmp_path / "x.params")
