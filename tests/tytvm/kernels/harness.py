@@ -3,13 +3,14 @@
 import ctypes
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import tvm
 from tvm import tirx
-from tvm.ir import PointerType, PrimType
-from tvm_ffi import structural_map
+
+from tytvm.spmd import slice_over_workers, take_pointers
 
 _ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}"
 
@@ -30,24 +31,13 @@ def aligned(array):
     return copy
 
 
-def sliced(func):
-    """The kernel as the compiler makes it: pointer parameters, and a worker's slice of the parallel loop."""
-    worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
-    loops = []
-
-    def slice_of(loop):
-        if loop.kind != tirx.ForKind.PARALLEL:
-            return loop
-        loops.append(loop)
-        begin = tirx.floordiv(loop.extent * worker, workers)
-        end = tirx.floordiv(loop.extent * (worker + 1), workers)
-        return tirx.For(loop.loop_var, begin, end - begin, tirx.ForKind.SERIAL, loop.body)
-
-    func = structural_map(func, [(tirx.For, slice_of)])
-    assert len(loops) == 1, "a kernel has exactly one parallel loop"
-    pointers = [tirx.Var(f"{p.name}_ptr", PointerType(PrimType(str(p.ty.dtype)))) for p in func.params]
-    buffers = [tirx.DeclBuffer(p, data=pointer) for p, pointer in zip(func.params, pointers, strict=True)]
-    return tirx.PrimFunc([*pointers, worker, workers], tirx.SeqStmt([*buffers, func.body]), func.ret_type, func.attrs)
+@cache
+def error_sink():
+    """An object file with the one symbol that compiled kernels want from outside."""
+    folder = tempfile.TemporaryDirectory()
+    (Path(folder.name) / "sink.c").write_text(_ERROR_SINK)
+    subprocess.run(["gcc", "-c", "-fPIC", "sink.c"], cwd=folder.name, check=True)
+    return folder, Path(folder.name) / "sink.o"
 
 
 class Kernel:
@@ -56,14 +46,11 @@ class Kernel:
     def __init__(self, func, spec):
         self.folder = tempfile.TemporaryDirectory()
         folder = Path(self.folder.name)
-        module = tvm.IRModule({"kernel": sliced(func).with_attr("global_symbol", "kernel")})
+        module = tvm.IRModule({"kernel": take_pointers(slice_over_workers(func)).with_attr("global_symbol", "kernel")})
         tirx.build(module, target=spec.tvm_target()).write_to_file(str(folder / "kernel.o"))
-        (folder / "sink.c").write_text(_ERROR_SINK)
-        command = ["gcc", "-shared", "-fPIC", "-o", "kernel.so", "sink.c", "kernel.o", "-lm"]
+        command = ["gcc", "-shared", "-o", "kernel.so", "kernel.o", error_sink()[1], "-lm"]
         subprocess.run(command, cwd=folder, check=True)
         self.function = ctypes.CDLL(str(folder / "kernel.so"))["__tvm_ffi_kernel"]
-        undefined = subprocess.run(["nm", "-u", folder / "kernel.o"], capture_output=True, text=True, check=True)
-        self.undefined = undefined.stdout.split()[1::2]
 
     def run(self, arrays, worker=0, workers=1):
         """One worker's share of the work, in place."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import Kernel
+from tests.tytvm.kernels.harness import Kernel
 
 from tytvm.kernels import cache_append
 from tytvm.target import resolve

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import Kernel
+from tests.tytvm.kernels.harness import Kernel
 from tvm.script import tirx as T
 
 from tytvm.kernels.dot4 import dot4

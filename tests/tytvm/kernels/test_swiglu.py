@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import Kernel, outputs
+from tests.tytvm.kernels.harness import Kernel, outputs
 
 from tytvm.kernels import swiglu
 from tytvm.target import resolve
