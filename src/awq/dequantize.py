@@ -9,6 +9,7 @@ import torch
 
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError
+from awq.names import under_model_names
 from awq.packing import PackedLinear, dequantize
 from awq.skeleton import build_on_meta, fill_buffers
 
@@ -30,6 +31,7 @@ def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_r
     checkpoint = Checkpoint.open(path, trust_remote_code)
     check_awq(checkpoint)
     model = build_on_meta(checkpoint, trust_remote_code)
+    checkpoint = under_model_names(checkpoint, model)
     weights = {name: read_float(checkpoint, name, dtype or torch.float32) for name in wanted(checkpoint, model)}
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()

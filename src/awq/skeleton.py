@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, UnsupportedError
 from awq.half import check_range
+from awq.names import under_model_names
 
 STALE = re.compile(r"rotary_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
 
@@ -61,7 +62,7 @@ class Skeleton:
             head=_find_head(model),
             embedding=_find_embedding(model),
             tied=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
-            checkpoint=checkpoint,
+            checkpoint=under_model_names(checkpoint, model),
             device=device,
         )
         skeleton.check_names()

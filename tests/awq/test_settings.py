@@ -1,0 +1,59 @@
+"""Settings: AutoAWQ's dictionary in, config.json's out, and a sentence for each that cannot work."""
+
+import pytest
+
+from awq.errors import SettingError
+from awq.settings import QuantConfig
+
+MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
+
+
+def test_config_json_of_the_usual_settings():
+    assert QuantConfig.from_dict(MANUAL).to_transformers_dict() == {
+        "quant_method": "awq",
+        "bits": 4,
+        "group_size": 128,
+        "zero_point": True,
+        "version": "gemm",
+        "modules_to_not_convert": None,
+        "lm_head": True,
+    }
+
+
+def test_a_float_head_is_not_mentioned():
+    assert "lm_head" not in QuantConfig.from_dict(None).to_transformers_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"w_bit": 3}, "w_bit is 3"),
+        ({"version": "GEMV"}, "version is 'gemv'"),
+        ({"zero_point": False}, "zero_point is False"),
+        ({"q_group_size": 100}, "q_group_size is 100"),
+        ({"group_size": 128}, "no setting 'group_size'"),
+    ],
+)
+def test_what_cannot_work_is_refused(change, message):
+    with pytest.raises(SettingError, match=message) as caught:
+        QuantConfig.from_dict(MANUAL | change)
+    assert caught.value.exit_code == 4
+
+
+def test_group_size_must_divide_the_inputs():
+    config = QuantConfig.from_dict(MANUAL)
+    assert config.group_size("up", 16, 256) == 128
+    assert QuantConfig.from_dict(MANUAL | {"q_group_size": -1}).group_size("up", 16, 200) == 200
+    with pytest.raises(SettingError, match="128 does not divide the 192 inputs of up; use 64 or 32 or -1"):
+        config.group_size("up", 16, 192)
+
+
+def test_eight_must_divide_the_outputs():
+    with pytest.raises(SettingError, match=r"lm_head has 1003 outputs.*set lm_head_enable to False"):
+        QuantConfig.from_dict(MANUAL).group_size("lm_head", 1003, 128)
+
+
+def test_modules_are_skipped_by_part_of_their_name():
+    config = QuantConfig.from_dict({"modules_to_not_convert": ["layers.0.", "o_proj"]})
+    assert config.skips("model.layers.0.mlp.up_proj") and config.skips("model.layers.1.self_attn.o_proj")
+    assert not config.skips("model.layers.1.mlp.up_proj")
