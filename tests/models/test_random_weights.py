@@ -1,10 +1,11 @@
 """Every config, shrunk and written with random weights, loads in transformers with no tensor missing or left over."""
 
 import filecmp
+import sys
 
 import pytest
 import torch
-from random_weights import repeated, write_random_checkpoint
+from random_weights import main, repeated, write_random_checkpoint
 from small_config import CONFIGS, small_config
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -68,3 +69,13 @@ def test_tokenizer_covers_the_vocabulary(vocabulary, tmp_path):
 def test_too_small_a_vocabulary_is_refused(tmp_path):
     with pytest.raises(ValueError, match="vocabulary of 100 is too small"):
         write_random_checkpoint(small_config("Qwen2-0.5B") | {"vocab_size": 100}, tmp_path)
+
+
+def test_command_line(tmp_path, monkeypatch):
+    arguments = ["gemma-2-2b", tmp_path / "x", "--small", "--layers", 1, "--dtype", "float32", "--seed", 3]
+    monkeypatch.setattr(sys, "argv", ["random_weights.py", *map(str, arguments)])
+    main()
+    checkpoint = Checkpoint.open(tmp_path / "x")
+    assert checkpoint.config["num_hidden_layers"] == 1
+    assert {info.dtype for info in checkpoint.tensors.values()} == {"F32"}
+    assert abs(checkpoint.read("model.norm.weight").mean()) < 0.1  # Gemma adds one to it
