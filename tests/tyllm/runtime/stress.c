@@ -1,0 +1,89 @@
+/* Many short steps on many threads, some of which fail: run under ThreadSanitizer, and with more threads than cores.
+ *
+ * Usage: stress DIES WORKERS STEPS SPIN_NS [FAIL]. Every step does ROUNDS all_reduces and checks each sum on each worker;
+ * with FAIL, every third step fails in a worker that changes from step to step, now before and now after a barrier.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tyllm_runtime.h"
+
+#define ROUNDS 8
+#define COUNT 100
+
+typedef struct {
+  int64_t step, die, dies, fail_die, fail_worker, fail_round;
+} order;
+
+static float value(int64_t step, int64_t round, int64_t die, int64_t i) {
+  return 1.0f / (float)(1 + step % 7 + 3 * round + 5 * die + i);
+}
+
+static int check(const order *o, int64_t round, const float *data) {
+  for (int64_t i = 0; i < COUNT; i++) {
+    float sum = value(o->step, round, 0, i);
+    for (int64_t die = 1; die < o->dies; die++) sum += value(o->step, round, die, i);
+    if (data[i] != sum) return -1;
+  }
+  return 0;
+}
+
+static int raise_error(const char *message) {
+  TVMFFIErrorSetRaisedFromCStr("RuntimeError", message);
+  return -1;
+}
+
+static int body(void *self, const tyllm_any *a, int32_t count, tyllm_any *result) {
+  (void)self, (void)count, (void)result;
+  float *data = a[3].value.pointer;
+  const order *o = a[4].value.pointer;
+  void *context = a[5].value.pointer;
+  int32_t worker = (int32_t)a[6].value.integer, workers = (int32_t)a[7].value.integer;
+  for (int64_t round = 0; round < ROUNDS; round++) {
+    if (o->fail_round == round && o->fail_die == o->die && o->fail_worker == worker) return raise_error("on purpose");
+    for (int64_t i = COUNT * worker / workers; i < COUNT * (worker + 1) / workers; i++)
+      data[i] = value(o->step, round, o->die, i);
+    if (tyllm_all_reduce(context, worker, data, COUNT)) return -1;
+    if (check(o, round, data)) return raise_error("wrong sum");
+    if (tyllm_barrier(context, worker)) return -1; /* nobody overwrites what another still checks */
+  }
+  return 0;
+}
+
+static int head(void *self, const tyllm_any *a, int32_t count, tyllm_any *result) {
+  (void)self, (void)a, (void)count, (void)result;
+  return 0;
+}
+
+static int run(tyllm_session *session, uint32_t dies, uint32_t workers, int64_t step, int failing) {
+  for (uint32_t die = 0; die < dies; die++) {
+    order *o = tyllm_io(session, die, 0);
+    *o = (order){step, die, dies, -1, -1, -1};
+    if (failing) o->fail_die = step % dies, o->fail_worker = step / 3 % workers, o->fail_round = step % ROUNDS;
+  }
+  int failed = tyllm_step(session, 0, 0, TYLLM_BODY | TYLLM_HEAD);
+  if (failed && !(failing && strstr(tyllm_last_error(session), "on purpose"))) return 1;
+  return !failed != !failing;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) return 2;
+  uint32_t dies = (uint32_t)atoi(argv[1]), workers = (uint32_t)atoi(argv[2]);
+  tyllm_program program = {body, head, tyllm_program_error, NULL, COUNT * sizeof(float), sizeof(order)};
+  tyllm_die *die = calloc(dies, sizeof *die);
+  for (uint32_t d = 0; d < dies; d++) die[d] = (tyllm_die){NULL, 64, &program, NULL};
+  tyllm_config config = {TYLLM_RUNTIME_ABI, dies, workers, 1, 1, 0, (uint64_t)atoll(argv[4]), die};
+  char error[256] = "";
+  tyllm_session *session = tyllm_create(&config, error, sizeof error);
+  if (!session) return fprintf(stderr, "%s\n", error), 3;
+  for (int64_t step = 0; step < atoll(argv[3]); step++)
+    if (run(session, dies, workers, step, argc > 5 && step % 3 == 1)) {
+      fprintf(stderr, "step %lld: %s\n", (long long)step, tyllm_last_error(session));
+      return 4;
+    }
+  tyllm_destroy(session);
+  free(die);
+  return 0;
+}

@@ -1,0 +1,80 @@
+"""A session's doors: opening, chatting, and importing nothing that a runtime must not need."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fake_package import reference_greedy, reference_logits
+
+from tyllm.errors import PackageError, SettingError
+from tyllm.runtime import Session
+
+HEAVY = ("torch", "tvm", "tvm_ffi", "transformers", "safetensors")
+
+
+def test_logits_are_a_fresh_conversation_each_time(toy):
+    with Session(toy(dies=2)) as session:
+        for tokens in ([1, 2, 3], [4], [1, 2, 3]):
+            assert np.array_equal(session.logits(tokens), reference_logits(tokens))
+
+
+@pytest.mark.parametrize("seq_lens", [(1,), (8,), (1, 8, 32), (4, 16)])
+def test_any_sequence_lengths_give_the_same(toy, seq_lens):
+    with Session(toy(dies=2, seq_lens=seq_lens)) as session:
+        tokens = list(range(43))
+        assert np.array_equal(session.logits(tokens), reference_logits(tokens))
+        assert session.generate(tokens, max_new_tokens=5, ignore_eos=True).token_ids == reference_greedy(tokens, 5)
+
+
+def test_a_chat_feeds_only_what_is_new(toy):
+    with Session(toy(dies=2, max_kv_cache_size=512)) as session:
+        messages = [{"role": "user", "content": "Hello"}]
+        first = session.chat(messages, max_new_tokens=6, ignore_eos=True)
+        prompt = session.tokenizer.encode(session.chat_template.render(messages))
+        assert first.token_ids == reference_greedy(prompt, 6)
+        messages += [{"role": "assistant", "content": "x"}, {"role": "user", "content": "and?"}]
+        second = session.chat(messages, max_new_tokens=6, ignore_eos=True, stream=True)
+        assert "".join(second) == second.result.text
+        whole = session.tokenizer.encode(session.chat_template.render(messages))
+        assert second.result.token_ids == reference_greedy(whole, 6)
+        assert second.result.timings.reused_tokens >= len(prompt)
+        assert second.result.timings.prompt_tokens + second.result.timings.reused_tokens == len(whole)
+
+
+def test_a_chat_without_a_template(own_toy, toy_library):
+    from fake_package import Fake
+
+    (own_toy / "chat_template.jinja").unlink()
+    Fake(toy_library, dies=2).write_manifest(own_toy)
+    with Session(own_toy) as session, pytest.raises(PackageError, match="has no chat template"):
+        session.chat([{"role": "user", "content": "Hello"}])
+
+
+def test_settings_that_cannot_work(toy):
+    with pytest.raises(SettingError, match="0 slots hold no conversation"):
+        Session(toy(dies=1), slots=0)
+    with pytest.raises(SettingError, match="-1 threads cannot run"):
+        Session(toy(dies=1), threads=-1)
+
+
+def test_damaged_code_is_not_loaded(own_toy):
+    code = own_toy / "batch_1" / "seqlen_1" / "llm_die0.so"
+    data = bytearray(code.read_bytes())
+    data[len(data) // 2] ^= 4
+    code.write_bytes(data)
+    with pytest.raises(PackageError, match="was changed or damaged"):
+        Session(own_toy)
+    assert str(code) not in open("/proc/self/maps").read()  # noqa: SIM115, PTH123
+
+
+def test_a_whole_chat_imports_no_torch_no_tvm_no_transformers(toy):
+    program = (
+        "import sys; from tyllm.runtime import Session; s = Session(sys.argv[1]);"
+        "s.chat([{'role': 'user', 'content': 'Hello'}], max_new_tokens=3); s.score([1, 2]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program, toy(dies=2)], capture_output=True, text=True, check=True,
+                            env=dict(os.environ))  # fmt: skip
+    assert result.stdout.strip() == "[]"
