@@ -18,7 +18,7 @@ from tytvm.target import InstructionSet
 
 def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
     """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
-    tile = tile_of(spec, R, N)
+    tile = tile_of(spec.accumulators, R, N)
 
     def multiply_add(sums: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
         w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]

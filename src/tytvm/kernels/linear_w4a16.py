@@ -19,7 +19,7 @@ __all__ = ["build", "cost", "pack", "reference", "unpack"]
 
 def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False) -> Any:
     """(x f32[R,K], weight, wscale, wzero, [bias f32[N]], out f32[R,N]); `group` is a multiple of 16 that divides K."""
-    tile = tile_of(spec, R, N)
+    tile = tile_of(spec.accumulators, R, N)
     packed = int4_weight.shapes(K, N, group)
 
     @T.jit(private=True)

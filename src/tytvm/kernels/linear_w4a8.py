@@ -15,7 +15,7 @@ from tytvm.kernels.cost import Cost, size
 from tytvm.kernels.dot4 import dot4
 from tytvm.kernels.int4_weight import CODES, FEW_ROWS, ahead, nibbles, pack, unpack
 from tytvm.kernels.tile import Registers, Tile, store, tile_of
-from tytvm.kernels.vector import fill, hold, of, span
+from tytvm.kernels.vector import add, fill, fold, hold, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
 
 __all__ = ["build", "cost", "pack", "reference", "unpack"]
@@ -35,7 +35,7 @@ def build(
         activation_group: Inputs that share a scale of the activations (a above); divides `group`.
         with_bias: Whether there is a bias.
     """
-    tile = tile_of(spec, R, N)
+    tile = tile_of(spec.accumulators * 2 // 3, R, N)  # fewer, for the sums over groups want registers too
     packed = int4_weight.shapes(K, N, group)
     parts, steps, groups = group // activation_group, activation_group // CODES, K // activation_group
 
@@ -56,25 +56,20 @@ def build(
                 sums.clear()
                 for g in range(K // group):
                     scaled = T.meta_var(Registers(tile))
-                    shifts = T.meta_var([T.alloc_buffer((1,), "float32") for _ in range(tile.rows)])
                     scaled.clear()
-                    clear(shifts)
                     for p in range(parts):
                         dots = T.meta_var(Registers(tile, "int32"))
                         dots.clear()
                         for k in range(steps):
                             multiply_add(spec, tile, dots, q, weight, (g * parts + p) * steps + k, across, down)
-                        rescale(tile, dots, scaled, shifts, scale, total, g * parts + p, down)
+                        rescale(tile, scaled, dots, scale, g * parts + p, down)
+                    shifts = T.meta_var(
+                        [shift(scale, total, tile.row(down, r), g * parts, parts) for r in range(tile.rows)]
+                    )
                     finish_group(tile, sums, scaled, shifts, wscale, wzero, g, across)
                 store(tile, sums, bias, out, across, down)
 
     return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
-
-
-def clear(scalars: list[Any]) -> None:
-    """Sets all to zero."""
-    for scalar in scalars:
-        T.buffer_store(scalar, T.float32(0), [0])
 
 
 def multiply_add(
@@ -93,16 +88,22 @@ def multiply_add(
                 dots[r, b] = dot4(spec, dots[r, b], halves[b][half], x)
 
 
-def rescale(
-    tile: Tile, dots: Registers, scaled: Registers, shifts: list[Any], scale: Any, total: Any, p: Any, down: Any
-) -> None:
-    """Adds a finished group of activations: scaled += scale_x · dots, shift += scale_x · Σ q."""
+def rescale(tile: Tile, scaled: Registers, dots: Registers, scale: Any, p: Any, down: Any) -> None:
+    """Adds a finished group of activations: scaled += scale_x · dots."""
     for r in range(tile.rows):
-        row = tile.row(down, r)
-        factor = hold(scale[row, p], "float32", 1)
-        T.buffer_store(shifts[r], shifts[r][0] + factor * T.cast(total[row, p], "float32"), [0])
+        factor = hold(fill(scale[tile.row(down, r), p]))
         for b in range(tile.blocks):
-            scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * fill(factor)
+            scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * factor
+
+
+def shift(scale: Any, total: Any, row: Any, start: Any, parts: int) -> Any:
+    """Σ scale_x · Σ q over the groups of activations in a group of the weight."""
+    lanes = lanes_of(parts)
+    products = zeros("float32", lanes)
+    for i in range(parts // lanes):
+        at = span(start + i * lanes, lanes)
+        products = hold(products + scale[row, at] * T.cast(total[row, at], of("float32", lanes)), "float32", lanes)
+    return fold(add, products, "float32", lanes)
 
 
 def finish_group(
@@ -114,7 +115,7 @@ def finish_group(
         factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
         zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
         for r in range(tile.rows):
-            centred = hold(scaled[r, b] - zero * fill(shifts[r][0]))
+            centred = hold(scaled[r, b] - zero * fill(shifts[r]))
             sums[r, b] = sums[r, b] + factor * centred
 
 

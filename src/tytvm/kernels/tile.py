@@ -1,4 +1,4 @@
-"""How a linear layer's outputs are cut: rows × blocks of sixteen channels, as many as a CPU's registers accumulate."""
+"""How a linear layer's outputs are cut: rows × blocks of sixteen channels, as many as the registers hold."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tytvm.kernels.vector import LANES, ceildiv, span, zeros
-from tytvm.target import InstructionSet
 
 _MOST_BLOCKS, _FEWEST_BLOCKS = 4, 2
 _ENOUGH_TILES = 64  # so that sixteen workers have about equal shares
@@ -54,12 +53,12 @@ class Tile:
         return ((r, b) for r in range(self.rows) for b in range(self.blocks))
 
 
-def tile_of(spec: InstructionSet, R: int, N: int) -> Tile:
-    """The tile for an output [R, N]: as few passes over the weight, of about equal height, as the registers allow."""
-    passes = ceildiv(R, max(1, spec.accumulators // 2))
+def tile_of(accumulators: int, R: int, N: int) -> Tile:
+    """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, about equally high."""
+    passes = ceildiv(R, max(1, accumulators // 2))
     rows = ceildiv(R, passes)
     channels = ceildiv(N, LANES)
-    blocks = min(_MOST_BLOCKS, max(1, spec.accumulators // rows), channels)
+    blocks = min(_MOST_BLOCKS, max(1, accumulators // rows), channels)
     while blocks > _FEWEST_BLOCKS and ceildiv(channels, blocks) < _ENOUGH_TILES:
         blocks -= 1
     return Tile(R, N, rows, blocks)
