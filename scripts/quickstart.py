@@ -1,6 +1,6 @@
 """What `make quickstart` runs: the small trained model quantised, compiled for two dies, compared and let speak.
 
-python scripts/quickstart.py [--tokens 4096]
+python scripts/quickstart.py [--tokens 4096] [--model CHECKPOINT]
 
 Leaves in out/quickstart the AWQ checkpoint (awq), the one rounded to nearest (rtn), and the package that `tyllm chat`
 opens (2die). All figures come from compiled packages on this machine.
@@ -23,9 +23,8 @@ from tyllm.cli.output import size
 from tyllm.cli.progress import progress
 from tyllm.runtime import Session
 
-REPO = Path(__file__).resolve().parents[1]
-MODEL, HELD_OUT = REPO / "models" / "tyllm-7m", REPO / "models" / "heldout.txt"
-OUT = REPO / "out" / "quickstart"
+MODEL, HELD_OUT = Path("models/tyllm-7m"), Path("models/heldout.txt")
+OUT = Path("out/quickstart")
 QUANT_CONFIG = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 WINDOW = 512  # tokens scored together
 DIES = 2
@@ -35,11 +34,11 @@ QUESTION = "What is a list comprehension?"
 console = Console(soft_wrap=True, highlight=False)
 
 
-def quantise(method: str) -> Path:
-    """Quantise the model's linear layers, the output projection too."""
+def quantise(model_path: Path, method: str) -> Path:
+    """Quantise the linear layers, the output projection too."""
     output = OUT / method
     shutil.rmtree(output, ignore_errors=True)
-    model = AutoAWQForCausalLM.from_pretrained(MODEL, torch_dtype="float16")
+    model = AutoAWQForCausalLM.from_pretrained(model_path, torch_dtype="float16")
     with progress(f"quantise, {method}") as report:
         model.quantize(quant_config=QUANT_CONFIG, method=method, quant_path=output, progress=report)
     model.save_quantized(output)
@@ -86,7 +85,8 @@ def compare(packages: dict[str, Path], count: int) -> None:
             timings = session.generate(tokens[:WINDOW], max_new_tokens=128, ignore_eos=True).timings
         speeds = f"{timings.prompt_tokens_per_second:.0f}", f"{timings.decode_tokens_per_second:.0f}"
         table.add_row(title, f"{value:.3f}", size(weights_bytes(package)), *speeds)
-    console.print(f"\nOn {len(tokens)} tokens of models/heldout.txt, which the model never saw, {DIES} dies:")
+    console.print(f"\nOn {len(tokens)} tokens of {HELD_OUT}, which the model never saw; {DIES} dies, this machine;")
+    console.print("RTN rounds the weights to the nearest INT4 value, AWQ is what was just done:")
     console.print(table)
 
 
@@ -103,22 +103,23 @@ def speak(package: Path) -> None:
 
 
 def main() -> None:
-    """Quantise, compile, speak, compare, and say what to do next."""
+    """Quantise, compile, speak, compare, and say what to do next; paths count from the repository's root."""
+    os.chdir(Path(__file__).resolve().parents[1])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, default=4096, help="held-out tokens to score")
-    count = parser.parse_args().tokens
+    parser.add_argument("--model", type=Path, default=MODEL, help="the checkpoint")
+    given = parser.parse_args()
     started = time.monotonic()
-    console.print("Quantising models/tyllm-7m to INT4: AWQ, and plain rounding to compare with …")
-    awq, rtn = quantise("awq"), quantise("rtn")
+    console.print(f"Quantising {given.model} to INT4 with AWQ, and by plain rounding to compare …")
+    awq, rtn = quantise(given.model, "awq"), quantise(given.model, "rtn")
     console.print(f"Compiling for {DIES} dies …")
     package = compile_model(awq, OUT / f"{DIES}die")
-    others = {"float16": MODEL, "INT4, rounded to nearest": rtn}
+    others = {"float16": given.model, "INT4 RTN": rtn}
     packages = {title: compile_model(path, OUT / "compared" / path.name) for title, path in others.items()}
     speak(package)
-    compare({**packages, "INT4, AWQ": package}, count)
+    compare({**packages, "INT4 AWQ": package}, given.tokens)
     console.print(f"Done in {time.monotonic() - started:.0f} s. Now talk to it:")
-    python = Path(".venv") / "bin"
-    console.print(f"\n    {python / 'tyllm'} chat {os.path.relpath(package)}\n", markup=False)
+    console.print(f"\n    .venv/bin/tyllm chat {package}\n", markup=False)
 
 
 if __name__ == "__main__":

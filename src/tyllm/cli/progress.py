@@ -63,17 +63,20 @@ class _Lines:
 
     def __init__(self, title: str, stream: TextIO) -> None:
         self.title, self.stream = title, stream
-        self.started = self.printed = time.monotonic()
+        self.printed = time.monotonic()
+        self.first: tuple[float, int] | None = None  # when the first report came, and what was done by then
 
     def __call__(self, done: int, total: int, what: str) -> None:
         now = time.monotonic()
+        self.first = self.first or (now, done)
         if now - self.printed < LINE_EVERY_S:
             return
         self.printed = now
-        left = f", {seconds_left(done, total, now - self.started):.0f} s left" if done else ""
-        print(f"{self.title}: {done}/{total} {what}{left}", file=self.stream, flush=True)
+        left = seconds_left(done - self.first[1], total - done, now - self.first[0])
+        shown = "" if left is None else f", {left:.0f} s left"
+        print(f"{self.title}: {done}/{total} {what}{shown}", file=self.stream, flush=True)
 
 
-def seconds_left(done: int, total: int, elapsed: float) -> float:
-    """Seconds that the rest will take at the pace of the `done` units so far."""
-    return max(0.0, (total - done) * elapsed / done)
+def seconds_left(done: int, rest: int, elapsed: float) -> float | None:
+    """Seconds that the `rest` takes at the pace of `done` units in `elapsed` seconds; None before there is a pace."""
+    return rest * elapsed / done if done else None

@@ -14,13 +14,14 @@ class Terminal(io.StringIO):
 
 
 def test_lines_come_every_two_seconds_with_the_time_left(monkeypatch):
-    clock = iter([0.0, 1.0, 4.0, 5.0])
+    clock = iter([0.0, 100.0, 104.0, 105.0, 110.0])  # the first second of work comes after a long start
     monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()
     with progress("compile", stream) as report:
-        for done in (1, 2, 3):
+        for done in (0, 2, 3, 4):
             report(done, 8, f"layer {done}")
-    assert stream.getvalue() == "compile: 2/8 layer 2, 12 s left\n"
+    lines = ["compile: 0/8 layer 0", "compile: 2/8 layer 2, 12 s left", "compile: 4/8 layer 4, 10 s left"]
+    assert stream.getvalue().splitlines() == lines
 
 
 def test_a_terminal_gets_a_bar(capsys):
@@ -33,5 +34,6 @@ def test_a_terminal_gets_a_bar(capsys):
 
 
 def test_seconds_left():
-    assert seconds_left(2, 8, 4.0) == 12.0
-    assert seconds_left(8, 8, 4.0) == 0.0
+    assert seconds_left(2, 6, 4.0) == 12.0
+    assert seconds_left(8, 0, 4.0) == 0.0
+    assert seconds_left(0, 8, 4.0) is None
