@@ -37,14 +37,14 @@ class HeadTask:
         """Inputs per group; raises `SettingError` if the shape does not allow it."""
         return self.recipe.config.group_size(self.skeleton.head, *self.shape)
 
-    def rows(self, start: int, stop: int, step: int = 1) -> torch.Tensor:
+    def rows(self, rows: slice) -> torch.Tensor:
         """Rows of the head's weight, float32 on the device; raises `CheckpointError`."""
-        return self.skeleton.read_rows(self.skeleton.head_weight, start, stop, step)
+        return self.skeleton.read_rows(self.skeleton.head_weight, rows)
 
     def blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
         """All rows, times `scale`, some at a time."""
         for start in range(0, self.shape[0], ROWS):
-            yield self.rows(start, min(start + ROWS, self.shape[0])) * scale
+            yield self.rows(slice(start, start + ROWS)) * scale
 
     def nearest(self) -> dict[str, Array]:
         """The packed head without any search."""
@@ -65,7 +65,7 @@ class HeadTask:
 
     def _search(self, group: ScaleGroup, x: torch.Tensor, statistics: InputStatistics, group_size: int) -> torch.Tensor:
         """The scale with the least error of the logits of `x` [n, T, H]."""
-        sampled = self.rows(0, self.shape[0], -(-self.shape[0] // SEARCH_ROWS))
+        sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
         linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
         linear.weight = nn.Parameter(sampled, requires_grad=False)
         mean = statistics.magnitude / statistics.tokens

@@ -66,9 +66,9 @@ class Quantizer:
     def check(self) -> None:
         """Raise what `run` would raise about shapes."""
         for index, layer in enumerate(self.skeleton.layers):
-            linears = self._task(index).quantized_linears()
+            self._task(index).quantized_linears()
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
-            if not linears or 2 * inside < sum(p.numel() for p in layer.parameters()):
+            if 2 * inside < sum(p.numel() for p in layer.parameters()):
                 raise UnsupportedError(
                     f"{type(layer).__name__} keeps most of its weights outside linear layers, "
                     "such as in fused experts; give a dense decoder."
@@ -122,7 +122,7 @@ class Quantizer:
         if self.recipe.config.lm_head_enable:
             task = HeadTask(self.skeleton, self.recipe)
             head = task.nearest() if last is None else task.calibrated(last)
-            names.remove(self.skeleton.head_weight) if not self.skeleton.tied else None
+            names = [name for name in names if name != f"{self.skeleton.head}.weight"]
         return {name: self._half(name, last) for name in names} | head
 
     def _head_tensors(self) -> list[str]:

@@ -114,11 +114,11 @@ class Skeleton:
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
 
-    def read_rows(self, name: str, start: int, stop: int, step: int = 1) -> torch.Tensor:
-        """`read` of some rows only."""
-        rows = self.checkpoint.read_torch(name)[start:stop:step].to(torch.float32, copy=True)
-        check_range(name, rows.numpy())
-        return rows.to(self.device)
+    def read_rows(self, name: str, rows: slice | torch.Tensor) -> torch.Tensor:
+        """`read` of some rows only, by a slice or by their indices."""
+        tensor = self.checkpoint.read_torch(name)[rows].to(torch.float32, copy=True)
+        check_range(name, tensor.numpy())
+        return tensor.to(self.device)
 
     @staticmethod
     def empty(module: nn.Module) -> None:

@@ -48,7 +48,7 @@ def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor) -> LastHidde
 
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
-    fill_surroundings(skeleton)
+    places = fill_surroundings(skeleton, samples)
     for index, layer in enumerate(skeleton.layers):
         layer.forward = _Visited(skeleton, index, visit)
     norms: dict[int, str] = {}
@@ -59,17 +59,22 @@ def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor) -> LastHidde
     for name, module in skeleton.outer_modules():
         if is_norm(module):
             module.register_forward_hook(watch(name))
-    hidden = skeleton.base(input_ids=samples, use_cache=False).last_hidden_state
+    hidden = skeleton.base(input_ids=places, use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
 
 
-def fill_surroundings(skeleton: Skeleton) -> None:
-    """Fill what the decoder has beside its layers; the embedding stays a memory map, read row by row."""
-    embedding = skeleton.model.get_input_embeddings()
+def fill_surroundings(skeleton: Skeleton, samples: torch.Tensor) -> torch.Tensor:
+    """Fill what the decoder has beside its layers, of the embedding only the rows of `samples`.
+
+    Returns:
+        `samples` with each token replaced by the place of its row in the small embedding.
+    """
+    used, places = torch.unique(samples, return_inverse=True)
     for name in skeleton.surroundings():
-        tensor = skeleton.checkpoint.read_torch(name) if name == skeleton.embedding else skeleton.read(name)
+        embeds = name == skeleton.embedding
+        tensor = skeleton.read_rows(name, used) if embeds else skeleton.read(name)
         owner, _, leaf = name.rpartition(".")
         setattr(skeleton.model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-    embedding.register_forward_hook(lambda module, inputs, output: output.to(skeleton.device, torch.float32))
     for _, module in skeleton.outer_modules():
         fill_buffers(skeleton.model, module, skeleton.device)
+    return places.to(skeleton.device)

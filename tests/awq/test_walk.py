@@ -1,0 +1,30 @@
+"""Walking the skeleton gives transformers' own hidden states, one layer in memory at a time."""
+
+import pytest
+import torch
+from tests.awq.tiny_models import FAMILIES, token_lists
+from transformers import AutoModelForCausalLM
+
+from awq.checkpoint import Checkpoint
+from awq.observation import forward
+from awq.skeleton import Skeleton
+from awq.walk import walk
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_hidden_states_are_those_of_transformers(checkpoint, family):
+    samples = torch.tensor(token_lists(4))
+    skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+    filled = []
+
+    def visit(index, layer, arguments):
+        filled.append([not next(other.parameters()).is_meta for other in skeleton.layers])
+        return forward(layer, arguments, 3)
+
+    last = walk(skeleton, samples, visit)
+    reference = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
+    expected = reference.base_model(samples, use_cache=False).last_hidden_state
+    torch.testing.assert_close(last.hidden, expected, rtol=1e-3, atol=1e-3)
+    assert filled == [[True, False], [False, True]]
+    assert last.norm in ("model.norm", "gpt_neox.final_layer_norm")
