@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -45,13 +45,13 @@ class Recipe:
 
     def fingerprint(self, checkpoint: Checkpoint) -> str:
         """A digest of the recipe and the checkpoint: runs with the same one write the same bytes."""
-        digest = hashlib.sha256(self.samples.numpy().tobytes())
-        settings = {key: value for key, value in asdict(self).items() if key != "samples"}
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        settings |= {"config": asdict(self.config), "samples": list(self.samples.shape), "torch": torch.__version__}
         tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
-        files = [
-            (f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in {t.file for t in checkpoint.tensors.values()}
-        ]
-        digest.update(json.dumps([REVISION, settings, checkpoint.config, tensors, sorted(files)]).encode())
+        shards = sorted({info.file for info in checkpoint.tensors.values()})
+        files = [(shard.stat().st_size, shard.stat().st_mtime_ns) for shard in shards]
+        digest = hashlib.sha256(self.samples.numpy().tobytes())
+        digest.update(json.dumps([REVISION, settings, checkpoint.config, tensors, files]).encode())
         return digest.hexdigest()
 
 

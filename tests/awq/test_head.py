@@ -1,0 +1,61 @@
+"""The head streams by in blocks; its norm takes the scale and the logits stay."""
+
+import pytest
+import torch
+from tests.awq.tiny_models import token_lists
+
+import awq.head
+from awq.checkpoint import Checkpoint
+from awq.head import HeadTask, scalable_norm
+from awq.observation import forward
+from awq.packing import PackedLinear, dequantize
+from awq.recipe import Recipe
+from awq.settings import QuantConfig
+from awq.skeleton import Skeleton
+from awq.walk import LastHidden, walk
+
+
+@pytest.fixture
+def walked(checkpoint):
+    def walk_through(family):
+        samples = torch.tensor(token_lists(16))
+        skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+        recipe = Recipe(QuantConfig(q_group_size=32, lm_head_enable=True), "awq", samples)
+        last = walk(skeleton, samples, lambda index, layer, arguments: forward(layer, arguments, 8))
+        return HeadTask(skeleton, recipe), last
+
+    with torch.no_grad():
+        yield walk_through
+
+
+def weight_of(stored):
+    return torch.from_numpy(dequantize(PackedLinear(*(stored[f"lm_head.{field}"] for field in PackedLinear._fields))))
+
+
+def test_blocks_make_the_whole(walked, monkeypatch):
+    task, _ = walked("qwen2")
+    monkeypatch.setattr(awq.head, "ROWS", 40)
+    assert [len(block) for block in task.blocks()] == [40, 40, 16]
+    assert torch.equal(torch.cat(list(task.blocks(2.0))), 2 * task.rows(slice(None)))
+
+
+@pytest.mark.parametrize(("family", "offset"), [("qwen2", 0.0), ("gemma2", 1.0)])
+def test_the_norm_before_the_head_is_found(walked, family, offset):
+    task, last = walked(family)
+    group = scalable_norm(task.skeleton, last)
+    assert group is not None and (group.before, group.offset) == ("model.norm", offset)
+    assert scalable_norm(task.skeleton, LastHidden(last.hidden, None)) is None
+
+
+def test_calibrated_head_is_nearer_than_the_nearest(walked):
+    task, last = walked("llama")
+    loud = last.hidden.clone()
+    loud[..., 5] *= 200  # as if the model had an outlier channel before its head
+    norm = task.skeleton.model.model.norm
+    before = norm.weight.clone()
+    nearest = loud @ (weight_of(task.nearest()) - task.rows(slice(None))).T
+    stored = task.calibrated(LastHidden(loud, last.norm))
+    scale = before / norm.weight
+    assert scale[5] > 2 * scale.median()
+    found = (loud / scale) @ weight_of(stored).T - loud @ task.rows(slice(None)).T
+    assert found.square().mean() < nearest.square().mean() / 4

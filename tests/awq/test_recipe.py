@@ -1,0 +1,51 @@
+"""A recipe's fingerprint changes with whatever changes the bytes."""
+
+import dataclasses
+import os
+import shutil
+
+import pytest
+import torch
+
+from awq.checkpoint import Checkpoint
+from awq.recipe import Recipe, calibration_budget
+from awq.settings import QuantConfig
+
+RECIPE = Recipe(QuantConfig(), "awq", torch.arange(64).view(4, 16))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "rtn"},
+        {"config": QuantConfig(q_group_size=64)},
+        {"samples": torch.arange(64).view(4, 16) + 1},
+        {"samples": torch.arange(64).view(8, 8)},
+        {"apply_clip": False},
+        {"duo_scaling": False},
+        {"search_tokens": 16},
+    ],
+)
+def test_settings_count(checkpoint, change):
+    opened = Checkpoint.open(checkpoint("qwen2"))
+    assert RECIPE.fingerprint(opened) == dataclasses.replace(RECIPE).fingerprint(opened)
+    assert RECIPE.fingerprint(opened) != dataclasses.replace(RECIPE, **change).fingerprint(opened)
+
+
+def test_the_checkpoint_counts(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint("qwen2"), tmp_path / "copy")
+    before = RECIPE.fingerprint(Checkpoint.open(folder))
+    os.utime(folder / "model.safetensors", ns=(1, 1))
+    assert RECIPE.fingerprint(Checkpoint.open(folder)) != before
+
+
+def test_search_replays_no_more_tokens_than_asked():
+    for tokens in (1, 16, 20, 40, 64, 1000):
+        step = dataclasses.replace(RECIPE, search_tokens=tokens).search_step
+        assert len(RECIPE.samples[::step]) * 16 <= max(16, tokens)
+
+
+def test_budget_takes_the_users_choice():
+    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 256, 1024)
+    assert calibration_budget(torch.device("cpu"), 3, 7, 9)[:3] == (3, 7, 9)
+    assert calibration_budget(torch.device("cuda"), None, None, None)[:2] == (128, 512)
