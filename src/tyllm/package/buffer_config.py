@@ -16,6 +16,7 @@ from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
 
 IO_TYPES = ("float32", "int64")
+IO_NAMES = ("positions", "position", "row", "first_token", "logits")  # and tokens or embeddings
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,39 @@ def _program(raw: Mapping[str, Any]) -> Program:
 
 
 def _check(path: Path, config: BufferConfig) -> None:
-    """Nothing may lie outside its region: the runtime makes views from these numbers."""
+    """Nothing may lie outside its region or be missing from it: the runtime makes views from these numbers."""
+    row = 0
     for die in config.dies:
+        if die.vocabulary[0] != row:
+            _contradiction(path, f"die {die.die} has the vocabulary from row {die.vocabulary[0]}, not from {row}")
+        row = die.vocabulary[1]
         if sorted(die.programs) != sorted(config.seq_lens):
             _contradiction(path, f"die {die.die} has programs for {sorted(die.programs)}, not {config.seq_lens}")
         for layer in die.layers:
-            rows = layer.kv_heads * config.kv_capacity * np.dtype(layer.dtype).itemsize
-            ends = layer.k_offset + rows * layer.head_dim, layer.v_offset + rows * layer.v_head_dim
-            if min(layer.k_offset, layer.v_offset) < 0 or max(ends) > die.kv_bytes:
-                _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
+            _check_layer(path, config, die, layer)
         for program in die.programs.values():
-            for name, entry in program.io.items():
-                if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
-                    _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
+            _check_io(path, die, program)
+
+
+def _check_layer(path: Path, config: BufferConfig, die: Die, layer: KvLayer) -> None:
+    rows = layer.kv_heads * config.kv_capacity * np.dtype(layer.dtype).itemsize
+    ends = layer.k_offset + rows * layer.head_dim, layer.v_offset + rows * layer.v_head_dim
+    if min(layer.k_offset, layer.v_offset) < 0 or max(ends) > die.kv_bytes:
+        _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
+
+
+def _check_io(path: Path, die: Die, program: Program) -> None:
+    for name, entry in program.io.items():
+        if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
+            _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
+    missing = [name for name in IO_NAMES if name not in program.io]
+    if not program.io.keys() & {"tokens", "embeddings"}:
+        missing.append("tokens")
+    if missing:
+        _contradiction(path, f"the io of die {die.die} lacks {', '.join(missing)}")
+    rows = die.vocabulary[1] - die.vocabulary[0]
+    if math.prod(program.io["logits"].shape) != rows:
+        _contradiction(path, f"die {die.die} has {rows} rows of the vocabulary and other logits")
 
 
 def _contradiction(path: Path, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 from tyllm.errors import GenerationError
 from tyllm.runtime.sampling import Sampling
@@ -81,8 +81,3 @@ class Request:
             raise GenerationError(f"logprobs is {self.logprobs}, it must be 0 or more, or None.")
         if "" in self.stop:
             raise GenerationError("A stop string is empty; leave it out or give it a character.")
-
-
-def request(**options: Unpack[Options]) -> Request:
-    """`Request.of` with the options written as arguments."""
-    return Request.of(options)

@@ -99,10 +99,15 @@ def candidates(logits: Logits, sampling: Sampling) -> tuple[Indices, npt.NDArray
 
 
 def _likeliest(probabilities: npt.NDArray[np.float64], top_p: float) -> npt.NDArray[np.bool_]:
-    """All but the unlikeliest tokens that together have at most 1 - top_p; the likeliest stays in any case."""
-    ascending = np.argsort(probabilities, kind="stable")
-    keep = np.empty(probabilities.size, np.bool_)
-    keep[ascending] = probabilities[ascending].cumsum() > 1 - top_p
+    """All but the unlikeliest tokens that together have at most 1 - top_p; the likeliest stays in any case.
+
+    Tokens below (1 - top_p) / V go without being sorted: even all V of them would not have 1 - top_p.
+    """
+    rest = np.flatnonzero(probabilities >= (1 - top_p) / probabilities.size)
+    ascending = rest[np.argsort(probabilities[rest], kind="stable")]
+    gone = 1 - probabilities[rest].sum()
+    keep = np.zeros(probabilities.size, np.bool_)
+    keep[ascending] = gone + probabilities[ascending].cumsum() > 1 - top_p
     keep[ascending[-1]] = True
     return keep
 

@@ -10,6 +10,8 @@ from tyllm.package import BufferConfig, Die, IoEntry, KvLayer, Program
 
 def config() -> BufferConfig:
     io = {"tokens": IoEntry(0, (1, 8), "int64"), "logits": IoEntry(64, (16,), "float32")}
+    io |= {"positions": IoEntry(0, (1, 8), "int64")} | {n: IoEntry(0, (1,), "int64") for n in ("position", "row")}
+    io |= {"first_token": IoEntry(0, (1,), "int64")}
     layer = KvLayer(k_offset=0, v_offset=2 * 71 * 2 * 4, kv_heads=2, head_dim=4, v_head_dim=4)
     die = Die(0, (0, 16), kv_bytes=2 * 2 * 71 * 2 * 4, layers=(layer,), programs={8: Program(100, 128, io)})
     return BufferConfig(64, 71, (8,), (die,))
@@ -17,6 +19,11 @@ def config() -> BufferConfig:
 
 def with_die(**changes) -> BufferConfig:
     return replace(config(), dies=(replace(config().dies[0], **changes),))
+
+
+def with_io(**changes) -> BufferConfig:
+    io = {**config().dies[0].programs[8].io, **changes}
+    return with_die(programs={8: Program(100, 128, {name: entry for name, entry in io.items() if entry})})
 
 
 def test_round_trip(tmp_path):
@@ -32,6 +39,10 @@ def test_round_trip(tmp_path):
             with_die(programs={8: Program(100, 100, config().dies[0].programs[8].io)}),
             "logits of die 0 does not fit 100",
         ),
+        (with_io(row=None), "the io of die 0 lacks row"),
+        (with_io(tokens=None), "the io of die 0 lacks tokens"),
+        (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
+        (with_die(vocabulary=(1, 17)), "die 0 has the vocabulary from row 1, not from 0"),
         (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
         (with_die(programs={8: Program(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}), "wrong type|does not fit"),
     ],
