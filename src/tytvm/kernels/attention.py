@@ -23,10 +23,24 @@ _MOST_ROWS = 7  # rows × 32 float32 scores stay under the 1024 bytes that TVM p
 _FEWEST_TILES = 4  # so that a die's workers have something to share
 _LOWEST = -3.0e38  # a score that no query reaches
 
+Members = tuple[Any, list[tuple[Any, Any]]]
+"""A tile's key-value head, and the query row and query head of each of its rows."""
+
 
 @dataclass(frozen=True)
 class Attention:
-    """Shapes and settings of one attention; see `build`."""
+    """Shapes and settings of one attention.
+
+    Attributes:
+        H: Query heads.
+        KH: Key and value heads; query head h reads head h // (H / KH).
+        S: Query rows.
+        D: Width of a query and a key.
+        Dv: Width of a value.
+        scale: Factor of the scores.
+        window: Length of the sliding window, 0 for none.
+        softcap: Scores become softcap · tanh(score / softcap), 0 for none.
+    """
 
     H: int
     KH: int
@@ -38,28 +52,37 @@ class Attention:
     softcap: float
 
     @property
-    def readers(self) -> int:
-        """Query rows that read one key-value head."""
-        return self.H // self.KH * self.S
-
-    @property
     def rows(self) -> int:
         """Query rows of a tile."""
-        enough = max(1, self.readers * self.KH // _FEWEST_TILES)
-        return piece_of(self.readers, min(_MOST_ROWS, enough))
+        enough = max(1, self.H * self.S // _FEWEST_TILES)
+        return piece_of(self._readers, min(_MOST_ROWS, enough))
 
     @property
     def tiles(self) -> int:
         """Tiles of a key-value head."""
-        return self.readers // self.rows
+        return self._readers // self.rows
 
-    def head(self, i: Any, t: Any) -> Any:
-        """The query head of row `t` of tile `i`."""
-        return i // self.tiles * (self.H // self.KH) + (i % self.tiles * self.rows + t) // self.S
+    @property
+    def _readers(self) -> int:
+        return self.H // self.KH * self.S
 
-    def row(self, i: Any, t: Any) -> Any:
-        """The query row of row `t` of tile `i`."""
-        return (i % self.tiles * self.rows + t) % self.S
+    def members(self, i: Any) -> Members:
+        """The key-value head of tile `i`, and the query row and head of each row of it, computed once."""
+        readers = [i % self.tiles * self.rows + t for t in range(self.rows)]
+        first = i // self.tiles * (self.H // self.KH)
+        rows = [(hold(r % self.S, "int32", 1), hold(first + r // self.S, "int32", 1)) for r in readers]
+        return hold(i // self.tiles, "int32", 1), rows
+
+
+class State:
+    """What a tile keeps on the stack: per row its place in the cache, running peak and total, and a block of scores."""
+
+    def __init__(self, rows: int) -> None:
+        self.places = T.alloc_buffer((rows,), "int32")
+        self.peaks = T.alloc_buffer((rows,), "float32")
+        self.totals = T.alloc_buffer((rows,), "float32")
+        self.shrinks = T.alloc_buffer((rows,), "float32")
+        self.scores = T.alloc_buffer((rows, _BLOCK), "float32")
 
 
 def build(
@@ -74,25 +97,13 @@ def build(
     window: int = 0,
     softcap: float = 0.0,
 ) -> Any:
-    """(q f32[H,S,D], k f16[KH,C,D], v f16[KH,C,Dv], position i64[1], out f32[S,H,Dv]).
+    """(q f32[H,S,D], k f16[KH,C,D], v f16[KH,C,Dv], position i64[1], out f32[S,H,Dv]); `Attention` has the settings.
 
     Query row s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them.
-
-    Args:
-        spec: The CPU.
-        H: Query heads.
-        KH: Key and value heads; query head h reads head h // (H / KH).
-        S: Query rows.
-        D: Width of a query and a key.
-        Dv: Width of a value.
-        C: Rows of the cache.
-        scale: Factor of the scores.
-        window: Length of the sliding window, 0 for none.
-        softcap: Scores become softcap · tanh(score / softcap), 0 for none.
     """
     shape = Attention(H, KH, S, D, Dv, scale, window, softcap)
-    rows, lanes = shape.rows, lanes_of(Dv)
-    vectors = piece_of(Dv // lanes, max(1, spec.accumulators // rows))
+    all_vectors = Dv // lanes_of(Dv)
+    vectors = piece_of(all_vectors, max(1, spec.accumulators // shape.rows))
 
     @T.prim_func(private=True)
     def attention(
@@ -103,82 +114,77 @@ def build(
         out: T.Buffer((S, H, Dv), "float32"),
     ) -> None:
         for i in T.parallel(KH * shape.tiles):
-            peaks = T.alloc_buffer((rows,), "float32")
-            totals = T.alloc_buffer((rows,), "float32")
-            shrinks = T.alloc_buffer((rows,), "float32")
-            places = T.alloc_buffer((rows,), "int32")
-            scores = T.alloc_buffer((rows, _BLOCK), "float32")
-            for t in range(rows):
-                places[t] = T.cast(position[0], "int32") + shape.row(i, t)
-                peaks[t] = T.float32(_LOWEST)
-                totals[t] = T.float32(0)
-                for d in range(Dv // lanes):
-                    out[shape.row(i, t), shape.head(i, t), span(d * lanes, lanes)] = zeros("float32", lanes)
-            first = T.alloc_scalar("int32")
-            last = T.alloc_scalar("int32")
-            first = places[0]
-            last = places[0]
-            for t in range(rows):
-                first = T.min(first, places[t])
-                last = T.max(last, places[t])
-            first = T.max(first - (window - 1), 0) if window > 0 else T.int32(0)
-            for block in range((last - first) // _BLOCK + 1):
-                base: T.let = first + block * _BLOCK
-                count: T.let = T.min(last - base + 1, _BLOCK)
+            state = T.meta_var(State(shape.rows))
+            members = T.meta_var(shape.members(i))
+            ends = T.meta_var(start(shape, state, out, position, members))
+            for block in range((ends[1] - ends[0]) // _BLOCK + 1):
+                base: T.let = ends[0] + block * _BLOCK
+                count: T.let = T.min(ends[1] - base + 1, _BLOCK)
                 for j in range(count):
-                    score(shape, scores, q, k, i, base, j)
-                for t in range(rows):
-                    soften(shape, scores, peaks, totals, shrinks, places[t], t, base)
-                for part in range(Dv // lanes // vectors):
-                    mix = T.meta_var(accumulators(rows, vectors, lanes))
-                    resume(shape, mix, out, shrinks, i, part)
+                    score(shape, state, q, k, members, base, j)
+                for t in range(shape.rows):
+                    soften(shape, state, t, base)
+                for part in range(all_vectors // vectors):
+                    mix = T.meta_var(accumulators(shape, vectors))
+                    resume(shape, mix, state, out, members, part)
                     for j in range(count):
-                        gather(shape, mix, scores, v, i, part, base, j)
-                    put_back(shape, mix, out, i, part)
-            for t in range(rows):
-                for d in range(Dv // lanes):
-                    at: T.let = span(d * lanes, lanes)
-                    row: T.let = shape.row(i, t)
-                    head: T.let = shape.head(i, t)
-                    out[row, head, at] = out[row, head, at] / fill(totals[t], lanes)
+                        gather(shape, mix, state, v, members, part, base, j)
+                    put_back(shape, mix, out, members, part)
+            finish(shape, state, out, members)
 
     return attention
 
 
-def score(shape: Attention, scores: Any, q: Any, k: Any, i: Any, base: Any, j: Any) -> None:
+def start(shape: Attention, state: State, out: Any, position: Any, members: Members) -> tuple[Any, Any]:
+    """Clears a tile's state and outputs; the first and the last cache row that any of its rows sees."""
+    lanes = lanes_of(shape.Dv)
+    before = hold(T.cast(position[0], "int32"), "int32", 1)
+    first = last = before + members[1][0][0]
+    for t, (row, head) in enumerate(members[1]):
+        first, last = T.min(first, before + row), T.max(last, before + row)
+        T.buffer_store(state.places, before + row, [t])
+        T.buffer_store(state.peaks, T.float32(_LOWEST), [t])
+        T.buffer_store(state.totals, T.float32(0), [t])
+        with T.serial(shape.Dv // lanes) as d:
+            T.buffer_store(out, zeros("float32", lanes), [row, head, span(d * lanes, lanes)])
+    first = T.max(first - (shape.window - 1), 0) if shape.window else T.int32(0)
+    return hold(first, "int32", 1), hold(last, "int32", 1)
+
+
+def score(shape: Attention, state: State, q: Any, k: Any, members: Members, base: Any, j: Any) -> None:
     """The scores of cache row base + j for all rows of the tile, before the soft cap and the mask."""
-    lanes = lanes_of(shape.D)
+    lanes, (head, rows) = lanes_of(shape.D), members
     dots = [T.alloc_buffer((lanes,), "float32") for _ in range(shape.rows)]
     for dot in dots:
         T.buffer_store(dot, zeros("float32", lanes), [span(0, lanes)])
     with T.serial(shape.D // lanes) as d:
         at = span(d * lanes, lanes)
-        key = hold(T.cast(k[i // shape.tiles, base + j, at], of("float32", lanes)), "float32", lanes)
-        for t, dot in enumerate(dots):
-            product = q[shape.head(i, t), shape.row(i, t), at] * key
+        key = hold(T.cast(k[head, base + j, at], of("float32", lanes)), "float32", lanes)
+        for (row, query_head), dot in zip(rows, dots, strict=True):
+            product = q[query_head, row, at] * key
             T.buffer_store(dot, dot[span(0, lanes)] + product, [span(0, lanes)])
     for t, dot in enumerate(dots):
         total = fold(add, dot[span(0, lanes)], "float32", lanes)
-        T.buffer_store(scores, total * T.float32(shape.scale), [t, j])
+        T.buffer_store(state.scores, total * T.float32(shape.scale), [t, j])
 
 
-def soften(shape: Attention, scores: Any, peaks: Any, totals: Any, shrinks: Any, place: Any, t: Any, base: Any) -> None:
+def soften(shape: Attention, state: State, t: Any, base: Any) -> None:
     """Turns a row's scores of a block into weights relative to its peak so far, and updates its peak and total."""
-    highest = fill(peaks[t])
+    scores, before = state.scores, state.peaks[t]
     parts = [span(part * LANES) for part in range(_BLOCK // LANES)]
+    highest = fill(before)
     for part, at in enumerate(parts):
-        T.buffer_store(scores, visible(shape, scores[t, at], place, base + part * LANES), [t, at])
+        T.buffer_store(scores, visible(shape, scores[t, at], state.places[t], base + part * LANES), [t, at])
         highest = hold(T.max(highest, scores[t, at]))
     peak = fold(T.max, highest)
-    shrink = exp(peaks[t] - peak)
+    shrink = exp(before - peak)
     total = zeros()
     for at in parts:
-        weight = exp(scores[t, at] - fill(peak), LANES)
-        T.buffer_store(scores, weight, [t, at])
-        total = hold(total + weight)
-    T.buffer_store(totals, totals[t] * shrink + fold(add, total), [t])
-    T.buffer_store(shrinks, shrink, [t])
-    T.buffer_store(peaks, peak, [t])
+        T.buffer_store(scores, exp(scores[t, at] - fill(peak), LANES), [t, at])
+        total = hold(total + scores[t, at])
+    T.buffer_store(state.totals, state.totals[t] * shrink + fold(add, total), [t])
+    T.buffer_store(state.shrinks, shrink, [t])
+    T.buffer_store(state.peaks, peak, [t])
 
 
 def visible(shape: Attention, scores: Any, place: Any, row: Any) -> Any:
@@ -195,41 +201,52 @@ def visible(shape: Attention, scores: Any, place: Any, row: Any) -> Any:
     return T.Select(seen, scores, fill(T.float32(_LOWEST)))
 
 
-def accumulators(rows: int, vectors: int, lanes: int) -> list[list[Any]]:
+def accumulators(shape: Attention, vectors: int) -> list[list[Any]]:
     """Stack buffers that LLVM keeps in registers, a row of vectors for each row of the tile."""
-    return [[T.alloc_buffer((lanes,), "float32") for _ in range(vectors)] for _ in range(rows)]
+    lanes = lanes_of(shape.Dv)
+    return [[T.alloc_buffer((lanes,), "float32") for _ in range(vectors)] for _ in range(shape.rows)]
 
 
-def _parts(shape: Attention, mix: Any, part: Any) -> list[tuple[int, int, Any]]:
-    """Row, vector and index in `out` or `v` of each accumulator of `mix`."""
+def _places(shape: Attention, mix: Any, members: Members, part: Any) -> list[tuple[int, Any, list[Any]]]:
+    """Row of the tile, stack buffer and index in `out` of each accumulator of a part."""
     lanes, vectors = lanes_of(shape.Dv), len(mix[0])
-    return [(t, d, span((part * vectors + d) * lanes, lanes)) for t in range(shape.rows) for d in range(vectors)]
+    at = [span((part * vectors + d) * lanes, lanes) for d in range(vectors)]
+    return [(t, mix[t][d], [*member, at[d]]) for t, member in enumerate(members[1]) for d in range(vectors)]
 
 
-def resume(shape: Attention, mix: Any, out: Any, shrinks: Any, i: Any, part: Any) -> None:
+def resume(shape: Attention, mix: Any, state: State, out: Any, members: Members, part: Any) -> None:
     """Loads a part of the sums so far, shrunk to the new peak."""
     lanes = lanes_of(shape.Dv)
-    for t, d, at in _parts(shape, mix, part):
-        so_far = out[shape.row(i, t), shape.head(i, t), at] * fill(shrinks[t], lanes)
-        T.buffer_store(mix[t][d], so_far, [span(0, lanes)])
+    for t, accumulator, at in _places(shape, mix, members, part):
+        T.buffer_store(accumulator, out[tuple(at)] * fill(state.shrinks[t], lanes), [span(0, lanes)])
 
 
-def gather(shape: Attention, mix: Any, scores: Any, v: Any, i: Any, part: Any, base: Any, j: Any) -> None:
+def gather(shape: Attention, mix: Any, state: State, v: Any, members: Members, part: Any, base: Any, j: Any) -> None:
     """Adds the values of cache row base + j, weighted, for all rows of the tile."""
     lanes, vectors = lanes_of(shape.Dv), len(mix[0])
     at = [span((part * vectors + d) * lanes, lanes) for d in range(vectors)]
-    values = [T.cast(v[i // shape.tiles, base + j, each], of("float32", lanes)) for each in at]
+    values = [T.cast(v[members[0], base + j, each], of("float32", lanes)) for each in at]
     values = [hold(value, "float32", lanes) for value in values]
     for t in range(shape.rows):
-        weight = hold(fill(scores[t, j], lanes), "float32", lanes)
+        weight = hold(fill(state.scores[t, j], lanes), "float32", lanes)
         for d in range(vectors):
             T.buffer_store(mix[t][d], mix[t][d][span(0, lanes)] + weight * values[d], [span(0, lanes)])
 
 
-def put_back(shape: Attention, mix: Any, out: Any, i: Any, part: Any) -> None:
+def put_back(shape: Attention, mix: Any, out: Any, members: Members, part: Any) -> None:
     """Stores a part of the sums."""
-    for t, d, at in _parts(shape, mix, part):
-        T.buffer_store(out, mix[t][d][span(0, lanes_of(shape.Dv))], [shape.row(i, t), shape.head(i, t), at])
+    for _, accumulator, at in _places(shape, mix, members, part):
+        T.buffer_store(out, accumulator[span(0, lanes_of(shape.Dv))], at)
+
+
+def finish(shape: Attention, state: State, out: Any, members: Members) -> None:
+    """Divides the weighted sums by the total of the weights."""
+    lanes = lanes_of(shape.Dv)
+    for t, (row, head) in enumerate(members[1]):
+        factor = hold(fill(T.float32(1) / state.totals[t], lanes), "float32", lanes)
+        with T.serial(shape.Dv // lanes) as d:
+            at = span(d * lanes, lanes)
+            T.buffer_store(out, out[row, head, at] * factor, [row, head, at])
 
 
 def reference(

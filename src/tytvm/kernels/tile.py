@@ -54,7 +54,7 @@ class Tile:
 
 
 def tile_of(accumulators: int, R: int, N: int) -> Tile:
-    """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, about equally high."""
+    """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, equally high."""
     passes = ceildiv(R, max(1, accumulators // 2))
     rows = ceildiv(R, passes)
     channels = ceildiv(N, LANES)
