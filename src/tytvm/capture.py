@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,20 @@ from tytvm.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import torch
+
+
+@contextmanager
+def _on_meta(module: torch.nn.Module, buffers: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """All on one device while tracing, so that the graph holds no moves between devices; the values come back after."""
+    for name, buffer in buffers.items():
+        owner, _, own = name.rpartition(".")
+        module.get_submodule(owner)._buffers[own] = buffer.to("meta")
+    try:
+        yield
+    finally:
+        for name, buffer in buffers.items():
+            owner, _, own = name.rpartition(".")
+            module.get_submodule(owner)._buffers[own] = buffer
 
 
 @dataclass(frozen=True)
@@ -33,8 +48,9 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     """
     import torch
 
+    buffers = dict(module.named_buffers())
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _on_meta(module, buffers):
             program = torch.export.export(module, (), dict(inputs), strict=False)
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -45,12 +61,12 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     parameters: dict[str, str] = {}
     constants: dict[str, torch.Tensor] = {}
     names: list[str] = []
-    buffers = {**dict(program.named_buffers()), **program.constants}
+    values = {**program.constants, **buffers}
     for spec in program.graph_signature.input_specs:
         if spec.kind == kinds.PARAMETER:
             parameters[spec.arg.name] = str(spec.target)
         elif spec.kind in (kinds.BUFFER, kinds.CONSTANT_TENSOR):
-            constants[spec.arg.name] = buffers[str(spec.target)]
+            constants[spec.arg.name] = values[str(spec.target)]
         else:
             names.append(spec.arg.name)
     return Capture(program.graph_module, parameters, constants, names)
