@@ -30,7 +30,8 @@ def quantize(
     group_size: Annotated[int, typer.Option(help="Inputs that share a scale: 32, 64, 128, -1 for whole rows.")] = 128,
     lm_head: Annotated[bool, typer.Option("--lm-head/--no-lm-head", help="Quantise the output projection too.")] = True,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Text to calibrate with; a built-in text if left out.")
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Text to calibrate with; built-in if left out."),
     ] = None,
     max_samples: Annotated[
         int | None, typer.Option(min=1, help="Calibration samples at most; 16 on a CPU, 128 on a GPU if left out.")
@@ -58,7 +59,7 @@ def quantize(
         model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
         model.quantize(
             quant_config=config,
-            calib_data=_existing(calibration),
+            calib_data=calibration,
             max_calib_samples=max_samples,
             max_calib_seq_len=max_length,
             method=method.value,
@@ -74,10 +75,3 @@ def quantize(
 
     result = {"checkpoint": str(output), "method": method.value, "quant_config": config}
     emit({**result, "bytes": total, "seconds": seconds}, as_json, draw)
-
-
-def _existing(calibration: Path | None) -> Path | None:
-    """The calibration file, which must be there: a word that is no file would be looked up as a dataset's name."""
-    if calibration is not None and not calibration.is_file():
-        raise typer.BadParameter(f"{calibration} is no file", param_hint="'--calibration'")
-    return calibration

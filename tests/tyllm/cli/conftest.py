@@ -1,11 +1,27 @@
-"""Call the command line in this process and keep what it printed."""
+"""Call the command line in this process and keep what it printed; a toy package with steps and provenance."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from tyllm.cli import main
+from tyllm.package import Manifest, file_entries
+
+STEP = {
+    "kernel": "linear_w4a8_1_64_32",
+    "reads": [],
+    "writes": [],
+    "barrier_before": False,
+    "cost": {"operations": {}, "bytes_read": 10, "bytes_written": 2},
+}
+STEPS = {
+    "body": [STEP, {**STEP, "barrier_before": True}, {**STEP, "kernel": "cast1"}],
+    "head": [{**STEP, "kernel": "linear_w4a8_1_64_50_bias"}],
+    "buffers": {},
+}
 
 
 @dataclass(frozen=True)
@@ -25,3 +41,19 @@ def tyllm(capsys) -> Callable[..., Outcome]:
         return Outcome(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def package(own_toy) -> Path:
+    """The toy package of two dies, with a program.json and what a manifest says of a real model."""
+    programs = [{"die": die, "programs": {"1": STEPS, "8": STEPS}} for die in range(2)]
+    (own_toy / "program.json").write_text(json.dumps({"format_version": 1, "dies": programs}))
+    manifest = replace(
+        Manifest.read(own_toy),
+        quantization={"method": "awq", "bits": 4, "group_size": 32},
+        built_with={"torch": "2.13.0"},
+        source={"checkpoint": "tiny", "config_sha256": "0123456789abcdef"},
+        files=file_entries(own_toy),
+    )
+    manifest.write(own_toy)
+    return own_toy

@@ -2,6 +2,9 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -75,8 +78,26 @@ def test_too_long_a_message_is_told_and_forgotten(session, say):
     assert outcome.out.splitlines()[-1] == f"<{len(FIRST + '<11>' + '[u]more[a]')}>"
 
 
+def test_a_real_session_keeps_its_history(say, toy, tyllm, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("hi\nso\n/reset\nhi\n"))
+    outcome = tyllm("chat", toy(dies=2, max_kv_cache_size=200), "--max-new-tokens", 3, "--json")
+    first, second, again = map(json.loads, outcome.out.splitlines())
+    assert first["timings"]["reused_tokens"] == 0 < second["timings"]["reused_tokens"]
+    assert first["token_ids"] == again["token_ids"]
+
+
 def test_json_lines(session, say):
     lines = say("hello", "x" * 300, "/reset", "hello", arguments=["--json"]).out.splitlines()
     first, refused, third = map(json.loads, lines)
     assert first["text"] == third["text"] == "<11>"
     assert refused["exit_code"] == 8
+
+
+def test_an_interrupt_at_the_prompt_exits_with_130(toy):
+    command = [sys.executable, "-m", "tyllm", "chat", str(toy(dies=2))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert "/reset" in process.stderr.readline()  # the chat waits for a message
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")

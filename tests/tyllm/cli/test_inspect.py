@@ -2,27 +2,24 @@
 
 import json
 
-from .sample_package import write_package
 
-
-def test_a_person_sees_sizes_dtypes_steps_and_provenance(tyllm, tmp_path):
-    outcome = tyllm("inspect", write_package(tmp_path / "package"))
+def test_a_person_sees_sizes_dtypes_steps_and_provenance(tyllm, package):
+    outcome = tyllm("inspect", package)
     assert outcome.code == 0
-    for words in (
-        "Qwen2ForCausalLM",
-        "awq INT4, groups of 32",
-        "made from",
-        "tiny",
-        "float16 146 B",
-        "rms_norm",
-        "torch 2.13.0",
-    ):
+    for words in ("ToyForCausalLM", "awq INT4, groups of 32", "2 dies", "made from", "tiny", "float32", "torch 2.13.0"):
         assert words in outcome.out
 
 
-def test_a_program_gets_json(tyllm, tmp_path):
-    report = json.loads(tyllm("inspect", write_package(tmp_path / "package"), "--json").out)
-    assert report["dies"][0]["programs"]["1"]["kernels"]["linear"] == 1
+def test_kernels_of_a_kind_are_counted_together(tyllm, package):
+    lines = [line.split() for line in tyllm("inspect", package).out.splitlines()]
+    assert ["linear_w4a8", "3", "3"] in lines
+    assert ["cast", "1", "1"] in lines
+
+
+def test_a_program_gets_json(tyllm, package):
+    report = json.loads(tyllm("inspect", package, "--json").out)
+    assert report["dies"][0]["programs"]["1"]["kernels"]["cast1"] == 1
+    assert report["seq_lens"] == [1, 8]
 
 
 def test_no_package(tyllm, tmp_path):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tyllm.cli import run as module
+from tyllm.runtime import Session
 
 from .fake_session import FakeSession
 
@@ -90,6 +91,23 @@ def test_a_file_that_is_no_text(tyllm, session, tmp_path):
     outcome = tyllm("run", "package", "--file", tmp_path / "prompt")
     assert outcome.code == 2
     assert "not UTF-8" in outcome.err
+
+
+def test_a_real_session_gives_the_tokens_of_the_reference(tyllm, toy):
+    from fake_package import reference_greedy
+
+    report = json.loads(tyllm("run", toy(dies=2), "hello", "--max-new-tokens", 5, "--json").out)
+    tokenizer = Session(toy(dies=2)).tokenizer
+    assert report["token_ids"] == reference_greedy(tokenizer.encode("hello"), 5)
+
+
+def test_a_long_prompt_in_pieces_gives_the_tokens_of_the_reference(tyllm, toy):
+    from fake_package import reference_greedy
+
+    package = toy(dies=2, max_kv_cache_size=400)
+    report = json.loads(tyllm("run", package, "x" * 300, "--max-new-tokens", 3, "--json").out)
+    assert report["timings"]["prompt_tokens"] == 300
+    assert report["token_ids"] == reference_greedy(Session(package).tokenizer.encode("x" * 300), 3)
 
 
 def test_no_package(tyllm, tmp_path):

@@ -4,22 +4,15 @@ import json
 
 import pytest
 
-from .sample_package import write_package
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return write_package(tmp_path / "package")
-
 
 def test_a_sound_package(tyllm, package):
     assert "is sound" in tyllm("verify", package).out
     report = json.loads(tyllm("verify", package, "--json").out)
-    assert (report["sound"], report["files"]) == (True, 7)
+    files = [path for path in package.rglob("*") if path.is_file()]
+    assert (report["sound"], report["files"]) == (True, len(files) - 1)
 
 
-@pytest.mark.parametrize("name", ["batch_1/common_die0.params", "batch_1/seqlen_1/llm_die0.so", "config.json"])
+@pytest.mark.parametrize("name", ["batch_1/common_die0.params", "batch_1/seqlen_1/llm_die1.so", "program.json"])
 def test_a_flipped_bit(tyllm, package, name):
     data = bytearray((package / name).read_bytes())
     data[-1] ^= 1
@@ -29,3 +22,13 @@ def test_a_flipped_bit(tyllm, package, name):
     assert json.loads(outcome.out)["exit_code"] == 6
     assert name in outcome.err
     assert "was changed or damaged" in outcome.err
+
+
+def test_another_cpu(tyllm, package):
+    manifest = json.loads((package / "manifest.json").read_text())
+    manifest["target"]["features"] = ["no_such_flag"]
+    (package / "manifest.json").write_text(json.dumps(manifest))
+    outcome = tyllm("verify", package)
+    assert outcome.code == 6
+    assert "no_such_flag" in outcome.err
+    assert tyllm("inspect", package).code == 0  # looking needs no CPU

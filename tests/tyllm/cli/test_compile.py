@@ -1,0 +1,59 @@
+"""`tyllm compile`: what the compiler is told, and what the user is told."""
+
+import json
+
+import pytest
+
+from tyllm import build_util
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the compiler was told last."""
+    arguments = {}
+
+    def build_and_compile_llm(**given):
+        arguments.update(given)
+        given["progress"](1, 1, "done")
+        given["artifacts_path"].mkdir(parents=True)
+        (given["artifacts_path"] / "config.json").write_text("{}")
+        return given["artifacts_path"]
+
+    monkeypatch.setattr(build_util, "build_and_compile_llm", build_and_compile_llm)
+    return arguments
+
+
+def test_the_defaults(tyllm, told, tmp_path):
+    outcome = tyllm("compile", tmp_path / "model", "--dies", 4)
+    assert outcome.code == 0
+    assert "for 4 dies" in outcome.out
+    assert f"Run it: tyllm run {tmp_path / 'model-AOT' / '4die'}" in outcome.out
+    del told["progress"]
+    assert told == {
+        "model_path": tmp_path / "model",
+        "artifacts_path": tmp_path / "model-AOT" / "4die",
+        "max_kv_cache_size": 4096,
+        "seq_len_list": [1, 8],
+        "dev_count": 4,
+        "embedding_as_input": False,
+        "activations": "int8",
+        "quantize": None,
+        "group_size": 128,
+        "target": "native",
+        "trust_remote_code": False,
+        "overwrite": False,
+    }
+
+
+def test_every_option(tyllm, told, tmp_path):
+    outcome = tyllm(
+        *("compile", tmp_path / "model", tmp_path / "out", "--seq-lens", "1, 16,64", "--max-kv-cache-size", 256),
+        *("--embedding-as-input", "--activations", "float16", "--quantize", "rtn", "--group-size", 64),
+        *("--target", "plain", "--overwrite", "--trust-remote-code", "--json"),
+    )
+    report = json.loads(outcome.out)
+    assert (report["package"], report["dies"], report["bytes"]) == (str(tmp_path / "out"), 1, 2)
+    assert told["seq_len_list"] == [1, 16, 64]
+    assert (told["max_kv_cache_size"], told["group_size"]) == (256, 64)
+    assert (told["activations"], told["quantize"], told["target"]) == ("float16", "rtn", "plain")
+    assert told["embedding_as_input"] is told["overwrite"] is told["trust_remote_code"] is True

@@ -1,0 +1,37 @@
+"""Large parameters are hashed with progress, once; small ones are left to the opening itself."""
+
+import pytest
+
+from tyllm.cli import opening
+from tyllm.cli.opening import hash_params
+from tyllm.errors import PackageError
+from tyllm.package.hashes import HashMemory
+
+
+@pytest.fixture
+def reports():
+    return []
+
+
+def test_small_parameters_are_not_touched(package, reports):
+    hash_params(package, lambda *report: reports.append(report))
+    assert reports == []
+
+
+def test_large_parameters_are_hashed_and_remembered(tmp_path, package, reports, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(opening, "SLOW_BYTES", 1)
+    hash_params(package, lambda *report: reports.append(report))
+    names = [path.relative_to(package).as_posix() for path in sorted(package.rglob("*.params"))]
+    assert [what for _, _, what in reports] == [f"MiB, {name}" for name in names]
+
+    def computed(self, path):
+        raise AssertionError(f"{path} was hashed twice")
+
+    monkeypatch.setattr(HashMemory, "compute", computed)
+    hash_params(package, lambda *report: None)
+
+
+def test_no_package(tmp_path, reports):
+    with pytest.raises(PackageError, match="is no package"):
+        hash_params(tmp_path, lambda *report: None)
