@@ -49,9 +49,11 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
 def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
     """The weight [N, K] in the kernel's layout, channels that do not exist as zeros."""
     N, K = weight.shape
-    padded = np.zeros((ceildiv(N, LANES), LANES, K), np.float16)
-    padded.reshape(-1, K)[:N] = weight
-    return {"weight": np.ascontiguousarray(padded.transpose(0, 2, 1))}
+    packed = np.zeros((ceildiv(N, LANES), K, LANES), np.float16)
+    for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are turned
+        channels = weight[block * LANES : (block + 1) * LANES]
+        rows[:, : len(channels)] = channels.T
+    return {"weight": packed}
 
 
 def unpack(packed: dict[str, npt.NDArray[np.float16]], N: int) -> npt.NDArray[np.float16]:
