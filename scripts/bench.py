@@ -4,7 +4,7 @@ python scripts/bench.py PACKAGE [--runs 3] [--prompt 512] [--new 64] [--threads 
 
 Each figure is the median of the runs. The read rate is the best that `read_bandwidth.c` reaches with as many threads,
 measured in the same minute. Decoding cannot be faster than that rate divided by the bytes that a step reads, unless
-the package fits the caches: then the share says nothing, and the last line tells so.
+what a step reads fits the caches: then no share is printed.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 
 from tyllm.cli.contents import contents
 from tyllm.cli.machine import c_compiler
+from tyllm.cli.output import counted
 from tyllm.runtime import Session
 
 CACHE_BYTES = 256 << 20  # smaller packages may live in the caches
@@ -80,13 +81,13 @@ def main() -> None:
         threads = session.threads
         prompt_rate, decode_rate = measure(session, given.runs, given.prompt, given.new)
     limit = read_rate(threads)
-    print(f"{given.package}: {len(dies)} dies, {threads} threads, medians of {given.runs} runs")
+    print(f"{given.package}: {counted(len(dies), 'die')}, {threads} threads, medians of {given.runs} runs")
     print(f"prompt of {given.prompt} tokens     {prompt_rate:10.1f} tokens/s")
     print(f"decoding after it      {decode_rate:10.1f} tokens/s")
     print(f"read by a decode step  {step_bytes / 1e6:10.1f} MB, so {step_bytes * decode_rate / 1e9:.2f} GB/s")
-    print(f"this machine reads     {limit / 1e9:10.2f} GB/s, the share is {step_bytes * decode_rate / limit:.0%}")
-    if step_bytes < CACHE_BYTES:
-        print("This package may fit the caches: the share says nothing about the memory.")
+    small = f"no share: less than {CACHE_BYTES >> 20} MiB may come from the caches"
+    share = f"the share is {step_bytes * decode_rate / limit:.0%}" if step_bytes >= CACHE_BYTES else small
+    print(f"this machine reads     {limit / 1e9:10.2f} GB/s; {share}")
 
 
 if __name__ == "__main__":
