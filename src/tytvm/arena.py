@@ -1,6 +1,7 @@
 """The arena: where each temporary lies, so that those alive together do not overlap.
 
-Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset free for its whole life.
+Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset free for all its
+life.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class _Life:
 def plan_arena(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> Layout:
     """Offsets of every temporary (a buffer whose name has no place).
 
-    What the head (calls from `head_start` on) reads of the body stays to the end: the head may run again for another row.
+    What the head (calls from `head_start` on) reads of the body stays to the end: the head may run again for another
+    row.
     """
     placed: list[tuple[_Life, int]] = []
     for life in sorted(_lives(calls, head_start, buffers), key=lambda life: (-life.size, life.first)):

@@ -1,4 +1,4 @@
-"""Calls: the lowered Relax function as a straight list of kernel calls over named buffers; reshapes and tuples vanish."""
+"""Calls: the lowered Relax function as a straight list of kernel calls over named buffers; no reshapes, no tuples."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     """Trace `module(**inputs)` with static shapes.
 
     Raises:
-        UnsupportedError: the module's Python cannot be traced (control flow on values, an operator without a meta kernel).
+        UnsupportedError: the module's Python cannot be traced (control flow on values, no meta kernel).
     """
     import torch
 
@@ -55,7 +55,8 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsupportedError(
-            f"{type(module).__name__} cannot be captured by torch.export ({reason}); its modelling code is not supported."
+            f"{type(module).__name__} cannot be captured by torch.export ({reason}); "
+            "its modelling code is not supported."
         ) from error
     kinds = torch.export.graph_signature.InputKind
     parameters: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Collectives: where a die holds a slice of a weight's inputs (or of a table's rows), its result is a partial sum over dies."""
+"""Where a die holds some inputs of a weight (or rows of a table), its result is a partial sum over dies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tytvm.capture import Capture
 def insert_all_reduces(capture: Capture, input_cut: Collection[str], row_cut: Collection[str]) -> int:
     """Put an all_reduce after each linear of a weight in `input_cut` and each embedding of a table in `row_cut`.
 
-    A tied table is both: its embedding is a partial sum, its linear is not. A linear's bias is added once, after the sum.
+    A tied table is in `row_cut`: its embedding is a partial sum, its linear is not. A bias is added once, to the sum.
 
     Returns:
         How many were inserted.

@@ -1,4 +1,4 @@
-"""The ahead-of-time main: one host function calls a program's kernels in order, with barriers; no interpreter, no allocation."""
+"""The ahead-of-time main: a host function calls a program's kernels in order, with barriers; it allocates nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Import: the captured graph becomes one Relax function; what we have kernels for calls them, the rest is TVM's own converters'.
+"""Import: the captured graph becomes one Relax function; our kernels where there are some, else TVM's own converters.
 
-The function's parameters are every buffer that the program touches, named `<place>:<name>`, so that later steps know where each lies:
-`io:` (tokens, positions, row, …), `params:` (weights), `constants:`, `kv:` (a layer's cache).
+The function's parameters are the buffers that the program touches, named `<place>:<name>`; from it later steps know
+where each lies: `io:` (tokens, positions, row, …), `params:` (weights), `constants:`, `kv:` (a layer's cache).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Graph:
 
 
 def kv_layout(capture: Capture, capacity: int) -> Layout:
-    """The caches that a captured graph's attention layers need: `<layer>.k` and `<layer>.v`, float16 [heads, capacity, width]."""
+    """The caches of a graph's attention layers: `<layer>.k` and `<layer>.v`, float16 [heads, capacity, width]."""
     specs: dict[str, TensorSpec] = {}
     for node in capture.graph_module.graph.nodes:
         if node.target is torch.ops.tytvm.attention.default:
@@ -180,7 +180,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
             result = self._linear_w4(x, weight_node, weight, bias)
         else:
             raise UnsupportedError(
-                f"A linear layer multiplies by {weight_node}, which is no weight of the checkpoint; it cannot be compiled."
+                f"A linear layer multiplies by {weight_node}, no weight of the checkpoint; it cannot be compiled."
             )
         return self._shaped(result, shape)
 
@@ -218,9 +218,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         is_custom = node.target is torch.ops.tytvm.embedding.default
         tokens, table = (node.args[0], node.args[2]) if is_custom else (node.args[1], node.args[0])
         if table not in self.weight_names:
-            raise UnsupportedError(
-                f"An embedding reads {table}, which is no weight of the checkpoint; it cannot be compiled."
-            )
+            raise UnsupportedError(f"An embedding reads {table}, no weight of the checkpoint; it cannot be compiled.")
         shape = tuple(node.meta["val"].shape)
         count = math.prod(shape[:-1])
         weight = self.graph.weights[self.weight_names[table]]

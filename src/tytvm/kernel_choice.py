@@ -1,4 +1,4 @@
-"""Which kernel stands for an operator, given the instruction set and the kind of activations; each is built once per shape."""
+"""Which kernel stands for an operator, by instruction set and kind of activations; each is built once per shape."""
 
 from __future__ import annotations
 

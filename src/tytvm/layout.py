@@ -1,4 +1,4 @@
-"""Where tensors lie in a block of memory or a file: offsets from shapes, each a multiple of 64 bytes (a cache line, a vector)."""
+"""Where tensors lie in memory or a file: offsets from shapes, each a multiple of 64 bytes (a cache line, a vector)."""
 
 from __future__ import annotations
 

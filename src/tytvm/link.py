@@ -1,4 +1,4 @@
-"""Link: a program's object and the runtime's C sources become one shared object that needs nothing but the C library."""
+"""Link: a program's object and the runtime's C sources become one shared object that needs only the C library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lowering: Relax operators that have no kernel of ours become scheduled loops, fused where that saves a pass over memory."""
+"""Lowering: Relax operators that have no kernel of ours become loops, fused where that saves a pass over memory."""
 
 from __future__ import annotations
 

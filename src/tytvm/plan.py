@@ -1,4 +1,4 @@
-"""Plan: from calls over named buffers to steps over memory, with barriers only where one worker's data meets another's."""
+"""Plan: from calls over named buffers to steps over memory, with barriers where one worker needs another's data."""
 
 from __future__ import annotations
 

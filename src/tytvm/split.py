@@ -1,8 +1,9 @@
-"""How an axis is cut over dies: contiguous, uneven where it must be, never through a unit (head group, quantisation group)."""
+"""How an axis is cut over dies: contiguous, uneven if need be, never through a unit (a group of heads or weights)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tytvm.errors import SettingError
 
@@ -14,7 +15,7 @@ def spread(count: int, parts: int) -> list[Span]:
     """`count` things over `parts`, contiguous, the first parts one larger where it does not divide."""
     small, extra = divmod(count, parts)
     starts = [part * small + min(part, extra) for part in range(parts + 1)]
-    return list(zip(starts[:-1], starts[1:], strict=True))
+    return list(pairwise(starts))
 
 
 def split_axis(size: int, unit: int, dies: int, what: str) -> list[Span]:
@@ -42,8 +43,8 @@ class HeadSplit:
 def split_heads(query_heads: int, key_value_heads: int, dies: int) -> HeadSplit:
     """Heads over dies by key/value group; where dies outnumber the groups, a key/value head is held by several dies.
 
-    Each die's query heads are a whole number per key/value head that it holds, so that head `h` of a die reads its key/value
-    head `h // (query / key_value)`.
+    Each die's query heads are a whole number per key/value head that it holds, so that head `h` of a die reads its
+    key/value head `h // (query / key_value)`.
 
     Raises:
         SettingError: a die would be left without a query head.

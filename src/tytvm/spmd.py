@@ -1,4 +1,4 @@
-"""SPMD: a kernel with one parallel loop becomes a function of raw pointers that each worker runs on its slice of that loop."""
+"""SPMD: a kernel with one parallel loop becomes a function of raw pointers; each worker runs its slice of that loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tvm_ffi import structural_map
 
 
 def slice_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Append `worker` and `workers` (int32), and let the parallel loop run over `[n·worker/workers, n·(worker+1)/workers)`.
+    """Append `worker` and `workers` (int32); the parallel loop runs over `[n·worker/workers, n·(worker+1)/workers)`.
 
     Raises:
         ValueError: the kernel has not exactly one parallel loop (the compiler's mistake, not a user's).

@@ -1,4 +1,4 @@
-"""Stages: a lowered kernel of several loop nests is cut into kernels of one, so that a barrier is the only synchronisation.
+"""Stages: a lowered kernel of several loop nests is cut into kernels of one, so that barriers are all that is needed.
 
 Elementwise producers are inlined first; what lies between two stages becomes a buffer of the arena.
 """
@@ -18,7 +18,7 @@ ENOUGH_SLICES = 8
 
 @dataclass(frozen=True)
 class Stage:
-    """One loop nest as a function of its own, and the buffers it touches: inputs of the whole kernel by index, or temporaries."""
+    """One loop nest as a function of its own, and the buffers that it touches."""
 
     function: tirx.PrimFunc
     arguments: list[int | str]
@@ -77,7 +77,7 @@ def _schedule(function: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _parallelise(schedule: s_tir.Schedule, block: Any) -> None:
-    """One parallel loop: as many leading spatial loops fused as make enough slices; LLVM vectorises what stays inside."""
+    """One parallel loop: leading spatial loops, fused until it has enough slices; LLVM vectorises what is inside."""
     kinds = [variable.iter_type for variable in schedule.get(block).iter_vars]
     loops = schedule.get_loops(block)
     spatial = []

@@ -1,4 +1,4 @@
-"""Attention as one operator: registered with Hugging Face's attention interface, so that every decoder that uses it is captured."""
+"""Attention as one operator, registered with Hugging Face's attention interface: decoders that use it are captured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def attention(
     """Hugging Face's attention function: query [1,H,S,D], key and value [1,KH,S,D(v)] → [1,S,H,Dv].
 
     Raises:
-        UnsupportedError: the layer wants what the operator does not do: a mask of its own, attention sinks, no causality.
+        UnsupportedError: the layer wants what the operator does not do: its own mask, attention sinks, no causality.
     """
     name = type(module).__name__
     for wanted, what in ((attention_mask is not None, "a mask of its own"), (s_aux is not None, "attention sinks")):
@@ -38,7 +38,7 @@ def attention(
     if not getattr(module, "is_causal", True):
         raise UnsupportedError(f"{name} is not causal, which cannot be compiled; choose a decoder.")
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    layer = int(module.layer_idx)  # type: ignore[arg-type]
+    layer = int(module.layer_idx)
     return torch.ops.tytvm.attention(query, key, value, layer, scale, sliding_window or 0, softcap or 0.0), None
 
 

@@ -43,8 +43,8 @@ def check_tensors(model: Any, checkpoint: Any, quantisation: Quantisation, sourc
     for name in checkpoint:
         if name not in expected and not STALE.search(name):
             raise CheckpointError(
-                f"{checkpoint.path} has the tensor {name}, for which config.json has no place; the config and the weights belong to "
-                "different models."
+                f"{checkpoint.path} has the tensor {name}, for which config.json has no place; "
+                "the config and the weights belong to different models."
             )
 
 
@@ -68,6 +68,6 @@ def _check_packed(checkpoint: Any, stem: str, shape: tuple[int, ...], quantisati
 def _same_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if found != expected:
         raise CheckpointError(
-            f"{name} has shape {list(found)} where config.json calls for {list(expected)}; the config and the weights belong to "
-            "different models."
+            f"{name} has shape {list(found)} where config.json calls for {list(expected)}; "
+            "the config and the weights belong to different models."
         )

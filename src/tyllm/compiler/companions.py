@@ -1,4 +1,4 @@
-"""What a package takes along from the checkpoint: config, tokenizer, chat template, and the embedding where it is an input."""
+"""What a package takes along from the checkpoint: config, tokenizer, chat template, the embedding if it is an input."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
     return model
 
 
-class _Step(torch.nn.Module):
+class _Step(torch.nn.Module):  # type: ignore[misc]
     """The model as one step: token ids or embeddings and positions in, logits of one row out."""
 
     def __init__(self, model: Any, takes_embeddings: bool) -> None:

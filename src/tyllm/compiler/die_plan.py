@@ -44,7 +44,7 @@ class ModelPlan:
 
 
 def plan_model(model: Any, split: Split, quantisation: Quantisation, skipped: frozenset[str]) -> ModelPlan:
-    """The plan of a model on the meta device; parameters in `skipped` (an embedding that is an input) are not stored."""
+    """The plan of a model on the meta device; `skipped` parameters (an embedding that is an input) are not stored."""
     named = list(model.named_parameters(remove_duplicate=False))
     first: dict[int, str] = {}
     stored_names = {name: first.setdefault(id(parameter), name) for name, parameter in named}

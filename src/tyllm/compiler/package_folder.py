@@ -1,4 +1,4 @@
-"""The package folder under way: written beside its place and renamed to it at the end, so that it is whole or not there."""
+"""The package folder under way: written beside its place and renamed at the end, so that it is whole or not there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refuse_existing(folder: Path, overwrite: bool) -> None:
         raise OutputError(f"{folder} exists; choose another folder, or allow overwriting (--overwrite).")
     if not (folder / MANIFEST).is_file():
         raise OutputError(
-            f"{folder} exists and is no package (it has no {MANIFEST}), so it is not overwritten; choose another folder."
+            f"{folder} exists and is no package (it has no {MANIFEST}), so it stays as it is; choose another folder."
         )
 
 
@@ -59,7 +59,8 @@ def need_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < size:
         raise OutputError(
-            f"{folder} needs {size / 1e9:.2f} GB and the disk has {free / 1e9:.2f} GB left; free some space or choose another disk."
+            f"{folder} needs {size / 1e9:.2f} GB and the disk has {free / 1e9:.2f} GB left; "
+            "free some space or choose another disk."
         )
 
 

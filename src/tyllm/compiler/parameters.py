@@ -1,21 +1,23 @@
-"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel and appended."""
+"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel, appended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tyllm.compiler.tensor_parallel import IN, OUT, Cut
-from tyllm.compiler.weight_reader import ROWS, WeightReader, to_half
+from tyllm.compiler.weight_reader import ROWS, Codes, WeightReader, to_half
 from tyllm.package.params_writer import ParamsWriter
 from tytvm.kernels import int4_weight, linear_w16a16
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]
+Rows = Codes | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -70,36 +72,41 @@ def _rows_of(weight: Stored, reader: WeightReader) -> int:
 
 
 def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
-    """Spans of rows to read together; none crosses the beginning of a die's part, so that each die packs whole blocks."""
+    """Spans of rows to read together; none crosses the beginning of a die's part: each die packs whole blocks."""
     edges = sorted({0, rows, *(edge for span in weight.cut.spans for edge in span if weight.cut.axis == OUT)})
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         for start in range(first, last, ROWS):
             yield start, min(start + ROWS, last)
 
 
-def _cut_rows(weight: Stored, reader: WeightReader, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+def _cut_rows(weight: Stored, reader: WeightReader, start: int, stop: int) -> Iterator[tuple[int, Rows]]:
     """For each die that holds some of these rows: the rows as INT4 codes or floats, its columns only."""
-    is_int4 = any(isinstance(own, W4) for own in weight.formats)
+    is_int4 = isinstance(weight.formats[0], W4)  # and so on every die
     rows = reader.codes(weight.name, start, stop) if is_int4 else reader.floats(weight.name, start, stop)
-    for die, own in enumerate(weight.formats):
+    for die in range(len(weight.formats)):
         first, last = weight.part(die, start, stop)
-        if first >= last:
-            continue
-        if isinstance(own, W4):
-            yield die, rows.columns(*weight.columns(die, rows.codes.shape[1]), own.group_size)
-        else:
-            floats = rows.floats() if is_int4 else rows
-            yield die, floats[:, slice(*weight.columns(die, floats.shape[1]))] if floats.ndim > 1 else floats
+        if first < last:
+            yield die, _columns(weight, die, rows)
 
 
-def _append(weight: Stored, die: int, rows: Any, writer: ParamsWriter, scratch: list[Mapping[str, Array]]) -> None:
+def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
+    """The inputs of `rows` that a die holds; INT4 codes by the groups of the die's format."""
     own = weight.formats[die]
-    if isinstance(own, Plain):
-        writer.append(weight.name, rows if own.dtype == "float32" else to_half(weight.name, rows))
-    elif isinstance(own, W16):
-        for packed in linear_w16a16.pack(to_half(weight.name, rows)).values():
-            writer.append(weight.name, packed)
-    else:
+    if isinstance(rows, Codes):
+        assert isinstance(own, W4)
+        return rows.columns(*weight.columns(die, rows.codes.shape[1]), own.group_size)
+    return rows[:, slice(*weight.columns(die, rows.shape[1]))] if rows.ndim > 1 else rows
+
+
+def _append(weight: Stored, die: int, rows: Rows, writer: ParamsWriter, scratch: list[Mapping[str, Array]]) -> None:
+    """Write rows in the die's format; of INT4 only the codes, their scales and zeros wait in `scratch`."""
+    own = weight.formats[die]
+    if isinstance(rows, Codes):
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
         writer.append(f"{weight.name}.weight", packed["weight"])
         scratch.append(packed)
+    elif isinstance(own, W16):
+        writer.append(weight.name, linear_w16a16.pack(to_half(weight.name, rows))["weight"])
+    else:
+        is_half = isinstance(own, Plain) and own.dtype == "float16"
+        writer.append(weight.name, to_half(weight.name, rows) if is_half else rows)

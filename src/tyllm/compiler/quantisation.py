@@ -1,4 +1,4 @@
-"""What of a checkpoint is INT4, read from its `quantization_config` and its tensors, or wished for with `--quantize rtn`."""
+"""What of a checkpoint is INT4: by its `quantization_config` and its tensors, or by the wish of `--quantize rtn`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quanti
         return _checked(Quantisation("rtn", settings.group_size, frozenset(linears)), linears)
     if settings.quantize:
         raise SettingError(
-            f"{checkpoint.path} is quantised already ({config.get('quant_method')}); leave out --quantize {settings.quantize}."
+            f"{checkpoint.path} is quantised already ({config.get('quant_method')}); "
+            f"leave out --quantize {settings.quantize}."
         )
     _refuse_unknown(config)
     packed = frozenset(name for name in linears if f"{name.removesuffix('.weight')}{PACKED}" in checkpoint)
@@ -60,7 +61,8 @@ def _checked(quantisation: Quantisation, linears: dict[str, int]) -> Quantisatio
         inputs = linears[name]
         if inputs % quantisation.group_of(inputs):
             raise SettingError(
-                f"The group size {quantisation.group_size} does not divide the {inputs} inputs of {name}; use one that does."
+                f"The group size {quantisation.group_size} does not divide the {inputs} inputs of {name}; "
+                "use one that does."
             )
     return quantisation
 

@@ -1,7 +1,7 @@
 """Which die holds which part of each weight: the model's own tensor-parallel plan, made into spans of rows and columns.
 
-Attention is cut by key/value head group, the MLP by quantisation group, the embedding and the head by vocabulary rows. A weight that
-the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on every die.
+Attention is cut by key/value head group, the MLP by quantisation group, embedding and head by vocabulary rows. A weight
+that the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tytvm.weights import LANES
 
 OUT, IN = 0, 1
 HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_value", "o_proj": "query"}
-"""Linear layers whose axis is a row of heads, by the last part of their names; every other split axis is cut by groups."""
+"""Linear layers whose axis is a row of heads, by the last part of their names; all others are cut by groups."""
 
 
 @dataclass(frozen=True)

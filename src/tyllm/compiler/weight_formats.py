@@ -1,4 +1,4 @@
-"""How each parameter of a model is stored: INT4 where the checkpoint (or round-to-nearest) has it, float16, or plain float32."""
+"""How each parameter is stored: INT4 where the checkpoint (or round-to-nearest) has it, float16, or plain float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALLEST_GROUP = 32
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What of a checkpoint is INT4: `method` "awq" (packed in the checkpoint) or "rtn" (rounded now), None for float16."""
+    """What of a checkpoint is INT4: `method` "awq" (packed there) or "rtn" (rounded now), None for float16."""
 
     method: str | None
     group_size: int
@@ -55,13 +55,14 @@ def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
 def linear_format(
     name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: Cut, quantisation: Quantisation
 ) -> WeightFormat:
-    """INT4 by groups that no die's span crosses; float16 where such groups would be too small for a kernel."""
+    """INT4 by groups that no die's span crosses, else float16 where those are too small; the same on every die."""
     if name not in quantisation.names:
         return W16(*shape)
     group = quantisation.group_of(full[IN])
     if cut.axis == IN:
         group = math.gcd(group, *(edge for span in cut.spans for edge in span))
-    return W4(*shape, group) if group % SMALLEST_GROUP == 0 else W16(*shape)
+    outputs, inputs = shape
+    return W4(outputs, inputs, group) if group % SMALLEST_GROUP == 0 else W16(outputs, inputs)
 
 
 def axis_name(axis: int | None) -> str:

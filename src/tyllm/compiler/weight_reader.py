@@ -27,12 +27,11 @@ class Codes:
     def columns(self, start: int, stop: int, group_size: int) -> Codes:
         """Some inputs only, by groups of `group_size`, which divides the groups that the rows have."""
         own = self.codes.shape[1] // self.scales.shape[1]
-        repeat = own // group_size
-        spread = [
-            np.repeat(part, repeat, axis=1)[:, start // group_size : stop // group_size]
-            for part in (self.scales, self.zeros)
-        ]
-        return Codes(self.codes[:, start:stop], spread[0], spread[1])
+
+        def groups(part: Array) -> Array:
+            return np.repeat(part, own // group_size, axis=1)[:, start // group_size : stop // group_size]
+
+        return Codes(self.codes[:, start:stop], groups(self.scales), groups(self.zeros))
 
     def floats(self) -> npt.NDArray[np.float32]:
         """The rows that the codes stand for."""
@@ -79,12 +78,13 @@ class WeightReader:
         )
 
     def _unpacked(self, name: str, start: int, stop: int) -> Codes:
-        from awq.packing import unpack
+        from awq.packing import PER_WORD, unpack
 
         stem = name.removesuffix(".weight")
         qweight, qzeros, scales = (self.checkpoint.read(f"{stem}.{part}") for part in ("qweight", "qzeros", "scales"))
-        words = slice(start // 8, -(-stop // 8))
-        codes, zeros = (unpack(np.ascontiguousarray(part[:, words])).T[: stop - start] for part in (qweight, qzeros))
+        first = start // PER_WORD
+        words, rows = slice(first, -(-stop // PER_WORD)), slice(start - first * PER_WORD, stop - first * PER_WORD)
+        codes, zeros = (unpack(np.ascontiguousarray(part[:, words])).T[rows] for part in (qweight, qzeros))
         half = np.asarray(scales[:, start:stop].T, np.float16)
         check_finite(f"{stem}.scales", half)
         return Codes(codes, half, zeros)
