@@ -53,6 +53,7 @@ def test_the_examples_run_and_leave_the_manuals_tree(tmp_path):
     run(tmp_path, "1_quantize.py", "tiny", "./tiny-AWQ-INT4")
     run(tmp_path, "2_compile.py", "./tiny-AWQ-INT4")
     assert "The function returns" in run(tmp_path, "3_run.py", f"./tiny-AWQ-INT4-AOT/{DIES}die")
+    assert "were in the cache]" in run(tmp_path, "4_chat.py", f"./tiny-AWQ-INT4-AOT/{DIES}die")
 
     package, checkpoint = tmp_path / "tiny-AWQ-INT4-AOT" / f"{DIES}die", tmp_path / "tiny-AWQ-INT4"
     files = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
