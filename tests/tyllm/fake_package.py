@@ -95,8 +95,9 @@ class Fake:
             io[name] = IoEntry(end, shape, dtype)
             end += -(-io[name].nbytes // 64) * 64
         inputs = io["embeddings" if self.embedding_as_input else "tokens"]
-        places = [inputs.offset, io["position"].offset, io["row"].offset, io["logits"].offset]
-        setup = [die, self.dies, seq_len, first, stop - first, self.capacity, HIDDEN, self.embedding_as_input, *places]
+        names = ("positions", "position", "row", "first_token", "logits")
+        places = [inputs.offset, *(io[name].offset for name in names)]
+        setup = [die, self.dies, seq_len, stop - first, self.capacity, HIDDEN, self.embedding_as_input, *places]
         (folder / constants_file(die, seq_len)).parent.mkdir(exist_ok=True)
         write_params(folder / constants_file(die, seq_len), {"setup": np.asarray(setup, np.int64)})
         (folder / code_file(die, seq_len)).write_bytes(self.library.read_bytes())

@@ -10,7 +10,7 @@
 
 #define UNLUCKY 259 /* a token at which the last die's last worker fails */
 
-enum { DIE, DIES, SEQ_LEN, FIRST, ROWS, CAPACITY, HIDDEN, EMBEDDED, IO_INPUT, IO_POSITION, IO_ROW, IO_LOGITS };
+enum { DIE, DIES, SEQ_LEN, ROWS, CAPACITY, HIDDEN, EMBEDDED, IO_INPUT, IO_POSITIONS, IO_POSITION, IO_ROW, IO_FIRST, IO_LOGITS };
 
 typedef struct {
   const float *bias;
@@ -46,9 +46,10 @@ static int unlucky(const frame *f) {
 }
 
 static void append(const frame *f, int64_t position) {
+  const int64_t *positions = (const int64_t *)(f->io + f->setup[IO_POSITIONS]);
   for (int64_t s = from(f, f->setup[SEQ_LEN]); s < to(f, f->setup[SEQ_LEN]); s++) {
     f->keys[position + s] = (uint16_t)token_at(f, s);
-    f->values[position + s] = (uint16_t)(position + s + 1);
+    f->values[position + s] = (uint16_t)(positions[s] + 1);
   }
 }
 
@@ -86,6 +87,6 @@ TYLLM_EXPORT int __tvm_ffi_llm_head(void *self, const tyllm_any *arguments, int3
   uint64_t mixed = 0;
   for (int64_t h = 0; h < f.setup[HIDDEN]; h++) mixed = mixed * 31 + (uint64_t)hidden[h];
   for (int64_t r = from(&f, f.setup[ROWS]); r < to(&f, f.setup[ROWS]); r++)
-    logits[r] = score(mixed, f.setup[FIRST] + r) + f.bias[r];
+    logits[r] = score(mixed, io_int(&f, IO_FIRST) + r) + f.bias[r];
   return 0;
 }

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tyllm.package import hashes, open_package
+from tyllm.package import check, hashes, open_package
 
 
 def test_fingerprint(toy):
@@ -10,6 +10,15 @@ def test_fingerprint(toy):
     package = open_package(folder)
     assert package.fingerprint == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     assert package.buffers.dies[1].vocabulary == (130, 260)
+
+
+def test_code_and_json_are_hashed_each_time(toy, monkeypatch):
+    open_package(toy(dies=2))
+    hashed = []
+    monkeypatch.setattr(check, "sha256_of", lambda path: hashed.append(path.suffix) or hashes.sha256_of(path))
+    open_package(toy(dies=2))
+    assert hashed.count(".so") == 4
+    assert ".json" in hashed and ".params" not in hashed
 
 
 def test_large_files_are_hashed_once(toy, monkeypatch):

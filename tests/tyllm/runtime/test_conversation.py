@@ -50,6 +50,15 @@ def test_a_saved_conversation_goes_on_in_another_slot_and_session(session, toy):
         assert np.array_equal(other.conversation().append([7]), reference_logits([*TEXT[:21], 7]))
 
 
+def test_padding_is_zero_whatever_was_there_before(toy):
+    with Session(toy(dies=2)) as session:
+        session.logits(TEXT[:8])
+        session.logits(TEXT[8:13])
+        for io in session._engine.views(8):
+            assert io["tokens"].tolist() == [[*TEXT[8:13], 0, 0, 0]]
+            assert io["positions"].tolist() == [list(range(8))]
+
+
 def test_what_cannot_be_restored(toy):
     with Session(toy(dies=1)) as one, Session(toy(dies=2)) as two:
         one.conversation().append([1, 2, 3])
