@@ -1,5 +1,6 @@
 """Say which pip command helps when a command needs packages that the base install does not bring."""
 
+import os
 from importlib.util import find_spec
 
 COMPILE_MODULES = ("torch", "transformers", "safetensors", "tvm")
@@ -13,7 +14,7 @@ class MissingExtraError(Exception):
 
 
 def require(command: str, modules: tuple[str, ...]) -> None:
-    """Check that `modules` can be imported, without importing them.
+    """Check that `modules` can be imported, without importing them; once they are, they keep stderr for us.
 
     Raises:
         MissingExtraError: some of them are not installed.
@@ -22,3 +23,4 @@ def require(command: str, modules: tuple[str, ...]) -> None:
     if missing:
         names = ", ".join(missing)
         raise MissingExtraError(f'`tyllm {command}` needs {names}: run `pip install "tyllm[compile]"`.')
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
