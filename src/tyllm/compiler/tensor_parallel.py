@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
-from tytvm.split import HeadSplit, Span, split_axis, split_heads
+from tytvm.split import Span, split_axis, split_heads
 from tytvm.weights import LANES
 
 OUT, IN = 0, 1
+ATTENTION = re.compile(r"(^|\.)\w*att(ention|n)\w*$")
 HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_value", "o_proj": "query"}
 """Linear layers whose axis is a row of heads, by the last part of their names; all others are cut by groups."""
 
@@ -52,24 +53,21 @@ def split_model(model: Any, dies: int, group_size: int) -> Split:
     Raises:
         SettingError: there are fewer heads, groups or vocabulary rows than dies.
     """
-    text = model.config.get_text_config()
-    heads = split_heads(
-        text.num_attention_heads, getattr(text, "num_key_value_heads", None) or text.num_attention_heads, dies
-    )
-    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     vocabulary = tuple(split_axis(model.get_output_embeddings().weight.shape[0], LANES, dies, "the vocabulary"))
+    if dies == 1:
+        return Split(dies, {}, vocabulary)
     cuts: dict[str, Cut] = {}
     for name, module in model.named_modules():
-        axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) and dies > 1 else None
+        axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) else None
         if axis is None:
             continue
-        spans = _spans(name, module, axis, dies, heads, head_dim, group_size)
+        spans = _head_spans(model, name, dies) or _group_spans(name, module, axis, dies, group_size)
         cuts[f"{name}.weight"] = Cut(axis, spans)
         if module.bias is not None and axis == OUT:
             cuts[f"{name}.bias"] = Cut(OUT, spans)
     ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
     for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
-        if dies > 1 and (id(parameter) in ends or name == _head_bias(model)):
+        if id(parameter) in ends or name == _head_bias(model):
             cuts[name] = Cut(OUT, vocabulary)
     return Split(dies, cuts, vocabulary)
 
@@ -81,18 +79,31 @@ def _head_bias(model: Any) -> str | None:
 
 
 def _planned_axis(model: Any, name: str) -> int | None:
+    """The axis that the model's plan cuts a linear layer along; none for attention whose heads we cannot tell apart."""
+    parent, _, leaf = name.rpartition(".")
+    if ATTENTION.search(parent) and leaf not in HEAD_PROJECTIONS:
+        return None
     for pattern, style in (getattr(model, "_tp_plan", None) or {}).items():
         if re.search(rf"(^|\.){re.escape(pattern).replace(re.escape('*'), '[0-9]+')}$", name):
             return {"colwise": OUT, "rowwise": IN}.get(style)
     return None
 
 
-def _spans(
-    name: str, module: torch.nn.Linear, axis: int, dies: int, heads: HeadSplit, head_dim: int, group_size: int
-) -> tuple[Span, ...]:
+def _head_spans(model: Any, name: str, dies: int) -> tuple[Span, ...] | None:
+    """Spans of a projection to or from heads, by whole heads; None for any other linear layer."""
     kind = HEAD_PROJECTIONS.get(name.rpartition(".")[2])
-    if kind:
-        owned = heads.query if kind == "query" else heads.key_value
-        return tuple((start * head_dim, stop * head_dim) for start, stop in owned)
+    if kind is None:
+        return None
+    text = model.config.get_text_config()
+    count = text.num_attention_heads
+    heads = split_heads(count, getattr(text, "num_key_value_heads", None) or count, dies)
+    width = getattr(text, "head_dim", None) or text.hidden_size // count
+    owned = heads.query if kind == "query" else heads.key_value
+    return tuple((start * width, stop * width) for start, stop in owned)
+
+
+def _group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group_size: int) -> tuple[Span, ...]:
+    """Spans by whole groups, smaller ones where there are too few for the dies."""
     size = module.out_features if axis == OUT else module.in_features
-    return tuple(split_axis(size, group_size, dies, f"{name} of {size}"))
+    units = [unit for unit in (group_size, 64, 32) if 0 < unit <= size // dies]
+    return tuple(split_axis(size, max(units, default=LANES), dies, f"{name} of {size}"))
