@@ -64,7 +64,6 @@ def compile_(
     """
     numbers = whole_numbers(seq_lens)
     require("compile", COMPILE_MODULES)
-    output = output or checkpoint.with_name(f"{checkpoint.resolve().name}-AOT") / f"{dies}die"
     from tyllm.build_util import build_and_compile_llm
 
     started = time.monotonic()

@@ -15,9 +15,10 @@ def told(monkeypatch):
     def build_and_compile_llm(**given):
         arguments.update(given)
         given["progress"](1, 1, "done")
-        given["artifacts_path"].mkdir(parents=True)
-        (given["artifacts_path"] / "config.json").write_text("{}")
-        return given["artifacts_path"]
+        package = given["artifacts_path"] or given["model_path"].with_name("by-default")
+        package.mkdir()
+        (package / "config.json").write_text("{}")
+        return package
 
     monkeypatch.setattr(build_util, "build_and_compile_llm", build_and_compile_llm)
     return arguments
@@ -27,11 +28,11 @@ def test_the_defaults(tyllm, told, tmp_path):
     outcome = tyllm("compile", tmp_path / "model", "--dies", 4)
     assert outcome.code == 0
     assert "for 4 dies" in outcome.out
-    assert f"Run it: tyllm run {tmp_path / 'model-AOT' / '4die'}" in outcome.out
+    assert f"Run it: tyllm run {tmp_path / 'by-default'}" in outcome.out
     del told["progress"]
     assert told == {
         "model_path": tmp_path / "model",
-        "artifacts_path": tmp_path / "model-AOT" / "4die",
+        "artifacts_path": None,
         "max_kv_cache_size": 4096,
         "seq_len_list": [1, 8],
         "dev_count": 4,
