@@ -80,26 +80,6 @@ def embedding(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
     return table[row.where(here, 0)].float() * here.unsqueeze(-1)
 
 
-def linear_w4(
-    x: Tensor,
-    weight: Tensor,
-    scale: Tensor,
-    zero: Tensor,
-    bias: Tensor | None,
-    out_features: int,
-    group_size: int,
-) -> Tensor:
-    """Linear layer of an INT4 weight in its kernel's own layout, x [..., K] to [..., out_features].
-
-    Raises:
-        NotImplementedError: always; only the kernel's file knows the layout.
-    """
-    raise NotImplementedError(
-        f"tytvm::linear_w4 of {out_features} outputs has no eager meaning, its weight is packed for the kernel; "
-        "run the compiled program, or the graph before its weights were packed."
-    )
-
-
 def _like_first(x: Tensor, *others: object) -> Tensor:
     return torch.empty_like(x)
 
@@ -112,18 +92,6 @@ def _embedding_shape(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
     return table.new_empty(*tokens.shape, table.shape[1], dtype=torch.float32)
 
 
-def _linear_w4_shape(
-    x: Tensor,
-    weight: Tensor,
-    scale: Tensor,
-    zero: Tensor,
-    bias: Tensor | None,
-    out_features: int,
-    group_size: int,
-) -> Tensor:
-    return x.new_empty(*x.shape[:-1], out_features)
-
-
 # Each operator: its meaning, and the shape and type of what it returns.
 OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "rms_norm": (rms_norm, _like_first),
@@ -132,7 +100,6 @@ OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "attention": (attention, _attention_shape),
     "all_reduce": (all_reduce, _like_first),
     "embedding": (embedding, _embedding_shape),
-    "linear_w4": (linear_w4, _linear_w4_shape),
 }
 
 

@@ -30,7 +30,7 @@ def sample(name):
     }[name]
 
 
-@pytest.mark.parametrize("name", [name for name in ops.OPERATORS if name != "linear_w4"])
+@pytest.mark.parametrize("name", list(ops.OPERATORS))
 def test_shape_function_tells_what_the_meaning_returns(name):
     arguments = sample(name)
     real = getattr(OPS, name)(*arguments)
@@ -86,13 +86,3 @@ def test_embedding_of_another_dies_token_is_zero():
     out = OPS.embedding(tokens, first, table)
     assert out.dtype == torch.float32
     torch.testing.assert_close(out[0], torch.stack((table[0], torch.zeros(8).half(), table[1])).float())
-
-
-def test_packed_linear_has_a_shape_but_no_eager_meaning():
-    x, packed = torch.randn(1, 5, 64), torch.zeros(1, dtype=torch.uint8)
-    with pytest.raises(NotImplementedError, match="run the compiled program"):
-        OPS.linear_w4(x, packed, packed, packed, None, 48, 32)
-    mode = FakeTensorMode()
-    with mode:
-        x, packed = mode.from_tensor(x), mode.from_tensor(packed)
-        assert OPS.linear_w4(x, packed, packed, packed, None, 48, 32).shape == (1, 5, 48)

@@ -55,12 +55,14 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
         SettingError, CheckpointError, UnsupportedError, OutputError: one sentence each; nothing is left half-written.
     """
     from awq.checkpoint import Checkpoint
+    from awq.names import under_model_names
 
     check(settings)
     spec = resolve(settings.target)
     refuse_existing(settings.artifacts_path, settings.overwrite)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
     model = build_model(checkpoint, settings.trust_remote_code)
+    checkpoint = under_model_names(checkpoint, model)
     quantisation = find_quantisation(model, checkpoint, settings)
     sources = source_names(model, checkpoint)
     untie_head(model, quantisation)
