@@ -1,5 +1,6 @@
 """Run the command line, and turn every way it can end into an exit code and at most one line on stderr."""
 
+import io
 import json
 import os
 import sys
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or the `exit_code` of the exception that ended the command (`tyllm --help` lists the codes).
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
     try:
         code = _run(given)
         sys.stdout.flush()

@@ -110,5 +110,14 @@ def test_a_reader_that_leaves_is_no_error():
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_terminal_without_unicode_gets_escapes(toy):
+    command = [sys.executable, "-m", "tyllm", "run", str(toy()), "hello", "--max-new-tokens", "8"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert b"\\u" in done.stdout
+
+
 def test_the_sentence_of_a_plain_error():
     assert entry._sentence(ValueError("no")) == "no"
