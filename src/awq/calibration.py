@@ -64,7 +64,9 @@ def _token_lists(source: Source, tokenizer: Any, split: str, text_column: str) -
         return _checked_ids(source)
     if tokenizer is None:
         raise CalibrationError("Calibration text needs a tokenizer; pass one, or token ids as calib_data.")
-    return (tokenizer.encode(text.strip()) for text in _texts(source, split, text_column))
+    # Hugging Face's tokenizers warn of texts longer than the model's context, which do no harm here
+    quiet = {"verbose": False} if hasattr(tokenizer, "model_max_length") else {}
+    return (tokenizer.encode(text.strip(), **quiet) for text in _texts(source, split, text_column))
 
 
 def _checked_ids(source: Sequence[Any]) -> Sequence[Sequence[int]]:

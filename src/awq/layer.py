@@ -40,14 +40,14 @@ class LayerTask:
         """Scale the layer's weights; return its original output and, by linear layer, its new inputs' statistics."""
         sizes = self.quantized_linears()
         shared = {linear: names[0] for names in plan.inputs for linear in names}  # who reads the same, is observed once
-        leaders = {shared[name]: size for name, size in sizes.items()}
+        leaders = {shared.get(name, name): size for name, size in sizes.items()}
         device = arguments.hidden.device
         seen = {
             name: InputStatistics.empty(self.layer.get_submodule(name).in_features, size, device)
             for name, size in leaders.items()
         }
         output = observe(self.layer, seen, arguments, self.recipe.batch)
-        statistics = {name: seen[shared[name]] for name in sizes}
+        statistics = {name: seen[shared.get(name, name)] for name in sizes}
         self._scale(plan, arguments.take(slice(None, None, self.recipe.search_step)), statistics, sizes)
         return output, statistics
 

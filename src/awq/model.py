@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awq.checkpoint import Checkpoint
-from awq.errors import OutputError, SettingError
+from awq.errors import CheckpointError, OutputError, SettingError
 from awq.progress import Progress, bar_unless
 from awq.settings import QuantConfig
 
@@ -156,8 +156,12 @@ class AwqModel:
         quantizer = Quantizer(skeleton, recipe, WorkFolder(work_path), report)
         quantizer.check()
         quantizer.work.open(recipe.fingerprint(self.checkpoint))
-        with torch.no_grad():
-            quantizer.run()
+        try:
+            with torch.no_grad():
+                quantizer.run()
+        except CheckpointError:
+            quantizer.work.remove()  # a bad weight stays bad: there is nothing to go on with
+            raise
         self._work = work_path
         self._parts = [quantizer.work.file(part) for part in quantizer.parts()]
         self.is_quantized = True

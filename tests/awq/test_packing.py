@@ -1,6 +1,9 @@
-"""The GEMM packing against a slow transcription of its definition."""
+"""The GEMM packing against a slow transcription of its definition, and against AutoAWQ's own bytes."""
+
+from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file
 
 from awq.packing import ORDER, dequantize, pack, pack_linear, unpack
 
@@ -29,3 +32,13 @@ def test_dequantize_is_q_minus_zero_times_scale():
     weight = dequantize(packed)
     for n, k in ((0, 0), (3, 31), (3, 32), (15, 63)):
         assert weight[n, k] == (float(q[n, k]) - float(zeros[n, k // 32])) * np.float32(scales[n, k // 32])
+
+
+def test_packing_is_autoawqs_byte_for_byte():
+    # Made by AutoAWQ 0.2.9: python scripts/autoawq_quantize.py --linear tests/awq/autoawq_linear.safetensors
+    made = load_file(Path(__file__).with_name("autoawq_linear.safetensors"))
+    scales, zeros = made["scales"].T, made["zeros"].astype(np.uint8)
+    steps = scales.astype(np.float32).repeat(32, axis=1)
+    q = np.rint(made["rounded"] / steps + zeros.repeat(32, axis=1)).astype(np.uint8)
+    for field, array in pack_linear(q, zeros, scales)._asdict().items():
+        assert array.tobytes() == made[field].tobytes(), field

@@ -1,6 +1,7 @@
 """Settings: AutoAWQ's dictionary in, config.json's out, and a sentence for each that cannot work."""
 
 import pytest
+from transformers import AwqConfig
 
 from awq.errors import SettingError
 from awq.settings import QuantConfig
@@ -18,6 +19,11 @@ def test_config_json_of_the_usual_settings():
         "modules_to_not_convert": None,
         "lm_head": True,
     }
+
+
+def test_transformers_understands_the_config():
+    read = AwqConfig.from_dict(QuantConfig.from_dict(MANUAL).to_transformers_dict())
+    assert (read.bits, read.group_size, read.zero_point, read.format) == (4, 128, True, "gemm")
 
 
 def test_a_float_head_is_not_mentioned():
