@@ -2,6 +2,7 @@
 
 import multiprocessing
 import resource
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -120,6 +121,22 @@ def test_steps_from_several_threads_take_turns(toy):
         for thread in threads:
             thread.join(60)
         assert not wrong
+
+
+def test_an_interrupted_session_goes_on(toy):
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Session(toy(dies=2), threads=4) as session:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(KeyboardInterrupt):
+                while True:
+                    session.logits([1, 2, 3])
+            assert np.array_equal(session.logits([4, 5]), reference_logits([4, 5]))
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_each_slot_has_its_own_cache(toy):
