@@ -77,24 +77,26 @@ def compare(package, model, vocabulary, least):
         return session.generate(tokens, max_new_tokens=8, eos_token_ids=()).token_ids
 
 
+# The text is compared with float activations: with int8 ones a last bit that differs between two orders of summation makes an
+# activation round the other way now and then, and on random weights, whose best tokens lie close, that shows in the text.
 @pytest.mark.parametrize("name", NAMED)
 def test_dies_agree_with_each_other_and_with_hugging_face(checkpoints, name):
     folder, model, vocabulary = checkpoints(name)
-    texts = {dies: compare(compiled(folder, dies, "int8"), model, vocabulary, 0.999) for dies in (1, 2, 3, 4)}
+    texts = {dies: compare(compiled(folder, dies, "float16"), model, vocabulary, 0.9999) for dies in (1, 2, 3, 4)}
     assert all(text == texts[1] for text in texts.values()), texts
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_decoders_that_nobody_named(checkpoints, name):
     folder, model, vocabulary = checkpoints(name)
-    texts = {dies: compare(compiled(folder, dies, "int8"), model, vocabulary, 0.999) for dies in (1, 3)}
+    texts = {dies: compare(compiled(folder, dies, "float16"), model, vocabulary, 0.9999) for dies in (1, 3)}
     assert texts[1] == texts[3]
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_float_activations_agree_with_hugging_face(checkpoints, name):
+@pytest.mark.parametrize("name", NAMED + OTHERS)
+def test_int8_activations_stay_close(checkpoints, name):
     folder, model, vocabulary = checkpoints(name)
-    compare(compiled(folder, 2, "float16"), model, vocabulary, 0.9999)
+    compare(compiled(folder, 2, "int8"), model, vocabulary, 0.999)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -107,9 +109,9 @@ def test_plain_checkpoints_of_every_float_type(tmp_path, dtype):
 def test_rounding_on_the_fly_is_rounding_before(checkpoints):
     folder, model, vocabulary = checkpoints("Qwen1.5-1.8B")
     settings = {"max_kv_cache_size": 96, "seq_len_list": [1, 16], "quantize": "rtn"}
-    package = build_and_compile_llm(folder / "float", folder / "rounded", dev_count=3, **settings)
+    package = build_and_compile_llm(folder / "float", folder / "rounded", dev_count=2, **settings)
     tokens = list(range(40))
-    with Session(package) as rounded, Session(compiled(folder, 3, "int8")) as quantised:
+    with Session(package) as rounded, Session(compiled(folder, 2, "int8")) as quantised:
         assert cosine(rounded.logits(tokens), quantised.logits(tokens)) > 0.99999
 
 
