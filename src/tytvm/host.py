@@ -53,5 +53,6 @@ def _host_function(steps: Sequence[Step], handles: Mapping[str, tvm.ir.GlobalVar
         else:
             arguments = [*map(pointer, step.arguments), worker, workers]
             body.append(tvm.ir.Call(handles[step.kernel], arguments))
-    statements = [tirx.Evaluate(expression) for expression in body] or [tirx.Evaluate(0)]
-    return tirx.PrimFunc([*bases.values(), context, worker, workers], tirx.SeqStmt(statements))
+    statements = [tirx.Evaluate(expression) for expression in body or [0]]
+    main = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]
+    return tirx.PrimFunc([*bases.values(), context, worker, workers], main)

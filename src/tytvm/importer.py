@@ -88,7 +88,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         nodes = list(self.graph.capture.graph_module.graph.nodes)
         self._refuse_unknown(nodes)
         for node in nodes:
-            if node.op == "placeholder":
+            if node.op == "placeholder" and (node.users or node.name in self.graph.capture.inputs):
                 self._place(node)
         for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity).specs.items():
             self._buffer(f"kv:{name}", spec)
@@ -251,7 +251,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         return self.block_builder.emit(relax.op.call_dps_packed(ALL_REDUCE, (value,), out_ty=value.ty))
 
     def _rms_norm(self, node: torch.fx.Node) -> Any:
-        x, weight, eps = node.args
+        x, weight, eps = node.args if node.target is torch.ops.tytvm.rms_norm.default else _torch_rms_norm(node)
         shape = tuple(node.meta["val"].shape)
         rows = (math.prod(shape[:-1]), shape[-1])
         kernel = self.kernels.rms_norm(*rows, eps)
@@ -276,3 +276,13 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
 
 def _dtype(value: torch.Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
+
+
+def _torch_rms_norm(node: torch.fx.Node) -> tuple[Any, Any, float]:
+    """Input, weight and epsilon of torch's own RMSNorm, which has the name of ours."""
+    x, axes, weight, eps = (*node.args, None, None)[:4]
+    if len(axes) != 1 or weight is None:
+        raise UnsupportedError(
+            f"The model uses {node.target} over {list(axes)} with weight {weight}, which cannot be compiled."
+        )
+    return x, weight, torch.finfo(torch.float32).eps if eps is None else eps

@@ -9,7 +9,7 @@ from tyllm.compiler.quantisation import PACKED, PARTS
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError
 
-FLOATS = ("BF16", "F16", "F32", "float16", "bfloat16", "float32")
+FLOATS = ("F16", "BF16", "F32")
 
 
 def source_names(model: Any, checkpoint: Any) -> dict[str, str]:
@@ -62,7 +62,13 @@ def _check_packed(checkpoint: Any, stem: str, shape: tuple[int, ...], quantisati
     groups = inputs // quantisation.group_of(inputs)
     wanted = {PACKED: (inputs, outputs // 8), ".qzeros": (groups, outputs // 8), ".scales": (groups, outputs)}
     for suffix, expected in wanted.items():
-        _same_shape(stem + suffix, tuple(checkpoint.info(stem + suffix).shape), expected)
+        info = checkpoint.info(stem + suffix)
+        types = FLOATS if suffix == ".scales" else ("I32",)
+        if info.dtype not in types:
+            raise CheckpointError(
+                f"{stem}{suffix} has type {info.dtype} where AWQ has {types[0]}; quantise the model again."
+            )
+        _same_shape(stem + suffix, tuple(info.shape), expected)
 
 
 def _same_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -42,41 +41,37 @@ def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
 class _Step(torch.nn.Module):  # type: ignore[misc]
     """The model as one step: token ids or embeddings and positions in, logits of one row out."""
 
-    def __init__(self, model: Any, takes_embeddings: bool) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model, self.takes_embeddings = model, takes_embeddings
+        self.model = model
 
-    def forward(self, tokens: torch.Tensor, positions: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        positions: torch.Tensor,
+        row: torch.Tensor,
+        tokens: torch.Tensor | None = None,
+        embeddings: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Logits [1, 1, vocabulary] of row `row`."""
-        given = {"inputs_embeds" if self.takes_embeddings else "input_ids": tokens}
-        result = self.model(**given, position_ids=positions, logits_to_keep=row, use_cache=False)
+        result = self.model(
+            input_ids=tokens, inputs_embeds=embeddings, position_ids=positions, logits_to_keep=row, use_cache=False
+        )
         logits: torch.Tensor = result.logits
         return logits
 
 
-@dataclass
-class DieModel:
-    """The model with one die's shapes; `name` strips what `_Step` adds to a parameter's name."""
-
-    model: Any
-    takes_embeddings: bool
-
-    def capture(self, seq_len: int) -> Capture:
-        """The graph of a step of `seq_len` tokens."""
-        hidden = self.model.get_input_embeddings().weight.shape[1]
-        with torch.device("meta"):
-            tokens = (
-                torch.zeros(1, seq_len, hidden) if self.takes_embeddings else torch.zeros(1, seq_len, dtype=torch.int64)
-            )
-            positions, row = torch.zeros(1, seq_len, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
-        inputs = {"tokens": tokens, "positions": positions, "row": row}
-        captured = capture(_Step(self.model, self.takes_embeddings), inputs)
-        return Capture(
-            captured.graph_module,
-            {node: name.removeprefix("model.") for node, name in captured.parameters.items()},
-            captured.constants,
-            captured.inputs,
-        )
+def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
+    """The graph of a step of `seq_len` tokens; its weights have the names that they have in `model`."""
+    hidden = model.get_input_embeddings().weight.shape[1]
+    with torch.device("meta"):
+        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
+        if takes_embeddings:
+            inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
+        else:
+            inputs["tokens"] = torch.zeros(1, seq_len, dtype=torch.int64)
+    captured = capture(_Step(model), inputs)
+    names = {node: name.removeprefix("model.") for node, name in captured.parameters.items()}
+    return Capture(captured.graph_module, names, captured.constants, captured.inputs)
 
 
 def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die: int) -> None:

@@ -7,17 +7,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
-from tyllm.errors import OutputError
+from tyllm.errors import OutputError, TyllmError
 from tyllm.package.layout import MANIFEST
 
+PAGE = 4096
 CURES = {
     errno.ENOSPC: "the disk is full; free some space and run again",
     errno.EDQUOT: "the disk quota is used up; free some space and run again",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.EACCES: "permission is denied; choose a folder that you may write",
     errno.EPERM: "permission is denied; choose a folder that you may write",
+    errno.EEXIST: "a part of the path is a file; choose another folder",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
 }
 
@@ -30,6 +33,7 @@ def under_way(folder: Path, overwrite: bool) -> Iterator[Path]:
         OutputError: `folder` exists (and `overwrite` is not set, or it is no package), or cannot be written.
     """
     refuse_existing(folder, overwrite)
+    _remove_abandoned(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         with explained(folder):
@@ -59,7 +63,7 @@ def need_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < size:
         raise OutputError(
-            f"{folder} needs {size / 1e9:.2f} GB and the disk has {free / 1e9:.2f} GB left; "
+            f"{folder} needs {size / 1e6:,.1f} MB and the disk has {free / 1e6:,.1f} MB left; "
             "free some space or choose another disk."
         )
 
@@ -73,6 +77,25 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno not in CURES:
             raise
         raise OutputError(f"Cannot write {folder}: {CURES[error.errno]}.") from error
+    except TyllmError:
+        raise
+    except Exception as error:  # TVM and the linker tell of a full disk in words of their own
+        if os.strerror(errno.ENOSPC) not in str(error) and not _is_full(folder.parent):
+            raise
+        raise OutputError(f"Cannot write {folder}: {CURES[errno.ENOSPC]}.") from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has not even a page left."""
+    return folder.is_dir() and shutil.disk_usage(folder).free < PAGE
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed builds of `folder` left behind; one that still runs keeps its own."""
+    for path in folder.parent.glob(f".{escape(folder.name)}.*.partial"):
+        process = path.name.split(".")[-2]
+        if process == str(os.getpid()) or not Path("/proc", process).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _replace(temporary: Path, folder: Path) -> None:

@@ -20,15 +20,21 @@ def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quanti
 
     Raises:
         UnsupportedError: a format other than AWQ's GEMM with 4 bits.
-        SettingError: round-to-nearest is asked for on an INT4 checkpoint, or the group size does not divide.
-        CheckpointError: the config says AWQ and no tensor is.
+        SettingError: round-to-nearest is asked for on an INT4 checkpoint, or its group size does not divide.
+        CheckpointError: the config says AWQ and no tensor is, or its group size cannot be that of the weights.
     """
     linears = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
     config = checkpoint.quantization
     if config is None:
         if settings.quantize is None:
             return Quantisation(None, settings.group_size, frozenset())
-        return _checked(Quantisation("rtn", settings.group_size, frozenset(linears)), linears)
+        quantisation = Quantisation("rtn", settings.group_size, frozenset(linears))
+        if name := _undivided(quantisation, linears):
+            raise SettingError(
+                f"The group size {settings.group_size} does not divide the {linears[name]} inputs of {name}; "
+                "use one that does."
+            )
+        return quantisation
     if settings.quantize:
         raise SettingError(
             f"{checkpoint.path} is quantised already ({config.get('quant_method')}); "
@@ -40,7 +46,22 @@ def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quanti
         raise CheckpointError(
             f"{checkpoint.path} says that it is AWQ INT4, and no tensor of it is; quantise the model again."
         )
-    return _checked(Quantisation("awq", int(config.get("group_size", 128)), packed), linears)
+    quantisation = Quantisation("awq", _group_size(config), packed)
+    if name := _undivided(quantisation, linears):
+        raise CheckpointError(
+            f"config.json says groups of {quantisation.group_size}, which do not divide the {linears[name]} inputs of "
+            f"{name}; the config and the weights belong to different models."
+        )
+    return quantisation
+
+
+def _group_size(config: dict[str, Any]) -> int:
+    found = config.get("group_size", config.get("q_group_size", 128))
+    if not isinstance(found, int) or (found < 1 and found != -1):
+        raise CheckpointError(
+            f"config.json says group_size {found!r}, which is no group size; download or quantise the model again."
+        )
+    return found
 
 
 def _refuse_unknown(config: dict[str, Any]) -> None:
@@ -56,15 +77,10 @@ def _refuse_unknown(config: dict[str, Any]) -> None:
         )
 
 
-def _checked(quantisation: Quantisation, linears: dict[str, int]) -> Quantisation:
-    for name in sorted(quantisation.names):
-        inputs = linears[name]
-        if inputs % quantisation.group_of(inputs):
-            raise SettingError(
-                f"The group size {quantisation.group_size} does not divide the {inputs} inputs of {name}; "
-                "use one that does."
-            )
-    return quantisation
+def _undivided(quantisation: Quantisation, linears: dict[str, int]) -> str | None:
+    """A weight whose inputs the group size does not divide."""
+    names = sorted(quantisation.names)
+    return next((name for name in names if linears[name] % quantisation.group_of(linears[name])), None)
 
 
 def untie_head(model: Any, quantisation: Quantisation) -> None:

@@ -106,4 +106,4 @@ def _group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group
     """Spans by whole groups, smaller ones where there are too few for the dies."""
     size = module.out_features if axis == OUT else module.in_features
     units = [unit for unit in (group_size, 64, 32) if 0 < unit <= size // dies]
-    return tuple(split_axis(size, max(units, default=LANES), dies, f"{name} of {size}"))
+    return tuple(split_axis(size, next(iter(units), LANES), dies, f"{name} of {size}"))

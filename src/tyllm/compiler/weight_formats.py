@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tyllm.compiler.tensor_parallel import IN, OUT, Cut, Split
+from tyllm.compiler.tensor_parallel import IN, Cut, Split
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 SMALLEST_GROUP = 32
@@ -63,8 +63,3 @@ def linear_format(
         group = math.gcd(group, *(edge for span in cut.spans for edge in span))
     outputs, inputs = shape
     return W4(outputs, inputs, group) if group % SMALLEST_GROUP == 0 else W16(outputs, inputs)
-
-
-def axis_name(axis: int | None) -> str:
-    """For reports: how a weight is cut."""
-    return {None: "whole", OUT: "by outputs", IN: "by inputs"}[axis]

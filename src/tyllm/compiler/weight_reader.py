@@ -95,8 +95,9 @@ class WeightReader:
         from awq.rounding import quantize_weight
 
         rows = self.floats(name, start, stop)
+        check_range(name, rows)  # a scale is float16
         rounded = quantize_weight(torch.from_numpy(rows), self.quantisation.group_of(rows.shape[1]))
-        return Codes(rounded.q, rounded.scales, rounded.zeros)
+        return Codes(rounded.q.numpy(), rounded.scales.numpy(), rounded.zeros.numpy())
 
 
 def check_finite(name: str, values: Array) -> None:
@@ -109,9 +110,14 @@ def check_finite(name: str, values: Array) -> None:
 
 def to_half(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """float16, refusing what overflows; raises `CheckpointError`."""
+    check_range(name, values)
+    return values.astype(np.float16)
+
+
+def check_range(name: str, values: npt.NDArray[np.float32]) -> None:
+    """Raise `CheckpointError` at what is beyond float16."""
     largest = float(np.abs(values).max(initial=0.0))
-    if largest > np.finfo(np.float16).max:
+    if largest > float(np.finfo(np.float16).max):
         raise CheckpointError(
             f"{name} holds {largest:g}, beyond float16's 65504; such a model cannot be stored in float16."
         )
-    return values.astype(np.float16)
