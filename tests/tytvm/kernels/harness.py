@@ -10,7 +10,7 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from tytvm.spmd import slice_over_workers, take_pointers
+from tytvm.spmd import lower_blocks, slice_over_workers, take_pointers
 
 _ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}"
 
@@ -46,7 +46,8 @@ class Kernel:
     def __init__(self, func, spec):
         self.folder = tempfile.TemporaryDirectory()
         folder = Path(self.folder.name)
-        module = tvm.IRModule({"kernel": take_pointers(slice_over_workers(func)).with_attr("global_symbol", "kernel")})
+        sliced = take_pointers(lower_blocks(slice_over_workers(func)))
+        module = tvm.IRModule({"kernel": sliced.with_attr("global_symbol", "kernel")})
         tirx.build(module, target=spec.tvm_target()).write_to_file(str(folder / "kernel.o"))
         command = ["gcc", "-shared", "-o", "kernel.so", "kernel.o", error_sink()[1], "-lm"]
         subprocess.run(command, cwd=folder, check=True)

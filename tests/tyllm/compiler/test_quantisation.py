@@ -1,0 +1,98 @@
+"""What of a checkpoint is INT4, and what cannot be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.tyllm.compiler.test_settings import GOOD
+
+from tyllm.compiler.quantisation import find_quantisation, untie_head
+from tyllm.compiler.weight_formats import Quantisation
+from tyllm.errors import CheckpointError, SettingError, UnsupportedError
+
+AWQ = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 32}
+UP = "model.layers.0.mlp.up_proj"
+
+
+@pytest.fixture
+def checkpoint(memory):
+    def of(config, *packed):
+        found = memory({f"{name}.qweight": np.zeros(1, np.int32) for name in packed})
+        found.quantization = config
+        return found
+
+    return of
+
+
+def test_floats_stay(meta_model, checkpoint):
+    assert find_quantisation(meta_model(), checkpoint(None), GOOD) == Quantisation(None, 128, frozenset())
+
+
+def test_rounding_takes_every_linear_layer(meta_model, checkpoint):
+    found = find_quantisation(meta_model(), checkpoint(None), replace(GOOD, quantize="rtn", group_size=64))
+    assert (found.method, found.group_size) == ("rtn", 64)
+    assert len(found.names) == 2 * 7 + 1 and {f"{UP}.weight", "lm_head.weight"} <= found.names
+
+
+def test_awq_takes_what_is_packed(meta_model, checkpoint):
+    found = find_quantisation(meta_model(), checkpoint(AWQ, UP), GOOD)
+    assert found == Quantisation("awq", 32, frozenset({f"{UP}.weight"}))
+
+
+def test_older_names_of_the_settings(meta_model, checkpoint):
+    old = {"quant_method": "awq", "w_bit": 4, "q_group_size": 64, "version": "GEMM"}
+    assert find_quantisation(meta_model(), checkpoint(old, UP), GOOD).group_size == 64
+
+
+def test_one_group_over_all_inputs(meta_model, checkpoint):
+    found = find_quantisation(meta_model(), checkpoint(AWQ | {"group_size": -1}, UP), GOOD)
+    assert found.group_of(128) == 128
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"quant_method": "gptq", "bits": 4}, "quantised as gptq gemm with 4 bits; only awq gemm with 4 bits"),
+        (AWQ | {"version": "gemv"}, "quantised as awq gemv with 4 bits"),
+        (AWQ | {"bits": 8}, "quantised as awq gemm with 8 bits"),
+        ({}, "quantised as None gemm with None bits"),
+    ],
+)
+def test_unknown_formats(meta_model, checkpoint, config, words):
+    with pytest.raises(UnsupportedError, match=words):
+        find_quantisation(meta_model(), checkpoint(config, UP), GOOD)
+
+
+@pytest.mark.parametrize(
+    ("config", "packed", "words"),
+    [
+        (AWQ, [], "says that it is AWQ INT4, and no tensor of it is"),
+        (AWQ | {"group_size": 48}, [UP], f"says groups of 48, which do not divide the 128 inputs of {UP}"),
+        (AWQ | {"group_size": 0}, [UP], "says group_size 0, which is no group size"),
+        (AWQ | {"group_size": "all"}, [UP], "says group_size 'all', which is no group size"),
+        (AWQ | {"group_size": None}, [UP], "says group_size None, which is no group size"),
+    ],
+)
+def test_contradictions(meta_model, checkpoint, config, packed, words):
+    with pytest.raises(CheckpointError, match=words):
+        find_quantisation(meta_model(), checkpoint(config, *packed), GOOD)
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "words"),
+    [
+        (None, {"group_size": 96}, "The group size 96 does not divide the 128 inputs of"),
+        (AWQ, {}, r"is quantised already \(awq\); leave out --quantize rtn"),
+    ],
+)
+def test_settings_that_do_not_fit(meta_model, checkpoint, config, changes, words):
+    with pytest.raises(SettingError, match=words):
+        find_quantisation(meta_model(), checkpoint(config, UP), replace(GOOD, quantize="rtn", **changes))
+
+
+@pytest.mark.parametrize(("names", "tied"), [({"lm_head.weight"}, False), ({f"{UP}.weight"}, True)])
+def test_a_quantised_head_is_untied(meta_model, names, tied):
+    model = meta_model()
+    untie_head(model, Quantisation("awq", 32, frozenset(names)))
+    assert (model.lm_head.weight is model.model.embed_tokens.weight) == tied
+    assert model.lm_head.weight.shape == model.model.embed_tokens.weight.shape

@@ -1,0 +1,40 @@
+"""The host function: one export for each part, and a pointer for each buffer at its place."""
+
+from tests.tytvm.test_spmd import count
+
+from tytvm.host import host_module
+from tytvm.importer import ALL_REDUCE
+from tytvm.plan import Program, Region, Step
+
+
+def program(*steps):
+    return Program(tuple(steps), (), {"count": count}, {}, {})
+
+
+def text(*steps):
+    return host_module(program(*steps), {"body": "llm_body", "head": "llm_head"})["llm_body"].script()
+
+
+def test_an_export_for_each_part():
+    module = host_module(program(), {"body": "llm_body", "head": "llm_head"})
+    exported = {str(f.attrs["global_symbol"]) for f in module.functions.values() if "global_symbol" in (f.attrs or {})}
+    assert exported == {"llm_body", "llm_head"}
+    names = [parameter.name for parameter in module["llm_head"].params]
+    assert names == ["params", "constants", "kv", "arena", "io", "context", "worker", "workers"]
+
+
+def test_a_step_is_a_call_with_the_buffers_place():
+    script = text(Step("count", (Region("a", "arena", 192, 52),), (0,), False))
+    assert "handle_add_byte_offset(arena, 192)" in script and "tyllm_barrier" not in script
+
+
+def test_a_barrier_stands_before_its_step():
+    region = Region("a", "arena", 0, 52)
+    script = text(Step("count", (region,), (0,), False), Step("count", (region,), (0,), True))
+    assert script.count("tyllm_barrier") == 1
+    assert script.index("count(") < script.index("tyllm_barrier") < script.rindex("count(")
+
+
+def test_a_collective_counts_floats():
+    script = text(Step(ALL_REDUCE, (Region("a", "io", 64, 52),), (0,), False))
+    assert "tyllm_all_reduce" in script and "13)" in script

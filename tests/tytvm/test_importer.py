@@ -1,0 +1,120 @@
+"""The imported graph: parameters named by place, our kernels where we have them, no work for a change of shape."""
+
+import pytest
+import torch
+from tests.tytvm.small_graph import Calculation, Small, graph_of, weight_formats
+
+from tytvm import rewrites
+from tytvm.errors import UnsupportedError
+from tytvm.importer import import_graph, kv_layout
+from tytvm.kernel_choice import Kernels
+from tytvm.target import resolve
+from tytvm.weights import W4, TensorSpec
+
+
+class Same(Small):
+    """Both INT4 layers read the norm's result."""
+
+    def forward(self, tokens, row):
+        x = self.norm(self.table(tokens))
+        return self.head((self.up(x) * self.gate(x))[..., :32][:, row])
+
+
+KERNELS = Kernels(resolve("native"), int8_activations=True)
+FLOATS = Kernels(resolve("native"), int8_activations=False)
+INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
+
+
+def imported(graph, kernels=KERNELS):
+    rewrites.apply(graph.capture.graph_module)
+    return import_graph(graph, kernels)
+
+
+def calls(module):
+    """Kernels and operators of `main`, in order."""
+    values = [binding.value for block in module["main"].body.blocks for binding in block.bindings]
+    values = [value for value in values if hasattr(value, "op")]
+    return [v.args[0].name_hint if v.op.name.startswith("relax.call_tir") else v.op.name for v in values]
+
+
+def of_function(function, **inputs):
+    return calls(imported(graph_of(Calculation(function), **inputs)))
+
+
+def test_parameters_are_named_by_place():
+    module = imported(graph_of(Small(), **INPUTS))
+    names = {variable.name for variable in module["main"].params}
+    weights = {f"params:{name}" for name, _ in Small().named_parameters()}
+    assert names == weights | {"io:tokens", "io:row", "io:position", "io:first_token"}
+
+
+def test_our_kernels_do_what_they_can():
+    found = calls(imported(graph_of(Small(), **INPUTS)))
+    kernels = ["embedding", "rms_norm", "linear_w16a16", "swiglu"]
+    assert [sum(name.startswith(kernel) for name in found) for kernel in kernels] == [1, 1, 4, 1]
+    assert "linear_w16a16_4_40_32_bias" in found
+
+
+def test_activations_of_one_layer_are_quantised_once():
+    weights = weight_formats(Small()) | {name: W4(40, 32, 32) for name in ("up.weight", "gate.weight")}
+    both = calls(imported(graph_of(Small(), weights, **INPUTS)))
+    assert sum(name.startswith("quantize_rows") for name in both) == 2  # up reads x, gate its norm
+    assert sum(name.startswith("linear_w4a8") for name in both) == 2
+    same = calls(imported(graph_of(Same(), weights, **INPUTS)))
+    assert sum(name.startswith("quantize_rows") for name in same) == 1
+
+
+def test_float_activations_stay():
+    weights = weight_formats(Small()) | {"up.weight": W4(40, 32, 32)}
+    found = calls(imported(graph_of(Small(), weights, **INPUTS), FLOATS))
+    assert not any(name.startswith("quantize_rows") for name in found)
+    assert "linear_w4a16_4_32_40_32" in found
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 0, 2, 3), (2, 0, 3, 1)])
+def test_a_permutation_of_axes_of_length_one_is_a_reshape(order):
+    found = of_function(lambda x: (x.permute(order) + 1,), x=torch.zeros(1, 1, 4, 8))
+    assert "relax.permute_dims" not in found and "relax.add" in found
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 8), (1, 4, 4, 8)])
+def test_a_permutation_that_moves_data_is_one(shape):
+    assert "relax.permute_dims" in of_function(lambda x: (x.transpose(1, 2) + 1,), x=torch.zeros(shape))
+
+
+def test_a_change_of_shape_is_a_reshape():
+    found = of_function(lambda x: (x.unsqueeze(0).squeeze(0) + 1,), x=torch.zeros(3, 4))
+    assert set(found) <= {"relax.reshape", "relax.add"}
+
+
+def test_attention_appends_to_the_caches_of_its_layer():
+    def attend(q, k, v):
+        return (torch.ops.tytvm.attention(q, k, v, 7, 0.5, 0, 0.0),)
+
+    q, kv = torch.zeros(1, 4, 3, 16), torch.zeros(1, 2, 3, 16)
+    graph = graph_of(Calculation(attend), kv_capacity=20, q=q, k=kv, v=kv)
+    layout = kv_layout(graph.capture, 20)
+    assert dict(layout.specs) == {f"7.{which}": TensorSpec((2, 20, 16), "float16") for which in "kv"}
+    module = imported(graph)
+    assert [name.partition("_")[0] for name in calls(module) if "relax" not in name] == ["cache", "cache", "attention"]
+    assert {"kv:7.k", "kv:7.v"} <= {variable.name for variable in module["main"].params}
+
+
+def test_an_unknown_operator_is_refused_by_its_name():
+    graph = graph_of(Calculation(lambda x: (torch.linalg.inv_ex(x)[0],)), x=torch.zeros(4, 4))
+    with pytest.raises(UnsupportedError, match=r"uses aten\.linalg_inv_ex\.default, which cannot be compiled"):
+        imported(graph)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x, w: (torch.nn.functional.linear(x, w),), "A linear layer multiplies by w"),
+        (lambda x, w: (torch.nn.functional.embedding(x.long(), w),), "An embedding reads w"),
+    ],
+)
+def test_a_computed_weight_is_refused(function, words):
+    graph = graph_of(Calculation(function), x=torch.zeros(2, 8), w=torch.zeros(5, 8))
+    with pytest.raises(UnsupportedError, match=words) as caught:
+        imported(graph)
+    assert str(caught.value).endswith("no weight of the checkpoint; it cannot be compiled.")

@@ -1,0 +1,52 @@
+"""Each operator's kernel has a name that tells its shape, and its cost."""
+
+import json
+
+import pytest
+
+from tytvm.kernel_choice import Kernels
+from tytvm.target import resolve
+from tytvm.weights import W4, W16, Plain
+
+INT8 = Kernels(resolve("native"), int8_activations=True)
+FLOAT = Kernels(resolve("native"), int8_activations=False)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        (INT8.embedding(4, Plain((24, 32), "float16")), "embedding_4_24_32"),
+        (INT8.rms_norm(4, 32, 1e-6), "rms_norm_4_32"),
+        (INT8.rope(2, 4, 32), "rope_2_4_32"),
+        (INT8.swiglu(4, 40), "swiglu_4_40"),
+        (INT8.cache_append(2, 4, 16, 64), "cache_append_2_4_16"),
+        (INT8.quantize_rows(4, 64, 32), "quantize_rows_4_64_32"),
+        (INT8.linear_w4(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),
+        (FLOAT.linear_w4(4, W4(40, 64, 32), False), "linear_w4a16_4_64_40_32"),
+        (INT8.linear_w16a16(4, W16(40, 64), False), "linear_w16a16_4_64_40"),
+    ],
+)
+def test_name_and_cost(kernel, name):
+    assert kernel.attrs["tytvm.name"] == name
+    cost = json.loads(str(kernel.attrs["tytvm.cost"]))
+    assert set(cost) == {"operations", "bytes_read", "bytes_written"} and cost["bytes_written"] > 0
+
+
+def test_two_norms_that_differ_only_in_epsilon_are_two_kernels():
+    a, b = INT8.rms_norm(4, 32, 1e-6), INT8.rms_norm(4, 32, 1e-5)
+    assert a.script() != b.script()
+
+
+def test_a_tied_table_lies_as_its_linear_does():
+    plain, tied = INT8.embedding(4, Plain((24, 32), "float16")), INT8.embedding(4, W16(24, 32))
+    assert [tuple(int(n) for n in kernel.params[2].ty.shape) for kernel in (plain, tied)] == [(24, 32), (2, 32, 16)]
+
+
+@pytest.mark.parametrize("group_size", [32, 64, 128])
+def test_activation_groups_divide_the_weights_groups(group_size):
+    weight = W4(16, 128, group_size)
+    assert group_size % INT8.activation_group(weight) == 0
+
+
+def test_a_shape_is_built_once():
+    assert INT8.swiglu(4, 40).body.same_as(INT8.swiglu(4, 40).body)
