@@ -12,7 +12,7 @@ from typing import Any
 
 from tyllm.compiler.checkpoint_check import check_tensors, source_names
 from tyllm.compiler.companions import copy_companions, write_embedding
-from tyllm.compiler.die_model import DieModel, build_model, cut_to_die
+from tyllm.compiler.die_model import build_model, capture_step, cut_to_die
 from tyllm.compiler.die_plan import ModelPlan, plan_model
 from tyllm.compiler.package_folder import need_space, refuse_existing, under_way
 from tyllm.compiler.parameters import pack_weights
@@ -143,7 +143,7 @@ def _compile_programs(
 
 
 def _compile_one(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
-    captured = DieModel(model, settings.embedding_as_input).capture(seq_len)
+    captured = capture_step(model, seq_len, settings.embedding_as_input)
     graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
     kv = kv_layout(captured, settings.kv_capacity)
     split = plan.split
