@@ -1,14 +1,22 @@
-"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel, appended."""
+"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel, appended.
+
+Threads read and pack ahead; one writes, in file order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from tyllm.compiler.tensor_parallel import IN, OUT, Cut
 from tyllm.compiler.weight_reader import ROWS, Codes, WeightReader, to_half
@@ -18,6 +26,8 @@ from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]
 Rows = Codes | npt.NDArray[np.float32]
+Pieces = list[tuple[int, Mapping[str, Array]]]
+"""Some rows of a weight, packed: for each die that holds some, the suffixes of its tensors and their rows."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +62,49 @@ def pack_weights(
     Raises:
         CheckpointError: a weight cannot be stored: NaN, infinite, beyond float16.
     """
+    threads = len(os.sched_getaffinity(0))
+    # Each thread packs rows of its own: torch's own threads would only get in the way.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        results = _ahead(pool, _tasks(weights, reader), 2 * threads)
+        for weight, pieces in groupby(results, key=lambda result: result[0]):
+            _write(weight, (rows for _, rows in pieces), writers)
+            progress(weight.name)
+
+
+def _tasks(weights: Sequence[Stored], reader: WeightReader) -> Iterator[Callable[[], tuple[Stored, Pieces]]]:
+    """Every span of rows of every weight, in file order."""
     for weight in weights:
-        scratch: list[list[Mapping[str, Array]]] = [[] for _ in writers]
-        for start, stop in _chunks(weight, _rows_of(weight, reader)):
-            for die, rows in _cut_rows(weight, reader, start, stop):
-                _append(weight, die, rows, writers[die], scratch[die])
-        for die, writer in enumerate(writers):
-            for part in ("scale", "zero") if scratch[die] else ():
-                writer.append(f"{weight.name}.{part}", np.concatenate([packed[part] for packed in scratch[die]]))
-        progress(weight.name)
+        for start, stop in _chunks(weight, _rows_of(weight)):
+            yield partial(_packed, weight, reader, start, stop)
 
 
-def _rows_of(weight: Stored, reader: WeightReader) -> int:
+def _ahead(
+    pool: ThreadPoolExecutor, tasks: Iterable[Callable[[], tuple[Stored, Pieces]]], most: int
+) -> Iterator[tuple[Stored, Pieces]]:
+    """Results in the order of the tasks, at most so many of them in memory."""
+    waiting: deque[Future[tuple[Stored, Pieces]]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(task))
+        if len(waiting) == most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _write(weight: Stored, chunks: Iterable[Pieces], writers: Sequence[ParamsWriter]) -> None:
+    """Append a weight's first tensor as it comes; the scales and zeros of INT4 wait until all codes are written."""
+    waiting: list[list[Mapping[str, Array]]] = [[] for _ in writers]
+    for pieces in chunks:
+        for die, packed in pieces:
+            first, *later = packed
+            writers[die].append(f"{weight.name}{first}", packed[first])
+            waiting[die].append({suffix: packed[suffix] for suffix in later})
+    for writer, parts in zip(writers, waiting, strict=True):
+        for suffix in parts[0]:
+            writer.append(f"{weight.name}{suffix}", np.concatenate([part[suffix] for part in parts]))
+
+
+def _rows_of(weight: Stored) -> int:
     """Rows of the whole weight."""
     own = weight.formats[0]
     if weight.cut.axis == OUT:
@@ -79,14 +120,12 @@ def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
             yield start, min(start + ROWS, last)
 
 
-def _cut_rows(weight: Stored, reader: WeightReader, start: int, stop: int) -> Iterator[tuple[int, Rows]]:
-    """For each die that holds some of these rows: the rows as INT4 codes or floats, its columns only."""
+def _packed(weight: Stored, reader: WeightReader, start: int, stop: int) -> tuple[Stored, Pieces]:
+    """Read some rows, and pack what each die holds of them."""
     is_int4 = isinstance(weight.formats[0], W4)  # and so on every die
     rows = reader.codes(weight.name, start, stop) if is_int4 else reader.floats(weight.name, start, stop)
-    for die in range(len(weight.formats)):
-        first, last = weight.part(die, start, stop)
-        if first < last:
-            yield die, _columns(weight, die, rows)
+    holders = [die for die in range(len(weight.formats)) if np.subtract(*weight.part(die, start, stop)) < 0]
+    return weight, [(die, _laid_out(weight, die, _columns(weight, die, rows))) for die in holders]
 
 
 def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
@@ -98,15 +137,13 @@ def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
     return rows[:, slice(*weight.columns(die, rows.shape[1]))] if rows.ndim > 1 else rows
 
 
-def _append(weight: Stored, die: int, rows: Rows, writer: ParamsWriter, scratch: list[Mapping[str, Array]]) -> None:
-    """Write rows in the die's format; of INT4 only the codes, their scales and zeros wait in `scratch`."""
+def _laid_out(weight: Stored, die: int, rows: Rows) -> Mapping[str, Array]:
+    """Rows in the die's format: suffix → rows of the stored tensor."""
     own = weight.formats[die]
     if isinstance(rows, Codes):
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
-        writer.append(f"{weight.name}.weight", packed["weight"])
-        scratch.append(packed)
-    elif isinstance(own, W16):
-        writer.append(weight.name, linear_w16a16.pack(to_half(weight.name, rows))["weight"])
-    else:
-        is_half = isinstance(own, Plain) and own.dtype == "float16"
-        writer.append(weight.name, to_half(weight.name, rows) if is_half else rows)
+        return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
+    if isinstance(own, W16):
+        return {"": linear_w16a16.pack(to_half(weight.name, rows))["weight"]}
+    is_half = isinstance(own, Plain) and own.dtype == "float16"
+    return {"": to_half(weight.name, rows) if is_half else rows}
