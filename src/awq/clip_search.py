@@ -1,7 +1,8 @@
 """The clip search: each group of a weight is cut to the range in which its output suffers least from rounding.
 
 AutoAWQ replays some tokens through every range. Here the second moments of the inputs stand for all tokens: with
-d = rounded − original and M = sum over tokens of x·xᵀ within the group, the squared error of the output is dᵀ·M·d. That is cheap enough to try twice as many ranges.
+d = rounded − original and M = sum over tokens of x·xᵀ within the group, the squared error of the output is dᵀ·M·d.
+That is cheap enough to try twice as many ranges.
 """
 
 from __future__ import annotations
