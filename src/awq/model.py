@@ -83,7 +83,7 @@ class AwqModel:
             method: "awq", or "rtn" for rounding to nearest, which needs no calibration.
             quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
             work_dir: another place for the work.
-            max_search_tokens: calibration tokens replayed for every scale; by default 1024 on a CPU, all on a GPU.
+            max_search_tokens: calibration tokens replayed for every scale; by default 512 on a CPU, all on a GPU.
             progress: called with (steps done, steps in all, what is being done); by default a bar on a terminal.
 
         Raises:

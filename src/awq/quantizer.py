@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -100,8 +100,8 @@ class Quantizer:
         kind = (type(layer), *((name, tuple(p.shape)) for name, p in layer.named_parameters()))
         if kind not in self.plans:
             one = arguments.take(slice(0, 1))
-            random = Arguments(torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2)).to(one.hidden),
-                               one.args, one.kwargs)  # fmt: skip
+            noise = torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2))
+            random = replace(one, hidden=noise.to(one.hidden))
             self.plans[kind] = find_plan(layer, lambda: random.call(layer))
             self.skeleton.fill(layer, self.skeleton.prefixes[index])
         return self.plans[kind]

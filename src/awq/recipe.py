@@ -34,7 +34,7 @@ class Recipe:
     samples: torch.Tensor
     duo_scaling: bool = True
     apply_clip: bool = True
-    search_tokens: int = 1024
+    search_tokens: int = 512
     batch: int = 8
 
     @property
@@ -64,7 +64,7 @@ class Budget(NamedTuple):
     batch_tokens: int
 
 
-ON_CPU = Budget(16, 256, 1024, 2048)  # minutes, not hours, for a 1.8B model on two cores
+ON_CPU = Budget(16, 256, 512, 2048)  # minutes, not hours, for a 1.8B model on two cores
 ON_GPU = Budget(128, 512, 128 * 512, 8192)  # as much as AutoAWQ
 
 

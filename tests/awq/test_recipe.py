@@ -46,6 +46,6 @@ def test_search_replays_no_more_tokens_than_asked():
 
 
 def test_budget_takes_the_users_choice():
-    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 256, 1024)
+    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 256, 512)
     assert calibration_budget(torch.device("cpu"), 3, 7, 9)[:3] == (3, 7, 9)
     assert calibration_budget(torch.device("cuda"), None, None, None)[:2] == (128, 512)
