@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tvm import tirx
 
@@ -51,10 +53,19 @@ def build_shared_object(
 
     Raises:
         BuildError: the system linker refused.
+        OSError: the disk is full.
     """
     module = host_module(program, exports)
     library = tirx.build(module, target=kernels.spec.tvm_target())
     code = output.with_suffix(".o")
-    library.write_to_file(str(code))
+    code.write_bytes(_object_file(library))
     link([code, *runtime], output, kernels.spec)
     code.unlink()
+
+
+def _object_file(library: Any) -> bytes:
+    """A built module's object file, by way of memory: on a disk that is full LLVM would end the process."""
+    memory = os.memfd_create("object")
+    with os.fdopen(memory, "rb") as file:
+        library.write_to_file(f"/proc/self/fd/{memory}", "o")
+        return file.read()

@@ -77,6 +77,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
             "rms_norm.default": self._rms_norm,
             "rope.default": self._rope,
             "swiglu.default": self._swiglu,
+            "index.Tensor": self._index,
             "unsqueeze.default": self._reshape_to_value,
             "squeeze.dim": self._reshape_to_value,
             "transpose.int": self._unless_moved(self.convert_map["transpose.int"]),
@@ -165,6 +166,15 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
             return self._reshape_to_value(node)
 
         return converted
+
+    def _index(self, node: torch.fx.Node) -> Any:
+        """Rows by one tensor of indices: negative ones count from the end, and none reads outside, as TVM's might."""
+        x, indices = node.args
+        given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
+        if len(given) != 1:
+            return self._index_tensor(node)
+        ((axis, index),) = given
+        return self.block_builder.emit(relax.op.take(self.env[x], self.env[index], axis, "wrap"))
 
     # Operators of ours
 

@@ -87,6 +87,12 @@ def test_a_change_of_shape_is_a_reshape():
     assert set(found) <= {"relax.reshape", "relax.add"}
 
 
+def test_rows_are_taken_within_bounds():
+    graph = graph_of(Calculation(lambda x, row: (x[:, row],)), x=torch.zeros(1, 4, 8), row=torch.zeros(1).long())
+    (taken,) = [b.value for block in imported(graph)["main"].body.blocks for b in block.bindings if "take" in str(b)]
+    assert taken.attrs.mode == "wrap" and taken.attrs.axis == 1
+
+
 def test_attention_appends_to_the_caches_of_its_layer():
     def attend(q, k, v):
         return (torch.ops.tytvm.attention(q, k, v, 7, 0.5, 0, 0.0),)
