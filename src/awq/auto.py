@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, SettingError
@@ -14,7 +14,7 @@ from awq.source import local_folder
 class AutoAWQForCausalLM:
     """Opens models: `from_pretrained` to quantise one, `from_quantized` to try a quantised one."""
 
-    def __init__(self) -> NoReturn:
+    def __init__(self) -> None:
         raise SettingError("AutoAWQForCausalLM is not made directly; use from_pretrained or from_quantized.")
 
     @staticmethod

@@ -136,12 +136,18 @@ def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> An
             model = AutoModelForCausalLM.from_config(
                 config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
             )
-    except (ValueError, KeyError, TypeError) as error:
-        reason = str(error).split("\n")[0].rstrip(".")
+    except Exception as error:  # a config can make transformers fail in any way
         raise UnsupportedError(
-            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model ({reason})."
+            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model "
+            f"({_reason(error)}); correct config.json or give another model."
         ) from error
     return model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error, with the line that it announces."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
 
 
 def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:

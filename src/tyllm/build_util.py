@@ -52,11 +52,9 @@ def build_and_compile_llm(
     from tyllm.compiler.settings import Settings
 
     model = Path(model_path)
-    output = (
-        Path(artifacts_path) if artifacts_path else model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
-    )
+    beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
     settings = Settings(
-        model, output, max_kv_cache_size, tuple(seq_len_list), dev_count, embedding_as_input, activations, quantize, group_size, target,
-        trust_remote_code, overwrite,
+        model, Path(artifacts_path or beside), max_kv_cache_size, tuple(seq_len_list), dev_count, embedding_as_input,
+        activations, quantize, group_size, target, trust_remote_code, overwrite,
     )  # fmt: skip
     return compile_checkpoint(settings, progress)

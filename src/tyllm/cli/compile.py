@@ -32,7 +32,7 @@ def whole_numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of whole numbers such as 1,8") from None
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers such as 1,8.") from None
 
 
 def compile_(

@@ -32,7 +32,7 @@ def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quanti
         if name := _undivided(quantisation, linears):
             raise SettingError(
                 f"The group size {settings.group_size} does not divide the {linears[name]} inputs of {name}; "
-                "use one that does."
+                f"{_cure(linears)}."
             )
         return quantisation
     if settings.quantize:
@@ -75,6 +75,12 @@ def _refuse_unknown(config: dict[str, Any]) -> None:
             f"The checkpoint is quantised as {method} {version} with {bits} bits; "
             "only awq gemm with 4 bits can be compiled: quantise the float checkpoint with `tyllm quantize`."
         )
+
+
+def _cure(linears: dict[str, int]) -> str:
+    """What to do where a group size does not divide."""
+    good = [str(size) for size in (128, 64, 32) if not any(inputs % size for inputs in linears.values())]
+    return f"use {' or '.join(good)}" if good else "compile the model without --quantize"
 
 
 def _undivided(quantisation: Quantisation, linears: dict[str, int]) -> str | None:

@@ -45,7 +45,7 @@ def check(settings: Settings) -> None:
     """
     _whole_number("max_kv_cache_size", settings.max_kv_cache_size)
     _check_seq_lens(settings.seq_lens, settings.max_kv_cache_size)
-    _one_of("dev_count", settings.dies, DIES)
+    _one_of("dev_count (--dies)", settings.dies, DIES)
     _one_of("activations", settings.activations, ACTIVATIONS)
     _one_of("quantize", settings.quantize, QUANTISERS)
     if settings.quantize and (settings.group_size % 32 or not 32 <= settings.group_size <= 1024):
@@ -59,16 +59,16 @@ def _whole_number(name: str, value: Any) -> None:
 
 def _check_seq_lens(seq_lens: Sequence[Any], max_kv_cache_size: int) -> None:
     if not seq_lens:
-        raise SettingError("seq_len_list is empty; give the sequence lengths to compile, such as 1 and 8.")
+        raise SettingError("seq_len_list (--seq-lens) is empty; give the sequence lengths to compile, such as 1 and 8.")
     for length in seq_lens:
-        _whole_number("A sequence length of seq_len_list", length)
+        _whole_number("A length of seq_len_list (--seq-lens)", length)
         if length > max_kv_cache_size:
             raise SettingError(
-                f"seq_len_list has {length}, which is larger than the cache of {max_kv_cache_size} tokens; "
-                "give a shorter one or raise max_kv_cache_size."
+                f"seq_len_list (--seq-lens) has {length}, which is larger than the cache of {max_kv_cache_size} "
+                "tokens; give a shorter one or raise max_kv_cache_size."
             )
     if len(set(seq_lens)) < len(seq_lens):
-        raise SettingError(f"seq_len_list {list(seq_lens)} names a length twice; give each once.")
+        raise SettingError(f"seq_len_list (--seq-lens) {list(seq_lens)} names a length twice; give each once.")
 
 
 def _one_of(name: str, value: Any, known: Sequence[Any]) -> None:

@@ -118,6 +118,4 @@ def check_range(name: str, values: npt.NDArray[np.float32]) -> None:
     """Raise `CheckpointError` at what is beyond float16."""
     largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
     if largest > float(np.finfo(np.float16).max):
-        raise CheckpointError(
-            f"{name} holds {largest:g}, beyond float16's 65504; such a model cannot be stored in float16."
-        )
+        raise CheckpointError(f"{name} holds {largest:g}, beyond float16's 65504; use a checkpoint meant for float16.")

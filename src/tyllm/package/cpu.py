@@ -44,5 +44,5 @@ def check_cpu(folder: Path, target: Target) -> None:
     if missing:
         raise PackageError(
             f"{folder} was compiled for a CPU with {', '.join(missing)}, which this one lacks; compile the model "
-            'on this machine or with the target "plain".'
+            "on this machine, or for a plainer one (--target)."
         )
