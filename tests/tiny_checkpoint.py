@@ -47,8 +47,8 @@ def shard(folder):
 
 def edit_json(path, **changes):
     """Change fields of a JSON file; a value of None removes the field."""
-    values = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({name: value for name, value in values.items() if value is not None}))
+    kept = {name: value for name, value in json.loads(path.read_text()).items() if name not in changes}
+    path.write_text(json.dumps(kept | {name: value for name, value in changes.items() if value is not None}))
 
 
 def edit_tensor(folder, name, change):

@@ -25,7 +25,7 @@ def planned(*calls, constants=()):
 
 def planned_calls(calls, constants=()):
     names = dict.fromkeys(name for each in calls for name in each.arguments)
-    buffers = {name: SPEC for name in [*names, "io:position"]}
+    buffers = dict.fromkeys([*names, "io:position"], SPEC)
     weights = lay_out({name.removeprefix("params:"): SPEC for name in names if name.startswith("params:")})
     kv = lay_out({name.removeprefix("kv:"): SPEC for name in names if name.startswith("kv:")})
     return plan(CallList(calls, {}, buffers), weights, kv, {name: np.zeros(16, np.float32) for name in constants})
