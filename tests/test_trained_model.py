@@ -1,4 +1,4 @@
-"""The small trained model through the whole path: AWQ, one to four dies, perplexity; and its twin that is hard to quantise."""
+"""The small trained model through the whole path, and its twin that is hard to quantise."""
 
 import math
 
