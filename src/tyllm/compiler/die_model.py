@@ -83,16 +83,16 @@ def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die
         split: the cut of each.
         die: which die.
     """
-    made: dict[tuple[int, str], torch.nn.Parameter] = {}
+    made: dict[str, torch.nn.Parameter] = {}
     tied = _tied(model)
     for name, shape in shapes.items():
         module = model.get_submodule(name.rpartition(".")[0])
-        key = (0, tied.get(name, name))
-        if key not in made:
-            made[key] = torch.nn.Parameter(
+        first = tied[name]
+        if first not in made:
+            made[first] = torch.nn.Parameter(
                 torch.empty(local_shape(shape, split.of(name), die), device="meta"), requires_grad=False
             )
-        setattr(module, name.rpartition(".")[2], made[key])
+        setattr(module, name.rpartition(".")[2], made[first])
 
 
 def _tied(model: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every architecture, small and random: quantised, compiled for 1 to 4 dies, and compared with Hugging Face's own model."""
+"""Every architecture, small and random: quantised, compiled for 1 to 4 dies, compared with Hugging Face's own model."""
 
 import numpy as np
 import pytest
@@ -77,8 +77,8 @@ def compare(package, model, vocabulary, least):
         return session.generate(tokens, max_new_tokens=8, eos_token_ids=()).token_ids
 
 
-# The text is compared with float activations: with int8 ones a last bit that differs between two orders of summation makes an
-# activation round the other way now and then, and on random weights, whose best tokens lie close, that shows in the text.
+# The text is compared with float activations: with int8 ones a last bit that differs between two orders of summation
+# makes an activation round the other way now and then, and on random weights, whose best tokens lie close, it shows.
 @pytest.mark.parametrize("name", NAMED)
 def test_dies_agree_with_each_other_and_with_hugging_face(checkpoints, name):
     folder, model, vocabulary = checkpoints(name)
@@ -107,7 +107,7 @@ def test_plain_checkpoints_of_every_float_type(tmp_path, dtype):
 
 
 def test_rounding_on_the_fly_is_rounding_before(checkpoints):
-    folder, model, vocabulary = checkpoints("Qwen1.5-1.8B")
+    folder, _, _ = checkpoints("Qwen1.5-1.8B")
     settings = {"max_kv_cache_size": 96, "seq_len_list": [1, 16], "quantize": "rtn"}
     package = build_and_compile_llm(folder / "float", folder / "rounded", dev_count=2, **settings)
     tokens = list(range(40))
