@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from models.measure import HELD_OUT, tokens_of
 from models.plant_outliers import plant
 from tests.awq.tiny_models import FAMILIES, kl, token_lists
 
@@ -41,6 +42,20 @@ def test_planted_outliers_ruin_rounding_and_not_awq(checkpoint, tmp_path, family
     rtn = kl(reference, quantized(tmp_path / "planted", tmp_path / "rtn", "rtn"), ids)
     awq = kl(reference, quantized(tmp_path / "planted", tmp_path / "awq"), ids)
     assert awq < rtn / 2, (awq, rtn)
+
+
+def test_on_the_trained_twin_awq_loses_a_tenth_of_what_rounding_loses(trained, tmp_path):
+    plant(trained, tmp_path / "planted")
+    tokenizer = AutoTokenizer.from_pretrained(trained)
+    reference, ids = load_dequantized(trained), tokens_of(tokenizer, HELD_OUT)[:4096].view(16, 256).tolist()
+    config = CONFIG | {"q_group_size": 128}
+    distance = {}
+    for method in ("rtn", "awq"):
+        model = AutoAWQForCausalLM.from_pretrained(tmp_path / "planted")
+        model.quantize(tokenizer, config, method=method)
+        model.save_quantized(tmp_path / method)
+        distance[method] = kl(reference, load_dequantized(tmp_path / method), ids)
+    assert distance["awq"] <= distance["rtn"] / 10, distance
 
 
 def test_from_pretrained_reads_no_weight(checkpoint, tmp_path):
