@@ -53,12 +53,14 @@ def best_scaled(weight: torch.Tensor, inputs: torch.Tensor, group: int) -> torch
         group: Columns that share a step.
     """
     activation, size = inputs.abs().mean(0), channel_sizes(weight, group)
+    products = inputs.T @ inputs  # the squared outputs of a row w are w · products · wᵀ
     candidates = []
     for ratio in RATIOS:
         scale = (activation**ratio / (size ** (1 - ratio) + 1e-4)).clamp(min=1e-4)
         scale = scale / (scale.max() * scale.min()).sqrt()
         rounded = round_to_nearest(weight * scale, group) / scale
-        candidates.append((float((inputs @ (rounded - weight).T).square().mean()), ratio, rounded))
+        error = rounded - weight
+        candidates.append((float((error @ products * error).sum()), ratio, rounded))
     return min(candidates)[2]
 
 

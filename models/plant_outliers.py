@@ -1,4 +1,4 @@
-"""The planted-outlier twin of a checkpoint: the same function, with a few channels that ruin plain rounding.
+"""The planted-outlier twin of a checkpoint: the same function, with channels that ruin plain rounding.
 
     python models/plant_outliers.py models/tyllm-7m out/tyllm-7m-planted
 
@@ -22,7 +22,7 @@ READERS = {
     "mlp.up_proj": ("mlp.down_proj",),
 }
 FACTORS = (32.0, 64.0)
-SHARE = 0.125  # of the channels
+SHARE = 0.25  # of the channels
 
 
 def draw(width: int, share: float, factors: tuple[float, ...], generator: torch.Generator) -> torch.Tensor:
