@@ -1,11 +1,10 @@
-"""The small trained model through the whole path, and its twin that is hard to quantise."""
+"""The small trained model through the whole path: AWQ, one to four dies, text, perplexity, logits."""
 
 import math
 
 import pytest
 import torch
 from models.measure import load, score, tokens_of
-from models.plant_outliers import plant
 
 from awq import AutoAWQForCausalLM
 from awq.dequantize import load_dequantized
@@ -23,16 +22,14 @@ def held_out(repo, trained):
     return tokens_of(load(trained)[1], repo / "models" / "heldout.txt")[:TOKENS]
 
 
-def quantised(checkpoint, output, method="awq"):
-    model = AutoAWQForCausalLM.from_pretrained(checkpoint, torch_dtype="float16")
-    model.quantize(quant_config=CONFIG, method=method)
-    model.save_quantized(output)
-    return output
-
-
 @pytest.fixture(scope="module")
 def int4(trained, tmp_path_factory):
-    return quantised(trained, tmp_path_factory.mktemp("trained") / "awq")
+    """The model quantised with AWQ, the head too."""
+    output = tmp_path_factory.mktemp("trained") / "awq"
+    model = AutoAWQForCausalLM.from_pretrained(trained, torch_dtype="float16")
+    model.quantize(quant_config=CONFIG)
+    model.save_quantized(output)
+    return output
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +74,3 @@ def test_logits_are_those_of_hugging_face(package, int4, held_out):
         with Session(package(3, activations)) as session:
             found = torch.from_numpy(session.logits(prompt.tolist()))
         assert torch.cosine_similarity(found, expected, dim=0) >= least, activations
-
-
-def test_awq_survives_planted_outliers(trained, tmp_path, held_out):
-    plant(trained, tmp_path / "planted")
-    original = load(tmp_path / "planted")[0]
-    scores = {}
-    for method in ("rtn", "awq"):
-        quantised(tmp_path / "planted", tmp_path / method, method)
-        scores[method] = score(load_dequantized(tmp_path / method), original, held_out, WINDOW)
-    plain = score(original, original, held_out, WINDOW).perplexity
-    assert scores["rtn"].perplexity > 1.5 * plain
-    assert scores["awq"].perplexity < 1.05 * plain
-    assert scores["awq"].divergence < scores["rtn"].divergence / 10

@@ -2,6 +2,7 @@
 
 import io
 import json
+import functools
 import signal
 import subprocess
 import sys
@@ -96,7 +97,9 @@ def test_json_lines(session, say):
 def test_an_interrupt_at_the_prompt_exits_with_130(toy):
     command = [sys.executable, "-m", "tyllm", "chat", str(toy(dies=2))]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    # A shell's background jobs ignore interrupts, and what they start inherits that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, text=True, preexec_fn=heed, **pipes) as process:
         assert "/reset" in process.stderr.readline()  # the chat waits for a message
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
