@@ -1,8 +1,8 @@
 """`tyllm chat`: commands, history, an answer cut short, and a turn that cannot be answered."""
 
+import functools
 import io
 import json
-import functools
 import signal
 import subprocess
 import sys
