@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := torch==2.13.0
+# Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help quickstart test lint bench
 .DEFAULT_GOAL := help
