@@ -7,6 +7,7 @@ import torch
 from models.measure import HELD_OUT, tokens_of
 from models.plant_outliers import plant
 from tests.awq.tiny_models import FAMILIES, kl, token_lists
+from transformers import AutoTokenizer
 
 from awq import AutoAWQForCausalLM
 from awq.dequantize import load_dequantized
