@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from awq.memory import release
 from awq.observation import InputStatistics
 from awq.packed_weight import named, pack_weight
 from awq.recipe import Recipe
@@ -45,6 +46,7 @@ class HeadTask:
         """All rows, times `scale`, some at a time."""
         for start in range(0, self.shape[0], ROWS):
             yield self.rows(slice(start, start + ROWS)) * scale
+            release()
 
     def nearest(self) -> dict[str, Array]:
         """The packed head without any search."""

@@ -12,6 +12,7 @@ from awq.errors import UnsupportedError
 from awq.half import as_float16
 from awq.head import HeadTask
 from awq.layer import LayerTask
+from awq.memory import release
 from awq.observation import Arguments, forward
 from awq.progress import Progress
 from awq.recipe import Recipe
@@ -92,6 +93,7 @@ class Quantizer:
         task = self._task(index)
         output, statistics = task.calibrate(self._plan(index, arguments), arguments)
         self.work.write(self.layer_part(index), task.packed(statistics))
+        release()
         return output
 
     def _plan(self, index: int, arguments: Arguments) -> LayerPlan:
@@ -114,6 +116,7 @@ class Quantizer:
                 self.skeleton.fill(layer, self.skeleton.prefixes[index])
                 self.work.write(self.layer_part(index), self._task(index).packed())
                 self.skeleton.empty(layer)
+                release()
 
     def _rest(self, last: LastHidden | None) -> dict[str, Array | Blocks]:
         """What is outside the layers: the head as the recipe wants it, everything else float16."""
