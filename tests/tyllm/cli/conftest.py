@@ -33,6 +33,16 @@ class Outcome:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def plain_output(monkeypatch) -> None:
+    """The same text whatever terminal, width or CI service the tests run in."""
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TERMINAL_WIDTH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("typer.rich_utils.FORCE_TERMINAL", None, raising=False)
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", None, raising=False)
+
+
 @pytest.fixture
 def tyllm(capsys) -> Callable[..., Outcome]:
     def call(*arguments: object) -> Outcome:
