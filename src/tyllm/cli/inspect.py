@@ -56,8 +56,12 @@ def _dtypes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{dtype} {size(count)}" for dtype, count in sizes.items()) or "none"
 
 
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
+
+
 def _dies(report: Mapping[str, Any]) -> Table:
-    table = Table("die", "vocabulary", "parameters by dtype", "KV cache", title="Dies", box=SIMPLE)
+    table = _table("Dies", "die", "vocabulary", "parameters by dtype", "KV cache")
     for die in report["dies"]:
         rows = "–".join(map(str, die["vocabulary"]))
         table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), size(die["kv_bytes"]))
@@ -66,7 +70,7 @@ def _dies(report: Mapping[str, Any]) -> Table:
 
 def _programs(report: Mapping[str, Any]) -> Table:
     titles = ("die", "tokens", "code", "constants", "arena", "io", "steps", "barriers", "reads")
-    table = Table(*titles, title="Programs by tokens a step; reads: bytes of one pass", box=SIMPLE)
+    table = _table("Programs by tokens a step; reads: bytes of one pass", *titles)
     for die in report["dies"]:
         for seq_len, program in die["programs"].items():
             table.add_row(
@@ -86,7 +90,7 @@ def _programs(report: Mapping[str, Any]) -> Table:
 def _kernels(report: Mapping[str, Any]) -> Table:
     """Steps by kind of kernel, of die 0; the dies differ in shapes, not in steps."""
     programs = {seq_len: _kinds(program["kernels"]) for seq_len, program in report["dies"][0]["programs"].items()}
-    table = Table("kernel", *(f"{seq_len} tokens" for seq_len in programs), title="Steps of die 0", box=SIMPLE)
+    table = _table("Steps of die 0", "kernel", *(f"{seq_len} tokens" for seq_len in programs))
     for kind in dict.fromkeys(kind for kinds in programs.values() for kind in kinds):
         table.add_row(kind, *(str(kinds[kind]) for kinds in programs.values()))
     return table
