@@ -57,7 +57,7 @@ def _dtypes(sizes: Mapping[str, int]) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    return Table(*columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
+    return Table(*columns, title=title, title_justify="left", box=SIMPLE, padding=0, pad_edge=False)
 
 
 def _dies(report: Mapping[str, Any]) -> Table:
