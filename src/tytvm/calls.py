@@ -67,17 +67,16 @@ class _Straightener:
     def run(self) -> CallList:
         main = self.module["main"]
         for variable in main.params:
-            self._declare(variable, variable.name, variable.ty)
+            self._declare(variable.name, variable.ty)
+            self.names[variable] = variable.name
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
         self._name_output(str(self._name(main.body.body)))
         return self.list
 
-    def _declare(self, variable: Any, name: str, ty: Any) -> str:
+    def _declare(self, name: str, ty: Any) -> None:
         self.list.buffers[name] = TensorSpec(tuple(int(n) for n in ty.shape), str(ty.dtype.dtype))
-        self.names[variable] = name
-        return name
 
     def _bind(self, variable: Any, value: Any) -> None:
         if isinstance(value, relax.Var | relax.DataflowVar):
@@ -99,7 +98,7 @@ class _Straightener:
         types = list(value.ty_args[0].fields) if isinstance(value.ty_args[0], relax.TupleType) else [value.ty_args[0]]
         outputs = [f"{variable.name}#{len(self.list.buffers)}.{index}" for index in range(len(types))]
         for name, ty in zip(outputs, types, strict=True):
-            self._declare(None, name, ty)
+            self._declare(name, ty)
         self.names[variable] = outputs if len(outputs) > 1 else outputs[0]
         self._call(value.args[0].name_hint, [*inputs, *outputs], range(len(inputs), len(inputs) + len(outputs)))
 
@@ -121,7 +120,9 @@ class _Straightener:
             self.list.kernels[kernel] = function
             self.list.calls.append(Call(kernel, tuple(arguments), tuple(writes)))
             return
-        staged = self.staged.setdefault(kernel, cut(function)) if kernel not in self.staged else self.staged[kernel]
+        if kernel not in self.staged:
+            self.staged[kernel] = cut(function)
+        staged = self.staged[kernel]
         prefix = f"{kernel}#{len(self.list.buffers)}"
         self.list.buffers |= {f"{prefix}.{name}": TensorSpec(*spec) for name, spec in staged.temporaries.items()}
         for number, stage in enumerate(staged.stages):
