@@ -41,8 +41,17 @@ def compile_c(sources: Sequence[Path], flags: Sequence[str], folder: Path, spec:
     """
     objects = [folder / f"{source.stem}.o" for source in sources]
     for source, target in zip(sources, objects, strict=True):
-        _run([*c_compiler(spec), *flags, "-c", str(source), "-o", str(target)])
+        _run([*c_compiler(spec), *instruction_flags(spec), *flags, "-c", str(source), "-o", str(target)])
     return objects
+
+
+def instruction_flags(spec: InstructionSet) -> tuple[str, ...]:
+    """What lets C use the target's instructions, and tells it of them by macros; x86 only, others need none yet."""
+    if spec.machine != "x86_64":
+        return ()
+    is_zig = "ziglang" in c_compiler(spec)  # spells the CPUs in its own way
+    cpu = spec.cpu.replace("-", "_") if is_zig else spec.cpu
+    return (f"-march={cpu}", *(f"-m{feature[1:]}" for feature in spec.features if feature.startswith("+")))
 
 
 def link(objects: Sequence[Path], output: Path, spec: InstructionSet) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tytvm import link as linking
 from tytvm.errors import BuildError
-from tytvm.link import c_compiler, compile_c, link
+from tytvm.link import c_compiler, compile_c, instruction_flags, link
 from tytvm.target import resolve
 
 NATIVE = resolve("native")
@@ -73,3 +73,19 @@ def test_zig_compiles_for_other_machines(monkeypatch):
     other = resolve("riscv64" if NATIVE.machine != "riscv64" else "aarch64")
     assert c_compiler(other)[1:] == ("-m", "ziglang", "cc", "-target", other.triple)
     c_compiler.cache_clear()
+
+
+def test_the_target_reaches_the_c_code(compiled, tmp_path):
+    macros = {"x86-64-avx512-vnni": "__AVX512VNNI__", "x86-64-v3": "__AVX2__", "x86-64": "__x86_64__"}
+    macro = next((macros[name] for name in macros if NATIVE.name.startswith(name)), "__linux__")
+    link(compiled(f"#ifdef {macro}\nint answer(void) {{ return 42; }}\n#endif"), tmp_path / "out.so", NATIVE)
+    assert ctypes.CDLL(str(tmp_path / "out.so")).answer() == 42
+
+
+def test_features_are_spelled_as_the_compiler_wants_them(monkeypatch):
+    vnni = resolve("x86-64-avx512-vnni")
+    monkeypatch.setattr(linking, "c_compiler", lambda spec: ("/usr/bin/cc",))
+    assert instruction_flags(vnni) == ("-march=x86-64-v4", "-mavx512vnni")
+    monkeypatch.setattr(linking, "c_compiler", lambda spec: ("python", "-m", "ziglang", "cc"))
+    assert instruction_flags(vnni) == ("-march=x86_64_v4", "-mavx512vnni")
+    assert instruction_flags(resolve("riscv64")) == ()

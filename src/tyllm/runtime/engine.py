@@ -54,7 +54,7 @@ class Engine:
         error = ctypes.create_string_buffer(ERROR_BYTES)
         self._session = self._library.tyllm_create(ctypes.byref(config), error, ERROR_BYTES)
         if not self._session:
-            raise TyllmError(f"The system refuses {error.value.decode()}; ask for fewer threads or slots.")
+            raise TyllmError(f"The system refuses {error.value.decode()}.")
         self._close = weakref.finalize(self, self._library.tyllm_destroy, self._session)
         self._io = {seq_len: [self._io_views(seq_len, die) for die in range(len(dies))] for seq_len in self.seq_lens}
         self._tell_first_tokens()

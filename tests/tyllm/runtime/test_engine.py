@@ -153,5 +153,5 @@ def test_more_memory_than_the_system_gives(toy):
     package = open_package(toy(dies=1))
     (die,) = package.buffers.dies
     greedy = replace(package, buffers=replace(package.buffers, dies=(replace(die, kv_bytes=1 << 60),)))
-    with pytest.raises(TyllmError, match=r"refuses memory for 1 dies and 1 slots: .*; ask for fewer threads or slots"):
+    with pytest.raises(TyllmError, match=r"refuses memory for 1 dies and 1 slots \(.*\); ask for fewer slots"):
         Engine(greedy, workers=1, slots=1)

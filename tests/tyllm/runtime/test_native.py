@@ -1,5 +1,6 @@
 """The C library under stress: right sums, no deadlock when a worker fails, no data race."""
 
+import platform
 import re
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 from fake_package import HERE, build
 
 from tyllm.package import RUNTIME_ABI
+from tyllm.package.cpu import cpu_flags
 from tyllm.runtime.native import FOLDER, headers, sources
 
 STRESS = HERE / "runtime" / "stress.c"
@@ -46,6 +48,21 @@ def test_sums_are_right_and_failures_do_not_block(stress, dies, workers, spin_ns
 @pytest.mark.parametrize("spin_ns", [0, 20_000])
 def test_no_data_race(stress_under_thread_sanitizer, spin_ns):
     run(stress_under_thread_sanitizer, 2, 2, 60, spin_ns)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AMX is x86's")
+def test_amx_is_asked_for_and_a_refusal_said(tmp_path):
+    program = build(HERE / "runtime" / "amx.c", tmp_path / "amx", ("-mamx-tile",))
+    if "amx_tile" in cpu_flags():
+        assert subprocess.run([program], check=False).returncode == 0
+    refused = subprocess.run([program, "SMALL"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert re.match(r"the AMX tile registers .* \(.+\); compile the model for a plainer target", refused.stdout)
+
+
+def test_without_amx_nothing_is_asked_for(tmp_path):
+    program = build(HERE / "runtime" / "amx.c", tmp_path / "amx", ())
+    assert subprocess.run([program, "SMALL"], check=False).returncode == 0
 
 
 def test_the_abi_is_the_one_that_python_speaks():

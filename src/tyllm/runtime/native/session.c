@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "amx.h"
+
 uint32_t tyllm_abi(void) { return TYLLM_RUNTIME_ABI; }
 
 /* Zeroed pages that cost memory only once they are touched. */
@@ -92,11 +94,18 @@ tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t er
              config->abi, config->dies, config->workers, config->programs, config->slots);
     return NULL;
   }
+  if (amx_request()) {
+    snprintf(error, error_bytes, "the AMX tile registers that this program uses (%s); compile the model for a plainer "
+             "target", strerror(errno));
+    return NULL;
+  }
   struct tyllm_session *s = zeroed(sizeof *s);
   if (s && fill_session(s, config)) {
-    snprintf(error, error_bytes, "memory for %u dies and %u slots: %s", config->dies, config->slots, strerror(errno));
+    snprintf(error, error_bytes, "memory for %u dies and %u slots (%s); ask for fewer slots", config->dies, config->slots,
+             strerror(errno));
   } else if (s && (errno = workers_start(s))) {
-    snprintf(error, error_bytes, "thread %u of %u: %s", s->started + 1, s->dies * s->workers - 1, strerror(errno));
+    snprintf(error, error_bytes, "thread %u of %u (%s); ask for fewer threads", s->started + 1,
+             s->dies * s->workers - 1, strerror(errno));
   } else if (s) {
     return s;
   }
