@@ -9,8 +9,8 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from tytvm.collectives import ALL_REDUCE
 from tytvm.errors import UnsupportedError
-from tytvm.importer import ALL_REDUCE
 from tytvm.stages import Staged, cut
 from tytvm.weights import TensorSpec
 

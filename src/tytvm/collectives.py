@@ -9,6 +9,9 @@ from torch import fx
 
 from tytvm.capture import Capture
 
+ALL_REDUCE = "tytvm.all_reduce"
+"""Name of the collective in the program, where it stands among the kernels."""
+
 
 def insert_all_reduces(capture: Capture, input_cut: Collection[str], row_cut: Collection[str]) -> int:
     """Put an all_reduce after each linear of a weight in `input_cut` and each embedding of a table in `row_cut`.

@@ -12,8 +12,9 @@ from tvm import tirx
 from tytvm import rewrites
 from tytvm.calls import straighten
 from tytvm.collectives import insert_all_reduces
+from tytvm.graph import Graph
 from tytvm.host import host_module
-from tytvm.importer import Graph, import_graph
+from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
 from tytvm.layout import Layout
 from tytvm.link import link

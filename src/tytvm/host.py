@@ -8,7 +8,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from tytvm.importer import ALL_REDUCE
+from tytvm.collectives import ALL_REDUCE
 from tytvm.plan import Program, Region, Step
 from tytvm.spmd import lower_blocks, slice_over_workers, take_pointers
 

@@ -11,7 +11,7 @@ from tvm import tirx
 
 from tytvm.arena import plan_arena
 from tytvm.calls import Call, CallList
-from tytvm.importer import ALL_REDUCE
+from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import Layout, bytes_of, lay_out
 from tytvm.weights import TensorSpec
 

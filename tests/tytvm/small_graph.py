@@ -3,7 +3,7 @@
 import torch
 
 from tytvm.capture import capture
-from tytvm.importer import Graph
+from tytvm.graph import Graph
 from tytvm.weights import W16, Plain
 
 

@@ -8,9 +8,9 @@ from tvm import relax
 
 from tytvm import rewrites
 from tytvm.calls import LOGITS, Call, straighten
-from tytvm.collectives import insert_all_reduces
+from tytvm.collectives import ALL_REDUCE, insert_all_reduces
 from tytvm.errors import UnsupportedError
-from tytvm.importer import ALL_REDUCE, import_graph
+from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
 from tytvm.lower import lower
 from tytvm.target import resolve

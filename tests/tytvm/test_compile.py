@@ -9,7 +9,7 @@ from tests.tytvm.program_runner import Runner
 from tests.tytvm.small_graph import Small, graph_of
 
 from tytvm.compile import compile_program
-from tytvm.importer import kv_layout
+from tytvm.graph import kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels import linear_w16a16
 from tytvm.layout import lay_out

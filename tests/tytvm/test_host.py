@@ -2,8 +2,8 @@
 
 from tests.tytvm.test_spmd import count
 
+from tytvm.collectives import ALL_REDUCE
 from tytvm.host import host_module
-from tytvm.importer import ALL_REDUCE
 from tytvm.plan import Program, Region, Step
 
 

@@ -6,7 +6,8 @@ from tests.tytvm.small_graph import Calculation, Small, graph_of, weight_formats
 
 from tytvm import rewrites
 from tytvm.errors import UnsupportedError
-from tytvm.importer import import_graph, kv_layout
+from tytvm.graph import kv_layout
+from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve
 from tytvm.weights import W4, TensorSpec

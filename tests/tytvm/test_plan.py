@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tytvm.calls import Call, CallList
-from tytvm.importer import ALL_REDUCE
+from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import lay_out
 from tytvm.plan import Region, plan
 from tytvm.weights import TensorSpec

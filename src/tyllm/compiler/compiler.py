@@ -25,7 +25,7 @@ from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.layout import EMPTY, code_file, constants_file, params_file
 from tytvm.compile import build_shared_object, compile_program
-from tytvm.importer import Graph, kv_layout
+from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.plan import Program

@@ -16,7 +16,7 @@ from tyllm.compiler.settings import Settings
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target
 from tyllm.package import Program as DieProgram
-from tytvm.importer import ALL_REDUCE
+from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import Layout, bytes_of
 from tytvm.plan import Program, Step
 from tytvm.target import InstructionSet

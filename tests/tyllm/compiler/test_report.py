@@ -10,7 +10,7 @@ from tests.tyllm.compiler.test_settings import GOOD
 from tyllm.compiler.report import EXPORTS, buffer_config, kv_layers, manifest, program_json, write_program
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.package import FileEntry, IoEntry, KvLayer
-from tytvm.importer import ALL_REDUCE
+from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
 from tytvm.layout import lay_out
 from tytvm.plan import Program, Region, Step

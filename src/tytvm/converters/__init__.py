@@ -1,0 +1,23 @@
+"""Converters: one file per operator that has a kernel of ours; each turns a node of the graph into calls of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from tytvm.converters import attention, embedding, linear, rms_norm, rope, swiglu
+from tytvm.converters.all_reduce import convert as all_reduce
+from tytvm.emitter import Emitter
+
+CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
+    "linear.default": linear.convert,
+    "embedding.default": embedding.convert,
+    "attention.default": attention.convert,
+    "all_reduce.default": all_reduce,
+    "rms_norm.default": rms_norm.convert,
+    "rope.default": rope.convert,
+    "swiglu.default": swiglu.convert,
+}
+"""Operator → what converts a node of it: returns the node's value, of the node's shape."""

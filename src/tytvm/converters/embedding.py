@@ -1,0 +1,30 @@
+"""Rows of an embedding table; a die's part of the table begins at the token in `io:first_token`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from tytvm.emitter import Emitter
+from tytvm.errors import UnsupportedError
+from tytvm.weights import TensorSpec
+
+
+def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+    """Torch's own (table, tokens, …) or ours (tokens, first, table) → [..., H].
+
+    Raises:
+        UnsupportedError: the table is computed, not stored.
+    """
+    is_custom = node.target is torch.ops.tytvm.embedding.default
+    tokens, table = (node.args[0], node.args[2]) if is_custom else (node.args[1], node.args[0])
+    if table not in emitter.weight_names:
+        raise UnsupportedError(f"An embedding reads {table}, no weight of the checkpoint; it cannot be compiled.")
+    shape = tuple(node.meta["val"].shape)
+    count = math.prod(shape[:-1])
+    weight = emitter.graph.weights[emitter.weight_names[table]]
+    kernel = emitter.kernels.embedding(count, weight)
+    arguments = [emitter.shaped(emitter.env[tokens], (count,)), emitter.buffers["io:first_token"], emitter.env[table]]
+    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec((count, shape[-1]), "float32")), shape)

@@ -1,0 +1,49 @@
+"""Operators that move no data here become reshapes: no work at run time; those that do keep TVM's converters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from tvm import relax
+
+from tytvm.emitter import Emitter
+
+Converter = Callable[[torch.fx.Node], Any]
+
+
+def converters(emitter: Emitter, theirs: Mapping[str, Converter]) -> dict[str, Converter]:
+    """Ours, by operator, which fall back on TVM's (`theirs`)."""
+    return {
+        "index.Tensor": partial(_index, emitter, theirs["index.Tensor"]),
+        "unsqueeze.default": partial(_reshape, emitter),
+        "squeeze.dim": partial(_reshape, emitter),
+        "transpose.int": partial(_permute, emitter, theirs["transpose.int"]),
+        "permute.default": partial(_permute, emitter, theirs["permute.default"]),
+    }
+
+
+def _reshape(emitter: Emitter, node: torch.fx.Node) -> Any:
+    return emitter.shaped(emitter.env[node.args[0]], tuple(node.meta["val"].shape))
+
+
+def _permute(emitter: Emitter, otherwise: Converter, node: torch.fx.Node) -> Any:
+    """A permutation that moves only axes of length 1 is a reshape: so it is for one token."""
+    before, after = node.args[0].meta["val"].shape, node.meta["val"].shape
+    if [n for n in before if n != 1] != [n for n in after if n != 1] or len(set(before) - {1}) != sum(
+        n != 1 for n in before
+    ):
+        return otherwise(node)
+    return _reshape(emitter, node)
+
+
+def _index(emitter: Emitter, otherwise: Converter, node: torch.fx.Node) -> Any:
+    """Rows by one tensor of indices: negative ones count from the end, and none reads outside, as TVM's might."""
+    x, indices = node.args
+    given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
+    if len(given) != 1:
+        return otherwise(node)
+    ((axis, index),) = given
+    return emitter.emit(relax.op.take(emitter.env[x], emitter.env[index], axis, "wrap"))

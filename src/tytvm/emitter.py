@@ -1,0 +1,85 @@
+"""Emitter: what converters write Relax with: the program's buffers, and calls of kernels on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import tvm
+from tvm import relax
+
+from tytvm.graph import Graph
+from tytvm.kernel_choice import Kernels
+from tytvm.weights import TensorSpec
+
+
+class Emitter:
+    """Emits calls into one Relax function; `env` holds the value of every node so far."""
+
+    def __init__(
+        self, graph: Graph, kernels: Kernels, block_builder: relax.BlockBuilder, env: dict[torch.fx.Node, Any]
+    ) -> None:
+        self.graph, self.kernels = graph, kernels
+        self.block_builder, self.env = block_builder, env
+        self.buffers: dict[str, relax.Var] = {}
+        self.weight_names: dict[torch.fx.Node, str] = {}
+        self.quantised: dict[tuple[Any, int], list[relax.Var]] = {}
+        """Activations (and their group size) that are quantised already → codes, scales, sums."""
+
+    # Buffers
+
+    def place(self, node: torch.fx.Node) -> None:
+        """Give a placeholder its buffers: a weight may be stored as several tensors."""
+        capture = self.graph.capture
+        if node.name in capture.parameters:
+            name = capture.parameters[node.name]
+            self.weight_names[node] = name
+            for suffix, spec in self.graph.weights[name].tensors().items():
+                variable = self.buffer(f"params:{self.graph.stored_names[name]}{suffix}", spec)
+                self.env.setdefault(node, variable)
+        else:
+            place = "constants" if node.name in capture.constants else "io"
+            value = node.meta["val"]
+            dtype = str(value.dtype).removeprefix("torch.")
+            self.env[node] = self.buffer(f"{place}:{node.name}", TensorSpec(tuple(value.shape), dtype))
+
+    def buffer(self, name: str, spec: TensorSpec) -> relax.Var:
+        """The buffer `<place>:<name>`, a parameter of the function."""
+        if name not in self.buffers:
+            self.buffers[name] = relax.Var(name, relax.TensorType(spec.shape, spec.dtype))
+        return self.buffers[name]
+
+    # Calls
+
+    def call(self, function: Any, arguments: list[Any], *outputs: TensorSpec) -> Any:
+        """Call a kernel: arguments, then what it writes; returns a variable, or a list of them."""
+        handle = self._handle(function)
+        types = [relax.TensorType(spec.shape, spec.dtype) for spec in outputs]
+        if len(types) == 1:
+            return self.emit(relax.call_tir(handle, arguments, out_ty=types[0]))
+        result = self.emit(relax.call_tir(handle, arguments, out_ty=types))
+        return [self.emit(relax.TupleGetItem(result, index)) for index in range(len(types))]
+
+    def call_inplace(self, function: Any, arguments: list[Any], index: int) -> Any:
+        """Call a kernel that writes to one of its arguments; returns that argument's new value."""
+        call = relax.op.call_tir_inplace(self._handle(function), arguments, [index], arguments[index].ty)
+        return self.emit(call)
+
+    def _handle(self, function: Any) -> Any:
+        return self.block_builder.add_func(function, function.attrs["tytvm.name"])
+
+    def shaped(self, value: Any, shape: tuple[int, ...]) -> Any:
+        """`value` under another shape of the same size: no work at run time."""
+        if tuple(int(n) for n in value.ty.shape) == shape:
+            return value
+        return self.emit(relax.op.reshape(value, shape))
+
+    def emit(self, expression: Any) -> Any:
+        """Bind an expression to a new variable."""
+        return self.block_builder.emit(expression)
+
+    def origin(self, value: Any) -> Any:
+        """The variable that a chain of reshapes starts from."""
+        bound = self.block_builder.lookup_binding(value)
+        is_reshape = isinstance(bound, relax.Call) and bound.op == tvm.ir.Op.get("relax.reshape")
+        return self.origin(bound.args[0]) if is_reshape else value
