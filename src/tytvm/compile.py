@@ -13,7 +13,7 @@ from tytvm import rewrites
 from tytvm.calls import straighten
 from tytvm.collectives import insert_all_reduces
 from tytvm.graph import Graph
-from tytvm.host import host_module
+from tytvm.host import host_module, kernel_module
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
 from tytvm.layout import Layout
@@ -56,12 +56,14 @@ def build_shared_object(
         BuildError: the system linker refused.
         OSError: the disk is full.
     """
-    module = host_module(program, exports)
-    library = tirx.build(module, target=kernels.spec.tvm_target())
-    code = output.with_suffix(".o")
-    code.write_bytes(_object_file(library))
-    link([code, *runtime], output, kernels.spec)
-    code.unlink()
+    target = kernels.spec.tvm_target()
+    modules = {".kernels.o": kernel_module(program), ".host.o": host_module(program, exports)}
+    objects = [output.with_suffix(suffix) for suffix in modules]
+    for module, code in zip(modules.values(), objects, strict=True):
+        code.write_bytes(_object_file(tirx.build(module, target=target)))
+    link([*objects, *runtime], output, kernels.spec)
+    for code in objects:
+        code.unlink()
 
 
 def _object_file(library: Any) -> bytes:

@@ -16,25 +16,40 @@ PLACES = ("params", "constants", "kv", "arena", "io")
 """The base pointers that a host function takes, in order; then the context, this worker and the number of workers."""
 
 
+KERNEL = "tytvm_kernel_{}"
+"""Symbol of a kernel, by its name in the program."""
+RAW_POINTERS = ("calling_conv", 2)
+"""TVM's convention of a device's kernels: exported as it is, called with the arguments as they are."""
+
+
+def kernel_module(program: Program) -> tvm.IRModule:
+    """The program's kernels, to be built apart from the host functions, where LLVM would inline one in every layer."""
+    kernels = {name: take_pointers(lower_blocks(slice_over_workers(k))) for name, k in program.kernels.items()}
+    return tvm.IRModule(
+        {
+            tvm.ir.GlobalVar(name): kernel.with_attr("global_symbol", KERNEL.format(name)).with_attr(*RAW_POINTERS)
+            for name, kernel in kernels.items()
+        }
+    )
+
+
 def host_module(program: Program, exports: Mapping[str, str]) -> tvm.IRModule:
-    """The module to build: every kernel, private, and the exported host functions.
+    """The exported host functions, which call the kernels by symbol.
 
     Args:
         program: the planned program.
         exports: part ("body", "head") → symbol; it is exported as `__tvm_ffi_<symbol>` under the tvm-ffi C ABI.
     """
-    handles = {name: tvm.ir.GlobalVar(name) for name in program.kernels}
-    functions: dict[Any, tirx.PrimFunc] = {}
-    for name, kernel in program.kernels.items():
-        functions[handles[name]] = take_pointers(lower_blocks(slice_over_workers(kernel)))
-    for part, symbol in exports.items():
-        steps = program.body if part == "body" else program.head
-        function = _host_function(steps, handles).with_attr("global_symbol", symbol)
-        functions[tvm.ir.GlobalVar(symbol)] = function
-    return tvm.IRModule(functions)
+    steps = {"body": program.body, "head": program.head}
+    return tvm.IRModule(
+        {
+            tvm.ir.GlobalVar(symbol): _host_function(steps[part]).with_attr("global_symbol", symbol)
+            for part, symbol in exports.items()
+        }
+    )
 
 
-def _host_function(steps: Sequence[Step], handles: Mapping[str, tvm.ir.GlobalVar]) -> tirx.PrimFunc:
+def _host_function(steps: Sequence[Step]) -> tirx.PrimFunc:
     bases = {place: tirx.Var(place, "handle") for place in PLACES}
     context = tirx.Var("context", "handle")
     worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
@@ -52,7 +67,7 @@ def _host_function(steps: Sequence[Step], handles: Mapping[str, tvm.ir.GlobalVar
             body.append(tirx.call_extern("int32", "tyllm_all_reduce", context, worker, pointer(region), count))
         else:
             arguments = [*map(pointer, step.arguments), worker, workers]
-            body.append(tvm.ir.Call(handles[step.kernel], arguments))
+            body.append(tirx.call_extern("void", KERNEL.format(step.kernel), *arguments))
     statements = [tirx.Evaluate(expression) for expression in body or [0]]
     main = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]
     return tirx.PrimFunc([*bases.values(), context, worker, workers], main)

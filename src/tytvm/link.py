@@ -14,6 +14,9 @@ from pathlib import Path
 from tytvm.errors import BuildError
 from tytvm.target import InstructionSet
 
+LINKER = ("-z,defs", "-Bsymbolic", "--build-id=none")
+"""No undefined symbols; calls inside stay inside, without a detour over a table; the same bytes every time."""
+
 
 @cache
 def c_compiler(spec: InstructionSet) -> tuple[str, ...]:
@@ -60,8 +63,8 @@ def link(objects: Sequence[Path], output: Path, spec: InstructionSet) -> None:
     Raises:
         BuildError: there is no compiler, or it refused.
     """
-    command = [*c_compiler(spec), "-shared", "-pthread", "-Wl,-z,defs", "-Wl,--build-id=none", "-s", "-o", str(output)]
-    _run([*command, *map(str, objects), "-lm"])
+    options = ["-shared", "-pthread", "-s", *(f"-Wl,{option}" for option in LINKER)]
+    _run([*c_compiler(spec), *options, "-o", str(output), *map(str, objects), "-lm"])
 
 
 def _run(command: list[str]) -> None:

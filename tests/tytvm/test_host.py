@@ -3,7 +3,7 @@
 from tests.tytvm.test_spmd import count
 
 from tytvm.collectives import ALL_REDUCE
-from tytvm.host import host_module
+from tytvm.host import KERNEL, host_module, kernel_module
 from tytvm.plan import Program, Region, Step
 
 
@@ -32,9 +32,16 @@ def test_a_barrier_stands_before_its_step():
     region = Region("a", "arena", 0, 52)
     script = text(Step("count", (region,), (0,), False), Step("count", (region,), (0,), True))
     assert script.count("tyllm_barrier") == 1
-    assert script.index("count(") < script.index("tyllm_barrier") < script.rindex("count(")
+    assert script.index("kernel_count") < script.index("tyllm_barrier") < script.rindex("kernel_count")
 
 
 def test_a_collective_counts_floats():
     script = text(Step(ALL_REDUCE, (Region("a", "io", 64, 52),), (0,), False))
     assert "tyllm_all_reduce" in script and "13)" in script
+
+
+def test_kernels_are_built_apart_and_called_by_symbol():
+    symbol = KERNEL.format("count")
+    (kernel,) = kernel_module(program()).functions.values()
+    assert kernel.attrs["global_symbol"] == symbol
+    assert symbol in text(Step("count", (Region("a", "arena", 0, 52),), (0,), False))
