@@ -10,9 +10,12 @@ import numpy as np
 import tvm
 from tvm import tirx
 
+from tyllm.runtime import native
 from tytvm.spmd import lower_blocks, slice_over_workers, take_pointers
 
-_ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}"
+_ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}\n"
+_SCRATCH = native.FOLDER / "scratch.c"
+_PERMIT_TILES = 158, 0x1023, 18  # arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
 
 
 class _Any(ctypes.Structure):
@@ -33,9 +36,9 @@ def aligned(array):
 
 @cache
 def error_sink():
-    """An object file with the one symbol that compiled kernels want from outside."""
+    """An object file with the symbols that compiled kernels want from outside."""
     folder = tempfile.TemporaryDirectory()
-    (Path(folder.name) / "sink.c").write_text(_ERROR_SINK)
+    (Path(folder.name) / "sink.c").write_text(_ERROR_SINK + _SCRATCH.read_text())
     subprocess.run(["gcc", "-c", "-fPIC", "sink.c"], cwd=folder.name, check=True)
     return folder, Path(folder.name) / "sink.o"
 
@@ -51,6 +54,8 @@ class Kernel:
         tirx.build(module, target=spec.tvm_target()).write_to_file(str(folder / "kernel.o"))
         command = ["gcc", "-shared", "-o", "kernel.so", "kernel.o", error_sink()[1], "-lm"]
         subprocess.run(command, cwd=folder, check=True)
+        if spec.has_tiles:
+            assert ctypes.CDLL(None).syscall(*_PERMIT_TILES) == 0
         self.function = ctypes.CDLL(str(folder / "kernel.so"))["__tvm_ffi_kernel"]
 
     def run(self, arrays, worker=0, workers=1):
