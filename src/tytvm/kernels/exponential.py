@@ -1,4 +1,4 @@
-"""exp in float32 without a library call, for scalars and vectors alike, to about one unit in the last place."""
+"""exp and 2^x in float32 without a library call, for scalars and vectors alike, to about one unit in the last place."""
 
 from typing import Any
 
@@ -12,6 +12,28 @@ _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # the high part times a small
 _ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
 # exp(r) = 1 + r + r^2 p(r) for |r| <= ln2 / 2; the minimax polynomial of Cephes' expf (Moshier, 1989).
 _POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+# 2^f for |f| <= 1/2, least largest relative error: 7.5e-8 and, for results that become bfloat16, 7.5e-5.
+_POWERS = (1.3276472e-3, 9.675541e-3, 5.5507131e-2, 2.4022120e-1, 6.9314694e-1, 1.0000001)
+_COARSE_POWERS = (5.5171669e-2, 2.4261113e-1, 6.9326097e-1, 9.9992806e-1)
+_LOWEST_POWER = -125.0  # so that no result is subnormal, which would be slow
+
+
+def exp2(x: Any, lanes: int = 1, coarse: bool = False) -> Any:
+    """2^x for x <= 127; below -125 it is 2^-125. To about 3e-7, or 1e-4 where `coarse`."""
+    coefficients = _COARSE_POWERS if coarse else _POWERS
+
+    def constant(value: float) -> Any:
+        return fill(T.float32(value), lanes)
+
+    x = hold(T.max(x, constant(_LOWEST_POWER)), "float32", lanes)
+    shifted = hold(x + constant(_ROUND), "float32", lanes)
+    f = hold(x - hold(shifted - constant(_ROUND), "float32", lanes), "float32", lanes)
+    p = constant(coefficients[0])
+    for coefficient in coefficients[1:]:
+        p = hold(p * f + constant(coefficient), "float32", lanes)
+    integer = of("int32", lanes)  # the low bits of `shifted` are round(x): moved up, they add to the exponent
+    exponent = T.reinterpret(integer, shifted) << fill(T.int32(23), lanes)
+    return hold(T.reinterpret(of("float32", lanes), T.reinterpret(integer, p) + exponent), "float32", lanes)
 
 
 def exp(x: Any, lanes: int = 1) -> Any:
