@@ -30,26 +30,29 @@ def build(spec: InstructionSet, R: int, K: int, group: int) -> Any:
         for i in T.parallel(R * groups):
             r: T.let = i // groups
             g: T.let = i % groups
-            largest = T.alloc_buffer((lanes,), "float32")
-            sums = T.alloc_buffer((lanes,), "int32")
-            largest[span(0, lanes)] = zeros("float32", lanes)
-            sums[span(0, lanes)] = zeros("int32", lanes)
-            for j in range(group // lanes):
-                v: T.let = x[r, span(g * group + j * lanes, lanes)]
-                magnitude: T.let = T.max(v, zeros("float32", lanes) - v)
-                largest[span(0, lanes)] = T.max(largest[span(0, lanes)], magnitude)
-            peak: T.let = fold(T.max, largest[span(0, lanes)], "float32", lanes)
-            factor: T.let = T.Select(peak > T.float32(_SMALLEST), T.float32(_LARGEST) / peak, T.float32(0))
-            for j in range(group // lanes):
-                at: T.let = span(g * group + j * lanes, lanes)
-                shifted: T.let = hold(x[r, at] * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
-                code: T.let = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
-                sums[span(0, lanes)] = sums[span(0, lanes)] + code
-                q[r, at] = T.cast(code, of("int8", lanes))
-            scale[r, g] = T.Select(peak > T.float32(_SMALLEST), peak / T.float32(_LARGEST), T.float32(0))
-            total[r, g] = fold(add, sums[span(0, lanes)], "int32", lanes)
+            values = T.meta_var([x[r, span(g * group + j * lanes, lanes)] for j in range(group // lanes)])
+            write_group(q, scale, total, r, g, values, lanes)
 
     return quantize_rows
+
+
+def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[Any], lanes: int) -> None:
+    """Writes group `g` of a row: codes, scale and sum of its `values` (float32 vectors of so many lanes)."""
+    group = lanes * len(values)
+    values = [hold(value, "float32", lanes) for value in values]
+    largest = zeros("float32", lanes)
+    for value in values:
+        largest = hold(T.max(largest, T.max(value, zeros("float32", lanes) - value)), "float32", lanes)
+    peak = hold(fold(T.max, largest, "float32", lanes), "float32", 1)
+    factor = hold(T.Select(peak > T.float32(_SMALLEST), T.float32(_LARGEST) / peak, T.float32(0)), "float32", 1)
+    sums = zeros("int32", lanes)
+    for j, value in enumerate(values):
+        shifted = hold(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
+        code = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
+        sums = hold(sums + code, "int32", lanes)
+        T.buffer_store(q, T.cast(code, of("int8", lanes)), [row, span(g * group + j * lanes, lanes)])
+    T.buffer_store(scale, T.Select(peak > T.float32(_SMALLEST), peak / T.float32(_LARGEST), T.float32(0)), [row, g])
+    T.buffer_store(total, fold(add, sums, "int32", lanes), [row, g])
 
 
 def reference(
