@@ -10,7 +10,7 @@ from tvm import tirx
 
 from tytvm.collectives import ALL_REDUCE
 from tytvm.plan import Program, Region, Step
-from tytvm.spmd import lower_blocks, slice_over_workers, take_pointers
+from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
 
 PLACES = ("params", "constants", "kv", "arena", "io")
 """The base pointers that a host function takes, in order; then the context, this worker and the number of workers."""
@@ -24,7 +24,7 @@ RAW_POINTERS = ("calling_conv", 2)
 
 def kernel_module(program: Program) -> tvm.IRModule:
     """The program's kernels, to be built apart from the host functions, where LLVM would inline one in every layer."""
-    kernels = {name: take_pointers(lower_blocks(slice_over_workers(k))) for name, k in program.kernels.items()}
+    kernels = {name: take_pointers(lower_blocks(share_over_workers(k))) for name, k in program.kernels.items()}
     return tvm.IRModule(
         {
             tvm.ir.GlobalVar(name): kernel.with_attr("global_symbol", KERNEL.format(name)).with_attr(*RAW_POINTERS)
@@ -66,7 +66,7 @@ def _host_function(steps: Sequence[Step]) -> tirx.PrimFunc:
             count = tirx.const(region.size // 4, "int64")
             body.append(tirx.call_extern("int32", "tyllm_all_reduce", context, worker, pointer(region), count))
         else:
-            arguments = [*map(pointer, step.arguments), worker, workers]
+            arguments = [*map(pointer, step.arguments), context, worker]
             body.append(tirx.call_extern("void", KERNEL.format(step.kernel), *arguments))
     statements = [tirx.Evaluate(expression) for expression in body or [0]]
     main = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]

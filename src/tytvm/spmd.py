@@ -1,37 +1,73 @@
-"""SPMD: a kernel with one parallel loop becomes a function of raw pointers; each worker runs its slice of that loop."""
+"""SPMD: a kernel with one parallel loop becomes a function of raw pointers; workers take pieces of that loop."""
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 from tvm_ffi import structural_map
 
+PIECE_SECONDS = 2e-6
+"""Work that is worth asking for: a hundred times as long as the asking takes."""
+BYTES_PER_SECOND, OPERATIONS_PER_SECOND = 10e9, 100e9
+"""What a core roughly does: so that a piece is neither a waste to ask for nor long to wait for."""
 
-def slice_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Append `worker` and `workers` (int32); the parallel loop runs over `[n·worker/workers, n·(worker+1)/workers)`.
+
+def share_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
+    """Append `context` and `worker`; the parallel loop runs over the pieces that `tyllm_next` gives the worker.
+
+    The runtime's `int64 tyllm_next(context, worker, iterations, least)` gives first << 32 | stop, at least so many
+    iterations but for the last ones, and a negative number when there are none left.
 
     Raises:
         ValueError: the kernel has not exactly one parallel loop (the compiler's mistake, not a user's).
     """
-    worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
+    context, worker = tirx.Var("context", "handle"), tirx.Var("worker", "int32")
     loops: list[Any] = []
 
-    def slice_of(loop: Any) -> Any:
+    def in_pieces(loop: Any) -> Any:
         if loop.kind != tirx.ForKind.PARALLEL:
             return loop
         loops.append(loop)
-        dtype = str(loop.loop_var.ty.dtype)
-        begin = tirx.floordiv(loop.extent * tirx.Cast(dtype, worker), tirx.Cast(dtype, workers))
-        end = tirx.floordiv(loop.extent * (tirx.Cast(dtype, worker) + 1), tirx.Cast(dtype, workers))
-        return tirx.For(loop.loop_var, begin, end - begin, tirx.ForKind.SERIAL, loop.body)
+        least = least_iterations(int(loop.extent), kernel)
+        return _over_pieces(loop, tirx.call_extern("int64", "tyllm_next", context, worker, loop.extent, least))
 
-    body = structural_map(kernel.body, [(tirx.For, slice_of)])
+    body = structural_map(kernel.body, [(tirx.For, in_pieces)])
     if len(loops) != 1:
         raise ValueError(f"A kernel has exactly one parallel loop; this one has {len(loops)}:\n{kernel.script()}")
-    return tirx.PrimFunc([*kernel.params, worker, workers], body, kernel.ret_type, kernel.attrs)
+    return tirx.PrimFunc([*kernel.params, context, worker], body, kernel.ret_type, kernel.attrs)
+
+
+def _over_pieces(loop: Any, next_piece: Any) -> Any:
+    """Ask for a piece; while there is one: run the loop from its high half to its low half, ask for the next."""
+    piece = tirx.decl_buffer((1,), "int64", "piece")
+    dtype = str(loop.loop_var.ty.dtype)
+    first = tirx.Cast(dtype, tirx.shift_right(piece[0], tirx.const(32, "int64")))
+    stop = tirx.Cast(dtype, tirx.bitwise_and(piece[0], tirx.const(0xFFFFFFFF, "int64")))
+    ask = tirx.BufferStore(piece, next_piece, [0])
+    run = tirx.For(loop.loop_var, first, stop - first, tirx.ForKind.SERIAL, loop.body)
+    return tirx.SeqStmt([tirx.AllocBuffer(piece), ask, tirx.While(piece[0] >= 0, tirx.SeqStmt([run, ask]))])
+
+
+def least_iterations(extent: int, kernel: tirx.PrimFunc) -> int:
+    """Iterations of the kernel's loop that take `PIECE_SECONDS`, at most all, by its cost or else its buffers' size."""
+    attributes = kernel.attrs or {}
+    if "tytvm.cost" in attributes:
+        cost = json.loads(str(attributes["tytvm.cost"]))
+        moved, operations = cost["bytes_read"] + cost["bytes_written"], sum(cost["operations"].values())
+    else:
+        moved, operations = sum(_bytes(p) for p in kernel.params if tirx.is_buffer_var(p)), 0
+    seconds = moved / BYTES_PER_SECOND + operations / OPERATIONS_PER_SECOND
+    return extent if seconds <= PIECE_SECONDS else math.ceil(extent * PIECE_SECONDS / seconds)
+
+
+def _bytes(buffer: Any) -> int:
+    return math.prod(int(n) for n in buffer.ty.shape) * np.dtype(str(buffer.ty.dtype)).itemsize
 
 
 def lower_blocks(kernel: tirx.PrimFunc) -> tirx.PrimFunc:

@@ -30,8 +30,13 @@ static frame unpack(const tyllm_any *a) {
   return f;
 }
 
-static int64_t from(const frame *f, int64_t n) { return n * f->worker / f->workers; }
-static int64_t to(const frame *f, int64_t n) { return n * (f->worker + 1) / f->workers; }
+/* The next piece [*first, *stop) of n iterations; 0 when there is none. */
+static int next(const frame *f, int64_t n, int64_t *first, int64_t *stop) {
+  int64_t piece = tyllm_next(f->context, f->worker, (int32_t)n, 1);
+  *first = piece >> 32, *stop = piece & 0xffffffff;
+  return piece >= 0;
+}
+
 static int64_t io_int(const frame *f, int name) { return *(int64_t *)(f->io + f->setup[name]); }
 
 static int64_t token_at(const frame *f, int64_t s) {
@@ -47,10 +52,11 @@ static int unlucky(const frame *f) {
 
 static void append(const frame *f, int64_t position) {
   const int64_t *positions = (const int64_t *)(f->io + f->setup[IO_POSITIONS]);
-  for (int64_t s = from(f, f->setup[SEQ_LEN]); s < to(f, f->setup[SEQ_LEN]); s++) {
-    f->keys[position + s] = (uint16_t)token_at(f, s);
-    f->values[position + s] = (uint16_t)(positions[s] + 1);
-  }
+  for (int64_t s, stop; next(f, f->setup[SEQ_LEN], &s, &stop);)
+    for (; s < stop; s++) {
+      f->keys[position + s] = (uint16_t)token_at(f, s);
+      f->values[position + s] = (uint16_t)(positions[s] + 1);
+    }
 }
 
 static float partial(const frame *f, int64_t end, int64_t h) {
@@ -68,8 +74,9 @@ TYLLM_EXPORT int __tvm_ffi_llm_body(void *self, const tyllm_any *arguments, int3
   int64_t position = io_int(&f, IO_POSITION), n = f.setup[SEQ_LEN], hidden = f.setup[HIDDEN];
   append(&f, position);
   if (tyllm_barrier(f.context, f.worker)) return -1;
-  for (int64_t s = from(&f, n); s < to(&f, n); s++)
-    for (int64_t h = 0; h < hidden; h++) f.hidden[s * hidden + h] = partial(&f, position + s, h);
+  for (int64_t s, stop; next(&f, n, &s, &stop);)
+    for (; s < stop; s++)
+      for (int64_t h = 0; h < hidden; h++) f.hidden[s * hidden + h] = partial(&f, position + s, h);
   return tyllm_all_reduce(f.context, f.worker, f.hidden, n * hidden);
 }
 
@@ -86,7 +93,7 @@ TYLLM_EXPORT int __tvm_ffi_llm_head(void *self, const tyllm_any *arguments, int3
   float *logits = (float *)(f.io + f.setup[IO_LOGITS]);
   uint64_t mixed = 0;
   for (int64_t h = 0; h < f.setup[HIDDEN]; h++) mixed = mixed * 31 + (uint64_t)hidden[h];
-  for (int64_t r = from(&f, f.setup[ROWS]); r < to(&f, f.setup[ROWS]); r++)
-    logits[r] = score(mixed, io_int(&f, IO_FIRST) + r) + f.bias[r];
+  for (int64_t r, stop; next(&f, f.setup[ROWS], &r, &stop);)
+    for (; r < stop; r++) logits[r] = score(mixed, io_int(&f, IO_FIRST) + r) + f.bias[r];
   return 0;
 }

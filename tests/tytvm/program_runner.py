@@ -15,9 +15,16 @@ RUNTIME = """
 #include <pthread.h>
 #include <stdint.h>
 static pthread_barrier_t meeting;
-static int barriers;
+static int barriers, sharing;
 void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}
-void prepare(int workers) { pthread_barrier_init(&meeting, 0, workers); barriers = 0; }
+void prepare(int workers) { pthread_barrier_init(&meeting, 0, workers); barriers = 0; sharing = workers; }
+/* Each worker's slice as one piece. */
+int64_t tyllm_next(void* context, int32_t worker, int32_t iterations, int32_t least) {
+  static _Thread_local int asked;
+  int64_t first = (int64_t)iterations * worker / sharing, stop = (int64_t)iterations * (worker + 1) / sharing;
+  if (!asked && first < stop) return asked = 1, first << 32 | stop;
+  return asked = 0, -1;
+}
 int counted(void) { return barriers; }
 int32_t tyllm_barrier(void* context, int32_t worker) {
   if (worker == 0) barriers++;

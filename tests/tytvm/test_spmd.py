@@ -1,11 +1,13 @@
 """Workers share a parallel loop: every iteration once, whatever their number."""
 
+import json
+
 import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, aligned
 from tvm.script import tirx as T
 
-from tytvm.spmd import lower_blocks, slice_over_workers
+from tytvm.spmd import least_iterations, lower_blocks, share_over_workers
 from tytvm.target import resolve
 
 SIZE = 13
@@ -51,11 +53,24 @@ def test_every_iteration_once(counter, workers):
 @pytest.mark.parametrize(("kernel", "found"), [(no_parallel_loop, 0), (two_parallel_loops, 2)])
 def test_exactly_one_parallel_loop(kernel, found):
     with pytest.raises(ValueError, match=f"exactly one parallel loop; this one has {found}"):
-        slice_over_workers(kernel)
+        share_over_workers(kernel)
 
 
-def test_two_numbers_are_appended():
-    assert [parameter.name for parameter in slice_over_workers(count).params] == ["counts", "worker", "workers"]
+def test_context_and_worker_are_appended():
+    assert [parameter.name for parameter in share_over_workers(count).params] == ["counts", "context", "worker"]
+
+
+@pytest.mark.parametrize(
+    ("bytes_read", "operations", "least"),
+    [(0, 0, 100), (20_000, 0, 100), (2_000_000, 0, 1), (200_000, 0, 10), (0, 2_000_000, 10), (100_000, 1_000_000, 10)],
+)
+def test_a_piece_is_worth_asking_for(bytes_read, operations, least):
+    cost = {"bytes_read": bytes_read, "bytes_written": 0, "operations": {"int8": operations}}
+    assert least_iterations(100, count.with_attr("tytvm.cost", json.dumps(cost))) == least
+
+
+def test_without_a_cost_the_buffers_tell():
+    assert least_iterations(SIZE, count) == SIZE
 
 
 def test_a_kernel_without_blocks_stays_as_it_is():

@@ -1,12 +1,15 @@
 /* Many short steps on many threads, some of which fail: run under ThreadSanitizer, and with more threads than cores.
  *
- * Usage: stress DIES WORKERS STEPS SPIN_NS [FAIL]. Every step does ROUNDS all_reduces and checks each sum on each worker;
- * with FAIL, every third step fails in a worker that changes from step to step, now before and now after a barrier.
+ * Usage: stress DIES WORKERS STEPS SPIN_NS [FAIL]. Every step does ROUNDS all_reduces of what the workers shared out and
+ * checks each sum; with FAIL, every third step fails in a worker that changes from step to step, now before and now after
+ * a barrier.
  */
+#define _GNU_SOURCE
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tyllm_runtime.h"
 
@@ -21,12 +24,32 @@ static float value(int64_t step, int64_t round, int64_t die, int64_t i) {
   return 1.0f / (float)(1 + step % 7 + 3 * round + 5 * die + i);
 }
 
-static int check(const order *o, int64_t round, const float *data) {
-  for (int64_t i = 0; i < COUNT; i++) {
-    float sum = value(o->step, round, 0, i);
-    for (int64_t die = 1; die < o->dies; die++) sum += value(o->step, round, die, i);
-    if (data[i] != sum) return -1;
+static int64_t next(void *context, int32_t worker, int32_t n, int32_t least, int64_t *stop) {
+  int64_t piece = tyllm_next(context, worker, n, least);
+  *stop = piece & 0xffffffff;
+  return piece < 0 ? -1 : piece >> 32;
+}
+
+static void clear(float *data, void *context, int32_t worker) {
+  for (int64_t i, stop; (i = next(context, worker, COUNT, 8, &stop)) >= 0;)
+    for (; i < stop; i++) data[i] = 0;
+}
+
+/* Fills [start, start + n), each element once; now and then a worker rests, so that others take from it and run ahead. */
+static void fill(const order *o, int64_t round, float *data, int64_t start, int32_t n, void *context, int32_t worker) {
+  for (int64_t i, stop; (i = next(context, worker, n, 1 + (int32_t)(round % 3), &stop)) >= 0;) {
+    if ((o->step + worker + i) % 11 == 0) usleep(20);
+    for (; i < stop; i++) data[start + i] = data[start + i] == 0 ? value(o->step, round, o->die, start + i) : -1;
   }
+}
+
+static int check(const order *o, int64_t round, const float *data, void *context, int32_t worker) {
+  for (int64_t i, stop; (i = next(context, worker, COUNT, 1, &stop)) >= 0;)
+    for (; i < stop; i++) {
+      float sum = value(o->step, round, 0, i);
+      for (int64_t die = 1; die < o->dies; die++) sum += value(o->step, round, die, i);
+      if (data[i] != sum) return -1;
+    }
   return 0;
 }
 
@@ -40,14 +63,16 @@ static int body(void *self, const tyllm_any *a, int32_t count, tyllm_any *result
   float *data = a[3].value.pointer;
   const order *o = a[4].value.pointer;
   void *context = a[5].value.pointer;
-  int32_t worker = (int32_t)a[6].value.integer, workers = (int32_t)a[7].value.integer;
+  int32_t worker = (int32_t)a[6].value.integer;
   for (int64_t round = 0; round < ROUNDS; round++) {
     if (o->fail_round == round && o->fail_die == o->die && o->fail_worker == worker) return raise_error("on purpose");
-    for (int64_t i = COUNT * worker / workers; i < COUNT * (worker + 1) / workers; i++)
-      data[i] = value(o->step, round, o->die, i);
+    clear(data, context, worker);
+    if (tyllm_barrier(context, worker)) return -1;
+    fill(o, round, data, 0, COUNT / 2, context, worker);
+    fill(o, round, data, COUNT / 2, COUNT - COUNT / 2, context, worker);
     if (tyllm_all_reduce(context, worker, data, COUNT)) return -1;
-    if (check(o, round, data)) return raise_error("wrong sum");
-    if (tyllm_barrier(context, worker)) return -1; /* nobody overwrites what another still checks */
+    if (check(o, round, data, context, worker)) return raise_error("wrong sum");
+    if (tyllm_barrier(context, worker)) return -1;
   }
   return 0;
 }

@@ -11,9 +11,18 @@ import tvm
 from tvm import tirx
 
 from tyllm.runtime import native
-from tytvm.spmd import lower_blocks, slice_over_workers, take_pointers
+from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
 
 _ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}\n"
+_SLICES = """
+#include <stdint.h>
+/* The worker's slice [n*w/W, n*(w+1)/W) as one piece, once for each call: context is {W, whether it was asked}. */
+int64_t tyllm_next(int32_t* context, int32_t worker, int32_t iterations, int32_t least) {
+  int64_t first = (int64_t)iterations * worker / context[0], stop = (int64_t)iterations * (worker + 1) / context[0];
+  (void)least;
+  return context[1]++ || first == stop ? -1 : first << 32 | stop;
+}
+"""
 _SCRATCH = native.FOLDER / "scratch.c"
 _PERMIT_TILES = 158, 0x1023, 18  # arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
 
@@ -38,7 +47,7 @@ def aligned(array):
 def error_sink():
     """An object file with the symbols that compiled kernels want from outside."""
     folder = tempfile.TemporaryDirectory()
-    (Path(folder.name) / "sink.c").write_text(_ERROR_SINK + _SCRATCH.read_text())
+    (Path(folder.name) / "sink.c").write_text(_ERROR_SINK + _SLICES + _SCRATCH.read_text())
     subprocess.run(["gcc", "-c", "-fPIC", "sink.c"], cwd=folder.name, check=True)
     return folder, Path(folder.name) / "sink.o"
 
@@ -49,7 +58,7 @@ class Kernel:
     def __init__(self, func, spec):
         self.folder = tempfile.TemporaryDirectory()
         folder = Path(self.folder.name)
-        sliced = take_pointers(lower_blocks(slice_over_workers(func)))
+        sliced = take_pointers(lower_blocks(share_over_workers(func)))
         module = tvm.IRModule({"kernel": sliced.with_attr("global_symbol", "kernel")})
         tirx.build(module, target=spec.tvm_target()).write_to_file(str(folder / "kernel.o"))
         command = ["gcc", "-shared", "-o", "kernel.so", "kernel.o", error_sink()[1], "-lm"]
@@ -60,7 +69,8 @@ class Kernel:
 
     def run(self, arrays, worker=0, workers=1):
         """One worker's share of the work, in place."""
-        values = [_Any(4, 0, a.ctypes.data) for a in arrays] + [_Any(1, 0, worker), _Any(1, 0, workers)]
+        context = np.array([workers, 0], np.int32)
+        values = [_Any(4, 0, a.ctypes.data) for a in [*arrays, context]] + [_Any(1, 0, worker)]
         result = _Any()
         status = self.function(None, (_Any * len(values))(*values), len(values), ctypes.byref(result))
         assert status == 0

@@ -1,16 +1,10 @@
-/* What compiled code calls: a barrier of one die's workers, and a sum over the dies. */
+/* What compiled code calls where dies meet: a sum over all of them. */
 #include "session.h"
 
 #define BLOCK 16 /* floats in a cache line: workers never write to the same one */
 
-static int wait_at(barrier *b, die_state *die, int32_t worker) {
-  struct tyllm_session *s = die->session;
-  return barrier_wait(b, &s->failed, &s->worker[die->index * s->workers + (uint32_t)worker].at_barriers);
-}
-
-int32_t tyllm_barrier(void *context, int32_t worker) {
-  die_state *die = context;
-  return wait_at(&die->workers, die, worker);
+static int meet(die_state *die, worker_state *me) {
+  return barrier_wait(&die->session->everyone, &die->session->failed, &me->at_barriers);
 }
 
 /* Element `i` of the sum is d0 + d1 + d2 … in float32, made once and copied: the same bits on every die. */
@@ -54,8 +48,10 @@ int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t cou
     die->reduced = data;
     die->reduced_count = count;
   }
-  if (wait_at(&s->everyone, die, worker)) return -1;
+  worker_state *me = worker_of(die, (uint32_t)worker);
+  report_done(me);
+  if (meet(die, me)) return -1;
   if (!counts_agree(s)) return session_fail(s, "all_reduce", "the dies pass different lengths");
   sum_part(s, (int64_t)die->index * s->workers + worker, count);
-  return wait_at(&s->everyone, die, worker);
+  return meet(die, me);
 }

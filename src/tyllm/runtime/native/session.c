@@ -51,7 +51,7 @@ static worker_state make_worker(const tyllm_config *all, die_state *die, uint32_
   const int32_t *cpus = all->die[die->index].cpus;
   patience fresh = {.most_ns = all->spin_ns, .now_ns = all->spin_ns};
   return (worker_state){.session = die->session, .die = die, .index = index, .cpu = cpus ? cpus[index] : -1,
-                        .at_barriers = fresh, .between_steps = fresh};
+                        .step = 1, .at_barriers = fresh, .between_steps = fresh};
 }
 
 static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config *all) {
@@ -60,7 +60,6 @@ static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config 
   die->session = s;
   die->index = index;
   die->params = config->params;
-  die->workers.count = s->workers;
   for (uint32_t w = 0; w < s->workers; w++)
     s->worker[index * s->workers + w] = make_worker(all, die, w);
   return copy_programs(die, config, s->programs) || map_memory(s, die, config->kv_bytes) ? -1 : 0;
@@ -116,7 +115,7 @@ tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t er
 int session_fail(struct tyllm_session *s, const char *where, const char *text) {
   if (!atomic_exchange(&s->failed, 1)) snprintf(s->error, sizeof s->error, "%s: %s", where, text);
   barrier_break(&s->everyone);
-  for (uint32_t d = 0; d < s->dies; d++) barrier_break(&s->die[d].workers);
+  for (uint32_t d = 0; d < s->dies; d++) sharing_break(&s->die[d]);
   return -1;
 }
 
@@ -127,7 +126,7 @@ static int refuse(struct tyllm_session *s, const char *text) {
 
 static int mend(struct tyllm_session *s) {
   barrier_mend(&s->everyone);
-  for (uint32_t d = 0; d < s->dies; d++) barrier_mend(&s->die[d].workers);
+  for (uint32_t d = 0; d < s->dies; d++) sharing_mend(&s->die[d]);
   atomic_store(&s->failed, 0);
   return -1;
 }

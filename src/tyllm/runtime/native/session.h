@@ -27,7 +27,8 @@ typedef struct {
   region *kv;   /* [slots] */
   float *reduced; /* this die's operand of the all_reduce under way, and its length */
   int64_t reduced_count;
-  barrier workers;
+  _Alignas(64) atomic_uint done; /* iterations that its workers have reported */
+  event opened;                  /* advances when a barrier opens */
 } die_state;
 
 typedef struct {
@@ -37,6 +38,9 @@ typedef struct {
   int32_t cpu;    /* -1: not pinned */
   patience at_barriers, between_steps;
   pthread_t thread;
+  uint32_t step, visited;   /* steps gone through; slices found empty in this one */
+  uint32_t unreported, due; /* iterations: done since the last report; all of the steps gone through */
+  _Alignas(64) atomic_uint_fast64_t mark; /* the others look here too; see sharing.c */
 } worker_state;
 
 struct tyllm_session {
@@ -58,6 +62,13 @@ struct tyllm_session {
 TYLLM_INSIDE int workers_start(struct tyllm_session *session);
 TYLLM_INSIDE void workers_stop(struct tyllm_session *session);
 TYLLM_INSIDE void worker_run(worker_state *worker);
+
+/* sharing.c: a worker by its number within the die; its finished work counted; for the one who has set `failed`; while no
+ * worker runs, ready for use again after that. */
+TYLLM_INSIDE worker_state *worker_of(die_state *die, uint32_t index);
+TYLLM_INSIDE void report_done(worker_state *worker);
+TYLLM_INSIDE void sharing_break(die_state *die);
+TYLLM_INSIDE void sharing_mend(die_state *die);
 
 /* The first failure of a step is kept; all barriers open, and everybody's next one says so. Returns -1. */
 TYLLM_INSIDE int session_fail(struct tyllm_session *session, const char *where, const char *text);

@@ -79,8 +79,12 @@ TYLLM_EXPORT void tyllm_destroy(tyllm_session *session);
 TYLLM_EXPORT const char *tyllm_program_error(void);
 
 /* Called by compiled code; nonzero when a worker failed, and then every later call is nonzero until the step has ended. */
-TYLLM_INSIDE int32_t tyllm_barrier(void *context, int32_t worker);
+TYLLM_INSIDE int32_t tyllm_barrier(void *context, int32_t worker); /* all that tyllm_next gave before is done */
 TYLLM_INSIDE int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t count);
+
+/* A piece of a step's iterations for this worker, first << 32 | stop, of `least` or more where so many are left; negative
+ * when all are taken: this ends the step. All workers of a die ask in the same steps with the same numbers. */
+TYLLM_INSIDE int64_t tyllm_next(void *context, int32_t worker, int32_t iterations, int32_t least);
 TYLLM_INSIDE void TVMFFIErrorSetRaisedFromCStr(const char *kind, const char *message);
 TYLLM_INSIDE void TVMFFIErrorSetRaisedFromCStrParts(const char *kind, const char **parts, int32_t count);
 
