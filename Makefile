@@ -24,9 +24,8 @@ lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## tokens per second of the quickstart's package beside what the memory gives
-	@test -d out/quickstart/2die || $(MAKE) --no-print-directory quickstart
-	$(BIN)/python scripts/bench.py out/quickstart/2die
+bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenAI; BENCH="--only tg@96" for a part
+	$(BIN)/python scripts/peers $(BENCH)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,111 @@
+"""The run as Markdown: for each shape the figures, the shares of the machine's limits, and the limits themselves."""
+
+from collections.abc import Iterable, Sequence
+
+from engines import ENGINES, Engine
+from limits import ARITHMETIC, READ
+from samples import Metric, Run, Spread, metrics
+from shapes import SHAPES, Shape
+
+HEADINGS = {"start": "start → first token, s", "rss": "peak RSS, MB", "size": "on disk, MB"}
+ABSENT, FAILED = "–", "failed"
+
+
+def markdown(run: Run) -> str:
+    """Everything between the markers of the document."""
+    parts = [f"Measured {run.when} on {run.machine}, {run.threads} threads.", limits_table(run)]
+    for shape in SHAPES:
+        if any(sample.shape == shape.name for sample in run.samples):
+            parts += [f"### {shape.title}", figures_table(run, shape), shares_table(run, shape), *failures(run, shape)]
+    return "\n\n".join(parts) + "\n"
+
+
+def figures_table(run: Run, shape: Shape, columns: Sequence[Metric] = ()) -> str:
+    """Median (least–greatest) of every engine; the last row sets TyLLM against the best of the others."""
+    columns = columns or metrics(shape.prompts)
+    rows = [["engine", *(HEADINGS.get(column.name, column.name) for column in columns)]]
+    failed = run.errors(shape.name)
+    for engine in measured_engines(run, shape):
+        spreads = [column.spread(run, shape.name, engine.name) for column in columns]
+        gap = FAILED if engine.name in failed else ABSENT
+        rows.append([engine.title, *(cell(spread) if spread else gap for spread in spreads)])
+    rows.append(["**TyLLM against the best of the others**", *(margin(run, shape, column) for column in columns)])
+    return lines(rows)
+
+
+def shares_table(run: Run, shape: Shape) -> str:
+    """Decoding as a share of reading the INT4 weights once, prompts as shares of the arithmetic."""
+    limits = limit_spreads(run)
+    kinds = [kind for kind in ("vpdpbusd", "amx_int8") if kind in limits]
+    rows = [["share of the limit", "tg@96 of reading", *(f"pp512 of {ARITHMETIC[kind]}" for kind in kinds)]]
+    for engine in measured_engines(run, shape):
+        decode, prompt = (Metric(*which).spread(run, shape.name, engine.name) for which in (("tg", 96), ("pp", 512)))
+        shares = [share(decode, shape.bytes_per_token(), limits.get(READ))]
+        shares += [share(prompt, shape.operations_per_token(), limits[kind]) for kind in kinds]
+        rows.append([engine.title, *shares])
+    return lines(rows)
+
+
+def limits_table(run: Run) -> str:
+    """What the machine reached between the rounds."""
+    rows = [["limit of the machine", "median (least–greatest)"]]
+    for kind, spread in limit_spreads(run).items():
+        unit = "GB/s" if kind == READ else "Gop/s"
+        scaled = Spread(spread.median / 1e9, spread.low / 1e9, spread.high / 1e9)
+        rows.append(["reading memory" if kind == READ else ARITHMETIC[kind], f"{cell(scaled)} {unit}"])
+    return lines(rows)
+
+
+def failures(run: Run, shape: Shape) -> list[str]:
+    """A sentence for each engine that failed."""
+    titles = {engine.name: engine.title for engine in ENGINES}
+    return [f"{titles.get(name, name)} failed: {error}" for name, error in run.errors(shape.name).items()]
+
+
+def measured_engines(run: Run, shape: Shape) -> list[Engine]:
+    """Those that the run has samples of, in the order of the table."""
+    names = {sample.engine for sample in run.samples if sample.shape == shape.name}
+    return [engine for engine in ENGINES if engine.name in names]
+
+
+def limit_spreads(run: Run) -> dict[str, Spread]:
+    """Spread of each limit over the times when it was measured."""
+    kinds = dict.fromkeys(kind for measured in run.limits for kind in measured)
+    spreads = {kind: Spread.of(measured[kind] for measured in run.limits if kind in measured) for kind in kinds}
+    return {kind: spread for kind, spread in spreads.items() if spread}
+
+
+def margin(run: Run, shape: Shape, metric: Metric) -> str:
+    """How many times better our median is than the best of the others."""
+    ours: list[float] = []
+    others: list[float] = []
+    for engine in measured_engines(run, shape):
+        if spread := metric.spread(run, shape.name, engine.name):
+            (ours if engine.is_ours else others).append(spread.median)
+    if not ours or not others:
+        return ABSENT
+    return f"**{ours[0] / max(others) if metric.more_is_better else min(others) / ours[0]:.2f}×**"
+
+
+def share(rate: Spread | None, work: float, limit: Spread | None) -> str:
+    """Median rate × work of one token, of the limit's median."""
+    return f"{rate.median * work / limit.median:.0%}" if rate and limit else ABSENT
+
+
+def cell(spread: Spread) -> str:
+    """Median and range, or the one value."""
+    if spread.low == spread.high:
+        return digits(spread.median)
+    return f"{digits(spread.median)} ({digits(spread.low)}–{digits(spread.high)})"
+
+
+def digits(value: float) -> str:
+    """Three digits that count, no exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def lines(rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first row is the heading."""
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    rule = "|" + "---|" * (head.count("|") - 1)
+    return "\n".join([head, rule, *body])
