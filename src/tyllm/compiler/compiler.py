@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ from tyllm.compiler.checkpoint_check import check_tensors, source_names
 from tyllm.compiler.companions import copy_companions, write_embedding
 from tyllm.compiler.die_model import build_model, capture_step, cut_to_die
 from tyllm.compiler.die_plan import ModelPlan, plan_model
+from tyllm.compiler.forked import Report, Task, run_forked
 from tyllm.compiler.package_folder import need_space, refuse_existing, under_way
 from tyllm.compiler.parameters import pack_weights
 from tyllm.compiler.quantisation import find_quantisation, untie_head
-from tyllm.compiler.report import EXPORTS, buffer_config, manifest, write_program
+from tyllm.compiler.report import EXPORTS, Described, buffer_config, describe, manifest, write_program
 from tyllm.compiler.settings import Settings, check
 from tyllm.compiler.tensor_parallel import IN, OUT, split_model
 from tyllm.compiler.weight_formats import Quantisation
@@ -71,12 +75,11 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     plan = plan_model(model, split, quantisation, _skipped(model, settings))
     need_space(settings.artifacts_path, sum(die.layout.total for die in plan.dies))
     kernels = Kernels(spec, settings.activations == "int8")
-    work = _Work(progress, len(_program_owners(plan)) * len(settings.seq_lens) + len(plan.stored()) + 1)
+    work = _Work(progress, len(set(_owners(plan).values())) * len(settings.seq_lens) + len(plan.stored()) + 1)
     reader = WeightReader(checkpoint, quantisation, sources)
     with under_way(settings.artifacts_path, settings.overwrite) as folder:
         write_embedding(folder, model, reader, settings)
-        files = _write_weights(folder, plan, reader, work)
-        programs = _compile_programs(folder, model, plan, kernels, settings, work)
+        files, programs = _build(folder, model, plan, reader, kernels, settings, work)
         _finish(folder, settings, model, plan, quantisation, kernels, programs, files)
         work.step("manifest")
     return settings.artifacts_path
@@ -89,16 +92,32 @@ def _skipped(model: Any, settings: Settings) -> frozenset[str]:
     return frozenset(names if settings.embedding_as_input and len(names) == 1 else [])
 
 
-def _program_owners(plan: ModelPlan) -> dict[int, int]:
-    """Die that compiles → how many dies share its programs."""
-    owners: dict[int, int] = {}
-    for die in plan.dies:
-        owner = next((o for o in owners if plan.dies[o].shares_program_with(die)), die.die)
-        owners[owner] = owners.get(owner, 0) + 1
-    return owners
+def _owners(plan: ModelPlan) -> dict[int, int]:
+    """Die → the die that compiles its programs: dies of equal shapes share one compile."""
+    return {die.die: next(o.die for o in plan.dies if o.shares_program_with(die)) for die in plan.dies}
 
 
-def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, work: _Work) -> dict[str, FileEntry]:
+def _build(
+    folder: Path, model: Any, plan: ModelPlan, reader: WeightReader, kernels: Kernels, settings: Settings, work: _Work
+) -> tuple[dict[str, FileEntry], list[dict[int, Described]]]:
+    """Pack the weights and compile the programs, side by side: the parameter files, and the programs by die."""
+    from tyllm.runtime import native
+
+    owners = _owners(plan)
+    keys = list(product(dict.fromkeys(owners.values()), settings.seq_lens))
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
+        compiles = [partial(_compile, folder, model, plan, die, s, kernels, runtime, settings) for die, s in keys]
+        tasks: list[Task] = [partial(_write_weights, folder, plan, reader), *compiles]
+        files, *programs = run_forked(tasks, len(os.sched_getaffinity(0)), work.step)
+    by_key = dict(zip(keys, programs, strict=True))
+    for die, seq_len in product(owners, settings.seq_lens):
+        if owners[die] != die:
+            _copy_program(folder, owners[die], die, seq_len)
+    return files, [{seq_len: by_key[owners[die], seq_len] for seq_len in settings.seq_lens} for die in owners]
+
+
+def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Report) -> dict[str, FileEntry]:
     entries: dict[str, FileEntry] = {}
     with ExitStack() as stack:
         writers = []
@@ -107,42 +126,40 @@ def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, work: _W
             path.parent.mkdir(exist_ok=True)
             specs = {name: (spec.dtype, spec.shape) for name, spec in die.layout.specs.items()}
             writers.append(stack.enter_context(ParamsWriter(path, specs)))
-        pack_weights(plan.stored(), reader, writers, lambda name: work.step(f"pack {name}"))
+        pack_weights(plan.stored(), reader, writers, lambda name: report(f"pack {name}"))
         for die, writer in zip(plan.dies, writers, strict=True):
             entries[params_file(die.die).as_posix()] = writer.close()
     return entries
 
 
-def _compile_programs(
-    folder: Path, model: Any, plan: ModelPlan, kernels: Kernels, settings: Settings, work: _Work
-) -> list[Mapping[int, Program]]:
-    """Every die's programs and shared objects; dies of equal shapes share one compile."""
-    from tyllm.runtime import native
-
-    programs: list[Mapping[int, Program]] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
-        for die in plan.dies:
-            owner = next((earlier.die for earlier in plan.dies[: die.die] if earlier.shares_program_with(die)), None)
-            if owner is None:
-                cut_to_die(model, plan.shapes, plan.split, die.die)
-            own: dict[int, Program] = {}
-            for seq_len in settings.seq_lens:
-                output = folder / code_file(die.die, seq_len)
-                output.parent.mkdir(exist_ok=True, parents=True)
-                if owner is None:
-                    own[seq_len] = _compile_one(model, plan, die.die, seq_len, kernels, settings)
-                    build_shared_object(own[seq_len], EXPORTS, kernels, runtime, output)
-                    work.step(f"compile die {die.die}, {seq_len} tokens")
-                else:
-                    own[seq_len] = programs[owner][seq_len]
-                    shutil.copyfile(folder / code_file(owner, seq_len), output)
-                write_params(folder / constants_file(die.die, seq_len), dict(own[seq_len].constants))
-            programs.append(own)
-    return programs
+def _compile(
+    folder: Path,
+    model: Any,
+    plan: ModelPlan,
+    die: int,
+    seq_len: int,
+    kernels: Kernels,
+    runtime: Sequence[Path],
+    settings: Settings,
+    report: Report,
+) -> Described:
+    """One die's program for one sequence length: its shared object and constants are written."""
+    cut_to_die(model, plan.shapes, plan.split, die)
+    program = _planned(model, plan, die, seq_len, kernels, settings)
+    output = folder / code_file(die, seq_len)
+    output.parent.mkdir(exist_ok=True, parents=True)
+    build_shared_object(program, EXPORTS, kernels, runtime, output)
+    write_params(folder / constants_file(die, seq_len), dict(program.constants))
+    report(f"compile die {die}, {seq_len} tokens")
+    return describe(program)
 
 
-def _compile_one(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
+def _copy_program(folder: Path, source: int, die: int, seq_len: int) -> None:
+    for name in (code_file, constants_file):
+        shutil.copyfile(folder / name(source, seq_len), folder / name(die, seq_len))
+
+
+def _planned(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
     captured = capture_step(model, seq_len, settings.embedding_as_input)
     graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
     kv = kv_layout(captured, settings.kv_capacity)
@@ -157,7 +174,7 @@ def _finish(
     plan: ModelPlan,
     quantisation: Quantisation,
     kernels: Kernels,
-    programs: list[Mapping[int, Program]],
+    programs: Sequence[Mapping[int, Described]],
     files: Mapping[str, FileEntry],
 ) -> None:
     """The JSON files, what comes along from the checkpoint, and last the manifest."""

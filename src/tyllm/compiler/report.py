@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,28 @@ EXPORTS = {"body": "llm_body", "head": "llm_head"}
 """Symbols of a die's program, before the ABI's prefix."""
 
 
-def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mapping[int, Program]]) -> BufferConfig:
+@dataclass(frozen=True)
+class Described:
+    """A compiled program without its code: what the package's JSON files say of it."""
+
+    kv: Layout
+    memories: DieProgram
+    steps: Mapping[str, Any]
+
+
+def describe(program: Program) -> Described:
+    """What remains to be known of a program once its code is written."""
+    return Described(program.layouts["kv"], _memories(program), _described(program))
+
+
+def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mapping[int, Described]]) -> BufferConfig:
     """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
-    dies = tuple(
-        Die(
-            die,
-            plan.split.vocabulary[die],
-            next(iter(own.values())).layouts["kv"].total,
-            kv_layers(next(iter(own.values())).layouts["kv"]),
-            {seq_len: _memories(program) for seq_len, program in own.items()},
-        )
-        for die, own in enumerate(programs)
-    )
-    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, dies)
+    dies = []
+    for die, own in enumerate(programs):
+        kv = next(iter(own.values())).kv
+        memories = {seq_len: program.memories for seq_len, program in own.items()}
+        dies.append(Die(die, plan.split.vocabulary[die], kv.total, kv_layers(kv), memories))
+    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
 
 
 def kv_layers(kv: Layout) -> tuple[KvLayer, ...]:
@@ -61,10 +71,10 @@ def _memories(program: Program) -> DieProgram:
     return DieProgram(program.layouts["arena"].total, io.total, entries)
 
 
-def program_json(programs: Sequence[Mapping[int, Program]]) -> dict[str, Any]:
+def program_json(programs: Sequence[Mapping[int, Described]]) -> dict[str, Any]:
     """What a simulator reads: per die and sequence length the steps, their costs and buffers."""
     dies = [
-        {"die": die, "programs": {str(s): _described(program) for s, program in own.items()}}
+        {"die": die, "programs": {str(s): program.steps for s, program in own.items()}}
         for die, own in enumerate(programs)
     ]
     return {"format_version": 1, "dies": dies}
@@ -148,6 +158,6 @@ def manifest(
     )
 
 
-def write_program(folder: Path, programs: Sequence[Mapping[int, Program]]) -> None:
+def write_program(folder: Path, programs: Sequence[Mapping[int, Described]]) -> None:
     """program.json, without spaces: it has a line's worth for every step."""
     (folder / "program.json").write_text(json.dumps(program_json(programs), separators=(",", ":")), encoding="utf-8")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from tests.tyllm.compiler.test_settings import GOOD
 
-from tyllm.compiler.report import EXPORTS, buffer_config, kv_layers, manifest, program_json, write_program
+from tyllm.compiler.report import EXPORTS, buffer_config, describe, kv_layers, manifest, program_json, write_program
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
@@ -34,7 +34,7 @@ def program():
     }
     kernels = {"rms_norm": Kernels(TARGET, True).rms_norm(4, 8, 1e-6), "tail": SimpleNamespace(attrs=None)}
     body = (Step("rms_norm", (TOKENS, SUM), (1,), False), Step(ALL_REDUCE, (SUM,), (0,), False))
-    return Program(body, (Step("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {})
+    return describe(Program(body, (Step("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))
 
 
 @pytest.fixture(scope="module")
