@@ -1,9 +1,9 @@
 """The one measurement that every driver makes of its engine, so that all are measured alike.
 
 A driver runs in a process of its own, as `python drive_ENGINE.py MODEL --prompt 96 …`. The first token after a prompt
-of 8 is timed from the process's start; it warms the engine up too, and so does one prompt of the measured length (at most
-512). Then follow the repeats, each on a prompt of other random tokens, so that no cache of prefixes can help. One JSON
-document on stdout is the result.
+of 8 is timed from the start of the process; it warms the engine up too, and so does one prompt of the measured
+length, at most 512. Then follow the repeats, each on a prompt of other random tokens, so that no cache of prefixes
+can help. One JSON document on stdout is the result.
 """
 
 import argparse
