@@ -38,21 +38,15 @@ def onnxruntime(shape: Shape, part: Path) -> None:
     run([*command, "-c", MADE / "cache", *BUILDER], shape.name)
 
 
-def float16_gguf(shape: Shape) -> Path:
-    """llama.cpp's file before it is quantised."""
-    converter = [python("llama.cpp"), SCRIPTS / "peers" / "gguf_converter.py", LLAMA_SOURCE / "vendor" / "llama.cpp"]
-    return make(
-        MODELS / shape.name / "float16.gguf",
-        f"{shape.name} for llama.cpp, float16",
-        lambda part: run([*converter, checkpoint(shape), "--outtype", "f16", "--outfile", part], shape.name),
-    )
-
-
 def llama(shape: Shape, part: Path, kind: str) -> None:
-    """llama.cpp's quantised file."""
-    source, script = float16_gguf(shape), SCRIPTS / "peers" / "gguf_quantizer.py"
+    """llama.cpp's file: converted to float16, then quantised."""
+    tools, float16 = SCRIPTS / "peers", part / "float16.gguf"
     part.mkdir()
-    run([python("llama.cpp"), script, source, part / "model.gguf", kind], shape.name, LLAMA_VARIABLES)
+    convert = [python("llama.cpp"), tools / "gguf_converter.py", LLAMA_SOURCE / "vendor" / "llama.cpp"]
+    run([*convert, checkpoint(shape), "--outtype", "f16", "--outfile", float16], shape.name)
+    quantise = [python("llama.cpp"), tools / "gguf_quantizer.py", float16, part / "model.gguf", kind]
+    run(quantise, shape.name, LLAMA_VARIABLES)
+    float16.unlink()
 
 
 def tyllm(shape: Shape, part: Path) -> None:
