@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,8 +50,9 @@ def build_and_compile_llm(
         UnsupportedError: the model, its quantisation or an operator cannot be compiled (5).
         OutputError: the package folder exists or cannot be written (7).
     """
-    from tyllm.compiler.compiler import compile_checkpoint
-    from tyllm.compiler.settings import Settings
+    with _no_collection():
+        from tyllm.compiler.compiler import compile_checkpoint
+        from tyllm.compiler.settings import Settings
 
     model = Path(model_path)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
@@ -58,3 +61,15 @@ def build_and_compile_llm(
         activations, quantize, group_size, target, trust_remote_code, overwrite,
     )  # fmt: skip
     return compile_checkpoint(settings, progress)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection: importing torch, transformers and TVM makes half a million objects, and all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -47,10 +47,11 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
         UnsupportedError: the module's Python cannot be traced (control flow on values, no meta kernel).
     """
     import torch
+    from torch.fx._lazy_graph_module import _use_lazy_graph_module  # writes no Python for graphs that nobody runs
 
     buffers = dict(module.named_buffers())
     try:
-        with torch.no_grad(), _on_meta(module, buffers):
+        with torch.no_grad(), _use_lazy_graph_module(True), _on_meta(module, buffers):
             program = torch.export.export(module, (), dict(inputs), strict=False)
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
