@@ -27,7 +27,7 @@ class InstructionSet:
         vector_bytes: Size of a vector register.
         vector_registers: Number of vector registers.
         has_dot4: Whether one AVX-512 VNNI instruction does u8 × i8, four at a time, into sixteen int32.
-        has_tiles: Whether AMX multiplies bfloat16 tiles of 16 rows of 64 bytes.
+        has_tiles: Whether AMX multiplies tiles of 16 rows of 64 bytes, of int8 and of bfloat16.
         abi: LLVM's name of the calling convention, where the triple alone does not say it.
     """
 
@@ -70,8 +70,8 @@ INSTRUCTION_SETS = (
         name="x86-64-avx512-amx",
         machine="x86_64",
         cpu="x86-64-v4",
-        features=("+avx512vnni", "+avx512bf16", "+amx-tile", "+amx-bf16"),
-        flags=(*_X86_V4_FLAGS, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"),
+        features=("+avx512vnni", "+avx512bf16", "+amx-tile", "+amx-bf16", "+amx-int8"),
+        flags=(*_X86_V4_FLAGS, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"),
         vector_bytes=64,
         vector_registers=32,
         has_dot4=True,

@@ -1,8 +1,9 @@
-"""Advanced Matrix Extensions: eight tile registers of 16 rows × 64 bytes, and their bfloat16 product.
+"""Advanced Matrix Extensions: eight tile registers of 16 rows × 64 bytes, and their products.
 
-A *left* tile holds 16 rows of 32 neighbouring inputs. A *right* tile holds, in row p, inputs 2p and 2p + 1 of 16 output
-channels side by side. `dot` adds their product to a tile of 16 × 16 float32 sums. Source: Intel 64 and IA-32
-Architectures Software Developer's Manual, volume 1, chapter 18, and its instructions LDTILECFG and TDPBF16PS.
+A *left* tile holds 16 rows of 32 neighbouring bfloat16 inputs, or of 64 of int8. A *right* tile holds, in row p, inputs
+2p and 2p + 1 (of int8: 4p to 4p + 3) of 16 output channels side by side. `dot` and `dot_int8` add their product to a
+tile of 16 × 16 sums, float32 or int32. Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1,
+chapter 18, and its instructions LDTILECFG, TDPBF16PS and TDPBSSD.
 """
 
 from typing import Any
@@ -11,21 +12,34 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.vector import LANES, span
 
-ROWS = 16  # of a tile; also its columns of float32
-DEPTH = 32  # inputs of a left or right tile
-TILE = ROWS * DEPTH  # bfloat16 values of a left or right tile
+SIDE = 16  # rows of a tile, and channels of a right tile
+DEPTH = 32  # bfloat16 inputs of a left or right tile
+BYTES = 64  # of a tile's row: int8 inputs of a left or right tile
+TILE = SIDE * DEPTH  # bfloat16 values of a left or right tile
+SUMS, LEFT, RIGHT = 0, 4, 6
+"""Tiles 0–3 hold the sums of two left tiles (4, 5) by two right ones (6, 7): `SUMS + 2 * left + right`."""
+WHOLE = (SIDE, SIDE)
 
-# Palette 1; from byte 16 on 64 bytes in a row of each of eight tiles (two bytes each), from byte 48 on 16 rows (one).
-_CONFIGURATION = {0: 1, 4: 0x00400040, 5: 0x00400040, 6: 0x00400040, 7: 0x00400040, 12: 0x10101010, 13: 0x10101010}
 
+def start(rows: tuple[int, ...] = WHOLE, channels: tuple[int, ...] = WHOLE) -> None:
+    """Sets the sizes of all tiles; what a thread does before its first one, and where an edge needs smaller ones.
 
-def start() -> None:
-    """Gives all eight tiles their full size; what a thread does before its first tile."""
-    words = T.alloc_buffer((LANES,), "int32")
-    T.buffer_store(
-        words, T.Shuffle([T.int32(_CONFIGURATION.get(i, 0)) for i in range(LANES)], list(range(LANES))), [span(0)]
-    )
-    _run("ldtilecfg", T.address_of(words[0]))
+    Args:
+        rows: Rows of each left tile, one or two.
+        channels: Channels of each right tile, one or two.
+    """
+    sizes = {RIGHT + b: (SIDE, count) for b, count in enumerate(channels)}
+    sizes |= {LEFT + a: (count, SIDE) for a, count in enumerate(rows)}
+    sizes |= {SUMS + 2 * a + b: (rows[a], channels[b]) for a in range(len(rows)) for b in range(len(channels))}
+    configuration = bytearray(64)
+    configuration[0] = 1  # palette
+    for tile, (count, width) in sizes.items():
+        configuration[16 + 2 * tile] = 4 * width  # bytes in a row
+        configuration[48 + tile] = count
+    values = T.alloc_buffer((LANES,), "int32")
+    words = [T.int32(int.from_bytes(configuration[i : i + 4], "little")) for i in range(0, 64, 4)]
+    T.buffer_store(values, T.Shuffle(words, list(range(LANES))), [span(0)])
+    _run("ldtilecfg", T.address_of(values[0]))
 
 
 def end() -> None:
@@ -49,8 +63,13 @@ def clear(tile: int) -> None:
 
 
 def dot(sums: int, left: int, right: int) -> None:
-    """Adds left · right to the tile of sums."""
+    """Adds left · right, of bfloat16, to the tile of float32 sums."""
     _run("tdpbf16ps", _number(sums), _number(left), _number(right))
+
+
+def dot_int8(sums: int, left: int, right: int) -> None:
+    """Adds left · right, both of signed bytes, to the tile of int32 sums."""
+    _run("tdpbssd", _number(sums), _number(left), _number(right))
 
 
 def bfloat16(low: Any, high: Any) -> Any:

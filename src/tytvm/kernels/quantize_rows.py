@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.amx import BYTES, SIDE
 from tytvm.kernels.cost import Cost, size
-from tytvm.kernels.vector import add, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.kernels.vector import add, ceildiv, fill, fold, hold, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
 
 _LARGEST = 127
@@ -16,16 +17,19 @@ _SMALLEST = 1e-30  # a group below counts as zeros, so that 127 / max|x| stays f
 _ROUND = 12582912.0  # 1.5 * 2^23: adding it leaves the nearest integer (ties to even) in the low bits
 
 
-def build(spec: InstructionSet, R: int, K: int, group: int) -> Any:
-    """(x f32[R,K], q i8[R,K], scale f32[R,K/group], sum i32[R,K/group])."""
+def build(spec: InstructionSet, R: int, K: int, group: int, tiled: bool = False) -> Any:
+    """(x f32[R,K], q i8[R,K], scale f32[R,K/group], sum i32[R,K/group]).
+
+    With `tiled`, for AMX, q is i8 [ceil(R/16),K/64,16,64], and there is no sum.
+    """
     groups, lanes = K // group, lanes_of(group)
 
-    @T.prim_func(private=True)
+    @T.jit(private=True)
     def quantize_rows(
         x: T.Buffer((R, K), "float32"),
-        q: T.Buffer((R, K), "int8"),
+        q: T.Buffer(code_shape(R, K, tiled), "int8"),
         scale: T.Buffer((R, groups), "float32"),
-        total: T.Buffer((R, groups), "int32"),
+        total: T.Optional(T.Buffer((R, groups), "int32")),
     ) -> None:
         for i in T.parallel(R * groups):
             r: T.let = i // groups
@@ -33,7 +37,12 @@ def build(spec: InstructionSet, R: int, K: int, group: int) -> Any:
             values = T.meta_var([x[r, span(g * group + j * lanes, lanes)] for j in range(group // lanes)])
             write_group(q, scale, total, r, g, values, lanes)
 
-    return quantize_rows
+    return quantize_rows.specialize(total=None) if tiled else quantize_rows.specialize()
+
+
+def code_shape(R: int, K: int, tiled: bool) -> tuple[int, ...]:
+    """Shape of the codes."""
+    return (ceildiv(R, SIDE), K // BYTES, SIDE, BYTES) if tiled else (R, K)
 
 
 def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[Any], lanes: int) -> None:
@@ -50,9 +59,17 @@ def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[A
         shifted = hold(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
         code = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
         sums = hold(sums + code, "int32", lanes)
-        T.buffer_store(q, T.cast(code, of("int8", lanes)), [row, span(g * group + j * lanes, lanes)])
+        T.buffer_store(q, T.cast(code, of("int8", lanes)), _place(q, row, g * group + j * lanes, lanes))
     T.buffer_store(scale, T.Select(peak > T.float32(_SMALLEST), peak / T.float32(_LARGEST), T.float32(0)), [row, g])
-    T.buffer_store(total, fold(add, sums, "int32", lanes), [row, g])
+    if total is not None:
+        T.buffer_store(total, fold(add, sums, "int32", lanes), [row, g])
+
+
+def _place(q: Any, row: Any, k: Any, lanes: int) -> list[Any]:
+    """Where the codes of inputs from `k` on lie, in rows or in tiles."""
+    if len(q.shape) == 2:
+        return [row, span(k, lanes)]
+    return [row // SIDE, k // BYTES, row % SIDE, span(k % BYTES, lanes)]
 
 
 def reference(
@@ -67,7 +84,15 @@ def reference(
     return q.reshape(x.shape), peak / np.float32(_LARGEST), np.sum(q, axis=-1, dtype=np.int32)
 
 
-def cost(R: int, K: int, group: int) -> Cost:
+def tiles(q: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Codes [R, K] in left tiles, rows that do not exist as zeros."""
+    R, K = q.shape
+    padded = np.zeros((ceildiv(R, SIDE) * SIDE, K), np.int8)
+    padded[:R] = q
+    return np.ascontiguousarray(padded.reshape(-1, SIDE, K // BYTES, BYTES).transpose(0, 2, 1, 3))
+
+
+def cost(R: int, K: int, group: int, tiled: bool = False) -> Cost:
     """Operations and bytes."""
-    written = size("int8", R, K) + size("float32", R, K // group) + size("int32", R, K // group)
+    written = size("int8", R, K) + size("float32", R, K // group) + (not tiled) * size("int32", R, K // group)
     return Cost({"float32": 4 * R * K}, size("float32", R, K), written)

@@ -6,17 +6,17 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.cost import size
 
-BYTES = 128 << 10
+BYTES = 640 << 10
 """What a thread has; the runtime's native/scratch.c says so too."""
 
 
-def scratch(shape: tuple[int, ...], dtype: str) -> Any:
-    """The thread's memory as a buffer; a kernel takes it once, and finds anything in it.
+def scratch(shape: tuple[int, ...], dtype: str, start: int = 0) -> Any:
+    """The thread's memory from byte `start` on as a buffer; a kernel finds anything in it.
 
     Raises:
         ValueError: The shape wants more than there is (the kernel's mistake, not a user's).
     """
-    if size(dtype, *shape) > BYTES:
-        raise ValueError(f"A scratch buffer {shape} of {dtype} is larger than {BYTES} bytes.")
+    if start + size(dtype, *shape) > BYTES:
+        raise ValueError(f"A scratch buffer {shape} of {dtype} at {start} ends beyond {BYTES} bytes.")
     memory = T.bind(T.call_extern("handle", "tyllm_scratch"))
-    return T.decl_buffer(shape, dtype, data=memory)
+    return T.decl_buffer(shape, dtype, data=memory if start == 0 else T.bind(T.handle_add_byte_offset(memory, start)))

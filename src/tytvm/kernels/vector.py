@@ -61,10 +61,17 @@ def fold(combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32"
     return hold(combine(T.Shuffle([whole], [0]), T.Shuffle([whole], [1])), dtype, 1) if lanes == 2 else whole
 
 
-def prefetch(buffer: Any, start: list[Any], distance: int) -> None:
-    """Asks for the cache line `distance` bytes beyond an element, which the processor may lie past the buffer's end."""
+def prefetch(buffer: Any, start: list[Any], distance: int = 0, level: int = 1) -> None:
+    """Asks for the cache line `distance` bytes beyond an element, which the processor may lie past the buffer's end.
+
+    Args:
+        buffer: Where.
+        start: The element.
+        distance: Bytes.
+        level: The cache to bring it to, 1 for the nearest.
+    """
     address = T.handle_add_byte_offset(T.address_of(buffer[tuple(start)]), distance)
-    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, T.int32(0), T.int32(3), T.int32(1)))
+    T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, T.int32(0), T.int32(4 - level), T.int32(1)))
 
 
 def add(a: Any, b: Any) -> Any:

@@ -25,6 +25,21 @@ def test_equals_reference(target, R, K, group):
     np.testing.assert_array_equal(out_total, out_q.reshape(R, -1, group).sum(axis=-1, dtype=np.int32))
 
 
+@pytest.mark.parametrize(("R", "K", "group"), [(32, 256, 128), (37, 192, 64)])
+def test_tiles_hold_the_same_codes(R, K, group):
+    x = np.random.default_rng(K).normal(size=(R, K)).astype(np.float32)
+    rows, flat_scale, total = (np.empty_like(each) for each in quantize_rows.reference(x, group))
+    spec = resolve("native")
+    flat, flat_scale, _ = outputs(
+        Kernel(quantize_rows.build(spec, R, K, group), spec), (x,), rows, flat_scale, total, workers=2
+    )
+    kernel = Kernel(quantize_rows.build(spec, R, K, group, tiled=True), spec)
+    tiled, scale = outputs(kernel, (x,), quantize_rows.tiles(rows), flat_scale, workers=2)
+    np.testing.assert_array_equal(scale, flat_scale)
+    untiled = tiled.transpose(0, 2, 1, 3).reshape(-1, K)[:R]
+    np.testing.assert_array_equal(untiled, flat)
+
+
 def test_error_is_half_a_step():
     x = np.random.default_rng(0).normal(size=(8, 256)).astype(np.float32)
     q, scale, _ = quantize_rows.reference(x, 64)
