@@ -8,10 +8,12 @@ from functools import cache
 from typing import Any
 
 from tytvm.kernels import (
+    amx,
     attention,
     cache_append,
     embedding,
     linear_w4a8,
+    linear_w4a8_amx,
     linear_w4a16,
     linear_w16a16,
     quantize_rows,
@@ -91,20 +93,27 @@ class Kernels:
         cost = attention.cost(heads, key_heads, tokens, width, v_width, capacity)
         return _named(kernel, cost, "attention", heads, tokens, width, window)
 
-    def quantize_rows(self, rows: int, width: int, group: int) -> Any:
+    def tiled(self, rows: int, weight: W4) -> bool:
+        """Whether the int8 activations of a linear layer lie in AMX tiles."""
+        whole_tiles = self.activation_group(weight) % amx.BYTES == 0
+        return self.spec.has_tiles and self.int8_activations and whole_tiles and rows >= amx.SIDE
+
+    def quantize_rows(self, rows: int, width: int, group: int, tiled: bool) -> Any:
         """float32 activations to int8 by groups."""
-        kernel = _build(quantize_rows, self.spec, rows, width, group)
-        return _named(kernel, quantize_rows.cost(rows, width, group), "quantize_rows", rows, width, group)
+        shape = (rows, width, group, tiled)
+        kernel = _build(quantize_rows, self.spec, *shape)
+        return _named(kernel, quantize_rows.cost(*shape), "quantize_rows", *shape[:3], *["tiled"] * tiled)
 
     def linear_w4(self, rows: int, weight: W4, has_bias: bool) -> Any:
         """Linear layer of an INT4 weight; its inputs are quantised activations, or float32 ones."""
         shape = (rows, weight.in_features, weight.out_features, weight.group_size)
         if self.int8_activations:
             group = self.activation_group(weight)
-            kernel = _build(linear_w4a8, self.spec, *shape, group, has_bias)
-            return _named(
-                kernel, linear_w4a8.cost(*shape, group, has_bias), "linear_w4a8", *shape, *["bias"] * has_bias
+            module, name = (
+                (linear_w4a8_amx, "linear_w4a8_amx") if self.tiled(rows, weight) else (linear_w4a8, "linear_w4a8")
             )
+            kernel = _build(module, self.spec, *shape, group, has_bias)
+            return _named(kernel, module.cost(*shape, group, has_bias), name, *shape, *["bias"] * has_bias)
         kernel = _build(linear_w4a16, self.spec, *shape, has_bias)
         return _named(kernel, linear_w4a16.cost(*shape, has_bias), "linear_w4a16", *shape, *["bias"] * has_bias)
 

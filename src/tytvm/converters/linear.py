@@ -9,6 +9,7 @@ import torch
 
 from tytvm.emitter import Emitter
 from tytvm.errors import UnsupportedError
+from tytvm.kernels.quantize_rows import code_shape
 from tytvm.weights import W4, W16, TensorSpec
 
 
@@ -51,12 +52,14 @@ def _linear_w4(emitter: Emitter, x: Any, node: torch.fx.Node, weight: W4, bias: 
 
 
 def _quantise(emitter: Emitter, x: Any, weight: W4) -> list[Any]:
-    """int8 codes, scales and sums of `x`, once for all linears that read it."""
+    """int8 codes, scales and, where they are not in tiles, sums of `x`, once for all linears that read it."""
     rows, width = (int(n) for n in x.ty.shape)
-    group = emitter.kernels.activation_group(weight)
+    group, tiled = emitter.kernels.activation_group(weight), emitter.kernels.tiled(rows, weight)
     key = (emitter.origin(x), group)
     if key not in emitter.quantised:
         groups = (rows, width // group)
-        outputs = (TensorSpec((rows, width), "int8"), TensorSpec(groups, "float32"), TensorSpec(groups, "int32"))
-        emitter.quantised[key] = emitter.call(emitter.kernels.quantize_rows(rows, width, group), [x], *outputs)
+        codes = TensorSpec(code_shape(rows, width, tiled), "int8")
+        outputs = [codes, TensorSpec(groups, "float32"), *[TensorSpec(groups, "int32")] * (not tiled)]
+        kernel = emitter.kernels.quantize_rows(rows, width, group, tiled)
+        emitter.quantised[key] = emitter.call(kernel, [x], *outputs)
     return emitter.quantised[key]
