@@ -27,7 +27,9 @@ from tyllm.compiler.tensor_parallel import IN, OUT, split_model
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
+from tyllm.package.hashes import remember
 from tyllm.package.layout import EMPTY, code_file, constants_file, params_file
+from tytvm.capture import Capture
 from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
@@ -38,16 +40,20 @@ from tytvm.target import resolve
 Progress = Callable[[int, int, str], None]
 
 
+COMPILE_LAYER = {"capture": 8, "lower": 9, "generate code for": 6}
+"""Time that a program takes for each layer, beside that of packing a MiB, by part: what makes the time left right."""
+
+
 @dataclass
 class _Work:
-    """Counts what is done, in steps, for the caller's progress display."""
+    """Counts what is done, weighed by the time it takes, for the caller's progress display."""
 
     report: Progress | None
-    total: int = 1
+    total: int
     done: int = field(default=0)
 
-    def step(self, what: str) -> None:
-        self.done += 1
+    def step(self, amount: int, what: str) -> None:
+        self.done += amount
         if self.report:
             self.report(self.done, self.total, what)
 
@@ -75,13 +81,16 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     plan = plan_model(model, split, quantisation, _skipped(model, settings))
     need_space(settings.artifacts_path, sum(die.layout.total for die in plan.dies))
     kernels = Kernels(spec, settings.activations == "int8")
-    work = _Work(progress, len(set(_owners(plan).values())) * len(settings.seq_lens) + len(plan.stored()) + 1)
+    compiles = len(set(_owners(plan).values())) * len(settings.seq_lens)
+    layers = model.config.get_text_config().num_hidden_layers
+    work = _Work(progress, sum(plan.mebibytes().values()) + compiles * layers * sum(COMPILE_LAYER.values()) + 1)
     reader = WeightReader(checkpoint, quantisation, sources)
     with under_way(settings.artifacts_path, settings.overwrite) as folder:
         write_embedding(folder, model, reader, settings)
         files, programs = _build(folder, model, plan, reader, kernels, settings, work)
         _finish(folder, settings, model, plan, quantisation, kernels, programs, files)
-        work.step("manifest")
+        work.step(1, "manifest")
+    remember(settings.artifacts_path, files)
     return settings.artifacts_path
 
 
@@ -119,6 +128,7 @@ def _build(
 
 def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Report) -> dict[str, FileEntry]:
     entries: dict[str, FileEntry] = {}
+    sizes = plan.mebibytes()
     with ExitStack() as stack:
         writers = []
         for die in plan.dies:
@@ -126,7 +136,7 @@ def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: 
             path.parent.mkdir(exist_ok=True)
             specs = {name: (spec.dtype, spec.shape) for name, spec in die.layout.specs.items()}
             writers.append(stack.enter_context(ParamsWriter(path, specs)))
-        pack_weights(plan.stored(), reader, writers, lambda name: report(f"pack {name}"))
+        pack_weights(plan.stored(), reader, writers, lambda name: report(sizes[name], f"pack {name}"))
         for die, writer in zip(plan.dies, writers, strict=True):
             entries[params_file(die.die).as_posix()] = writer.close()
     return entries
@@ -144,13 +154,21 @@ def _compile(
     report: Report,
 ) -> Described:
     """One die's program for one sequence length: its shared object and constants are written."""
+    layers = model.config.get_text_config().num_hidden_layers
+
+    def done(part: str) -> None:
+        report(layers * COMPILE_LAYER[part], f"{part} {seq_len} tokens, die {die}")
+
     cut_to_die(model, plan.shapes, plan.split, die)
-    program = _planned(model, plan, die, seq_len, kernels, settings)
+    captured = capture_step(model, seq_len, settings.embedding_as_input)
+    done("capture")
+    program = _planned(captured, plan, die, kernels, settings)
+    done("lower")
     output = folder / code_file(die, seq_len)
     output.parent.mkdir(exist_ok=True, parents=True)
     build_shared_object(program, EXPORTS, kernels, runtime, output)
     write_params(folder / constants_file(die, seq_len), dict(program.constants))
-    report(f"compile die {die}, {seq_len} tokens")
+    done("generate code for")
     return describe(program)
 
 
@@ -159,8 +177,7 @@ def _copy_program(folder: Path, source: int, die: int, seq_len: int) -> None:
         shutil.copyfile(folder / name(source, seq_len), folder / name(die, seq_len))
 
 
-def _planned(model: Any, plan: ModelPlan, die: int, seq_len: int, kernels: Kernels, settings: Settings) -> Program:
-    captured = capture_step(model, seq_len, settings.embedding_as_input)
+def _planned(captured: Capture, plan: ModelPlan, die: int, kernels: Kernels, settings: Settings) -> Program:
     graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
     kv = kv_layout(captured, settings.kv_capacity)
     split = plan.split

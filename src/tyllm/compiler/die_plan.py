@@ -9,7 +9,7 @@ from typing import Any
 from tyllm.compiler.parameters import Stored
 from tyllm.compiler.tensor_parallel import Split
 from tyllm.compiler.weight_formats import Quantisation, formats
-from tytvm.layout import Layout, lay_out
+from tytvm.layout import Layout, bytes_of, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 
 
@@ -41,6 +41,15 @@ class ModelPlan:
         """Every stored weight once, in file order."""
         names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)
         return [Stored(name, self.split.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
+
+    def mebibytes(self) -> dict[str, int]:
+        """Size of every stored weight over all dies, rounded up."""
+        return {
+            stored.name: -(
+                -sum(bytes_of(spec) for own in stored.formats for spec in own.tensors().values()) // (1 << 20)
+            )
+            for stored in self.stored()
+        }
 
 
 def plan_model(model: Any, split: Split, quantisation: Quantisation, skipped: frozenset[str]) -> ModelPlan:

@@ -18,7 +18,8 @@ from typing import Any, NoReturn, TypeAlias
 
 from tyllm.errors import TyllmError
 
-Report = Callable[[str], None]
+Report = Callable[[int, str], None]
+"""Called with how much work was done, in the caller's unit, and what it was."""
 Task = Callable[[Report], Any]
 Channel: TypeAlias = "Connection[Any, Any]"
 REPORT, RESULT, FAILURE = "report", "result", "failure"
@@ -49,7 +50,7 @@ def run_forked(tasks: Sequence[Task], processes: int, report: Report) -> list[An
                 if kind == FAILURE:
                     raise value
                 if kind == REPORT:
-                    report(value)
+                    report(*value)
                     continue
                 index, result = value
                 results[index] = result
@@ -107,7 +108,7 @@ def _serve(tasks: Sequence[Task], connection: Channel) -> None:
     with suppress(EOFError, BrokenPipeError):
         while (index := connection.recv()) is not None:
             try:
-                result = tasks[index](lambda what: connection.send((REPORT, what)))
+                result = tasks[index](lambda amount, what: connection.send((REPORT, (amount, what))))
                 connection.send((RESULT, (index, result)))
             except BaseException as error:
                 error.add_note(traceback.format_exc())

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from tyllm.package.manifest import FileEntry
 
 MOST_REMEMBERED = 1000  # files; the oldest are forgotten first
 
@@ -43,11 +46,16 @@ class HashMemory:
 
     def compute(self, path: Path) -> str:
         """The hash of a file, computed now and remembered."""
+        found = sha256_of(path)
+        self.remember(path, found)
+        return found
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Keep the hash of a file whose bytes were hashed on their way into it."""
         key = _identity(path)
-        self._known.pop(key, None)
-        self._known[key] = sha256_of(path)
+        self._known.pop(key, None)  # it is the newest now
+        self._known[key] = sha256
         self._changed = True
-        return self._known[key]
 
     def save(self) -> None:
         """Write what is new, whole or not at all."""
@@ -59,6 +67,14 @@ class HashMemory:
             with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
                 json.dump(kept, file)
             Path(file.name).replace(self._path)
+
+
+def remember(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Keep the hashes of a package's files that were just written, so that its first opening need not read them."""
+    memory = HashMemory()
+    for name, entry in files.items():
+        memory.remember(folder / name, entry.sha256)
+    memory.save()
 
 
 def _identity(path: Path) -> str:

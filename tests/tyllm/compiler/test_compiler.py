@@ -9,7 +9,8 @@ from tests.tiny_checkpoint import edit_tensor
 from tyllm.build_util import build_and_compile_llm
 from tyllm.compiler import compiler
 from tyllm.errors import CheckpointError
-from tyllm.package import verify_package
+from tyllm.package import Manifest, hashes, verify_package
+from tyllm.package.hashes import HashMemory
 from tyllm.runtime import Session
 
 KINDS = ("so", "params")
@@ -51,8 +52,19 @@ def test_the_folder_is_complete(packages):
 
 def test_progress_reaches_its_end(packages):
     _, steps = packages(4)
-    assert [done for done, _, _ in steps] == list(range(1, len(steps) + 1))
-    assert {total for _, total, _ in steps} == {len(steps)}
+    done = [done for done, _, _ in steps]
+    assert done == sorted(set(done)) and {total for _, total, _ in steps} == {done[-1]}
+    said = [what for _, _, what in steps]
+    assert {"pack model.embed_tokens.weight", "capture 4 tokens, die 0", "lower 1 tokens, die 2"} < set(said)
+
+
+def test_the_first_opening_reads_no_parameters_again(packages, monkeypatch):
+    folder, _ = packages(4)
+    monkeypatch.setattr(hashes, "sha256_of", lambda path: pytest.fail(f"{path} is read"))
+    entries = Manifest.read(folder).files
+    for die in range(4):
+        name = f"batch_1/common_die{die}.params"
+        assert HashMemory().sha256_of(folder / name) == entries[name].sha256
 
 
 def test_dies_of_equal_shapes_share_their_code(packages):

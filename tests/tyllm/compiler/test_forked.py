@@ -16,15 +16,21 @@ from tyllm.errors import CheckpointError, TyllmError
 
 
 def square(number, report):
-    report(f"squared {number}")
+    report(number, "squared")
     return number * number
 
 
 @pytest.mark.parametrize("processes", [1, 2, 9])
 def test_results_are_in_the_order_of_the_tasks(processes):
     said = []
-    assert run_forked([partial(square, n) for n in range(5)], processes, said.append) == [0, 1, 4, 9, 16]
-    assert sorted(said) == [f"squared {n}" for n in range(5)]
+    assert run_forked([partial(square, n) for n in range(5)], processes, lambda *what: said.append(what)) == [
+        0,
+        1,
+        4,
+        9,
+        16,
+    ]
+    assert sorted(said) == [(n, "squared") for n in range(5)]
 
 
 def test_tasks_run_in_other_processes_and_inherit_what_they_use():
@@ -73,9 +79,9 @@ SLEEPER = """
 import os, sys, time
 from tyllm.compiler.forked import run_forked
 def sleep(report):
-    report(os.getpid())
+    report(os.getpid(), "sleep")
     time.sleep(60)
-run_forked([sleep], 1, lambda pid: print(pid, flush=True))
+run_forked([sleep], 1, lambda pid, _: print(pid, flush=True))
 """
 
 

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from tyllm.package import hashes
-from tyllm.package.hashes import HashMemory
+from tyllm.package import FileEntry, hashes
+from tyllm.package.hashes import HashMemory, remember
 
 
 @pytest.fixture
@@ -51,3 +51,14 @@ def test_the_oldest_are_forgotten(tmp_path, monkeypatch):
         memory.compute(tmp_path / name)
     memory.save()
     assert len(HashMemory(tmp_path / "memory.json")._known) == 2
+
+
+def test_what_was_hashed_while_it_was_written_is_not_read_again(tmp_path, counted):
+    file = tmp_path / "params" / "x.params"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    remember(tmp_path, {"params/x.params": FileEntry(3, "as written")})
+    moved = file.parent.rename(tmp_path / "package") / file.name
+    assert HashMemory().sha256_of(moved) == "as written" and counted == []
+    moved.write_bytes(b"two")
+    assert HashMemory().sha256_of(moved) == hashlib.sha256(b"two").hexdigest()
