@@ -12,7 +12,7 @@ def build_and_compile_llm(
     model_path: str | Path,
     artifacts_path: str | Path | None = None,
     max_kv_cache_size: int = 4096,
-    seq_len_list: Sequence[int] = (1, 8),
+    seq_len_list: Sequence[int] | None = None,
     dev_count: int = 1,
     embedding_as_input: bool = False,
     *,
@@ -30,7 +30,8 @@ def build_and_compile_llm(
         model_path: Hugging Face checkpoint folder: float16, bfloat16, float32, or AWQ INT4 (GEMM).
         artifacts_path: package folder to make; by default `<model_path>-AOT/<dev_count>die`, beside the checkpoint.
         max_kv_cache_size: tokens that a conversation may hold, prompt and answer together.
-        seq_len_list: tokens per step to compile programs for; a prompt runs as chunks of these lengths.
+        seq_len_list: tokens per step to compile programs for; a prompt runs as chunks of these lengths. None for those
+            of 1, 8, 32, 128 and 256 that the cache has room for.
         dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
         embedding_as_input: leave the embedding to the host; its table is saved as embedding.params.
         activations: "int8" quantises what enters INT4 layers, by groups; "float16" does not.
@@ -52,12 +53,13 @@ def build_and_compile_llm(
     """
     with _no_collection():
         from tyllm.compiler.compiler import compile_checkpoint
-        from tyllm.compiler.settings import Settings
+        from tyllm.compiler.settings import Settings, default_seq_lens
 
     model = Path(model_path)
+    seq_lens = default_seq_lens(max_kv_cache_size) if seq_len_list is None else tuple(seq_len_list)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
     settings = Settings(
-        model, Path(artifacts_path or beside), max_kv_cache_size, tuple(seq_len_list), dev_count, embedding_as_input,
+        model, Path(artifacts_path or beside), max_kv_cache_size, seq_lens, dev_count, embedding_as_input,
         activations, quantize, group_size, target, trust_remote_code, overwrite,
     )  # fmt: skip
     return compile_checkpoint(settings, progress)

@@ -42,7 +42,10 @@ def compile_(
         typer.Argument(metavar="OUTPUT", help="The folder to write; CHECKPOINT-AOT/Ndie if left out."),
     ] = None,
     dies: Annotated[int, typer.Option(help="Dies to split the model over: 1, 2, 3, 4 or 8.")] = 1,
-    seq_lens: Annotated[str, typer.Option(help="Tokens per step: one for decoding, larger ones for prompts.")] = "1,8",
+    seq_lens: Annotated[
+        str | None,
+        typer.Option(help="Tokens per step: one for decoding, larger ones for prompts.", show_default="1,8,32,128,256"),
+    ] = None,
     max_kv_cache_size: Annotated[int, typer.Option(help="Tokens that a conversation can hold.")] = 4096,
     embedding_as_input: Annotated[
         bool, typer.Option("--embedding-as-input", help="Take embeddings, not tokens; the table is saved apart.")
@@ -62,7 +65,7 @@ def compile_(
 
     Example: `tyllm compile Qwen1.5-1.8B-AWQ-INT4 --dies 4 --seq-lens 1,8`
     """
-    numbers = whole_numbers(seq_lens)
+    numbers = None if seq_lens is None else whole_numbers(seq_lens)
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
 

@@ -12,6 +12,8 @@ from tyllm.errors import SettingError
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
 QUANTISERS = (None, "rtn")
+SEQ_LENS = (1, 8, 32, 128, 256)
+"""Sequence lengths where none are asked for; docs/log.md has the speed of each."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,16 @@ class Settings:
     def kv_capacity(self) -> int:
         """Rows of a cache: a padded last chunk writes up to the longest sequence length − 1 past the end."""
         return self.max_kv_cache_size + max(self.seq_lens) - 1
+
+
+def default_seq_lens(max_kv_cache_size: int) -> tuple[int, ...]:
+    """The lengths that the cache has room for.
+
+    Raises:
+        SettingError: the cache's size is no whole number of at least 1.
+    """
+    _whole_number("max_kv_cache_size", max_kv_cache_size)
+    return tuple(length for length in SEQ_LENS if length <= max_kv_cache_size)
 
 
 def check(settings: Settings) -> None:

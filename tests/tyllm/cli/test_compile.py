@@ -34,7 +34,7 @@ def test_the_defaults(tyllm, told, tmp_path):
         "model_path": tmp_path / "model",
         "artifacts_path": None,
         "max_kv_cache_size": 4096,
-        "seq_len_list": [1, 8],
+        "seq_len_list": None,
         "dev_count": 4,
         "embedding_as_input": False,
         "activations": "int8",

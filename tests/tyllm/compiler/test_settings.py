@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.compiler.settings import Settings, check
+from tyllm.compiler.settings import Settings, check, default_seq_lens
 from tyllm.errors import SettingError
 
 GOOD = Settings(
@@ -22,6 +22,13 @@ GOOD = Settings(
     trust_remote_code=False,
     overwrite=False,
 )
+
+
+def test_the_default_lengths_fit_the_cache():
+    assert default_seq_lens(4096) == (1, 8, 32, 128, 256)
+    assert default_seq_lens(100) == (1, 8, 32)
+    with pytest.raises(SettingError, match="max_kv_cache_size is 0"):
+        default_seq_lens(0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"dies": 8}, {"seq_lens": (64,)}, {"quantize": "rtn", "group_size": 32}])
