@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tyllm import __version__
+from tyllm.cli.bench import bench
 from tyllm.cli.chat import chat
 from tyllm.cli.compile import compile_
 from tyllm.cli.doctor import doctor
@@ -60,6 +61,7 @@ app.command("quantize")(quantize)
 app.command("compile")(compile_)
 app.command("run")(run)
 app.command("chat")(chat)
+app.command("bench")(bench)
 app.command("inspect")(inspect)
 app.command("verify")(verify)
 app.command("doctor")(doctor)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
+from collections.abc import Callable
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from tyllm.errors import PackageError
 from tyllm.package import RUNTIME_ABI
@@ -81,6 +82,17 @@ def load(path: Path) -> ctypes.CDLL:
     if abi != RUNTIME_ABI:
         raise PackageError(f"{path} has runtime ABI {abi}, this TyLLM speaks {RUNTIME_ABI}; compile the model again.")
     return library
+
+
+def limit_function(path: Path) -> Callable[[bytes, int], float]:
+    """`tyllm_limit` of a die's shared library; raises `PackageError` as `load`, or where an older one has none."""
+    library = load(path)
+    try:
+        function = library.tyllm_limit
+    except AttributeError as error:
+        raise PackageError(f"{path} was compiled before it could measure limits; compile the model again.") from error
+    function.restype, function.argtypes = c_double, [c_char_p, c_uint32]
+    return cast("Callable[[bytes, int], float]", function)
 
 
 def address(library: ctypes.CDLL, name: str) -> int:

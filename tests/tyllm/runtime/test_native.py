@@ -76,7 +76,8 @@ def test_a_library_exports_the_control_functions_and_programs_only(toy_library):
     ).stdout
     names = {line.split()[-1] for line in table.splitlines()}
     assert names == {"tyllm_abi", "tyllm_create", "tyllm_step", "tyllm_io", "tyllm_kv", "tyllm_last_error",
-                     "tyllm_destroy", "tyllm_program_error", "__tvm_ffi_llm_body", "__tvm_ffi_llm_head"}  # fmt: skip
+                     "tyllm_destroy", "tyllm_limit", "tyllm_program_error", "__tvm_ffi_llm_body",
+                     "__tvm_ffi_llm_head"}  # fmt: skip
 
 
 def test_a_library_keeps_no_state_of_its_own(toy_library):

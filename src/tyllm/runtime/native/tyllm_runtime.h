@@ -78,6 +78,10 @@ TYLLM_EXPORT void tyllm_destroy(tyllm_session *session);
 /* The text of the error that this library's code raised last in the calling thread. */
 TYLLM_EXPORT const char *tyllm_program_error(void);
 
+/* Bytes or operations per second that so many threads reach together, with the instructions of the target: name is "read",
+ * "int8", "float32", "tile_int8" or "tile_bfloat16". 0 where there is no such instruction; -1 without memory or threads. */
+TYLLM_EXPORT double tyllm_limit(const char *name, uint32_t threads);
+
 /* Called by compiled code; nonzero when a worker failed, and then every later call is nonzero until the step has ended. */
 TYLLM_INSIDE int32_t tyllm_barrier(void *context, int32_t worker); /* all that tyllm_next gave before is done */
 TYLLM_INSIDE int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t count);

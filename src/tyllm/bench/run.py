@@ -1,0 +1,99 @@
+"""Runs trials on packages, one after the other, each beside the limits of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tyllm.bench.measure import Rates, Trial, check_room, measure
+from tyllm.bench.share import Share, share_of_limit
+from tyllm.bench.work import Work
+from tyllm.package import open_package
+from tyllm.runtime import Session
+from tyllm.runtime.limits import measure_limits
+
+Report = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a package with so many threads, and the limits of this machine for its target."""
+
+    package: Path
+    nbytes: int
+    dies: int
+    threads: int
+    target: str
+    limits: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One result."""
+
+    subject: Subject
+    trial: Trial
+    rates: Rates
+    share: Share | None
+
+
+def run(
+    packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Report
+) -> list[Row]:
+    """Every trial on every package; each is opened and has its trials checked before the first one runs.
+
+    Args:
+        packages: folders that the compiler wrote.
+        trials: what to do with each.
+        repetitions: runs of each trial that are counted.
+        threads: of all dies together; None for the default.
+        report: called as `report(done, total, what)`.
+
+    Raises:
+        PackageError: a package is damaged, of another version or for another machine.
+        SettingError: threads below 1.
+        GenerationError: a trial does not fit a package's cache.
+    """
+    for package in packages:
+        with Session(package, threads=threads) as session:
+            check_room(trials, session)
+    bench = _Bench(repetitions, report, len(packages) * len(trials) * (repetitions + 1))
+    rows: list[Row] = []
+    for package in packages:
+        with Session(package, threads=threads) as session:
+            rows += bench.rows(package, session, trials)
+    return rows
+
+
+@dataclass
+class _Bench:
+    """What the packages of a run share: limits that are known, and progress."""
+
+    repetitions: int
+    report: Report
+    total: int
+    done: int = 0
+    limits: dict[tuple[str, int], Mapping[str, float]] = field(default_factory=dict)
+
+    def rows(self, path: Path, session: Session, trials: Sequence[Trial]) -> Iterator[Row]:
+        limits = self._limits(path, session)
+        nbytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        subject = Subject(path, nbytes, session.info.dies, session.threads, session.info.target.name, limits)
+        work = Work.of(open_package(path))
+        for trial in trials:
+            rates = measure(session, trial, self.repetitions, partial(self._step, f"{path.name} {trial}"))
+            yield Row(subject, trial, rates, share_of_limit(work, trial, rates.mean, limits))
+
+    def _limits(self, path: Path, session: Session) -> Mapping[str, float]:
+        key = session.info.target.name, session.threads
+        if key not in self.limits:
+            self.limits[key] = measure_limits(
+                open_package(path), session.threads, lambda name: self.report(self.done, self.total, f"limit {name}")
+            )
+        return self.limits[key]
+
+    def _step(self, what: str) -> None:
+        self.done += 1
+        self.report(self.done, self.total, what)
