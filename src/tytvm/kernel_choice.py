@@ -10,12 +10,14 @@ from typing import Any
 from tytvm.kernels import (
     amx,
     attention,
+    bfloat16_tiles,
     cache_append,
     embedding,
     linear_w4a8,
     linear_w4a8_amx,
     linear_w4a16,
     linear_w16a16,
+    linear_w16a16_amx,
     quantize_rows,
     rms_norm,
     rope,
@@ -93,9 +95,12 @@ class Kernels:
         cost = attention.cost(heads, key_heads, tokens, width, v_width, capacity)
         return _named(kernel, cost, "attention", heads, tokens, width, window)
 
-    def tiled(self, rows: int, weight: W4) -> bool:
-        """Whether the int8 activations of a linear layer lie in AMX tiles."""
-        whole_tiles = self.activation_group(weight) % amx.BYTES == 0
+    def tiled(self, rows: int, weight: W4 | W16) -> bool:
+        """Whether the activations of a linear layer lie in AMX tiles, as int8 or bfloat16 by the kind of its weight."""
+        if isinstance(weight, W4):
+            whole_tiles = self.activation_group(weight) % amx.BYTES == 0
+        else:
+            whole_tiles = weight.in_features % amx.DEPTH == 0
         return self.spec.has_tiles and self.int8_activations and whole_tiles and rows >= amx.SIDE
 
     def quantize_rows(self, rows: int, width: int, group: int, tiled: bool) -> Any:
@@ -120,8 +125,16 @@ class Kernels:
     def linear_w16a16(self, rows: int, weight: W16, has_bias: bool) -> Any:
         """Linear layer of a float16 weight."""
         shape = (rows, weight.in_features, weight.out_features)
-        kernel = _build(linear_w16a16, self.spec, *shape, has_bias)
-        return _named(kernel, linear_w16a16.cost(*shape, has_bias), "linear_w16a16", *shape, *["bias"] * has_bias)
+        module, name = (
+            (linear_w16a16_amx, "linear_w16a16_amx") if self.tiled(rows, weight) else (linear_w16a16, "linear_w16a16")
+        )
+        kernel = _build(module, self.spec, *shape, has_bias)
+        return _named(kernel, module.cost(*shape, has_bias), name, *shape, *["bias"] * has_bias)
+
+    def bfloat16_tiles(self, rows: int, width: int) -> Any:
+        """float32 activations to bfloat16 in AMX tiles."""
+        kernel = _build(bfloat16_tiles, self.spec, rows, width)
+        return _named(kernel, bfloat16_tiles.cost(rows, width), "bfloat16_tiles", rows, width)
 
 
 @cache

@@ -9,7 +9,9 @@ import torch
 
 from tytvm.emitter import Emitter
 from tytvm.errors import UnsupportedError
+from tytvm.kernels.amx import DEPTH, SIDE
 from tytvm.kernels.quantize_rows import code_shape
+from tytvm.kernels.vector import ceildiv
 from tytvm.weights import W4, W16, TensorSpec
 
 
@@ -39,7 +41,19 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
 def _linear_w16(emitter: Emitter, x: Any, node: torch.fx.Node, weight: W16, bias: list[Any]) -> Any:
     rows = int(x.ty.shape[0])
     kernel = emitter.kernels.linear_w16a16(rows, weight, bool(bias))
+    if emitter.kernels.tiled(rows, weight):
+        x = _bfloat16(emitter, x)
     return emitter.call(kernel, [x, emitter.env[node], *bias], TensorSpec((rows, weight.out_features), "float32"))
+
+
+def _bfloat16(emitter: Emitter, x: Any) -> Any:
+    """`x` in bfloat16 tiles, once for all linears that read it."""
+    rows, width = (int(n) for n in x.ty.shape)
+    key = (emitter.origin(x), 0)
+    if key not in emitter.quantised:
+        tiles = TensorSpec((ceildiv(rows, SIDE), width // DEPTH, SIDE, DEPTH), "uint16")
+        emitter.quantised[key] = [emitter.call(emitter.kernels.bfloat16_tiles(rows, width), [x], tiles)]
+    return emitter.quantised[key][0]
 
 
 def _linear_w4(emitter: Emitter, x: Any, node: torch.fx.Node, weight: W4, bias: list[Any]) -> Any:
