@@ -26,7 +26,8 @@ class InstructionSet:
         flags: The CPU flags that code for this target needs, as /proc/cpuinfo spells them.
         vector_bytes: Size of a vector register.
         vector_registers: Number of vector registers.
-        has_dot4: Whether one AVX-512 VNNI instruction does u8 × i8, four at a time, into sixteen int32.
+        int8_product: The instruction for products of bytes: vpdpbusd adds four u8 · i8 to an int32, vpmaddubsw makes
+            int16 sums of two, pmaddwd int32 sums of two int16 · int16; "" where none is known.
         has_tiles: Whether AMX multiplies tiles of 16 rows of 64 bytes, of int8 and of bfloat16.
         abi: LLVM's name of the calling convention, where the triple alone does not say it.
     """
@@ -38,7 +39,7 @@ class InstructionSet:
     flags: tuple[str, ...] = field(default=(), repr=False)
     vector_bytes: int = 16
     vector_registers: int = 16
-    has_dot4: bool = False
+    int8_product: str = ""
     has_tiles: bool = False
     abi: str | None = None
 
@@ -46,6 +47,11 @@ class InstructionSet:
     def triple(self) -> str:
         """LLVM's target triple."""
         return f"{self.machine}-linux-gnu"
+
+    @property
+    def lanes(self) -> int:
+        """How many 32-bit lanes a vector register has."""
+        return self.vector_bytes // 4
 
     @property
     def accumulators(self) -> int:
@@ -74,7 +80,7 @@ INSTRUCTION_SETS = (
         flags=(*_X86_V4_FLAGS, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"),
         vector_bytes=64,
         vector_registers=32,
-        has_dot4=True,
+        int8_product="vpdpbusd",
         has_tiles=True,
     ),
     InstructionSet(
@@ -85,10 +91,26 @@ INSTRUCTION_SETS = (
         flags=(*_X86_V4_FLAGS, "avx512_vnni"),
         vector_bytes=64,
         vector_registers=32,
-        has_dot4=True,
+        int8_product="vpdpbusd",
     ),
-    InstructionSet(name="x86-64-v3", machine="x86_64", cpu="x86-64-v3", flags=_X86_V3_FLAGS, vector_bytes=32),
-    InstructionSet(name="x86-64", machine="x86_64", cpu="x86-64"),
+    InstructionSet(
+        name="x86-64-avx-vnni",
+        machine="x86_64",
+        cpu="x86-64-v3",
+        features=("+avxvnni",),
+        flags=(*_X86_V3_FLAGS, "avx_vnni"),
+        vector_bytes=32,
+        int8_product="vpdpbusd",
+    ),
+    InstructionSet(
+        name="x86-64-v3",
+        machine="x86_64",
+        cpu="x86-64-v3",
+        flags=_X86_V3_FLAGS,
+        vector_bytes=32,
+        int8_product="vpmaddubsw",
+    ),
+    InstructionSet(name="x86-64", machine="x86_64", cpu="x86-64", int8_product="pmaddwd"),
     InstructionSet(name="aarch64", machine="aarch64", cpu="generic", flags=("asimd", "fp"), vector_registers=32),
     InstructionSet(
         name="riscv64", machine="riscv64", cpu="generic-rv64", features=("+m", "+a", "+f", "+d", "+c"), abi="lp64d"

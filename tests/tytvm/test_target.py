@@ -40,6 +40,7 @@ def test_best_for_the_flags():
     vnni = frozenset(_BY_NAME["x86-64-avx512-vnni"].flags)
     assert best_for("x86_64", vnni).name == "x86-64-avx512-vnni"
     assert best_for("x86_64", vnni - {"avx512_vnni"}).name == "x86-64-v3"
+    assert best_for("x86_64", vnni - {"avx512_vnni"} | {"avx_vnni"}).name == "x86-64-avx-vnni"
     assert best_for("x86_64", frozenset({"sse2"})).name == "x86-64"
 
 

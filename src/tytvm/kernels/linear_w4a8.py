@@ -11,12 +11,15 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels import int4_weight
+from tytvm.kernels.code_sums import CodeSums
 from tytvm.kernels.cost import Cost, size
-from tytvm.kernels.dot4 import dot4
 from tytvm.kernels.int4_weight import CODES, FEW_ROWS, ahead, nibbles, pack, unpack
 from tytvm.kernels.tile import Registers, Tile, store, tile_of
 from tytvm.kernels.vector import add, fill, fold, hold, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
+
+_TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
+"""By bytes of a register: accumulators, and the fewest blocks side by side; measured, see docs/log.md."""
 
 __all__ = ["build", "cost", "pack", "reference", "unpack"]
 
@@ -35,7 +38,8 @@ def build(
         activation_group: Inputs that share a scale of the activations (a above); divides `group`.
         with_bias: Whether there is a bias.
     """
-    tile = tile_of(spec.accumulators * 2 // 3, R, N)  # fewer, for the sums over groups want registers too
+    accumulators, fewest_blocks = _TILES[spec.vector_bytes]
+    tile = tile_of(accumulators, R, N, fewest_blocks)
     packed = int4_weight.shapes(K, N, group)
     parts, steps, groups = group // activation_group, activation_group // CODES, K // activation_group
 
@@ -58,10 +62,13 @@ def build(
                     scaled = T.meta_var(Registers(tile))
                     scaled.clear()
                     for p in range(parts):
-                        dots = T.meta_var(Registers(tile, "int32"))
+                        dots = T.meta_var(CodeSums(spec, tile, activation_group))
                         dots.clear()
-                        for k in range(steps):
-                            multiply_add(spec, tile, dots, q, weight, (g * parts + p) * steps + k, across, down)
+                        for piece in range(activation_group // dots.inputs):
+                            for k in range(dots.inputs // CODES):
+                                first: T.let = (g * parts + p) * steps + piece * (dots.inputs // CODES)
+                                multiply_add(tile, dots, q, weight, first + k, across, down)
+                            dots.widen()
                         rescale(tile, scaled, dots, scale, g * parts + p, down)
                     shifts = T.meta_var(
                         [shift(scale, total, tile.row(down, r), g * parts, parts) for r in range(tile.rows)]
@@ -72,9 +79,7 @@ def build(
     return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
 
 
-def multiply_add(
-    spec: InstructionSet, tile: Tile, dots: Registers, q: Any, weight: Any, k: Any, across: Any, down: Any
-) -> None:
+def multiply_add(tile: Tile, dots: CodeSums, q: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
     if tile.R <= FEW_ROWS:
         for b in range(tile.blocks):
@@ -85,10 +90,10 @@ def multiply_add(
             four = q[tile.row(down, r), span(k * CODES + half * 4, 4)]
             x = hold(fill(T.reinterpret("int32", four)), "int32")
             for b in range(tile.blocks):
-                dots[r, b] = dot4(spec, dots[r, b], halves[b][half], x)
+                dots.add((r, b), halves[b][half], x)
 
 
-def rescale(tile: Tile, scaled: Registers, dots: Registers, scale: Any, p: Any, down: Any) -> None:
+def rescale(tile: Tile, scaled: Registers, dots: CodeSums, scale: Any, p: Any, down: Any) -> None:
     """Adds a finished group of activations: scaled += scale_x · dots."""
     for r in range(tile.rows):
         factor = hold(fill(scale[tile.row(down, r), p]))

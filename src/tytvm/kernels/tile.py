@@ -53,9 +53,16 @@ class Tile:
         return ((r, b) for r in range(self.rows) for b in range(self.blocks))
 
 
-def tile_of(accumulators: int, R: int, N: int) -> Tile:
-    """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, equally high."""
-    passes = ceildiv(R, max(1, accumulators // 2))
+def tile_of(accumulators: int, R: int, N: int, fewest_blocks: int = _FEWEST_BLOCKS) -> Tile:
+    """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, equally high.
+
+    Args:
+        accumulators: Blocks of sixteen lanes.
+        R: Rows of the output.
+        N: Its channels.
+        fewest_blocks: Blocks side by side that a value of the activations is worth loading for.
+    """
+    passes = ceildiv(R, max(1, accumulators // fewest_blocks))
     rows = ceildiv(R, passes)
     channels = ceildiv(N, LANES)
     blocks = min(_MOST_BLOCKS, max(1, accumulators // rows), channels)
@@ -67,20 +74,20 @@ def tile_of(accumulators: int, R: int, N: int) -> Tile:
 class Registers:
     """The accumulators of a tile, each in a stack buffer of its own, which LLVM keeps in a register."""
 
-    def __init__(self, tile: Tile, dtype: str = "float32") -> None:
-        self._tile, self._dtype = tile, dtype
-        self._buffers = {at: T.alloc_buffer((LANES,), dtype) for at in tile}
+    def __init__(self, tile: Tile, dtype: str = "float32", lanes: int = LANES) -> None:
+        self._tile, self._dtype, self._lanes = tile, dtype, lanes
+        self._buffers = {at: T.alloc_buffer((lanes,), dtype) for at in tile}
 
     def __getitem__(self, at: tuple[int, int]) -> Any:
-        return self._buffers[at][span(0)]
+        return self._buffers[at][span(0, self._lanes)]
 
     def __setitem__(self, at: tuple[int, int], value: Any) -> None:
-        T.buffer_store(self._buffers[at], value, [span(0)])
+        T.buffer_store(self._buffers[at], value, [span(0, self._lanes)])
 
     def clear(self) -> None:
         """Sets all to zero."""
         for at in self._tile:
-            self[at] = zeros(self._dtype)
+            self[at] = zeros(self._dtype, self._lanes)
 
 
 def store(tile: Tile, registers: Registers, bias: Any, out: Any, across: Any, down: Any) -> None:

@@ -51,6 +51,17 @@ def hold(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
     return held[span(0, lanes)]
 
 
+def halves(vector: Any, dtype: str, lanes: int) -> tuple[Any, Any]:
+    """The lower and the upper half of a vector of `lanes`."""
+    whole = hold(vector, dtype, lanes)
+    return T.vectorlow(of(dtype, lanes // 2), whole), T.vectorhigh(of(dtype, lanes // 2), whole)
+
+
+def join(low: Any, high: Any, lanes: int) -> Any:
+    """A vector of `lanes` from its halves."""
+    return T.Shuffle([low, high], list(range(lanes)))
+
+
 def fold(combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
     """One scalar from all lanes: each step combines the lower half with the upper."""
     while lanes > 2:

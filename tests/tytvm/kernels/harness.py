@@ -1,6 +1,7 @@
 """Builds one kernel into a shared object and runs it on NumPy arrays, as one worker or as several in turn."""
 
 import ctypes
+import platform
 import subprocess
 import tempfile
 from functools import cache
@@ -12,6 +13,7 @@ from tvm import tirx
 
 from tyllm.runtime import native
 from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
+from tytvm.target import INSTRUCTION_SETS, cpu_flags
 
 _ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}\n"
 _SLICES = """
@@ -25,6 +27,13 @@ int64_t tyllm_next(int32_t* context, int32_t worker, int32_t iterations, int32_t
 """
 _SCRATCH = native.FOLDER / "scratch.c"
 _PERMIT_TILES = 158, 0x1023, 18  # arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
+
+
+_FLAGS = cpu_flags(Path("/proc/cpuinfo").read_text())
+RUNNABLE = [
+    spec.name for spec in INSTRUCTION_SETS if spec.machine == platform.machine() and _FLAGS.issuperset(spec.flags)
+]
+"""Names of the instruction sets that this machine has."""
 
 
 class _Any(ctypes.Structure):

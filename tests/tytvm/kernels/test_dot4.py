@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.tytvm.kernels.harness import Kernel
+from tests.tytvm.kernels.harness import RUNNABLE, Kernel
 from tvm.script import tirx as T
 
 from tytvm.kernels.dot4 import dot4
@@ -10,7 +10,7 @@ from tytvm.kernels.vector import span
 from tytvm.target import resolve
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64", "x86-64-v3"])
+@pytest.mark.parametrize("target", RUNNABLE)
 def test_equals_definition(target):
     spec = resolve(target)
     count = 64

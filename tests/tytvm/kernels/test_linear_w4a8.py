@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.tytvm.kernels.harness import Kernel, outputs
+from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
 from tests.tytvm.kernels.test_int4_weight import random_weight
 
 from tytvm.kernels import linear_w4a8, quantize_rows
@@ -47,13 +47,15 @@ def test_equals_reference_with_a_bias(case):
     check("native", case, with_bias=True)
 
 
-@pytest.mark.parametrize("case", CASES[1:6])
-def test_equals_reference_on_any_cpu(case):
-    check("x86-64", case, with_bias=True)
+@pytest.mark.parametrize("target", RUNNABLE)
+@pytest.mark.parametrize("case", CASES[1:7])
+def test_equals_reference_on_every_cpu(case, target):
+    check(target, case, with_bias=True)
 
 
-def test_extreme_values_do_not_saturate():
-    spec = resolve("native")
+@pytest.mark.parametrize("target", RUNNABLE)
+def test_extreme_values_do_not_saturate(target):
+    spec = resolve(target)
     K, N = 256, 16
     q = np.full((1, K), -127, np.int8)
     scale, total = np.ones((1, 2), np.float32), np.full((1, 2), -127 * 128, np.int32)
