@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -78,3 +79,12 @@ def test_a_whole_chat_imports_no_torch_no_tvm_no_transformers(toy):
     result = subprocess.run([sys.executable, "-c", program, toy(dies=2)], capture_output=True, text=True, check=True,
                             env=dict(os.environ))  # fmt: skip
     assert result.stdout.strip() == "[]"
+
+
+def test_an_idle_session_uses_no_cpu(toy):
+    with Session(toy(dies=2), threads=4) as session:
+        session.logits([1, 2, 3])
+        time.sleep(0.05)  # whoever still spins goes to sleep
+        before = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - before < 0.05

@@ -10,7 +10,7 @@
 
 #define PAUSES_PER_LOOK_AT_THE_CLOCK 32
 #define LEAST_NS 500
-#define WAITS_PER_TRIAL 64 /* now and then spin for long again: the neighbour may have gone */
+#define WAITS_PER_TRIAL 16 /* now and then spin for long again: the neighbour may have gone */
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -42,11 +42,12 @@ static int changed_while_spinning(event *e, unsigned seen, uint64_t spin_ns) {
   return 0;
 }
 
-/* Twice as long after a spin that paid, half as long after one that did not. */
+/* Half as long after a spin that did not pay; in full again after a trial that did. Sleeping makes the sleeper late, and the
+ * others' spins in vain: by small steps upwards two threads that have a core each would hardly come out of that. */
 static int spin(event *e, unsigned seen, patience *p) {
   int trial = ++p->waits % WAITS_PER_TRIAL == 0;
   int paid = changed_while_spinning(e, seen, trial ? p->most_ns : p->now_ns);
-  p->now_ns = paid ? p->now_ns * 2 : p->now_ns / 2;
+  p->now_ns = !paid ? p->now_ns / 2 : trial ? p->most_ns : p->now_ns * 2;
   if (p->now_ns < LEAST_NS) p->now_ns = LEAST_NS;
   if (p->now_ns > p->most_ns) p->now_ns = p->most_ns;
   return paid;
