@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 @pytest.fixture(scope="session")
 def script() -> Callable[[str], ModuleType]:
-    """`script("bench")`: the module of scripts/bench.py."""
+    """`script("fidelity")`: the module of scripts/fidelity.py."""
     sys.path.insert(0, str(SCRIPTS))  # as Python does for a script that it runs
 
     def load(name: str) -> ModuleType:
