@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -27,8 +28,8 @@ from tytvm.kernels.cost import Cost
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
-ACTIVATION_GROUP = 32
-"""Inputs that share one int8 scale; see docs/log.md for what 32, 64 and 128 cost in accuracy."""
+ACTIVATION_GROUP = 128
+"""Inputs that share one int8 scale, at most; see docs/log.md for what 32, 64 and 128 cost in accuracy."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Kernels:
 
     def activation_group(self, weight: W4) -> int:
         """Inputs that share one scale of the int8 activations of a linear layer."""
-        return min(ACTIVATION_GROUP, weight.group_size)
+        return math.gcd(ACTIVATION_GROUP, weight.group_size)
 
     def embedding(self, count: int, table: WeightFormat) -> Any:
         """Rows of a table; a tied table lies as its linear weight does."""
