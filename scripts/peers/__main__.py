@@ -27,6 +27,7 @@ from table import markdown
 from tyllm.cli.machine import this_machine
 
 DOCS = ROOT / "docs"
+CHART = "![Tokens per second of each engine](performance.svg)"
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -75,7 +76,7 @@ def make_all(run: Run, shapes: Sequence[Shape], engines: Sequence[Engine]) -> li
 
 def write_documents(run: Run) -> None:
     """Table, chart and raw samples."""
-    refresh(DOCS / "performance.md", markdown(run))
+    refresh(DOCS / "performance.md", f"{CHART}\n\n{markdown(run)}")
     (DOCS / "performance.svg").write_text(chart(run), encoding="utf-8")
     run.save(DOCS / "performance.json")
     say("refreshed docs/performance.md, .svg and .json")

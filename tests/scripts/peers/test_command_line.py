@@ -51,3 +51,16 @@ def test_an_engine_that_cannot_be_made_is_shown_as_failed(peers, program, monkey
     assert program.make_all(run, [shape], [ours, theirs]) == [(shape, ours)]
     assert run.sizes == {shape.name: {ours.name: 5}}
     assert "OpenVINO GenAI int4 g128 failed: no compiler" in peers("table").markdown(run)
+
+
+def test_documents_are_written_whole_and_again_the_same(program, small_run, monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "DOCS", tmp_path)
+    document = tmp_path / "performance.md"
+    document.write_text("Text.\n<!-- make bench: begin --><!-- make bench: end -->\n", encoding="utf-8")
+    for _ in range(2):
+        program.write_documents(small_run)
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith("Text.\n")
+    assert text.count("(performance.svg)") == text.count("### Qwen2-0.5B") == 1
+    assert (tmp_path / "performance.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert type(small_run).load(tmp_path / "performance.json") == small_run
