@@ -3,15 +3,17 @@
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tyllm.cli.extras import COMPILE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
 from tyllm.cli.output import counted, emit, folder_bytes, size
 from tyllm.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Activations(StrEnum):
@@ -88,7 +90,7 @@ def compile_(
         )
     total, seconds = folder_bytes(package), round(time.monotonic() - started, 3)
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
         console.print(f"{package}: {size(total)} for {counted(dies, 'die')}, in {seconds:.1f} s", markup=False)
         console.print(f"Run it: tyllm run {package} 'Once upon a time'", markup=False)
 

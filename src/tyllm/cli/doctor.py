@@ -2,14 +2,16 @@
 
 import sys
 from dataclasses import asdict, dataclass, replace
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from tyllm import __version__
 from tyllm.cli.machine import Machine, this_machine
 from tyllm.cli.options import Debug, Json
 from tyllm.cli.output import emit, size
 from tyllm.cli.requirements import Requirement, requirements
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NEEDED_FOR = {"": "run", "compile": "quantize and compile", "cross": "compile for other machines", "dev": "test"}
 
@@ -45,7 +47,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
     }
     result = {"tyllm": __version__, "can": can, "findings": [asdict(finding) for finding in findings]}
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
         for finding in findings:
             colour = "yellow" if finding.cure else "green"
             console.print(f"[{colour}]{finding.state:8}[/]{finding.what}: {finding.found} (to {finding.needed_for})")

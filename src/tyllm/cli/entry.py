@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would make threads that nothing here uses: 30 ms
     from tyllm.cli.app import app
 
     result = app(args=given, prog_name="tyllm", standalone_mode=False)

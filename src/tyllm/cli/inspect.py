@@ -3,14 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
-
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.options import Debug, Json, Package
 from tyllm.cli.output import counted, emit, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 SHAPE = re.compile(r"(_\d.*|\d+)$")  # what follows a kernel's kind in its name
 
@@ -24,7 +24,7 @@ def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> No
 
     report = contents(package)
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
         _provenance(console, report)
         console.print(_dies(report))
         console.print(_programs(report))
@@ -33,7 +33,7 @@ def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> No
     emit(report, as_json, draw)
 
 
-def _provenance(console: Console, report: Mapping[str, Any]) -> None:
+def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
     quantization, target, source = report["quantization"], report["target"], report["source"]
     method = "none" if not quantization else "{method} INT{bits}, groups of {group_size}".format(**quantization)
     rows = {
@@ -56,11 +56,14 @@ def _dtypes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{dtype} {size(count)}" for dtype, count in sizes.items()) or "none"
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str) -> "Table":
+    from rich.box import SIMPLE
+    from rich.table import Table
+
     return Table(*columns, title=title, title_justify="left", box=SIMPLE, padding=0, pad_edge=False)
 
 
-def _dies(report: Mapping[str, Any]) -> Table:
+def _dies(report: Mapping[str, Any]) -> "Table":
     table = _table("Dies", "die", "vocabulary", "parameters by dtype", "KV cache")
     for die in report["dies"]:
         rows = "–".join(map(str, die["vocabulary"]))
@@ -68,7 +71,7 @@ def _dies(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _programs(report: Mapping[str, Any]) -> Table:
+def _programs(report: Mapping[str, Any]) -> "Table":
     titles = ("die", "tokens", "code", "constants", "arena", "io", "steps", "barriers", "reads")
     table = _table("Programs by tokens a step; reads: bytes of one pass", *titles)
     for die in report["dies"]:
@@ -87,7 +90,7 @@ def _programs(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _kernels(report: Mapping[str, Any]) -> Table:
+def _kernels(report: Mapping[str, Any]) -> "Table":
     """Steps by kind of kernel, of die 0; the dies differ in shapes, not in steps."""
     programs = {seq_len: _kinds(program["kernels"]) for seq_len, program in report["dies"][0]["programs"].items()}
     table = _table("Steps of die 0", "kernel", *(f"{seq_len} tokens" for seq_len in programs))

@@ -1,12 +1,13 @@
 """`tyllm models`: the architectures that compile, and how far each was tested."""
 
 from dataclasses import asdict, dataclass
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from tyllm.cli.options import Debug, Json
 from tyllm.cli.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NAMED = "1, 2, 3, 4 dies"
 OTHER = "1, 3 dies"
@@ -52,7 +53,9 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
     Example: `tyllm models --json`
     """
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
+        from rich.table import Table
+
         table = Table("architecture", "published as", "tested")
         for model in MODELS:
             table.add_row(model.architecture, ", ".join(model.checkpoints), model.tested)

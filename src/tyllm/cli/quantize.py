@@ -3,15 +3,17 @@
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tyllm.cli.extras import QUANTIZE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, TrustRemoteCode
 from tyllm.cli.output import emit, folder_bytes, size
 from tyllm.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Method(StrEnum):
@@ -69,7 +71,7 @@ def quantize(
         model.save_quantized(output)
     total, seconds = folder_bytes(output), round(time.monotonic() - started, 3)
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
         console.print(f"{output}: {size(total)}, in {seconds:.1f} s", markup=False)
         console.print(f"Compile it: tyllm compile {output}", markup=False)
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from importlib import metadata
 
 REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+)\s*(?P<range>[^;]*?)\s*(;.*extra\s*==\s*["'](?P<extra>\w+)["'].*)?$""")
 
@@ -33,6 +32,8 @@ class Requirement:
 
 def requirements(distribution: str = "tyllm") -> list[Requirement]:
     """Everything that `distribution` asks for; an empty list if it is not installed."""
+    from importlib import metadata  # takes 20 ms, and only `doctor` needs it
+
     try:
         lines = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:
@@ -54,6 +55,8 @@ def _ordered(conditions: str) -> str:
 
 
 def _installed(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,12 +1,14 @@
 """`tyllm verify`: hash every byte of a package and compare it with the manifest."""
 
 import time
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from tyllm.cli.options import Debug, Json, Package
 from tyllm.cli.output import emit, size
 from tyllm.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def verify(package: Package, as_json: Json = False, debug: Debug = False) -> None:
@@ -24,7 +26,7 @@ def verify(package: Package, as_json: Json = False, debug: Debug = False) -> Non
     count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
     seconds = round(time.monotonic() - started, 3)
 
-    def draw(console: Console) -> None:
+    def draw(console: "Console") -> None:
         console.print(f"{package} is sound: {count} files, {size(total)}, in {seconds:.1f} s", markup=False)
 
     emit({"package": str(package), "sound": True, "files": count, "bytes": total, "seconds": seconds}, as_json, draw)
