@@ -104,9 +104,10 @@ class _Straightener:
 
     def _call_tir_inplace(self, variable: Any, value: Any) -> None:
         inputs = [str(self._name(argument)) for argument in value.args[1].fields]
-        (index,) = (int(i) for i in value.attrs.inplace_indices)
-        self.names[variable] = inputs[index]
-        self._call(value.args[0].name_hint, inputs, [index])
+        indices = [int(i) for i in value.attrs.inplace_indices]
+        written = [inputs[index] for index in indices]
+        self.names[variable] = written if len(written) > 1 else written[0]
+        self._call(value.args[0].name_hint, inputs, indices)
 
     def _collective(self, variable: Any, value: Any) -> None:
         assert value.args[0].global_symbol == ALL_REDUCE

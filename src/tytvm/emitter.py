@@ -60,10 +60,11 @@ class Emitter:
         result = self.emit(relax.call_tir(handle, arguments, out_ty=types))
         return [self.emit(relax.TupleGetItem(result, index)) for index in range(len(types))]
 
-    def call_inplace(self, function: Any, arguments: list[Any], index: int) -> Any:
-        """Call a kernel that writes to one of its arguments; returns that argument's new value."""
-        call = relax.op.call_tir_inplace(self._handle(function), arguments, [index], arguments[index].ty)
-        return self.emit(call)
+    def call_inplace(self, function: Any, arguments: list[Any], indices: list[int]) -> list[Any]:
+        """Call a kernel that writes to several of its arguments; returns those arguments' new values."""
+        types = [arguments[index].ty for index in indices]
+        result = self.emit(relax.op.call_tir_inplace(self._handle(function), arguments, indices, types))
+        return [self.emit(relax.TupleGetItem(result, number)) for number in range(len(indices))]
 
     def _handle(self, function: Any) -> Any:
         return self.block_builder.add_func(function, function.attrs["tytvm.name"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from tytvm.capture import Capture
+from tytvm.kernels.kv_cache import KvCache
 from tytvm.layout import Layout, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 
@@ -23,14 +24,21 @@ class Graph:
     """Parameter's dotted name → name of its stored tensor (itself, unless it is tied to another)."""
     kv_capacity: int
     """Rows of each layer's key/value cache."""
+    kv_dtype: str = "float16"
+    """Type of the caches, "float16" or "int8"."""
 
 
-def kv_layout(capture: Capture, capacity: int) -> Layout:
-    """The caches of a graph's attention layers: `<layer>.k` and `<layer>.v`, float16 [heads, capacity, width]."""
+def kv_cache(node: torch.fx.Node, capacity: int, dtype: str) -> KvCache:
+    """The cache of an attention layer."""
+    (_, heads, _, width), v_width = node.args[1].meta["val"].shape, node.args[2].meta["val"].shape[-1]
+    return KvCache(heads, capacity, width, v_width, dtype)
+
+
+def kv_layout(capture: Capture, capacity: int, dtype: str = "float16") -> Layout:
+    """The caches of a graph's attention layers: `<layer>.k`, `<layer>.v` and, of int8, their scales."""
     specs: dict[str, TensorSpec] = {}
     for node in capture.graph_module.graph.nodes:
         if node.target is torch.ops.tytvm.attention.default:
-            for which, argument in (("k", 1), ("v", 2)):
-                _, heads, _, width = node.args[argument].meta["val"].shape
-                specs[f"{node.args[3]}.{which}"] = TensorSpec((heads, capacity, width), "float16")
+            tensors = kv_cache(node, capacity, dtype).tensors
+            specs |= {f"{node.args[3]}.{suffix}": TensorSpec(*spec) for suffix, spec in tensors.items()}
     return lay_out(specs)

@@ -68,7 +68,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         for node in nodes:
             if node.op == "placeholder" and (node.users or node.name in self.graph.capture.inputs):
                 self.emitter.place(node)
-        for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity).specs.items():
+        for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity, self.graph.kv_dtype).specs.items():
             self.emitter.buffer(f"kv:{name}", spec)
         for name in ("position", "first_token"):
             self.emitter.buffer(f"io:{name}", TensorSpec((1,), "int64"))

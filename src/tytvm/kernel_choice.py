@@ -11,6 +11,7 @@ from typing import Any
 from tytvm.kernels import (
     amx,
     attention,
+    attention_merge,
     bfloat16_tiles,
     cache_append,
     embedding,
@@ -24,7 +25,9 @@ from tytvm.kernels import (
     rope,
     swiglu,
 )
+from tytvm.kernels.attention_cut import Attention
 from tytvm.kernels.cost import Cost
+from tytvm.kernels.kv_cache import KvCache
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
@@ -72,29 +75,21 @@ class Kernels:
         """silu(gate) · up."""
         return _named(_build(swiglu, self.spec, rows, width), swiglu.cost(rows, width), "swiglu", rows, width)
 
-    def cache_append(self, heads: int, tokens: int, width: int, capacity: int) -> Any:
-        """New keys or values into a cache."""
-        kernel = _build(cache_append, self.spec, heads, tokens, width, capacity)
-        return _named(kernel, cache_append.cost(heads, tokens, width), "cache_append", heads, tokens, width)
+    def cache_append(self, cache: KvCache, tokens: int) -> Any:
+        """New keys and values into a layer's cache."""
+        kernel = _build(cache_append, self.spec, cache, tokens)
+        return _named(kernel, cache_append.cost(cache, tokens), "cache_append", cache.KH, tokens, cache.D)
 
-    def attention(
-        self,
-        heads: int,
-        key_heads: int,
-        tokens: int,
-        width: int,
-        v_width: int,
-        capacity: int,
-        scale: float,
-        window: int,
-        softcap: float,
-    ) -> Any:
-        """Causal attention over the cache."""
-        kernel = _build(
-            attention, self.spec, heads, key_heads, tokens, width, v_width, capacity, scale, window, softcap
-        )
-        cost = attention.cost(heads, key_heads, tokens, width, v_width, capacity)
-        return _named(kernel, cost, "attention", heads, tokens, width, window)
+    def attention(self, shape: Attention) -> Any:
+        """Causal attention over the cache, or the parts of it."""
+        kernel, cost = _build(attention, self.spec, shape), attention.cost(shape, shape.cache.C)
+        return _named(kernel, cost, "attention", shape.H, shape.S, shape.cache.D, shape.window)
+
+    def attention_merge(self, shape: Attention) -> Any:
+        """The parts of an attention brought together."""
+        cut = attention.cut_of(self.spec, shape)
+        kernel, cost = _build(attention_merge, self.spec, cut), attention_merge.cost(cut)
+        return _named(kernel, cost, "attention_merge", shape.H, shape.S, shape.cache.Dv)
 
     def tiled(self, rows: int, weight: W4 | W16) -> bool:
         """Whether the activations of a linear layer lie in AMX tiles, as int8 or bfloat16 by the kind of its weight."""
@@ -104,7 +99,7 @@ class Kernels:
             whole_tiles = weight.in_features % amx.DEPTH == 0
         return self.spec.has_tiles and self.int8_activations and whole_tiles and rows >= amx.SIDE
 
-    def quantize_rows(self, rows: int, width: int, group: int, tiled: bool) -> Any:
+    def quantize_rows(self, rows: int, width: int, group: int, tiled: bool = False) -> Any:
         """float32 activations to int8 by groups."""
         shape = (rows, width, group, tiled)
         kernel = _build(quantize_rows, self.spec, *shape)

@@ -20,6 +20,7 @@ from tyllm.package import (
     file_entries,
     write_params,
 )
+from tyllm.package.buffer_config import KEY_TILE
 from tyllm.package.layout import code_file, constants_file, params_file
 from tyllm.runtime.native import FOLDER, compile_flags, link_flags, sources
 
@@ -51,7 +52,7 @@ class Fake:
 
     @property
     def capacity(self) -> int:
-        return self.max_kv_cache_size + max(self.seq_lens) - 1
+        return -(-(self.max_kv_cache_size + max(self.seq_lens) - 1) // KEY_TILE) * KEY_TILE
 
     def write(self, folder: Path) -> Path:
         """The whole folder."""

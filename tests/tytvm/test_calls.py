@@ -75,9 +75,9 @@ def test_a_cache_is_written_in_place():
     q, kv = torch.zeros(1, 4, 3, 16), torch.zeros(1, 2, 3, 16)
     found = of_function(attend, q=q, k=kv, v=kv)
     appended = [call.written for call in found.calls if call.kernel.startswith("cache_append")]
-    assert appended == [{"kv:0.k"}, {"kv:0.v"}]
-    (attention,) = [call for call in found.calls if call.kernel.startswith("attention")]
-    assert {"kv:0.k", "kv:0.v"} <= attention.read
+    assert appended == [{"kv:0.k", "kv:0.v"}]
+    attention, merge = [call for call in found.calls if call.kernel.startswith("attention")]
+    assert {"kv:0.k", "kv:0.v"} <= attention.read and attention.written - {found.calls[1].arguments[4]} == merge.read
 
 
 def test_a_collective_works_in_place():

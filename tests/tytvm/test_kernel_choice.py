@@ -5,9 +5,12 @@ import json
 import pytest
 
 from tytvm.kernel_choice import Kernels
+from tytvm.kernels.attention_cut import Attention
+from tytvm.kernels.kv_cache import KvCache
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 
+CACHE = KvCache(2, 64, 16, 16)
 INT8 = Kernels(resolve("native"), int8_activations=True)
 FLOAT = Kernels(resolve("native"), int8_activations=False)
 
@@ -19,7 +22,9 @@ FLOAT = Kernels(resolve("native"), int8_activations=False)
         (INT8.rms_norm(4, 32, 1e-6), "rms_norm_4_32"),
         (INT8.rope(2, 4, 32), "rope_2_4_32"),
         (INT8.swiglu(4, 40), "swiglu_4_40"),
-        (INT8.cache_append(2, 4, 16, 64), "cache_append_2_4_16"),
+        (INT8.cache_append(CACHE, 4), "cache_append_2_4_16"),
+        (INT8.attention(Attention(CACHE, 4, 40, 0.25)), "attention_4_40_16_0"),
+        (INT8.attention_merge(Attention(CACHE, 4, 1, 0.25)), "attention_merge_4_1_16"),
         (INT8.quantize_rows(4, 64, 32), "quantize_rows_4_64_32"),
         (INT8.linear_w4(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),
         (FLOAT.linear_w4(4, W4(40, 64, 32), False), "linear_w4a16_4_64_40_32"),
@@ -42,9 +47,9 @@ def test_a_tied_table_lies_as_its_linear_does():
     assert [tuple(int(n) for n in kernel.params[2].ty.shape) for kernel in (plain, tied)] == [(24, 32), (2, 32, 16)]
 
 
-@pytest.mark.parametrize("group_size", [32, 64, 128])
+@pytest.mark.parametrize("group_size", [32, 64, 96, 128, 192, 256])
 def test_activation_groups_divide_the_weights_groups(group_size):
-    weight = W4(16, 128, group_size)
+    weight = W4(16, 768, group_size)
     assert group_size % INT8.activation_group(weight) == 0
 
 

@@ -53,16 +53,14 @@ def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mappin
 def kv_layers(kv: Layout) -> tuple[KvLayer, ...]:
     """The caches by layer."""
     layers = sorted({int(name.partition(".")[0]) for name in kv.specs})
-    return tuple(
-        KvLayer(
-            kv.offsets[f"{layer}.k"],
-            kv.offsets[f"{layer}.v"],
-            kv.specs[f"{layer}.k"].shape[0],
-            kv.specs[f"{layer}.k"].shape[2],
-            kv.specs[f"{layer}.v"].shape[2],
-        )
-        for layer in layers
-    )
+    return tuple(_kv_layer(kv, layer) for layer in layers)
+
+
+def _kv_layer(kv: Layout, layer: int) -> KvLayer:
+    k, v = kv.specs[f"{layer}.k"], kv.specs[f"{layer}.v"]
+    k_offset, v_offset, *scales = (kv.offsets.get(f"{layer}.{suffix}") for suffix in ("k", "v", "k_scale", "v_scale"))
+    assert k_offset is not None and v_offset is not None
+    return KvLayer(k_offset, v_offset, k.shape[0], k.shape[2], v.shape[2], k.dtype, *scales)
 
 
 def _memories(program: Program) -> DieProgram:

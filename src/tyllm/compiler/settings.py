@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tyllm.errors import SettingError
+from tyllm.package.buffer_config import KEY_TILE
 
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
@@ -35,8 +36,8 @@ class Settings:
 
     @property
     def kv_capacity(self) -> int:
-        """Rows of a cache: a padded last chunk writes up to the longest sequence length − 1 past the end."""
-        return self.max_kv_cache_size + max(self.seq_lens) - 1
+        """Rows of a cache, in whole tiles: a padded last chunk writes up to the longest length − 1 past the end."""
+        return -(-(self.max_kv_cache_size + max(self.seq_lens) - 1) // KEY_TILE) * KEY_TILE
 
 
 def default_seq_lens(max_kv_cache_size: int) -> tuple[int, ...]:

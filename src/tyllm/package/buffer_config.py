@@ -15,13 +15,16 @@ from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
 
+KEY_TILE = 16
+"""Keys that lie together; kv_capacity is a multiple of it."""
+KV_TYPES = ("float16", "int8")
 IO_TYPES = ("float32", "int64")
 IO_NAMES = ("positions", "position", "row", "first_token", "logits")  # and tokens or embeddings
 
 
 @dataclass(frozen=True)
 class IoEntry:
-    """A named part of the io region: `offset` in bytes, `shape`, `dtype` as NumPy names it."""
+    """A named part of the io or KV region: `offset` in bytes, `shape`, `dtype` as NumPy names it."""
 
     offset: int
     shape: tuple[int, ...]
@@ -44,7 +47,7 @@ class Program:
 
 @dataclass(frozen=True)
 class KvLayer:
-    """Where a layer's keys [kv_heads, kv_capacity, head_dim] and values [.., v_head_dim] lie in the KV region."""
+    """Where a layer's keys and values lie in the KV region; `v_head_dim` is the width of a stored value."""
 
     k_offset: int
     v_offset: int
@@ -52,6 +55,20 @@ class KvLayer:
     head_dim: int
     v_head_dim: int
     dtype: str = "float16"
+    k_scale_offset: int | None = None
+    v_scale_offset: int | None = None
+
+    def tensors(self, kv_capacity: int) -> dict[str, IoEntry]:
+        """Offset, shape and type of the keys, sixteen together and transposed, the values, and the scales of int8."""
+        tiles = kv_capacity // KEY_TILE
+        found = {
+            "k": IoEntry(self.k_offset, (self.kv_heads, tiles, self.head_dim, KEY_TILE), self.dtype),
+            "v": IoEntry(self.v_offset, (self.kv_heads, kv_capacity, self.v_head_dim), self.dtype),
+        }
+        for name, offset in (("k_scale", self.k_scale_offset), ("v_scale", self.v_scale_offset)):
+            if offset is not None:
+                found[name] = IoEntry(offset, (self.kv_heads, kv_capacity), "float32")
+        return found
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,8 @@ def _program(raw: Mapping[str, Any]) -> Program:
 
 def _check(path: Path, config: BufferConfig) -> None:
     """Nothing may lie outside its region or be missing from it: the runtime makes views from these numbers."""
+    if config.kv_capacity % KEY_TILE:
+        _contradiction(path, f"kv_capacity is {config.kv_capacity}, not a multiple of {KEY_TILE}")
     row = 0
     for die in config.dies:
         if die.vocabulary[0] != row:
@@ -128,9 +147,12 @@ def _check(path: Path, config: BufferConfig) -> None:
 
 
 def _check_layer(path: Path, config: BufferConfig, die: Die, layer: KvLayer) -> None:
-    rows = layer.kv_heads * config.kv_capacity * np.dtype(layer.dtype).itemsize
-    ends = layer.k_offset + rows * layer.head_dim, layer.v_offset + rows * layer.v_head_dim
-    if min(layer.k_offset, layer.v_offset) < 0 or max(ends) > die.kv_bytes:
+    if layer.dtype not in KV_TYPES or (layer.dtype == "int8") != (
+        None not in (layer.k_scale_offset, layer.v_scale_offset)
+    ):
+        _contradiction(path, f"a layer of die {die.die} has a cache of type {layer.dtype!r} and other scales")
+    tensors = layer.tensors(config.kv_capacity).values()
+    if any(each.offset < 0 or each.offset + each.nbytes > die.kv_bytes for each in tensors):
         _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
 
 

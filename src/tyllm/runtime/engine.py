@@ -75,16 +75,13 @@ class Engine:
         self._check_open()
         return self._io[seq_len]
 
-    def kv(self, die: int, slot: int) -> list[tuple[Array, Array]]:
-        """Views of the keys and values of each layer: [kv_heads, kv_capacity, head_dim]."""
+    def kv(self, die: int, slot: int) -> list[Views]:
+        """Views of each layer's keys, values and, of int8, scales; `KvLayer.tensors` has their shapes."""
         self._check_open()
         layout, capacity = self.package.buffers.dies[die], self.package.buffers.kv_capacity
         region = _region(self._library.tyllm_kv(self._session, die, slot), layout.kv_bytes)
         return [
-            (
-                _view(region, layer.k_offset, (layer.kv_heads, capacity, layer.head_dim), layer.dtype),
-                _view(region, layer.v_offset, (layer.kv_heads, capacity, layer.v_head_dim), layer.dtype),
-            )
+            {name: _view(region, each.offset, each.shape, each.dtype) for name, each in layer.tensors(capacity).items()}
             for layer in layout.layers
         ]
 

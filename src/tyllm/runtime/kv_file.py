@@ -14,11 +14,12 @@ from tyllm.errors import GenerationError
 from tyllm.runtime.engine import Engine
 
 Array = npt.NDArray[Any]
+_TILED = 4  # dimensions of keys
 
 
 def write_kv(engine: Engine, slot: int, tokens: list[int]) -> bytes:
     """The first len(tokens) rows of every layer on every die."""
-    arrays: dict[str, Any] = {name: view[:, : len(tokens)] for name, view in _named_views(engine, slot)}
+    arrays: dict[str, Any] = {name: _rows(view, len(tokens)) for name, view in _named_views(engine, slot)}
     file = io.BytesIO()
     np.savez(file, tokens=np.asarray(tokens, np.int64), package=np.asarray(engine.package.fingerprint), **arrays)
     return file.getvalue()
@@ -35,7 +36,11 @@ def read_kv(engine: Engine, saved: bytes) -> tuple[list[int], dict[str, Array]]:
         raise GenerationError("The saved conversation belongs to another package; restore it where it was saved.")
     tokens = [int(token) for token in arrays.pop("tokens")]
     for name, view in _named_views(engine, 0):
-        if name not in arrays or arrays[name].shape != view[:, : len(tokens)].shape or arrays[name].dtype != view.dtype:
+        if (
+            name not in arrays
+            or arrays[name].shape != _rows(view, len(tokens)).shape
+            or arrays[name].dtype != view.dtype
+        ):
             raise GenerationError(f"The saved conversation is damaged ({name} does not fit); save it again.")
     return tokens, arrays
 
@@ -43,11 +48,32 @@ def read_kv(engine: Engine, saved: bytes) -> tuple[list[int], dict[str, Array]]:
 def copy_kv(engine: Engine, slot: int, arrays: dict[str, Array]) -> None:
     """Put the rows that `read_kv` gave into a slot's cache."""
     for name, view in _named_views(engine, slot):
-        view[:, : arrays[name].shape[1]] = arrays[name]
+        rows = arrays[name]
+        if view.ndim < _TILED:
+            view[:, : rows.shape[1]] = rows
+        else:
+            _put_tiles(view, rows)
+
+
+def _rows(view: Array, count: int) -> Array:
+    """The first rows of a tensor, [heads, count, …]: keys lie sixteen together, transposed."""
+    if view.ndim < _TILED:
+        return view[:, :count]
+    heads, _, width, size = view.shape
+    return view[:, : -(-count // size)].swapaxes(2, 3).reshape(heads, -1, width)[:, :count]
+
+
+def _put_tiles(view: Array, rows: Array) -> None:
+    """Rows into tiles of keys; zeros fill the last tile up, which are not read before they are overwritten."""
+    heads, _, width, size = view.shape
+    tiles = -(-rows.shape[1] // size)
+    filled = np.zeros((heads, tiles * size, width), rows.dtype)
+    filled[:, : rows.shape[1]] = rows
+    view[:, :tiles] = filled.reshape(heads, tiles, size, width).swapaxes(2, 3)
 
 
 def _named_views(engine: Engine, slot: int) -> Iterator[tuple[str, Array]]:
     for die in range(engine.dies):
-        for layer, (keys, values) in enumerate(engine.kv(die, slot)):
-            yield f"die{die}.layer{layer}.k", keys
-            yield f"die{die}.layer{layer}.v", values
+        for layer, views in enumerate(engine.kv(die, slot)):
+            for name, view in views.items():
+                yield f"die{die}.layer{layer}.{name}", view

@@ -7,28 +7,40 @@ from typing import Any
 import torch
 
 from tytvm.emitter import Emitter
+from tytvm.graph import kv_cache
+from tytvm.kernels.attention import cut_of, own_buffers
+from tytvm.kernels.attention_cut import Attention
 from tytvm.weights import TensorSpec
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap) → [1,S,H,Dv]."""
-    q, k, v, layer, scale, window, softcap = node.args
-    (_, heads, tokens, width), v_width = q.meta["val"].shape, v.meta["val"].shape[-1]
-    caches = [_append(emitter, emitter.env[new], f"kv:{layer}.{which}", tokens) for which, new in (("k", k), ("v", v))]
-    key_heads = int(caches[0].ty.shape[0])
-    kernel = emitter.kernels.attention(
-        heads, key_heads, tokens, width, v_width, emitter.graph.kv_capacity, scale, window, softcap
-    )
+    q, _, _, _, scale, window, softcap = node.args
+    _, heads, tokens, width = q.meta["val"].shape
+    cache = kv_cache(node, emitter.graph.kv_capacity, emitter.graph.kv_dtype)
+    shape = Attention(cache, heads, tokens, scale, window, softcap)
     query = emitter.shaped(emitter.env[q], (heads, tokens, width))
-    output = TensorSpec((tokens, heads, v_width), "float32")
-    result = emitter.call(kernel, [query, *caches, emitter.buffers["io:position"]], output)
-    return emitter.shaped(result, tuple(node.meta["val"].shape))
+    tensors = _append(emitter, node, shape)
+    output = TensorSpec((tokens, heads, cache.Dv), "float32")
+    return emitter.shaped(_attend(emitter, shape, [query, *tensors], output), tuple(node.meta["val"].shape))
 
 
-def _append(emitter: Emitter, new: Any, name: str, tokens: int) -> Any:
-    """The cache with this step's rows."""
-    cache = emitter.buffers[name]
-    heads, capacity, width = (int(n) for n in cache.ty.shape)
-    kernel = emitter.kernels.cache_append(heads, tokens, width, capacity)
-    rows = emitter.shaped(new, (heads, tokens, width))
-    return emitter.call_inplace(kernel, [rows, emitter.buffers["io:position"], cache], 2)
+def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Any]:
+    """The cache's tensors with this step's rows."""
+    _, k, v, layer, *_ = node.args
+    rows = [emitter.shaped(emitter.env[new], tuple(new.meta["val"].shape)[1:]) for new in (k, v)]
+    tensors = [emitter.buffers[f"kv:{layer}.{suffix}"] for suffix in shape.cache.tensors]
+    arguments = [*rows, emitter.buffers["io:position"], *tensors]
+    kernel = emitter.kernels.cache_append(shape.cache, shape.S)
+    return emitter.call_inplace(kernel, arguments, list(range(3, len(arguments))))
+
+
+def _attend(emitter: Emitter, shape: Attention, arguments: list[Any], output: TensorSpec) -> Any:
+    """One kernel, or two where the context is cut."""
+    kernels, cut = emitter.kernels, cut_of(emitter.kernels.spec, shape)
+    own = [TensorSpec(each, "float32") for each in own_buffers(cut)]
+    arguments = [*arguments, emitter.buffers["io:position"]]
+    if cut.parts == 1:
+        return emitter.call(kernels.attention(shape), arguments, output, *own)[0]
+    _, *partial = emitter.call(kernels.attention(shape), arguments, *own)
+    return emitter.call(kernels.attention_merge(shape), partial, output)

@@ -1,264 +1,147 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
-"""Causal grouped-query attention over a float16 cache, with an online softmax (Milakov and Gimelshein, 2018).
+"""Causal grouped-query attention over a layer's cache: one pass over the context for many queries, in the flash manner.
 
-Query rows that read the same key-value head are taken a few at a time (a tile), so that a cache row is loaded once for
-all of them; cache rows 32 at a time (a block), so that a cache of any length needs the same small stack. Per query row
-there are the block's scores, the running peak and the running total; the weighted sum of values grows in `out` itself.
+Each task (attention_cut.py) takes its part of the context a block at a time; of a block each tile of its readers
+computes scores, weights (softmax_block.py) and weighted sums (Dao et al. 2022, FlashAttention). Where the context is
+cut, each part leaves its own sums, which attention_merge.py brings together (Flash-Decoding, Dao et al. 2023).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.attention_cut import Attention, Cut, Task
+from tytvm.kernels.attention_float import FloatProducts, FromCache, FromScratch
+from tytvm.kernels.attention_merge import finish, spans
 from tytvm.kernels.cost import Cost, size
-from tytvm.kernels.exponential import exp
-from tytvm.kernels.vector import LANES, add, fill, fold, hold, lanes_of, of, piece_of, span, zeros
+from tytvm.kernels.scratch import BYTES, scratch
+from tytvm.kernels.softmax_block import Softmax, clear
+from tytvm.kernels.vector import ceildiv, hold, span
 from tytvm.target import InstructionSet
 
-_BLOCK = 32
-_MOST_ROWS = 7  # rows × 32 float32 scores stay under the 1024 bytes that TVM puts on the stack
-_FEWEST_TILES = 4  # so that a die's workers have something to share
-_LOWEST = -3.0e38  # a score that no query reaches
-
-Members = tuple[Any, list[tuple[Any, Any]]]
-"""A tile's key-value head, and the query row and query head of each of its rows."""
+_ENOUGH_TASKS = 16
+_FEW_ROWS = 16  # of a step: up to here the context is cut too
+_FEW_READERS = 24  # up to here keys and values are used as they come, for converting a block first costs more
+_GROUP = 224  # readers that share a block that was converted: more leave too few tasks, fewer convert too often
+_FEW_KEYS, _MANY_KEYS = 64, 128
 
 
-@dataclass(frozen=True)
-class Attention:
-    """Shapes and settings of one attention.
-
-    Attributes:
-        H: Query heads.
-        KH: Key and value heads; query head h reads head h // (H / KH).
-        S: Query rows.
-        D: Width of a query and a key.
-        Dv: Width of a value.
-        scale: Factor of the scores.
-        window: Length of the sliding window, 0 for none.
-        softcap: Scores become softcap · tanh(score / softcap), 0 for none.
-    """
-
-    H: int
-    KH: int
-    S: int
-    D: int
-    Dv: int
-    scale: float
-    window: int
-    softcap: float
-
-    @property
-    def rows(self) -> int:
-        """Query rows of a tile."""
-        enough = max(1, self.H * self.S // _FEWEST_TILES)
-        return piece_of(self._readers, min(_MOST_ROWS, enough))
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of a key-value head."""
-        return self._readers // self.rows
-
-    @property
-    def _readers(self) -> int:
-        return self.H // self.KH * self.S
-
-    def members(self, i: Any) -> Members:
-        """The key-value head of tile `i`, and the query row and head of each row of it, computed once."""
-        readers = [i % self.tiles * self.rows + t for t in range(self.rows)]
-        first = i // self.tiles * (self.H // self.KH)
-        rows = [(hold(r % self.S, "int32", 1), hold(first + r // self.S, "int32", 1)) for r in readers]
-        return hold(i // self.tiles, "int32", 1), rows
+def cut_of(spec: InstructionSet, shape: Attention) -> Cut:
+    """How an attention is cut for an instruction set."""
+    groups = max(1, round(shape.readers / _GROUP))
+    readers = ceildiv(shape.readers, groups)
+    tiles = ceildiv(readers, max(1, spec.accumulators // 2))
+    rows = ceildiv(readers, tiles)
+    parts = ceildiv(_ENOUGH_TASKS, shape.cache.KH * groups) if shape.S <= _FEW_ROWS else 1
+    keys = _FEW_KEYS if shape.readers <= _FEW_READERS else _MANY_KEYS
+    while shape.readers > _FEW_READERS and 4 * _floats(Cut(shape, rows, tiles, groups, parts, keys)) > BYTES:
+        keys //= 2
+    return Cut(shape, rows, tiles, groups, parts, keys)
 
 
-class State:
-    """What a tile keeps on the stack: per row its place in the cache, running peak and total, and a block of scores."""
-
-    def __init__(self, rows: int) -> None:
-        self.places = T.alloc_buffer((rows,), "int32")
-        self.peaks = T.alloc_buffer((rows,), "float32")
-        self.totals = T.alloc_buffer((rows,), "float32")
-        self.shrinks = T.alloc_buffer((rows,), "float32")
-        self.scores = T.alloc_buffer((rows, _BLOCK), "float32")
+def packed_shape(cut: Cut) -> tuple[int, ...]:
+    """Shape of the queries as the products want them."""
+    return (cut.tasks, cut.tiles, cut.shape.cache.D, cut.rows)
 
 
-def build(
-    spec: InstructionSet,
-    H: int,
-    KH: int,
-    S: int,
-    D: int,
-    Dv: int,
-    C: int,
-    scale: float,
-    window: int = 0,
-    softcap: float = 0.0,
-) -> Any:
-    """(q f32[H,S,D], k f16[KH,C,D], v f16[KH,C,Dv], position i64[1], out f32[S,H,Dv]); `Attention` has the settings.
+def own_buffers(cut: Cut) -> list[tuple[int, ...]]:
+    """Shapes of what a kernel keeps for itself, all float32: queries, sums, peaks and totals."""
+    return [packed_shape(cut), cut.sums, cut.peaks, cut.totals]
+
+
+def build(spec: InstructionSet, shape: Attention) -> Any:
+    """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [out f32[S,H,Dv]], queries, sums, peaks, totals).
 
     Query row s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them.
+    `out` is there where the context is not cut. The last four are the kernel's own (`own_buffers`); where the context
+    is cut, `attention_merge` reads the last three.
     """
-    shape = Attention(H, KH, S, D, Dv, scale, window, softcap)
-    all_vectors = Dv // lanes_of(Dv)
-    vectors = piece_of(all_vectors, max(1, spec.accumulators // shape.rows))
+    cut, cache = cut_of(spec, shape), shape.cache
 
-    @T.prim_func(private=True)
+    @T.jit(private=True)
     def attention(
-        q: T.Buffer((H, S, D), "float32"),
-        k: T.Buffer((KH, C, D), "float16"),
-        v: T.Buffer((KH, C, Dv), "float16"),
+        q: T.Buffer((shape.H, shape.S, cache.D), "float32"),
+        k: T.Buffer(cache.keys, cache.dtype),
+        v: T.Buffer(cache.values, cache.dtype),
+        k_scale: T.Optional(T.Buffer(cache.scales, "float32")),
+        v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
         position: T.Buffer((1,), "int64"),
-        out: T.Buffer((S, H, Dv), "float32"),
+        out: T.Optional(T.Buffer((shape.S, shape.H, cache.Dv), "float32")),
+        queries: T.Buffer(packed_shape(cut), "float32"),
+        sums: T.Buffer(cut.sums, "float32"),
+        peaks: T.Buffer(cut.peaks, "float32"),
+        totals: T.Buffer(cut.totals, "float32"),
     ) -> None:
-        for i in T.parallel(KH * shape.tiles):
-            state = T.meta_var(State(shape.rows))
-            members = T.meta_var(shape.members(i))
-            ends = T.meta_var(start(shape, state, out, position, members))
-            for block in range((ends[1] - ends[0]) // _BLOCK + 1):
-                base: T.let = ends[0] + block * _BLOCK
-                count: T.let = T.min(ends[1] - base + 1, _BLOCK)
-                for j in range(count):
-                    score(shape, state, q, k, members, base, j)
-                for t in range(shape.rows):
-                    soften(shape, state, t, base)
-                for part in range(all_vectors // vectors):
-                    mix = T.meta_var(accumulators(shape, vectors))
-                    resume(shape, mix, state, out, members, part)
-                    for j in range(count):
-                        gather(shape, mix, state, v, members, part, base, j)
-                    put_back(shape, mix, out, members, part)
-            finish(shape, state, out, members)
+        for i in T.parallel(cut.tasks):
+            task = T.meta_var(Task(cut, i, position))
+            memory = T.meta_var(scratch((_floats(cut),), "float32"))
+            scores = T.meta_var(T.decl_buffer((cut.rows, cut.keys), "float32", data=memory.data))
+            source = T.meta_var(source_of(FromCache(task, k, v, k_scale, v_scale), memory))
+            products = T.meta_var(FloatProducts(spec, task, source, queries, scores, sums))
+            clear(sums, peaks, totals, task)
+            products.pack(q)
+            pass_over(task, products, Softmax(task, scores, sums, peaks, totals, coarse=False))
+            if cut.parts == 1:
+                finish_task(task, sums, totals, out)
 
-    return attention
+    absent = {} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}
+    return attention.specialize(**absent, **({} if cut.parts == 1 else {"out": None}))
 
 
-def start(shape: Attention, state: State, out: Any, position: Any, members: Members) -> tuple[Any, Any]:
-    """Clears a tile's state and outputs; the first and the last cache row that any of its rows sees."""
-    lanes = lanes_of(shape.Dv)
-    before = hold(T.cast(position[0], "int32"), "int32", 1)
-    first = last = before + members[1][0][0]
-    for t, (row, head) in enumerate(members[1]):
-        first, last = T.min(first, before + row), T.max(last, before + row)
-        T.buffer_store(state.places, before + row, [t])
-        T.buffer_store(state.peaks, T.float32(_LOWEST), [t])
-        T.buffer_store(state.totals, T.float32(0), [t])
-        with T.serial(shape.Dv // lanes) as d:
-            T.buffer_store(out, zeros("float32", lanes), [row, head, span(d * lanes, lanes)])
-    first = T.max(first - (shape.window - 1), 0) if shape.window else T.int32(0)
-    return hold(first, "int32", 1), hold(last, "int32", 1)
+def source_of(cache: FromCache, memory: Any) -> FromCache | FromScratch:
+    """Where products read a block from."""
+    cut = cache.task.cut
+    return FromScratch(cache, memory, cut.rows * cut.keys) if cut.shape.readers > _FEW_READERS else cache
 
 
-def score(shape: Attention, state: State, q: Any, k: Any, members: Members, base: Any, j: Any) -> None:
-    """The scores of cache row base + j for all rows of the tile, before the soft cap and the mask."""
-    lanes, (head, rows) = lanes_of(shape.D), members
-    dots = [T.alloc_buffer((lanes,), "float32") for _ in range(shape.rows)]
-    for dot in dots:
-        T.buffer_store(dot, zeros("float32", lanes), [span(0, lanes)])
-    with T.serial(shape.D // lanes) as d:
-        at = span(d * lanes, lanes)
-        key = hold(T.cast(k[head, base + j, at], of("float32", lanes)), "float32", lanes)
-        for (row, query_head), dot in zip(rows, dots, strict=True):
-            product = q[query_head, row, at] * key
-            T.buffer_store(dot, dot[span(0, lanes)] + product, [span(0, lanes)])
-    for t, dot in enumerate(dots):
-        total = fold(add, dot[span(0, lanes)], "float32", lanes)
-        T.buffer_store(state.scores, total * T.float32(shape.scale), [t, j])
+def pass_over(task: Task, products: Any, softmax: Softmax) -> None:
+    """A task's part of the context, a block at a time, for all of its tiles."""
+    cut = task.cut
+    with T.serial(ceildiv(task.end - task.begin, cut.keys)) as block:
+        base = hold(task.begin + block * cut.keys, "int32", 1)
+        products.load(base)
+        with T.serial(cut.tiles) as tile:
+            low, high = task.bounds(tile)
+            stop = hold(T.min(T.min(task.end, high + 1), base + cut.keys), "int32", 1)
+            with T.If(T.And(base < stop, base + cut.keys > first_seen(task, low))), T.Then():
+                products.score(tile, base, stop - base)
+                softmax.apply(tile, base, low, high)
+                products.gather(tile, base, stop - base)
 
 
-def soften(shape: Attention, state: State, t: Any, base: Any) -> None:
-    """Turns a row's scores of a block into weights relative to its peak so far, and updates its peak and total."""
-    scores, before = state.scores, state.peaks[t]
-    parts = [span(part * LANES) for part in range(_BLOCK // LANES)]
-    highest = fill(before)
-    for part, at in enumerate(parts):
-        T.buffer_store(scores, visible(shape, scores[t, at], state.places[t], base + part * LANES), [t, at])
-        highest = hold(T.max(highest, scores[t, at]))
-    peak = fold(T.max, highest)
-    shrink = exp(before - peak)
-    total = zeros()
-    for at in parts:
-        T.buffer_store(scores, exp(scores[t, at] - fill(peak), LANES), [t, at])
-        total = hold(total + scores[t, at])
-    T.buffer_store(state.totals, state.totals[t] * shrink + fold(add, total), [t])
-    T.buffer_store(state.shrinks, shrink, [t])
-    T.buffer_store(state.peaks, peak, [t])
+def first_seen(task: Task, place: Any) -> Any:
+    """The first cache row that the query at a place sees."""
+    window = task.cut.shape.window
+    return place - (window - 1) if window else T.int32(0)
 
 
-def visible(shape: Attention, scores: Any, place: Any, row: Any) -> Any:
-    """Sixteen scores from cache row `row` on, capped, and lowest where the query at `place` does not see the row."""
-    if shape.softcap:
-        # tanh(x) = 1 - 2 / (exp(2x) + 1)
-        grown = exp(scores * fill(T.float32(2 / shape.softcap)), LANES)
-        below = fill(T.float32(2 * shape.softcap)) / (grown + fill(T.float32(1)))
-        scores = hold(fill(T.float32(shape.softcap)) - below)
-    rows = fill(row) + T.ramp(0, 1, LANES)
-    seen = rows <= fill(place)
-    if shape.window:
-        seen = T.And(seen, rows > fill(place - shape.window))
-    return T.Select(seen, scores, fill(T.float32(_LOWEST)))
+def finish_task(task: Task, sums: Any, totals: Any, out: Any) -> None:
+    """Divides the sums of a task that saw all of the context by their totals."""
+    with T.serial(task.cut.tiles) as tile, T.serial(task.cut.rows) as row:
+        index = [task.number, hold(tile * task.cut.rows + row, "int32", 1)]
+        head, s = task.query(tile, row)
+        vectors = [hold(sums[(*index, each)]) for each in spans(task.cut)]
+        finish(task.cut, vectors, totals[(*index, span(0))], out, s, head)
 
 
-def accumulators(shape: Attention, vectors: int) -> list[list[Any]]:
-    """Stack buffers that LLVM keeps in registers, a row of vectors for each row of the tile."""
-    lanes = lanes_of(shape.Dv)
-    return [[T.alloc_buffer((lanes,), "float32") for _ in range(vectors)] for _ in range(shape.rows)]
-
-
-def _places(shape: Attention, mix: Any, members: Members, part: Any) -> list[tuple[int, Any, list[Any]]]:
-    """Row of the tile, stack buffer and index in `out` of each accumulator of a part."""
-    lanes, vectors = lanes_of(shape.Dv), len(mix[0])
-    at = [span((part * vectors + d) * lanes, lanes) for d in range(vectors)]
-    return [(t, mix[t][d], [*member, at[d]]) for t, member in enumerate(members[1]) for d in range(vectors)]
-
-
-def resume(shape: Attention, mix: Any, state: State, out: Any, members: Members, part: Any) -> None:
-    """Loads a part of the sums so far, shrunk to the new peak."""
-    lanes = lanes_of(shape.Dv)
-    for t, accumulator, at in _places(shape, mix, members, part):
-        T.buffer_store(accumulator, out[tuple(at)] * fill(state.shrinks[t], lanes), [span(0, lanes)])
-
-
-def gather(shape: Attention, mix: Any, state: State, v: Any, members: Members, part: Any, base: Any, j: Any) -> None:
-    """Adds the values of cache row base + j, weighted, for all rows of the tile."""
-    lanes, vectors = lanes_of(shape.Dv), len(mix[0])
-    at = [span((part * vectors + d) * lanes, lanes) for d in range(vectors)]
-    values = [T.cast(v[members[0], base + j, each], of("float32", lanes)) for each in at]
-    values = [hold(value, "float32", lanes) for value in values]
-    for t in range(shape.rows):
-        weight = hold(fill(state.scores[t, j], lanes), "float32", lanes)
-        for d in range(vectors):
-            T.buffer_store(mix[t][d], mix[t][d][span(0, lanes)] + weight * values[d], [span(0, lanes)])
-
-
-def put_back(shape: Attention, mix: Any, out: Any, members: Members, part: Any) -> None:
-    """Stores a part of the sums."""
-    for _, accumulator, at in _places(shape, mix, members, part):
-        T.buffer_store(out, accumulator[span(0, lanes_of(shape.Dv))], at)
-
-
-def finish(shape: Attention, state: State, out: Any, members: Members) -> None:
-    """Divides the weighted sums by the total of the weights."""
-    lanes = lanes_of(shape.Dv)
-    for t, (row, head) in enumerate(members[1]):
-        factor = hold(fill(T.float32(1) / state.totals[t], lanes), "float32", lanes)
-        with T.serial(shape.Dv // lanes) as d:
-            at = span(d * lanes, lanes)
-            T.buffer_store(out, out[row, head, at] * factor, [row, head, at])
+def _floats(cut: Cut) -> int:
+    """What a task keeps in its thread's memory: scores, and a converted block."""
+    converted = FromScratch.size(cut) if cut.shape.readers > _FEW_READERS else 0
+    return cut.rows * cut.keys + converted
 
 
 def reference(
     q: npt.NDArray[np.float32],
-    k: npt.NDArray[np.float16],
-    v: npt.NDArray[np.float16],
+    k: npt.NDArray[np.float32],
+    v: npt.NDArray[np.float32],
     position: int,
     scale: float,
     window: int = 0,
     softcap: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, by the definition, in float64."""
+    """The same in NumPy, by the definition, in float64; k and v are [KH, C, D] and [KH, C, Dv]."""
     (H, S, _), (KH, C, _) = q.shape, k.shape
     keys, values = (np.repeat(cache.astype(np.float64), H // KH, axis=0) for cache in (k, v))
     scores = np.einsum("hsd,hcd->hsc", q.astype(np.float64), keys) * scale
@@ -272,7 +155,9 @@ def reference(
     return np.asarray(np.einsum("hsc,hcd->shd", weights, values), np.float32)
 
 
-def cost(H: int, KH: int, S: int, D: int, Dv: int, seen: int) -> Cost:
+def cost(shape: Attention, seen: int) -> Cost:
     """Operations and bytes when each query sees `seen` cache rows; an exponential counts as 16."""
-    read = size("float32", H, S, D) + size("float16", KH, seen, D + Dv) + size("int64", 1)
-    return Cost({"float32": H * S * seen * (2 * D + 2 * Dv + 20)}, read, size("float32", S, H, Dv))
+    cache = shape.cache
+    read = size("float32", shape.H, shape.S, cache.D) + cache.KH * seen * cache.row_bytes + size("int64", 1)
+    operations = shape.H * shape.S * seen * (2 * cache.D + 2 * cache.Dv + 20)
+    return Cost({"float32": operations}, read, size("float32", shape.S, shape.H, cache.Dv))

@@ -12,14 +12,15 @@ from tyllm.compiler.weight_formats import Quantisation
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
+from tytvm.kernels.kv_cache import KvCache
 from tytvm.layout import lay_out
 from tytvm.plan import Program, Region, Step
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec
 
 TARGET = resolve("x86-64")
-WIDTHS = {"k": 16, "v": 8}
-KV = lay_out({f"{n}.{which}": TensorSpec((2, 71, WIDTHS[which]), "float16") for n in (0, 10, 2) for which in WIDTHS})
+CACHE = KvCache(2, 80, 24, 16, "int8")
+KV = lay_out({f"{n}.{suffix}": TensorSpec(*spec) for n in (0, 10, 2) for suffix, spec in CACHE.tensors.items()})
 TOKENS, SUM, LOGITS = Region("tokens", "io", 0, 64), Region("a", "arena", 0, 128), Region("logits", "io", 64, 40)
 
 
@@ -45,7 +46,8 @@ def described(program):
 def test_caches_by_layer():
     """Layers are in the order of their numbers, not of their names."""
     assert kv_layers(KV) == tuple(
-        KvLayer(KV.offsets[f"{layer}.k"], KV.offsets[f"{layer}.v"], 2, 16, 8) for layer in (0, 2, 10)
+        KvLayer(offset["k"], offset["v"], 2, 24, 16, "int8", offset["k_scale"], offset["v_scale"])
+        for offset in ({suffix: KV.offsets[f"{n}.{suffix}"] for suffix in CACHE.tensors} for n in (0, 2, 10))
     )
 
 
@@ -75,7 +77,7 @@ def test_it_is_written_as_json(program, tmp_path):
 def test_buffer_config(program):
     plan = SimpleNamespace(split=SimpleNamespace(vocabulary=((0, 10), (10, 19))))
     config = buffer_config(GOOD, plan, [{1: program, 8: program}] * 2)
-    assert (config.max_kv_cache_size, config.kv_capacity, config.seq_lens) == (64, 71, (1, 8))
+    assert (config.max_kv_cache_size, config.kv_capacity, config.seq_lens) == (64, 80, (1, 8))
     assert [die.vocabulary for die in config.dies] == [(0, 10), (10, 19)]
     memories = config.dies[1].programs[8]
     assert (memories.arena_bytes, memories.io_bytes, config.dies[0].kv_bytes) == (128, 128, KV.total)

@@ -12,13 +12,17 @@ def config() -> BufferConfig:
     io = {"tokens": IoEntry(0, (1, 8), "int64"), "logits": IoEntry(64, (16,), "float32")}
     io |= {"positions": IoEntry(0, (1, 8), "int64")} | {n: IoEntry(0, (1,), "int64") for n in ("position", "row")}
     io |= {"first_token": IoEntry(0, (1,), "int64")}
-    layer = KvLayer(k_offset=0, v_offset=2 * 71 * 2 * 4, kv_heads=2, head_dim=4, v_head_dim=4)
-    die = Die(0, (0, 16), kv_bytes=2 * 2 * 71 * 2 * 4, layers=(layer,), programs={8: Program(100, 128, io)})
-    return BufferConfig(64, 71, (8,), (die,))
+    layer = KvLayer(k_offset=0, v_offset=2 * 80 * 2 * 4, kv_heads=2, head_dim=4, v_head_dim=4)
+    die = Die(0, (0, 16), kv_bytes=2 * 2 * 80 * 2 * 4, layers=(layer,), programs={8: Program(100, 128, io)})
+    return BufferConfig(64, 80, (8,), (die,))
 
 
 def with_die(**changes) -> BufferConfig:
     return replace(config(), dies=(replace(config().dies[0], **changes),))
+
+
+def with_layer(**changes) -> BufferConfig:
+    return with_die(layers=(replace(config().dies[0].layers[0], **changes),))
 
 
 def with_io(**changes) -> BufferConfig:
@@ -34,6 +38,10 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
+        (replace(config(), kv_capacity=71), "kv_capacity is 71, not a multiple of 16"),
+        (with_layer(dtype="int8"), "a layer of die 0 has a cache of type 'int8' and other scales"),
+        (with_layer(dtype="float64"), "a layer of die 0 has a cache of type 'float64'"),
+        (with_layer(dtype="int8", k_scale_offset=0, v_scale_offset=10**6), "a layer of die 0 lies outside"),
         (with_die(kv_bytes=10), "a layer of die 0 lies outside its 10 bytes"),
         (
             with_die(programs={8: Program(100, 100, config().dies[0].programs[8].io)}),
