@@ -50,6 +50,30 @@ def test_no_data_race(stress_under_thread_sanitizer, spin_ns):
     run(stress_under_thread_sanitizer, 2, 2, 60, spin_ns)
 
 
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    program = build(HERE / "runtime" / "sharing.c", tmp_path_factory.mktemp("sharing") / "sharing", ())
+
+    def run_with_laggard(where):
+        """Iterations of worker 0 and of the laggard, and whether worker 0 went ahead of what was not done."""
+        command = [program, where]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+        return tuple(map(int, done))
+
+    return run_with_laggard
+
+
+def test_nobody_waits_for_a_worker_that_holds_no_piece(sharing):
+    assert sharing("outside") == (20 * 1000, 0, 0)
+
+
+def test_others_take_all_but_the_piece_that_is_held(sharing):
+    first, laggard, early = sharing("inside")
+    assert first + laggard == 20 * 1000
+    assert laggard >= 125  # a quarter of its half
+    assert not early
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="AMX is x86's")
 def test_amx_is_asked_for_and_a_refusal_said(tmp_path):
     program = build(HERE / "runtime" / "amx.c", tmp_path / "amx", ("-mamx-tile",))

@@ -19,16 +19,18 @@ static double read_memory(const void *memory, size_t bytes, long passes) {
   return (double)bytes * (double)passes;
 }
 
-#if defined(__AVX2__)
+#if defined(__x86_64__)
 #define TWELVE(step, r) \
   step(r, 0) step(r, 1) step(r, 2) step(r, 3) step(r, 4) step(r, 5) step(r, 6) step(r, 7) step(r, 8) step(r, 9) \
   step(r, 10) step(r, 11)
-#define CLEAR(r, i) "vpxor %%xmm" #i ", %%xmm" #i ", %%xmm" #i "\n\t"
+#define CLEAR(r, i) "pxor %%xmm" #i ", %%xmm" #i "\n\t"
 #define DOT(r, i) "vpdpbusd %%" r "14, %%" r "15, %%" r #i "\n\t"
 #define VEX_DOT(r, i) "%{vex%} " DOT(r, i)
 #define DOT_IN_THREE(r, i) \
   "vpmaddubsw %%" r "14, %%" r "15, %%" r "12\n\tvpmaddwd %%" r "12, %%" r "13, %%" r "12\n\t" \
   "vpaddd %%" r "12, %%" r #i ", %%" r #i "\n\t"
+#define DOT_OF_WORDS(r, i) "movdqa %%xmm14, %%xmm12\n\tpmaddwd %%xmm15, %%xmm12\n\tpaddd %%xmm12, %%xmm" #i "\n\t"
+#define MULTIPLY_ADD(r, i) "movaps %%xmm14, %%xmm12\n\tmulps %%xmm15, %%xmm12\n\taddps %%xmm12, %%xmm" #i "\n\t"
 #define FMA(r, i) "vfmadd231ps %%" r "14, %%" r "15, %%" r #i "\n\t"
 /* Twelve times `step` on registers of class r, each of so many operations. */
 #define VECTOR_PROBE(name, step, r, operations)                                                                       \
@@ -49,6 +51,8 @@ VECTOR_PROBE(int8_dots, DOT, "zmm", 128)
 VECTOR_PROBE(int8_dots, VEX_DOT, "ymm", 64)
 #elif defined(__AVX2__)
 VECTOR_PROBE(int8_dots, DOT_IN_THREE, "ymm", 64)
+#elif defined(__x86_64__)
+VECTOR_PROBE(int8_dots, DOT_OF_WORDS, "xmm", 16)
 #else /* what the compiler makes of it */
 static double int8_dots(const void *memory, size_t bytes, long passes) {
   static const int8_t factors[2][64];
@@ -69,6 +73,8 @@ static double int8_dots(const void *memory, size_t bytes, long passes) {
 VECTOR_PROBE(float32_products, FMA, "zmm", 32)
 #elif defined(__FMA__)
 VECTOR_PROBE(float32_products, FMA, "ymm", 16)
+#elif defined(__x86_64__)
+VECTOR_PROBE(float32_products, MULTIPLY_ADD, "xmm", 8)
 #else
 static double float32_products(const void *memory, size_t bytes, long passes) {
   static const float factors[2][32];
