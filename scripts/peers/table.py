@@ -8,6 +8,7 @@ from samples import Metric, Run, Spread, metrics
 from shapes import SHAPES, Shape
 
 HEADINGS = {"start": "start → first token, s", "rss": "peak RSS, MB", "size": "on disk, MB"}
+LIMITS = {READ: "reading memory"} | ARITHMETIC
 ABSENT, FAILED = "–", "failed"
 
 
@@ -20,9 +21,9 @@ def markdown(run: Run) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def figures_table(run: Run, shape: Shape, columns: Sequence[Metric] = ()) -> str:
+def figures_table(run: Run, shape: Shape) -> str:
     """Median (least–greatest) of every engine; the last row sets TyLLM against the best of the others."""
-    columns = columns or metrics(shape.prompts)
+    columns = measured_metrics(run, shape)
     rows = [["engine", *(HEADINGS.get(column.name, column.name) for column in columns)]]
     failed = run.errors(shape.name)
     for engine in measured_engines(run, shape):
@@ -35,14 +36,13 @@ def figures_table(run: Run, shape: Shape, columns: Sequence[Metric] = ()) -> str
 
 def shares_table(run: Run, shape: Shape) -> str:
     """Decoding as a share of reading the INT4 weights once, prompts as shares of the arithmetic."""
-    limits = limit_spreads(run)
-    kinds = [kind for kind in ("vpdpbusd", "amx_int8") if kind in limits]
-    rows = [["share of the limit", "tg@96 of reading", *(f"pp512 of {ARITHMETIC[kind]}" for kind in kinds)]]
+    limits, measured = limit_spreads(run), measured_metrics(run, shape)
+    columns = [(Metric("tg", 96), READ), *((Metric("pp", 512), kind) for kind in ("vpdpbusd", "amx_int8"))]
+    columns = [(metric, kind) for metric, kind in columns if kind in limits and metric in measured]
+    rows = [["share of the limit", *(f"{metric.name} of {LIMITS[kind]}" for metric, kind in columns)]]
     for engine in measured_engines(run, shape):
-        decode, prompt = (Metric(*which).spread(run, shape.name, engine.name) for which in (("tg", 96), ("pp", 512)))
-        shares = [share(decode, shape.bytes_per_token(), limits.get(READ))]
-        shares += [share(prompt, shape.operations_per_token(), limits[kind]) for kind in kinds]
-        rows.append([engine.title, *shares])
+        spreads = [(metric.spread(run, shape.name, engine.name), kind) for metric, kind in columns]
+        rows.append([engine.title, *(share(spread, work(shape, kind), limits[kind]) for spread, kind in spreads)])
     return lines(rows)
 
 
@@ -52,7 +52,7 @@ def limits_table(run: Run) -> str:
     for kind, spread in limit_spreads(run).items():
         unit = "GB/s" if kind == READ else "Gop/s"
         scaled = Spread(spread.median / 1e9, spread.low / 1e9, spread.high / 1e9)
-        rows.append(["reading memory" if kind == READ else ARITHMETIC[kind], f"{cell(scaled)} {unit}"])
+        rows.append([LIMITS[kind], f"{cell(scaled)} {unit}"])
     return lines(rows)
 
 
@@ -66,6 +66,17 @@ def measured_engines(run: Run, shape: Shape) -> list[Engine]:
     """Those that the run has samples of, in the order of the table."""
     names = {sample.engine for sample in run.samples if sample.shape == shape.name}
     return [engine for engine in ENGINES if engine.name in names]
+
+
+def measured_metrics(run: Run, shape: Shape) -> list[Metric]:
+    """The metrics that some engine has a figure for."""
+    names = [engine.name for engine in measured_engines(run, shape)]
+    return [metric for metric in metrics(shape.prompts) if any(metric.spread(run, shape.name, name) for name in names)]
+
+
+def work(shape: Shape, kind: str) -> float:
+    """What a token takes: bytes to read, or operations."""
+    return shape.bytes_per_token() if kind == READ else shape.operations_per_token()
 
 
 def limit_spreads(run: Run) -> dict[str, Spread]:
@@ -87,9 +98,9 @@ def margin(run: Run, shape: Shape, metric: Metric) -> str:
     return f"**{ours[0] / max(others) if metric.more_is_better else min(others) / ours[0]:.2f}×**"
 
 
-def share(rate: Spread | None, work: float, limit: Spread | None) -> str:
-    """Median rate × work of one token, of the limit's median."""
-    return f"{rate.median * work / limit.median:.0%}" if rate and limit else ABSENT
+def share(rate: Spread | None, each: float, limit: Spread) -> str:
+    """Median rate × the work of each token, of the limit's median."""
+    return f"{rate.median * each / limit.median:.0%}" if rate else ABSENT
 
 
 def cell(spread: Spread) -> str:
