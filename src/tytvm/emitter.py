@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +12,17 @@ from tvm import relax
 
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
-from tytvm.weights import TensorSpec
+from tytvm.kernels.encoding import FLOAT32, Encoding, Float32
+from tytvm.weights import TensorSpec, WeightFormat
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Activations of so many rows and columns in another encoding than float32: the tensors that stand for them."""
+
+    encoding: Encoding
+    tensors: list[relax.Var]
+    rows: tuple[int, int]
 
 
 class Emitter:
@@ -23,8 +35,7 @@ class Emitter:
         self.block_builder, self.env = block_builder, env
         self.buffers: dict[str, relax.Var] = {}
         self.weight_names: dict[torch.fx.Node, str] = {}
-        self.quantised: dict[tuple[Any, int], list[relax.Var]] = {}
-        """Activations (and their group size) that are quantised already → codes, scales, sums."""
+        self._encoded: dict[tuple[Any, Encoding], Encoded] = {}
 
     # Buffers
 
@@ -49,6 +60,10 @@ class Emitter:
             self.buffers[name] = relax.Var(name, relax.TensorType(spec.shape, spec.dtype))
         return self.buffers[name]
 
+    def format_of(self, weight: torch.fx.Node) -> WeightFormat:
+        """How a weight is stored."""
+        return self.graph.weights[self.weight_names[weight]]
+
     # Calls
 
     def call(self, function: Any, arguments: list[Any], *outputs: TensorSpec) -> Any:
@@ -60,6 +75,41 @@ class Emitter:
         result = self.emit(relax.call_tir(handle, arguments, out_ty=types))
         return [self.emit(relax.TupleGetItem(result, index)) for index in range(len(types))]
 
+    def call_encoded(
+        self,
+        function: Any,
+        arguments: list[Any],
+        outputs: Sequence[TensorSpec],
+        encoding: Encoding,
+        rows: tuple[int, int],
+    ) -> list[Any]:
+        """Call a kernel whose last output is activations [rows] in an encoding."""
+        made = [TensorSpec(*tensor) for tensor in encoding.tensors(*rows)]
+        found = self.call(function, arguments, *outputs, *made)
+        values = found if isinstance(found, list) else [found]
+        if encoding == FLOAT32:
+            return values
+        return [*values[: len(outputs)], Encoded(encoding, values[len(outputs) :], rows)]
+
+    def encoded(self, value: Any, encoding: Encoding) -> list[relax.Var]:
+        """The tensors that stand for activations [R, K] in an encoding, made once for all that read them.
+
+        Raises:
+            ValueError: they exist in another encoding only (the compiler's mistake, not a user's).
+        """
+        if isinstance(value, Encoded):
+            if value.encoding != encoding:
+                raise ValueError(f"Activations lie as {value.encoding}, wanted is {encoding}.")
+            return value.tensors
+        if isinstance(encoding, Float32):
+            return [value]
+        key = (self.origin(value), encoding)
+        if key not in self._encoded:
+            rows, width = (int(n) for n in value.ty.shape)
+            kernel = self.kernels.encode(rows, width, encoding)
+            (self._encoded[key],) = self.call_encoded(kernel, [value], [], encoding, (rows, width))
+        return self._encoded[key].tensors
+
     def call_inplace(self, function: Any, arguments: list[Any], indices: list[int]) -> list[Any]:
         """Call a kernel that writes to several of its arguments; returns those arguments' new values."""
         types = [arguments[index].ty for index in indices]
@@ -70,7 +120,9 @@ class Emitter:
         return self.block_builder.add_func(function, function.attrs["tytvm.name"])
 
     def shaped(self, value: Any, shape: tuple[int, ...]) -> Any:
-        """`value` under another shape of the same size: no work at run time."""
+        """`value` under another shape of the same size: no work at run time. Encoded rows stay rows."""
+        if isinstance(value, Encoded):
+            return value
         if tuple(int(n) for n in value.ty.shape) == shape:
             return value
         return self.emit(relax.op.reshape(value, shape))

@@ -13,7 +13,7 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
-from tytvm.converters import CONVERTERS, shapes
+from tytvm.converters import CONVERTERS, PARTIAL, shapes
 from tytvm.emitter import Emitter
 from tytvm.errors import UnsupportedError
 from tytvm.graph import Graph, kv_layout
@@ -40,6 +40,8 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         self.emitter = Emitter(graph, kernels, self.block_builder, self.env)
         self.convert_map |= {name: partial(convert, self.emitter) for name, convert in CONVERTERS.items()}
         self.convert_map |= shapes.converters(self.emitter, self.convert_map)
+        for name, convert in PARTIAL.items():
+            self.convert_map[name] = partial(convert, self.emitter, self.convert_map[name])
 
     def run(self) -> tvm.IRModule:
         """Translate every node, in order."""

@@ -23,10 +23,12 @@ from tytvm.kernels import (
     quantize_rows,
     rms_norm,
     rope,
+    select_rows,
     swiglu,
 )
 from tytvm.kernels.attention_cut import Attention
 from tytvm.kernels.cost import Cost
+from tytvm.kernels.encoding import FLOAT32, Bfloat16, Encoding, Int8
 from tytvm.kernels.kv_cache import KvCache
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16, Plain, WeightFormat
@@ -42,10 +44,6 @@ class Kernels:
     spec: InstructionSet
     int8_activations: bool
 
-    def activation_group(self, weight: W4) -> int:
-        """Inputs that share one scale of the int8 activations of a linear layer."""
-        return math.gcd(ACTIVATION_GROUP, weight.group_size)
-
     def embedding(self, count: int, table: WeightFormat) -> Any:
         """Rows of a table; a tied table lies as its linear weight does."""
         tiled = isinstance(table, W16)
@@ -59,11 +57,41 @@ class Kernels:
             width,
         )
 
-    def rms_norm(self, rows: int, width: int, eps: float) -> Any:
-        """Root mean square norm."""
-        return _named(
-            _build(rms_norm, self.spec, rows, width, eps), rms_norm.cost(rows, width), "rms_norm", rows, width
-        )
+    def activation_group(self, weight: W4) -> int:
+        """Inputs that share one scale of the int8 activations of a linear layer."""
+        return math.gcd(ACTIVATION_GROUP, weight.group_size)
+
+    def encoding(self, rows: int, weight: W4 | W16) -> Encoding:
+        """How a linear layer of this weight reads so many rows of input; on AMX many of them lie in tiles."""
+        if not self.int8_activations:
+            return FLOAT32
+        is_many = self.spec.has_tiles and rows >= amx.SIDE
+        if isinstance(weight, W16):
+            return Bfloat16() if is_many and weight.in_features % amx.DEPTH == 0 else FLOAT32
+        group = self.activation_group(weight)
+        return Int8(group, tiled=is_many and group % amx.BYTES == 0)
+
+    def encode(self, rows: int, width: int, encoding: Int8 | Bfloat16) -> Any:
+        """float32 activations in another encoding."""
+        if isinstance(encoding, Bfloat16):
+            kernel = _build(bfloat16_tiles, self.spec, rows, width)
+            return _named(kernel, bfloat16_tiles.cost(rows, width), "bfloat16_tiles", rows, width)
+        shape = (rows, width, encoding.group)
+        kernel = _build(quantize_rows, self.spec, *shape, encoding.tiled)
+        cost = quantize_rows.cost(*shape, encoding.tiled)
+        return _named(kernel, cost, "quantize_rows", *shape, *["tiled"] * encoding.tiled)
+
+    def rms_norm(self, rows: int, width: int, eps: float, encoding: Encoding, with_sum: bool) -> Any:
+        """Root mean square norm, of a sum that it makes itself or of what is there."""
+        name = f"{'add_' * with_sum}rms_norm{encoding.kind}"
+        kernel = _build(rms_norm, self.spec, rows, width, eps, encoding, with_sum)
+        return _named(kernel, rms_norm.cost(rows, width, encoding, with_sum), name, rows, width, *encoding.sizes)
+
+    def select_rows(self, tokens: int, width: int, count: int, encoding: Encoding) -> Any:
+        """Rows by their numbers."""
+        kernel = _build(select_rows, self.spec, tokens, width, count, encoding)
+        cost = select_rows.cost(width, count, encoding)
+        return _named(kernel, cost, f"select_rows{encoding.kind}", tokens, width, count, *encoding.sizes)
 
     def rope(self, heads: int, tokens: int, width: int) -> Any:
         """Rotary positions."""
@@ -71,9 +99,12 @@ class Kernels:
             _build(rope, self.spec, heads, tokens, width), rope.cost(heads, tokens, width), "rope", heads, tokens, width
         )
 
-    def swiglu(self, rows: int, width: int) -> Any:
+    def swiglu(self, rows: int, width: int, encoding: Encoding) -> Any:
         """silu(gate) · up."""
-        return _named(_build(swiglu, self.spec, rows, width), swiglu.cost(rows, width), "swiglu", rows, width)
+        kernel = _build(swiglu, self.spec, rows, width, encoding)
+        return _named(
+            kernel, swiglu.cost(rows, width, encoding), f"swiglu{encoding.kind}", rows, width, *encoding.sizes
+        )
 
     def cache_append(self, cache: KvCache, tokens: int) -> Any:
         """New keys and values into a layer's cache."""
@@ -91,46 +122,23 @@ class Kernels:
         kernel, cost = _build(attention_merge, self.spec, cut), attention_merge.cost(cut)
         return _named(kernel, cost, "attention_merge", shape.H, shape.S, shape.cache.Dv)
 
-    def tiled(self, rows: int, weight: W4 | W16) -> bool:
-        """Whether the activations of a linear layer lie in AMX tiles, as int8 or bfloat16 by the kind of its weight."""
-        if isinstance(weight, W4):
-            whole_tiles = self.activation_group(weight) % amx.BYTES == 0
-        else:
-            whole_tiles = weight.in_features % amx.DEPTH == 0
-        return self.spec.has_tiles and self.int8_activations and whole_tiles and rows >= amx.SIDE
-
-    def quantize_rows(self, rows: int, width: int, group: int, tiled: bool = False) -> Any:
-        """float32 activations to int8 by groups."""
-        shape = (rows, width, group, tiled)
-        kernel = _build(quantize_rows, self.spec, *shape)
-        return _named(kernel, quantize_rows.cost(*shape), "quantize_rows", *shape[:3], *["tiled"] * tiled)
-
-    def linear_w4(self, rows: int, weight: W4, has_bias: bool) -> Any:
-        """Linear layer of an INT4 weight; its inputs are quantised activations, or float32 ones."""
-        shape = (rows, weight.in_features, weight.out_features, weight.group_size)
-        if self.int8_activations:
-            group = self.activation_group(weight)
-            module, name = (
-                (linear_w4a8_amx, "linear_w4a8_amx") if self.tiled(rows, weight) else (linear_w4a8, "linear_w4a8")
-            )
-            kernel = _build(module, self.spec, *shape, group, has_bias)
-            return _named(kernel, module.cost(*shape, group, has_bias), name, *shape, *["bias"] * has_bias)
-        kernel = _build(linear_w4a16, self.spec, *shape, has_bias)
-        return _named(kernel, linear_w4a16.cost(*shape, has_bias), "linear_w4a16", *shape, *["bias"] * has_bias)
-
-    def linear_w16a16(self, rows: int, weight: W16, has_bias: bool) -> Any:
-        """Linear layer of a float16 weight."""
-        shape = (rows, weight.in_features, weight.out_features)
-        module, name = (
-            (linear_w16a16_amx, "linear_w16a16_amx") if self.tiled(rows, weight) else (linear_w16a16, "linear_w16a16")
-        )
+    def linear(self, rows: int, weight: W4 | W16, has_bias: bool) -> Any:
+        """Linear layer; its input lies as `encoding` says."""
+        module, name, shape = self._linear(rows, weight)
+        cost = module.cost(*shape, has_bias)
         kernel = _build(module, self.spec, *shape, has_bias)
-        return _named(kernel, module.cost(*shape, has_bias), name, *shape, *["bias"] * has_bias)
+        return _named(kernel, cost, name, *shape[:4], *["bias"] * has_bias)
 
-    def bfloat16_tiles(self, rows: int, width: int) -> Any:
-        """float32 activations to bfloat16 in AMX tiles."""
-        kernel = _build(bfloat16_tiles, self.spec, rows, width)
-        return _named(kernel, bfloat16_tiles.cost(rows, width), "bfloat16_tiles", rows, width)
+    def _linear(self, rows: int, weight: W4 | W16) -> tuple[Any, str, tuple[int, ...]]:
+        """Module, name, and shape of the kernel."""
+        encoding, shape = self.encoding(rows, weight), (rows, weight.in_features, weight.out_features)
+        if isinstance(weight, W16):
+            is_tiled = isinstance(encoding, Bfloat16)
+            return linear_w16a16_amx if is_tiled else linear_w16a16, "linear_w16a16" + "_amx" * is_tiled, shape
+        if not isinstance(encoding, Int8):
+            return linear_w4a16, "linear_w4a16", (*shape, weight.group_size)
+        module = linear_w4a8_amx if encoding.tiled else linear_w4a8
+        return module, "linear_w4a8" + "_amx" * encoding.tiled, (*shape, weight.group_size, encoding.group)
 
 
 @cache

@@ -59,10 +59,33 @@ def test_our_kernels_do_what_they_can():
 def test_activations_of_one_layer_are_quantised_once():
     weights = weight_formats(Small()) | {name: W4(40, 32, 32) for name in ("up.weight", "gate.weight")}
     both = calls(imported(graph_of(Small(), weights, **INPUTS)))
-    assert sum(name.startswith("quantize_rows") for name in both) == 2  # up reads x, gate its norm
+    assert sum(name.startswith("quantize_rows") for name in both) == 1  # up reads x
+    assert sum(name.startswith("rms_norm_int8") for name in both) == 1  # gate reads the norm
     assert sum(name.startswith("linear_w4a8") for name in both) == 2
     same = calls(imported(graph_of(Same(), weights, **INPUTS)))
-    assert sum(name.startswith("quantize_rows") for name in same) == 1
+    assert sum(name.startswith("rms_norm_int8") for name in same) == 1
+    assert not any(name.startswith("quantize_rows") for name in same)
+
+
+class Residual(Small):
+    """A sum that a norm reads, and that is read again after it."""
+
+    def forward(self, tokens, row):
+        x = self.table(tokens)
+        x = x + self.down(torch.nn.functional.silu(self.gate(x)) * self.up(x))
+        return self.head((self.norm(x) + x)[:, row])
+
+
+def test_a_residual_is_added_by_the_norm_that_reads_it():
+    found = calls(imported(graph_of(Residual(), **INPUTS)))
+    assert sum(name.startswith("add_rms_norm_4_32") for name in found) == 1
+    assert found.count("relax.add") == 1  # what the head reads
+
+
+def test_rows_that_are_read_in_two_encodings_stay_float32():
+    weights = weight_formats(Small()) | {"gate.weight": W4(40, 32, 32)}
+    found = calls(imported(graph_of(Same(), weights, **INPUTS)))
+    assert "rms_norm_4_32" in found and sum(name.startswith("quantize_rows") for name in found) == 1
 
 
 def test_float_activations_stay():
@@ -88,10 +111,17 @@ def test_a_change_of_shape_is_a_reshape():
     assert set(found) <= {"relax.reshape", "relax.add"}
 
 
-def test_rows_are_taken_within_bounds():
-    graph = graph_of(Calculation(lambda x, row: (x[:, row],)), x=torch.zeros(1, 4, 8), row=torch.zeros(1).long())
+@pytest.mark.parametrize("tokens", [1, 4])
+def test_the_row_that_is_asked_for_is_chosen_at_run_time(tokens):
+    inputs = {"tokens": torch.zeros(1, tokens, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
+    found = calls(imported(graph_of(Small(), **inputs)))
+    assert f"select_rows_{tokens}_32_1" in found and "relax.take" not in found
+
+
+def test_other_rows_are_taken_within_bounds():
+    graph = graph_of(Calculation(lambda x, row: (x[row],)), x=torch.zeros(4, 8), row=torch.zeros(1).long())
     (taken,) = [b.value for block in imported(graph)["main"].body.blocks for b in block.bindings if "take" in str(b)]
-    assert taken.attrs.mode == "wrap" and taken.attrs.axis == 1
+    assert taken.attrs.mode == "wrap" and taken.attrs.axis == 0
 
 
 def test_attention_appends_to_the_caches_of_its_layer():

@@ -6,6 +6,7 @@ import pytest
 
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.attention_cut import Attention
+from tytvm.kernels.encoding import FLOAT32, Int8
 from tytvm.kernels.kv_cache import KvCache
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
@@ -19,16 +20,18 @@ FLOAT = Kernels(resolve("native"), int8_activations=False)
     ("kernel", "name"),
     [
         (INT8.embedding(4, Plain((24, 32), "float16")), "embedding_4_24_32"),
-        (INT8.rms_norm(4, 32, 1e-6), "rms_norm_4_32"),
+        (INT8.rms_norm(4, 32, 1e-6, FLOAT32, False), "rms_norm_4_32"),
+        (INT8.rms_norm(4, 32, 1e-6, Int8(32), True), "add_rms_norm_int8_4_32_32"),
         (INT8.rope(2, 4, 32), "rope_2_4_32"),
-        (INT8.swiglu(4, 40), "swiglu_4_40"),
+        (INT8.swiglu(4, 40, FLOAT32), "swiglu_4_40"),
         (INT8.cache_append(CACHE, 4), "cache_append_2_4_16"),
         (INT8.attention(Attention(CACHE, 4, 40, 0.25)), "attention_4_40_16_0"),
         (INT8.attention_merge(Attention(CACHE, 4, 1, 0.25)), "attention_merge_4_1_16"),
-        (INT8.quantize_rows(4, 64, 32), "quantize_rows_4_64_32"),
-        (INT8.linear_w4(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),
-        (FLOAT.linear_w4(4, W4(40, 64, 32), False), "linear_w4a16_4_64_40_32"),
-        (INT8.linear_w16a16(4, W16(40, 64), False), "linear_w16a16_4_64_40"),
+        (INT8.encode(4, 64, Int8(32)), "quantize_rows_4_64_32"),
+        (INT8.encode(20, 128, Int8(64, tiled=True)), "quantize_rows_20_128_64_tiled"),
+        (INT8.linear(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),
+        (FLOAT.linear(4, W4(40, 64, 32), False), "linear_w4a16_4_64_40_32"),
+        (INT8.linear(4, W16(40, 64), False), "linear_w16a16_4_64_40"),
     ],
 )
 def test_name_and_cost(kernel, name):
@@ -38,7 +41,7 @@ def test_name_and_cost(kernel, name):
 
 
 def test_two_norms_that_differ_only_in_epsilon_are_two_kernels():
-    a, b = INT8.rms_norm(4, 32, 1e-6), INT8.rms_norm(4, 32, 1e-5)
+    a, b = (INT8.rms_norm(4, 32, eps, FLOAT32, False) for eps in (1e-6, 1e-5))
     assert a.script() != b.script()
 
 
@@ -54,4 +57,4 @@ def test_activation_groups_divide_the_weights_groups(group_size):
 
 
 def test_a_shape_is_built_once():
-    assert INT8.swiglu(4, 40).body.same_as(INT8.swiglu(4, 40).body)
+    assert INT8.swiglu(4, 40, FLOAT32).body.same_as(INT8.swiglu(4, 40, FLOAT32).body)

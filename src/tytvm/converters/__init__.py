@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters import attention, embedding, linear, rms_norm, rope, swiglu
+from tytvm.converters import add, attention, embedding, linear, rms_norm, rope, select_rows, swiglu
 from tytvm.converters.all_reduce import convert as all_reduce
 from tytvm.emitter import Emitter
 
@@ -21,3 +21,9 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
     "swiglu.default": swiglu.convert,
 }
 """Operator → what converts a node of it: returns the node's value, of the node's shape."""
+
+PARTIAL: dict[str, Callable[[Emitter, Callable[[torch.fx.Node], Any], torch.fx.Node], Any]] = {
+    "add.Tensor": add.convert,
+    "index.Tensor": select_rows.convert,
+}
+"""Operator → what converts some nodes of it, and falls back on TVM's own converter, its second argument."""

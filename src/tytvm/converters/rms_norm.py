@@ -1,4 +1,4 @@
-"""RMSNorm, ours and torch's own operator of the same name."""
+"""RMSNorm, ours and torch's own operator of that name, of one term or of a sum; written as its readers want it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from tytvm.converters.readers import wanted
 from tytvm.emitter import Emitter
 from tytvm.errors import UnsupportedError
 from tytvm.weights import TensorSpec
@@ -18,16 +19,36 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     Raises:
         UnsupportedError: the norm is over several axes, or has no weight.
     """
-    x, weight, eps = node.args if node.target is torch.ops.tytvm.rms_norm.default else _torch_arguments(node)
+    if node in emitter.env:  # made by the sum that it is of
+        return emitter.env[node]
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    kernel = emitter.kernels.rms_norm(*rows, eps)
-    arguments = [emitter.shaped(emitter.env[x], rows), emitter.env[weight]]
-    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec(rows, "float32")), shape)
+    return emit(emitter, node, [emitter.shaped(emitter.env[node.args[0]], rows)], rows)[-1]
 
 
-def _torch_arguments(node: torch.fx.Node) -> tuple[Any, Any, float]:
-    """Input, weight and epsilon of torch's own RMSNorm."""
+def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[int, int]) -> list[Any]:
+    """The norm of one term, or the sum of two terms and its norm; each term of shape `rows`."""
+    _, weight, eps = arguments(node)
+    encoding = wanted(emitter, node)
+    has_sum = len(terms) == 2
+    kernel = emitter.kernels.rms_norm(*rows, eps, encoding, has_sum)
+    sums = [TensorSpec(rows, "float32")] if has_sum else []
+    *total, norm = emitter.call_encoded(kernel, [*terms, emitter.env[weight]], sums, encoding, rows)
+    return [*total, emitter.shaped(norm, tuple(node.meta["val"].shape))]
+
+
+def is_norm(node: torch.fx.Node) -> bool:
+    """Whether a node is an RMSNorm with a weight."""
+    if node.target is torch.ops.aten.rms_norm.default:
+        return len(node.args) > 2 and node.args[2] is not None and len(node.args[1]) == 1
+    return bool(node.target is torch.ops.tytvm.rms_norm.default)
+
+
+def arguments(node: torch.fx.Node) -> tuple[Any, Any, float]:
+    """Input, weight and epsilon."""
+    if node.target is torch.ops.tytvm.rms_norm.default:
+        x, weight, eps = node.args
+        return x, weight, eps
     x, axes, weight, eps = (*node.args, None, None)[:4]
     if len(axes) != 1 or weight is None:
         raise UnsupportedError(

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from tvm import relax
 
 from tytvm.emitter import Emitter
 
@@ -17,7 +16,8 @@ Converter = Callable[[torch.fx.Node], Any]
 def converters(emitter: Emitter, theirs: Mapping[str, Converter]) -> dict[str, Converter]:
     """Ours, by operator, which fall back on TVM's (`theirs`)."""
     return {
-        "index.Tensor": partial(_index, emitter, theirs["index.Tensor"]),
+        "reshape.default": partial(_reshape, emitter),
+        "view.default": partial(_reshape, emitter),
         "unsqueeze.default": partial(_reshape, emitter),
         "squeeze.dim": partial(_reshape, emitter),
         "transpose.int": partial(_permute, emitter, theirs["transpose.int"]),
@@ -37,13 +37,3 @@ def _permute(emitter: Emitter, otherwise: Converter, node: torch.fx.Node) -> Any
     ):
         return otherwise(node)
     return _reshape(emitter, node)
-
-
-def _index(emitter: Emitter, otherwise: Converter, node: torch.fx.Node) -> Any:
-    """Rows by one tensor of indices: negative ones count from the end, and none reads outside, as TVM's might."""
-    x, indices = node.args
-    given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
-    if len(given) != 1:
-        return otherwise(node)
-    ((axis, index),) = given
-    return emitter.emit(relax.op.take(emitter.env[x], emitter.env[index], axis, "wrap"))

@@ -1,4 +1,4 @@
-"""SwiGLU's gate."""
+"""SwiGLU's gate, written as its readers want it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from tytvm.converters.readers import wanted
 from tytvm.emitter import Emitter
-from tytvm.weights import TensorSpec
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
@@ -16,5 +16,6 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
     gate, up = (emitter.shaped(emitter.env[argument], rows) for argument in node.args)
-    result = emitter.call(emitter.kernels.swiglu(*rows), [gate, up], TensorSpec(rows, "float32"))
+    encoding = wanted(emitter, node)
+    (result,) = emitter.call_encoded(emitter.kernels.swiglu(*rows, encoding), [gate, up], [], encoding, rows)
     return emitter.shaped(result, shape)

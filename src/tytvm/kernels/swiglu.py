@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,untyped-decorator"
 """SwiGLU's gate (Shazeer, 2020): out = silu(gate) · up, where silu(x) = x / (1 + exp(-x))."""
 
 from typing import Any
@@ -7,33 +6,30 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels import rows
 from tytvm.kernels.cost import Cost, size
+from tytvm.kernels.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.exponential import exp
-from tytvm.kernels.vector import fill, lanes_of, piece_of, span, zeros
+from tytvm.kernels.rows import Buffers, Pieces
+from tytvm.kernels.vector import fill, hold, zeros
 from tytvm.target import InstructionSet
 
-_PIECE = 256
+
+def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> Any:
+    """(gate f32[R,width], up f32[R,width], out in its encoding)."""
+    pieces = Pieces(R, width, encoding)
+    whole = ((R, width), "float32")
+
+    def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
+        return silu(buffers["gate"][row, at], pieces.lanes) * buffers["up"][row, at]
+
+    return rows.build("swiglu", pieces, {"gate": whole, "up": whole}, value)
 
 
-def build(spec: InstructionSet, R: int, width: int) -> Any:
-    """(gate f32[R,width], up f32[R,width], out f32[R,width])."""
-    piece = piece_of(width, _PIECE)
-    lanes, pieces = lanes_of(piece), width // piece
-
-    @T.prim_func(private=True)
-    def swiglu(
-        gate: T.Buffer((R, width), "float32"),
-        up: T.Buffer((R, width), "float32"),
-        out: T.Buffer((R, width), "float32"),
-    ) -> None:
-        for i in T.parallel(R * pieces):
-            r: T.let = i // pieces
-            for j in range(piece // lanes):
-                at: T.let = span(i % pieces * piece + j * lanes, lanes)
-                x: T.let = gate[r, at]
-                out[r, at] = x / (fill(T.float32(1), lanes) + exp(zeros("float32", lanes) - x, lanes)) * up[r, at]
-
-    return swiglu
+def silu(x: Any, lanes: int) -> Any:
+    """The product x · sigmoid(x), of so many lanes."""
+    x = hold(x, "float32", lanes)
+    return x / (fill(T.float32(1), lanes) + exp(zeros("float32", lanes) - x, lanes))
 
 
 def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -42,6 +38,6 @@ def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt
     return np.asarray(x / (1 + np.exp(-x)) * up, np.float32)
 
 
-def cost(R: int, width: int) -> Cost:
+def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
     """Operations and bytes; an exponential counts as 16."""
-    return Cost({"float32": 20 * R * width}, size("float32", 2, R, width), size("float32", R, width))
+    return Cost({"float32": 20 * R * width}, size("float32", 2, R, width), bytes_of(encoding, R, width))

@@ -1,0 +1,38 @@
+"""A sum that a norm reads (a residual) is made by the norm's kernel: one pass and one barrier less."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from tytvm.converters import rms_norm
+from tytvm.emitter import Emitter
+
+
+def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: torch.fx.Node) -> Any:
+    """(x, y) → x + y; leaves the norm's value in the emitter's `env` too, if there is one."""
+    norm = _norm_of(emitter, node)
+    if norm is None:
+        return otherwise(node)
+    shape = tuple(node.meta["val"].shape)
+    rows = (math.prod(shape[:-1]), shape[-1])
+    terms = [emitter.shaped(emitter.env[term], rows) for term in node.args]
+    total, emitter.env[norm] = rms_norm.emit(emitter, norm, terms, rows)
+    return emitter.shaped(total, shape)
+
+
+def _norm_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
+    """The RMSNorm that reads a sum of two tensors of one shape, where its weight is at hand."""
+    if node.kwargs or not all(_is_alike(term, node) for term in node.args):
+        return None
+    norms = [user for user in node.users if rms_norm.is_norm(user) and user.args[0] is node]
+    return next((norm for norm in norms if rms_norm.arguments(norm)[1] in emitter.env), None)
+
+
+def _is_alike(term: Any, node: torch.fx.Node) -> bool:
+    """Whether a term has the shape and type of the sum."""
+    value = term.meta["val"] if isinstance(term, torch.fx.Node) else None
+    return value is not None and value.shape == node.meta["val"].shape and value.dtype == torch.float32

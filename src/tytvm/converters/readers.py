@@ -1,0 +1,38 @@
+"""What the readers of a value want: where all are linear layers of one kind, the value is written in their encoding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from tytvm.emitter import Emitter
+from tytvm.kernels.encoding import FLOAT32, Encoding
+from tytvm.weights import W4, W16
+
+aten = torch.ops.aten
+RESHAPES = {aten.reshape.default, aten.view.default, aten.unsqueeze.default, aten.squeeze.dim}
+
+
+def wanted(emitter: Emitter, node: torch.fx.Node) -> Encoding:
+    """The one encoding in which all readers take a node's rows; float32 if they differ."""
+    encodings = {_wanted_by(emitter, user, node) for user in _readers(node)}
+    return encodings.pop() if len(encodings) == 1 else FLOAT32
+
+
+def _readers(node: torch.fx.Node) -> Iterator[torch.fx.Node]:
+    """Users, those of other shapes of the same rows included."""
+    for user in node.users:
+        if user.target in RESHAPES and user.meta["val"].shape[-1] == node.meta["val"].shape[-1]:
+            yield from _readers(user)
+        else:
+            yield user
+
+
+def _wanted_by(emitter: Emitter, user: torch.fx.Node, node: torch.fx.Node) -> Encoding:
+    if user.target is not aten.linear.default or user.args[1] not in emitter.weight_names:
+        return FLOAT32
+    weight = emitter.format_of(user.args[1])
+    rows = math.prod(node.meta["val"].shape[:-1])
+    return emitter.kernels.encoding(rows, weight) if isinstance(weight, W4 | W16) else FLOAT32

@@ -1,0 +1,30 @@
+"""Rows chosen by an input of the program, such as the one whose logits are wanted: with them the head begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from tvm import relax
+
+from tytvm.converters.readers import wanted
+from tytvm.emitter import Emitter
+
+
+def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: torch.fx.Node) -> Any:
+    """(x [1,S,H], (none, index [R])) → [1,R,H]; of other shapes TVM's own, where no index reads outside."""
+    x, indices = node.args
+    given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
+    if len(given) != 1:
+        return otherwise(node)
+    ((axis, index),) = given
+    value, index_value = x.meta["val"], index.meta["val"]
+    if axis != 1 or value.ndim != 3 or value.shape[0] != 1 or value.dtype != torch.float32 or index_value.ndim != 1:
+        return emitter.emit(relax.op.take(emitter.env[x], emitter.env[index], axis, "wrap"))
+    (_, tokens, width), count = value.shape, len(index_value)
+    encoding = wanted(emitter, node)
+    kernel = emitter.kernels.select_rows(tokens, width, count, encoding)
+    arguments = [emitter.shaped(emitter.env[x], (tokens, width)), emitter.env[index]]
+    (result,) = emitter.call_encoded(kernel, arguments, [], encoding, (count, width))
+    return emitter.shaped(result, (1, count, width))
