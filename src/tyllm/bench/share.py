@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tyllm.bench.measure import Trial
 from tyllm.bench.work import Work
 
-CACHE_BYTES = 256 << 20  # what a token reads of a smaller package may come from the processor's caches
+CACHE_BYTES = 128 << 20  # what a token reads of a smaller package may come from the processor's caches
 LIMIT_OF = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat16": "tile_bfloat16"}
 """Type of a linear layer's products → the limit of the instructions that do them."""
 
