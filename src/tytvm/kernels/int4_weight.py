@@ -16,7 +16,7 @@ from tytvm.kernels.vector import LANES, ceildiv, fill, hold, prefetch, span
 from tytvm.target import InstructionSet
 
 CODES = 8  # inputs of a channel in one 64-byte row
-FEW_ROWS = 4  # up to as many rows of activations, a linear layer waits for the weight
+FEW_ROWS = 16  # up to as many rows of activations, asking for the weight ahead of its use pays: see docs/log.md
 ROW = LANES * CODES // 2
 DTYPES = {"weight": "uint8", "scale": "float16", "zero": "uint8"}
 _NIBBLES = 0x0F0F0F0F
