@@ -51,6 +51,11 @@ def test_the_same_tokens_on_1_2_and_3_dies(tyllm, checkpoint, tmp_path):
     assert all(die["programs"]["1"]["steps"] > 0 for die in report["dies"])
     assert tyllm("verify", tmp_path / "3die").code == 0
 
+    outcome = tyllm("bench", tmp_path / "1die", tmp_path / "3die", "-p", 16, "-n", 4, "-d", "0,32", "-r", 2, "--json")
+    results = json.loads(outcome.out)["results"]
+    assert [result["test"] for result in results] == ["pp16", "tg4", "pp16 @ d32", "tg4 @ d32"] * 2
+    assert all(0 < result["share"] < 1.5 for result in results if result["kind"] == "pp")
+
     outcome = tyllm("compile", quantised, tmp_path / "3die", "--json")
     assert outcome.code == 7
     assert json.loads(outcome.out)["exit_code"] == 7
