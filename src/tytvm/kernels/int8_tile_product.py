@@ -19,7 +19,7 @@ from tytvm.kernels.scratch import BYTES as SCRATCH
 from tytvm.kernels.scratch import scratch
 from tytvm.kernels.vector import LANES, ceildiv, fill, hold, of, prefetch, span, zeros
 
-_SLICE = 1024  # inputs: the decoded weight of a slice is 32 KB
+_SLICE = 512  # inputs: the decoded weight of a slice is 16 KB, and as much of the rows comes by; measured, see docs/log.md
 _TILE = SIDE * BYTES
 _SUMS = 4 * SIDE * LANES  # bytes of a tile of sums
 _DOTS = 2 * _SUMS
@@ -189,24 +189,38 @@ class Part:
                 self.multiply(q, scale, whole, b, rest, finish)
 
     def multiply(self, q: Any, scale: Any, m: Any, b: int, rows: int, finish: Finish) -> None:
-        """Adds the products of row tile `m`, of so many rows, and block `b` to their sums, which registers hold."""
+        """Adds the products of row tile `m`, of so many rows, and block `b` to their sums, which registers hold.
+
+        A group's products are scaled while the tiles work on the next one.
+        """
         sums = [T.alloc_buffer((LANES,), "float32") for _ in range(rows)]
         self._begin(sums, m, b)
-        block = self.blocks[b]
-        with T.serial(self.groups) as g:
-            amx.clear(SUMS)
-            with T.unroll(self.shape.tiles) as k:
-                tile = g * self.shape.tiles + k
-                amx.load(RIGHT, self.memory.right, [b, tile, 0, 0], BYTES)
-                amx.load(LEFT, q, [m, self.group(0) * self.shape.tiles + tile, 0, 0], BYTES)
-                amx.dot_int8(SUMS, LEFT, RIGHT)
+        self._dot(q, m, b, 0)
+        with T.serial(self.groups - 1) as g:
             amx.store(SUMS, self.memory.dots, [g % 2, 0, 0], BYTES)
-            factor = hold(T.cast(block.scale[block.number, self.weight_group(g), span(0)], of("float32")))
-            for r, total in enumerate(sums):
-                both = hold(factor * fill(scale[m * SIDE + r, self.group(g)]))
-                dots = T.cast(self.memory.dots[g % 2, r, span(0)], of("float32"))
-                T.buffer_store(total, total[span(0)] + dots * both, [span(0)])
+            self._dot(q, m, b, g + 1)
+            self._rescale(sums, scale, m, b, g)
+        amx.store(SUMS, self.memory.dots, [(self.groups - 1) % 2, 0, 0], BYTES)
+        self._rescale(sums, scale, m, b, self.groups - 1)
         self._end(sums, m, b, finish)
+
+    def _dot(self, q: Any, m: Any, b: int, g: Any) -> None:
+        """The products of group `g`, in a tile."""
+        amx.clear(SUMS)
+        for k in range(self.shape.tiles):  # in turns: a tile is not renamed, a load waits for the product before
+            tile, turn = g * self.shape.tiles + k, k % 2
+            amx.load(RIGHT + turn, self.memory.right, [b, tile, 0, 0], BYTES)
+            amx.load(LEFT + turn, q, [m, self.group(0) * self.shape.tiles + tile, 0, 0], BYTES)
+            amx.dot_int8(SUMS, LEFT + turn, RIGHT + turn)
+
+    def _rescale(self, sums: list[Any], scale: Any, m: Any, b: int, g: Any) -> None:
+        """Adds the products of group `g` from memory: sums += scale_w · scale_x · dots."""
+        block = self.blocks[b]
+        factor = hold(T.cast(block.scale[block.number, self.weight_group(g), span(0)], of("float32")))
+        for r, total in enumerate(sums):
+            both = hold(factor * fill(scale[m * SIDE + r, self.group(g)]))
+            dots = T.cast(self.memory.dots[g % 2, r, span(0)], of("float32"))
+            T.buffer_store(total, total[span(0)] + dots * both, [span(0)])
 
     def _begin(self, sums: list[Any], m: Any, b: int) -> None:
         """Zero, or what earlier slices left."""
