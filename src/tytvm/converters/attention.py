@@ -18,7 +18,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     q, _, _, _, scale, window, softcap = node.args
     _, heads, tokens, width = q.meta["val"].shape
     cache = kv_cache(node, emitter.graph.kv_capacity, emitter.graph.kv_dtype)
-    shape = Attention(cache, heads, tokens, scale, window, softcap)
+    shape = Attention(cache, heads, tokens, scale, window, softcap, emitter.kernels.int8_activations)
     query = emitter.shaped(emitter.env[q], (heads, tokens, width))
     tensors = _append(emitter, node, shape)
     output = TensorSpec((tokens, heads, cache.Dv), "float32")
@@ -38,7 +38,7 @@ def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Any
 def _attend(emitter: Emitter, shape: Attention, arguments: list[Any], output: TensorSpec) -> Any:
     """One kernel, or two where the context is cut."""
     kernels, cut = emitter.kernels, cut_of(emitter.kernels.spec, shape)
-    own = [TensorSpec(each, "float32") for each in own_buffers(cut)]
+    own = [TensorSpec(*each) for each in own_buffers(cut)]
     arguments = [*arguments, emitter.buffers["io:position"]]
     if cut.parts == 1:
         return emitter.call(kernels.attention(shape), arguments, output, *own)[0]

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels import amx, attention_amx
 from tytvm.kernels.attention_cut import Attention, Cut, Task
 from tytvm.kernels.attention_float import FloatProducts, FromCache, FromScratch
 from tytvm.kernels.attention_merge import finish, spans
 from tytvm.kernels.cost import Cost, size
-from tytvm.kernels.scratch import BYTES, scratch
+from tytvm.kernels.scratch import scratch
 from tytvm.kernels.softmax_block import Softmax, clear
-from tytvm.kernels.vector import ceildiv, hold, span
+from tytvm.kernels.vector import LANES, ceildiv, hold, span
 from tytvm.target import InstructionSet
 
 _ENOUGH_TASKS = 16
@@ -30,25 +31,23 @@ _FEW_KEYS, _MANY_KEYS = 64, 128
 
 def cut_of(spec: InstructionSet, shape: Attention) -> Cut:
     """How an attention is cut for an instruction set."""
+    tiled = spec.has_tiles and shape.coarse and shape.readers >= attention_amx.ROWS and shape.cache.D % LANES == 0
     groups = max(1, round(shape.readers / _GROUP))
     readers = ceildiv(shape.readers, groups)
-    tiles = ceildiv(readers, max(1, spec.accumulators // 2))
-    rows = ceildiv(readers, tiles)
+    tiles = ceildiv(readers, attention_amx.ROWS if tiled else max(1, spec.accumulators // 2))
+    rows = attention_amx.ROWS if tiled else ceildiv(readers, tiles)
     parts = ceildiv(_ENOUGH_TASKS, shape.cache.KH * groups) if shape.S <= _FEW_ROWS else 1
     keys = _FEW_KEYS if shape.readers <= _FEW_READERS else _MANY_KEYS
-    while shape.readers > _FEW_READERS and 4 * _floats(Cut(shape, rows, tiles, groups, parts, keys)) > BYTES:
-        keys //= 2
-    return Cut(shape, rows, tiles, groups, parts, keys)
+    return Cut(shape, rows, tiles, groups, parts, keys, tiled)
 
 
-def packed_shape(cut: Cut) -> tuple[int, ...]:
-    """Shape of the queries as the products want them."""
-    return (cut.tasks, cut.tiles, cut.shape.cache.D, cut.rows)
-
-
-def own_buffers(cut: Cut) -> list[tuple[int, ...]]:
-    """Shapes of what a kernel keeps for itself, all float32: queries, sums, peaks and totals."""
-    return [packed_shape(cut), cut.sums, cut.peaks, cut.totals]
+def own_buffers(cut: Cut) -> list[tuple[tuple[int, ...], str]]:
+    """Shapes and types of what a kernel keeps for itself: queries, sums, peaks and totals."""
+    if cut.tiled:
+        queries = (cut.tasks, cut.tiles, cut.rows, attention_amx.packed_width(cut)), "uint16"
+    else:
+        queries = (cut.tasks, cut.tiles, cut.shape.cache.D, cut.rows), "float32"
+    return [queries, (cut.sums, "float32"), (cut.peaks, "float32"), (cut.totals, "float32")]
 
 
 def build(spec: InstructionSet, shape: Attention) -> Any:
@@ -69,20 +68,17 @@ def build(spec: InstructionSet, shape: Attention) -> Any:
         v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
         position: T.Buffer((1,), "int64"),
         out: T.Optional(T.Buffer((shape.S, shape.H, cache.Dv), "float32")),
-        queries: T.Buffer(packed_shape(cut), "float32"),
+        queries: T.Buffer(*own_buffers(cut)[0]),
         sums: T.Buffer(cut.sums, "float32"),
         peaks: T.Buffer(cut.peaks, "float32"),
         totals: T.Buffer(cut.totals, "float32"),
     ) -> None:
         for i in T.parallel(cut.tasks):
             task = T.meta_var(Task(cut, i, position))
-            memory = T.meta_var(scratch((_floats(cut),), "float32"))
-            scores = T.meta_var(T.decl_buffer((cut.rows, cut.keys), "float32", data=memory.data))
-            source = T.meta_var(source_of(FromCache(task, k, v, k_scale, v_scale), memory))
-            products = T.meta_var(FloatProducts(spec, task, source, queries, scores, sums))
+            products = T.meta_var(products_of(spec, FromCache(task, k, v, k_scale, v_scale), queries, sums))
             clear(sums, peaks, totals, task)
             products.pack(q)
-            pass_over(task, products, Softmax(task, scores, sums, peaks, totals, coarse=False))
+            pass_over(task, products, Softmax(task, products.scores, products.weights, sums, peaks, totals))
             if cut.parts == 1:
                 finish_task(task, sums, totals, out)
 
@@ -90,15 +86,25 @@ def build(spec: InstructionSet, shape: Attention) -> Any:
     return attention.specialize(**absent, **({} if cut.parts == 1 else {"out": None}))
 
 
-def source_of(cache: FromCache, memory: Any) -> FromCache | FromScratch:
-    """Where products read a block from."""
+def products_of(
+    spec: InstructionSet, cache: FromCache, queries: Any, sums: Any
+) -> FloatProducts | attention_amx.TileProducts:
+    """What multiplies, and where it finds a block's keys and values."""
     cut = cache.task.cut
-    return FromScratch(cache, memory, cut.rows * cut.keys) if cut.shape.readers > _FEW_READERS else cache
+    if cut.tiled:
+        return attention_amx.TileProducts(cache, queries, sums)
+    scores = scratch((cut.rows, cut.keys), "float32")
+    if cut.shape.readers <= _FEW_READERS:
+        return FloatProducts(spec, cache, queries, scores, sums)
+    memory = scratch((FromScratch.size(cut),), "float32", 4 * cut.rows * cut.keys)
+    return FloatProducts(spec, FromScratch(cache, memory), queries, scores, sums)
 
 
 def pass_over(task: Task, products: Any, softmax: Softmax) -> None:
     """A task's part of the context, a block at a time, for all of its tiles."""
     cut = task.cut
+    if cut.tiled:
+        amx.start()
     with T.serial(ceildiv(task.end - task.begin, cut.keys)) as block:
         base = hold(task.begin + block * cut.keys, "int32", 1)
         products.load(base)
@@ -109,6 +115,8 @@ def pass_over(task: Task, products: Any, softmax: Softmax) -> None:
                 products.score(tile, base, stop - base)
                 softmax.apply(tile, base, low, high)
                 products.gather(tile, base, stop - base)
+    if cut.tiled:
+        amx.end()
 
 
 def first_seen(task: Task, place: Any) -> Any:
@@ -124,12 +132,6 @@ def finish_task(task: Task, sums: Any, totals: Any, out: Any) -> None:
         head, s = task.query(tile, row)
         vectors = [hold(sums[(*index, each)]) for each in spans(task.cut)]
         finish(task.cut, vectors, totals[(*index, span(0))], out, s, head)
-
-
-def _floats(cut: Cut) -> int:
-    """What a task keeps in its thread's memory: scores, and a converted block."""
-    converted = FromScratch.size(cut) if cut.shape.readers > _FEW_READERS else 0
-    return cut.rows * cut.keys + converted
 
 
 def reference(

@@ -26,6 +26,7 @@ class Attention:
         scale: Factor of the scores.
         window: Length of the sliding window, 0 for none.
         softcap: Scores become softcap · tanh(score / softcap), 0 for none.
+        coarse: Whether products may round their factors to bfloat16.
     """
 
     cache: KvCache
@@ -34,6 +35,7 @@ class Attention:
     scale: float
     window: int = 0
     softcap: float = 0.0
+    coarse: bool = False
 
     @property
     def readers(self) -> int:
@@ -57,6 +59,7 @@ class Cut:
         groups: Groups of readers of a key-value head.
         parts: Parts of the context.
         keys: Cache rows of a block, a multiple of 32.
+        tiled: Whether products are AMX's (attention_amx.py).
     """
 
     shape: Attention
@@ -65,6 +68,7 @@ class Cut:
     groups: int
     parts: int
     keys: int
+    tiled: bool = False
 
     @property
     def tasks(self) -> int:

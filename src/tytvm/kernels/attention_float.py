@@ -55,11 +55,11 @@ class FromCache:
 class FromScratch:
     """A block's keys [tiles, D, 16] and values [keys, W], made float32 in the thread's memory."""
 
-    def __init__(self, cache: FromCache, memory: Any, start: int) -> None:
+    def __init__(self, cache: FromCache, memory: Any) -> None:
         self.cache, self.task, self.memory = cache, cache.task, memory
         shape = self.task.cut.shape.cache
         self.width, self.v_width = shape.D, shape.values[2]
-        self.keys, self.values = start, start + self.task.cut.keys * self.width
+        self.keys, self.values = 0, self.task.cut.keys * self.width
 
     @staticmethod
     def size(cut: Cut) -> int:
@@ -97,10 +97,13 @@ class FromScratch:
 class FloatProducts:
     """Both products of a tile, with accumulators in registers."""
 
-    def __init__(self, spec: InstructionSet, task: Task, source: Any, packed: Any, scores: Any, sums: Any) -> None:
-        self.task, self.source, self.packed, self.scores, self.sums = task, source, packed, scores, sums
-        rows, vectors = task.cut.rows, task.cut.shape.cache.values[2] // LANES
-        self.across = piece_of(task.cut.keys // LANES, min(4, max(1, spec.accumulators // rows)))
+    weights = None
+    """Weights take the place of scores."""
+
+    def __init__(self, spec: InstructionSet, source: Any, packed: Any, scores: Any, sums: Any) -> None:
+        self.task, self.source, self.packed, self.scores, self.sums = source.task, source, packed, scores, sums
+        rows, vectors = self.task.cut.rows, self.task.cut.shape.cache.values[2] // LANES
+        self.across = piece_of(self.task.cut.keys // LANES, min(4, max(1, spec.accumulators // rows)))
         self.vectors = piece_of(vectors, max(1, spec.accumulators // rows))
 
     def pack(self, q: Any) -> None:

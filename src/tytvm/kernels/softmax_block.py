@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels import amx
 from tytvm.kernels.attention_cut import LOG2_E, Attention, Task
 from tytvm.kernels.exponential import exp2
 from tytvm.kernels.vector import LANES, fill, fold, hold, span
@@ -26,10 +27,13 @@ def clear(sums: Any, peaks: Any, totals: Any, task: Task) -> None:
 
 
 class Softmax:
-    """Turns the scores [rows, keys] of a tile into weights, in place, and keeps peaks, totals and sums."""
+    """Turns the scores [rows, keys] of a tile into weights, and keeps peaks, totals and sums.
 
-    def __init__(self, task: Task, scores: Any, sums: Any, peaks: Any, totals: Any, coarse: bool) -> None:
-        self.task, self.scores, self.coarse = task, scores, coarse
+    Weights take the place of the scores or, if there is a buffer for them, go there as bfloat16.
+    """
+
+    def __init__(self, task: Task, scores: Any, weights: Any, sums: Any, peaks: Any, totals: Any) -> None:
+        self.task, self.scores, self.weights, self.coarse = task, scores, weights, weights is not None
         self.sums, self.peaks, self.totals = sums, peaks, totals
 
     def apply(self, tile: Any, base: Any, low: Any, high: Any) -> None:
@@ -57,10 +61,19 @@ class Softmax:
         peak = hold(fill(self.peaks[tuple(index)]))
         weights = [exp2(each - peak, LANES, self.coarse) for each in scores]
         total = self.totals[(*index, span(0))]
-        for each, weight in zip(at, weights, strict=True):
-            T.buffer_store(self.scores, weight, [row, each])
+        for weight in weights:
             total = hold(total + weight)
         T.buffer_store(self.totals, total, [*index, span(0)])
+        self._keep(row, weights)
+
+    def _keep(self, row: Any, weights: list[Any]) -> None:
+        if self.weights is None:
+            for number, weight in enumerate(weights):
+                T.buffer_store(self.scores, weight, [row, span(number * LANES)])
+            return
+        for number in range(0, len(weights), 2):
+            two = amx.bfloat16(*weights[number : number + 2])
+            T.buffer_store(self.weights, two, [row, span(number * LANES, 2 * LANES)])
 
     def _raise(self, index: list[Any], top: Any) -> None:
         """Makes `top` the row's peak if it is far above, and its totals and sums relative to it."""
