@@ -1,13 +1,14 @@
-"""exp and 2^x in float32 without a library call, for scalars and vectors alike, to about one unit in the last place."""
+"""exp, 2^x and 1 / x in float32 without a library call, for scalars and vectors, to about a unit in the last place."""
 
 from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.vector import fill, hold, of
+from tytvm.kernels.vector import LANES, fill, hold, of
+from tytvm.target import InstructionSet
 
 _LOWEST, _HIGHEST = -87.33654, 88.37626  # beyond, 2^n leaves float32's normal numbers
-_LOG2_E = 1.44269504088896341
+LOG2_E = 1.44269504088896341
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # the high part times a small integer is exact
 _ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
 # exp(r) = 1 + r + r^2 p(r) for |r| <= ln2 / 2; the minimax polynomial of Cephes' expf (Moshier, 1989).
@@ -46,7 +47,7 @@ def exp(x: Any, lanes: int = 1) -> Any:
         return hold(value, "float32", lanes)
 
     x = held(T.max(T.min(x, constant(_HIGHEST)), constant(_LOWEST)))
-    shifted = held(x * constant(_LOG2_E) + constant(_ROUND))
+    shifted = held(x * constant(LOG2_E) + constant(_ROUND))
     n = held(shifted - constant(_ROUND))
     high = held(x - n * constant(_LN2_HIGH))
     r = held(high - n * constant(_LN2_LOW))
@@ -56,3 +57,13 @@ def exp(x: Any, lanes: int = 1) -> Any:
     mantissa = held(p * r) * r + r + constant(1.0)
     exponent = (T.cast(n, of("int32", lanes)) + fill(T.int32(127), lanes)) << fill(T.int32(23), lanes)
     return held(mantissa * T.reinterpret(of("float32", lanes), exponent))
+
+
+def reciprocal(spec: InstructionSet, x: Any, lanes: int) -> Any:
+    """1 / x to about 2e-7: an estimate and a step of Newton's method where a vector has one, else a division."""
+    if spec.vector_bytes < 64 or lanes < LANES:
+        return fill(T.float32(1), lanes) / x
+    x = hold(x)
+    arguments = fill(T.float32(0)), T.int16(-1)
+    estimate = hold(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.rcp14.ps.512", x, *arguments))
+    return hold(estimate * (fill(T.float32(2)) - x * estimate))

@@ -56,7 +56,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
             blocks = T.meta_var(
                 lambda pair: [Block(gate, gate_scale, gate_zero, pair, 1), Block(up, up_scale, up_zero, pair, 1)]
             )
-            multiply(shape, memory, piece, q, scale, blocks, partial(combine, memory))
+            multiply(shape, memory, piece, q, scale, blocks, partial(combine, spec, memory))
             for row in range(R):
                 values = T.meta_var(
                     [memory.sums[place, row // SIDE, 0, row % SIDE, span(0)] for place in range(shape.piece)]
@@ -66,12 +66,12 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
     return gated_w4a8_amx
 
 
-def combine(memory: Memory, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+def combine(spec: InstructionSet, memory: Memory, place: Any, m: Any, b: int, sums: list[Any]) -> None:
     """Keeps the gate's sums; when those of `up` come, their product takes the place."""
     for r, value in enumerate(sums):
         at = [place, m, 0, r, span(0)]
         if b:
-            value = silu(memory.sums[tuple(at)], LANES) * value
+            value = silu(spec, memory.sums[tuple(at)], LANES) * value
         T.buffer_store(memory.sums, value, at)
 
 
