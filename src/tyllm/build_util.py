@@ -17,6 +17,7 @@ def build_and_compile_llm(
     embedding_as_input: bool = False,
     *,
     activations: str = "int8",
+    kv_cache_dtype: str = "float16",
     quantize: str | None = None,
     group_size: int = 128,
     target: str = "native",
@@ -35,6 +36,8 @@ def build_and_compile_llm(
         dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
         embedding_as_input: leave the embedding to the host; its table is saved as embedding.params.
         activations: "int8" quantises what enters INT4 layers, by groups; "float16" does not.
+        kv_cache_dtype: "float16" keeps keys and values so; "int8" rounds each head's, with a scale for each token, and
+            halves the cache.
         quantize: "rtn" rounds the linear layers of a float checkpoint to INT4 now; None keeps them float16.
         group_size: inputs that share a scale, for `quantize`.
         target: instruction set to compile for; "native" is this machine's.
@@ -60,7 +63,7 @@ def build_and_compile_llm(
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
     settings = Settings(
         model, Path(artifacts_path or beside), max_kv_cache_size, seq_lens, dev_count, embedding_as_input,
-        activations, quantize, group_size, target, trust_remote_code, overwrite,
+        activations, kv_cache_dtype, quantize, group_size, target, trust_remote_code, overwrite,
     )  # fmt: skip
     return compile_checkpoint(settings, progress)
 

@@ -39,10 +39,12 @@ def test_a_folder_of_ones_own(settings, tmp_path):
 
 
 def test_settings_arrive(settings):
-    build_and_compile_llm("model", "out", 64, [1, 4], 3, True, activations="float16", quantize="rtn", group_size=64)
+    build_and_compile_llm(
+        "model", "out", 64, [1, 4], 3, True, activations="float16", kv_cache_dtype="int8", quantize="rtn"
+    )
     (found,) = settings
     assert (found.max_kv_cache_size, found.seq_lens, found.dies, found.embedding_as_input) == (64, (1, 4), 3, True)
-    assert (found.activations, found.quantize, found.group_size) == ("float16", "rtn", 64)
+    assert (found.activations, found.kv_cache_dtype, found.quantize) == ("float16", "int8", "rtn")
     assert not found.trust_remote_code and not found.overwrite
 
 

@@ -23,6 +23,13 @@ class Activations(StrEnum):
     FLOAT16 = "float16"
 
 
+class KvCacheDtype(StrEnum):
+    """What keys and values are kept as."""
+
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
 class Quantize(StrEnum):
     """Quantisation of float weights while compiling."""
 
@@ -53,6 +60,9 @@ def compile_(
         bool, typer.Option("--embedding-as-input", help="Take embeddings, not tokens; the table is saved apart.")
     ] = False,
     activations: Annotated[Activations, typer.Option(help="Inputs of INT4 linear layers.")] = Activations.INT8,
+    kv_cache_dtype: Annotated[
+        KvCacheDtype, typer.Option(help="Keys and values; int8 halves the cache.")
+    ] = KvCacheDtype.FLOAT16,
     quantize: Annotated[
         Quantize | None, typer.Option(help="Round float weights to INT4 on the way; for a look, AWQ reads better.")
     ] = None,
@@ -81,6 +91,7 @@ def compile_(
             dev_count=dies,
             embedding_as_input=embedding_as_input,
             activations=activations.value,
+            kv_cache_dtype=kv_cache_dtype.value,
             quantize=quantize.value if quantize else None,
             group_size=group_size,
             target=target,

@@ -19,9 +19,9 @@ def contents(path: Path) -> JsonObject:
     """Describe a package, of whatever CPU, without loading code from it.
 
     Returns:
-        The manifest but for `dies` and `files`; `package`; `bytes`, of all files; `kv_capacity`; and `dies`: for each
-        its rows of the vocabulary, KV bytes, `params_bytes` by dtype, and by sequence length the bytes of code,
-        constants, arena and io, and its steps by kernel.
+        The manifest but for `dies` and `files`; `package`; `bytes`, of all files; `kv_capacity`; `kv_cache_dtype`; and
+        `dies`: for each its rows of the vocabulary, KV bytes, `params_bytes` by dtype, and by sequence length the
+        bytes of code, constants, arena and io, and its steps by kernel.
 
     Raises:
         PackageError: no package, or one of another version, with files missing or JSON that contradicts itself.
@@ -36,6 +36,7 @@ def contents(path: Path) -> JsonObject:
         **{name: value for name, value in asdict(manifest).items() if name != "files"},
         "bytes": folder_bytes(folder),
         "kv_capacity": buffers.kv_capacity,
+        "kv_cache_dtype": next((layer.dtype for die in buffers.dies for layer in die.layers), None),
         "dies": [_die(folder, die, steps) for die in buffers.dies],
     }
 

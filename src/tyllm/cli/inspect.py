@@ -43,7 +43,7 @@ def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
         "quantisation": f"{method}; activations {report['activations']}",
         "compiled for": f"{counted(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
         "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; KV cache of "
-        f"{report['max_kv_cache_size']} tokens",
+        f"{report['max_kv_cache_size']} tokens, {report['kv_cache_dtype']}",
         "made from": f"{source['checkpoint']} (config.json {source['config_sha256'][:12]})",
         "built with": ", ".join(f"{name} {version}" for name, version in report["built_with"].items()),
     }

@@ -178,8 +178,8 @@ def _copy_program(folder: Path, source: int, die: int, seq_len: int) -> None:
 
 
 def _planned(captured: Capture, plan: ModelPlan, die: int, kernels: Kernels, settings: Settings) -> Program:
-    graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity)
-    kv = kv_layout(captured, settings.kv_capacity)
+    graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity, settings.kv_cache_dtype)
+    kv = kv_layout(captured, settings.kv_capacity, settings.kv_cache_dtype)
     split = plan.split
     return compile_program(graph, split.cut_along(IN), split.cut_along(OUT), kernels, plan.dies[die].layout, kv)
 

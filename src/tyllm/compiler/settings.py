@@ -12,6 +12,7 @@ from tyllm.package.buffer_config import KEY_TILE
 
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
+KV_CACHE_DTYPES = ("float16", "int8")
 QUANTISERS = (None, "rtn")
 SEQ_LENS = (1, 8, 32, 128, 256)
 """Sequence lengths where none are asked for; docs/log.md has the speed of each."""
@@ -28,6 +29,7 @@ class Settings:
     dies: int
     embedding_as_input: bool
     activations: str
+    kv_cache_dtype: str
     quantize: str | None
     group_size: int
     target: str
@@ -60,6 +62,7 @@ def check(settings: Settings) -> None:
     _check_seq_lens(settings.seq_lens, settings.max_kv_cache_size)
     _one_of("dev_count (--dies)", settings.dies, DIES)
     _one_of("activations", settings.activations, ACTIVATIONS)
+    _one_of("kv_cache_dtype", settings.kv_cache_dtype, KV_CACHE_DTYPES)
     _one_of("quantize", settings.quantize, QUANTISERS)
     if settings.quantize and (settings.group_size % 32 or not 32 <= settings.group_size <= 1024):
         raise SettingError(f"group_size is {settings.group_size}; give a multiple of 32, such as 128.")

@@ -38,6 +38,7 @@ def test_the_defaults(tyllm, told, tmp_path):
         "dev_count": 4,
         "embedding_as_input": False,
         "activations": "int8",
+        "kv_cache_dtype": "float16",
         "quantize": None,
         "group_size": 128,
         "target": "native",
@@ -49,7 +50,17 @@ def test_the_defaults(tyllm, told, tmp_path):
 def test_every_option(tyllm, told, tmp_path):
     outcome = tyllm(
         *("compile", tmp_path / "model", tmp_path / "out", "--seq-lens", "1, 16,64", "--max-kv-cache-size", 256),
-        *("--embedding-as-input", "--activations", "float16", "--quantize", "rtn", "--group-size", 64),
+        *(
+            "--embedding-as-input",
+            "--activations",
+            "float16",
+            "--kv-cache-dtype",
+            "int8",
+            "--quantize",
+            "rtn",
+            "--group-size",
+            64,
+        ),
         *("--target", "plain", "--overwrite", "--trust-remote-code", "--json"),
     )
     report = json.loads(outcome.out)
@@ -57,4 +68,5 @@ def test_every_option(tyllm, told, tmp_path):
     assert told["seq_len_list"] == [1, 16, 64]
     assert (told["max_kv_cache_size"], told["group_size"]) == (256, 64)
     assert (told["activations"], told["quantize"], told["target"]) == ("float16", "rtn", "plain")
+    assert told["kv_cache_dtype"] == "int8"
     assert told["embedding_as_input"] is told["overwrite"] is told["trust_remote_code"] is True

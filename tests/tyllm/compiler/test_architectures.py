@@ -120,3 +120,19 @@ def test_embeddings_as_input_give_the_same_logits(checkpoints):
     settings = {"max_kv_cache_size": 96, "seq_len_list": [1, 16], "embedding_as_input": True}
     package = build_and_compile_llm(folder / "int4", folder / "embeddings", dev_count=2, **settings)
     compare(package, model, vocabulary, 0.999)
+
+
+def test_an_int8_cache_stays_close_and_comes_back(checkpoints):
+    folder, model, vocabulary = checkpoints("Qwen2-7B")
+    settings = {"max_kv_cache_size": 96, "seq_len_list": [1, 16], "activations": "float16", "kv_cache_dtype": "int8"}
+    package = build_and_compile_llm(folder / "int4", folder / "small-cache", dev_count=3, **settings)
+    compare(package, model, vocabulary, 0.999)
+    with Session(package) as session:
+        conversation = session.conversation()
+        conversation.append(list(range(21)))
+        saved, expected = conversation.save(), conversation.append([5])
+        conversation.append(list(range(40)))
+        conversation.restore(saved)
+        assert np.array_equal(conversation.append([5]), expected)
+        conversation.rewind(21)
+        assert np.array_equal(conversation.append([5]), expected)
