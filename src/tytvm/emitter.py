@@ -64,6 +64,11 @@ class Emitter:
         """How a weight is stored."""
         return self.graph.weights[self.weight_names[weight]]
 
+    def stored(self, weight: torch.fx.Node) -> list[relax.Var]:
+        """The tensors that a weight is stored as."""
+        name = self.graph.stored_names[self.weight_names[weight]]
+        return [self.buffers[f"params:{name}{suffix}"] for suffix in self.format_of(weight).tensors()]
+
     # Calls
 
     def call(self, function: Any, arguments: list[Any], *outputs: TensorSpec) -> Any:

@@ -15,6 +15,7 @@ from tytvm.kernels import (
     bfloat16_tiles,
     cache_append,
     embedding,
+    gated_w4a8_amx,
     linear_w4a8,
     linear_w4a8_amx,
     linear_w4a16,
@@ -105,6 +106,17 @@ class Kernels:
         return _named(
             kernel, swiglu.cost(rows, width, encoding), f"swiglu{encoding.kind}", rows, width, *encoding.sizes
         )
+
+    def gated(self, rows: int, weight: W4, encoding: Encoding) -> Any:
+        """silu(x · gateᵀ) · (x · upᵀ), both weights of one format; None where they are better done one by one."""
+        inputs = self.encoding(rows, weight)
+        if not (isinstance(inputs, Int8) and isinstance(encoding, Int8) and inputs.tiled and encoding.tiled):
+            return None
+        shape = (rows, weight.in_features, weight.out_features, weight.group_size, inputs.group, encoding.group)
+        if not gated_w4a8_amx.fits(*shape):
+            return None
+        kernel = _build(gated_w4a8_amx, self.spec, *shape)
+        return _named(kernel, gated_w4a8_amx.cost(*shape), "gated_w4a8_amx", *shape[:4])
 
     def cache_append(self, cache: KvCache, tokens: int) -> Any:
         """New keys and values into a layer's cache."""

@@ -9,6 +9,7 @@ from tytvm.errors import UnsupportedError
 from tytvm.graph import kv_layout
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
+from tytvm.lower import lower
 from tytvm.target import resolve
 from tytvm.weights import W4, TensorSpec
 
@@ -86,6 +87,29 @@ def test_rows_that_are_read_in_two_encodings_stay_float32():
     weights = weight_formats(Small()) | {"gate.weight": W4(40, 32, 32)}
     found = calls(imported(graph_of(Same(), weights, **INPUTS)))
     assert "rms_norm_4_32" in found and sum(name.startswith("quantize_rows") for name in found) == 1
+
+
+class Gated(Small):
+    """Gate and up read the same, in whole groups of outputs."""
+
+    def __init__(self):
+        super().__init__(width=128)
+        self.up, self.gate = (torch.nn.Linear(128, 256, bias=False) for _ in range(2))
+        self.down = torch.nn.Linear(256, 128)
+
+    def forward(self, tokens, row):
+        x = self.norm(self.table(tokens))
+        return self.head(self.down(torch.nn.functional.silu(self.gate(x)) * self.up(x))[:, row])
+
+
+@pytest.mark.parametrize("tokens", [4, 16])
+def test_many_rows_are_gated_where_they_are_multiplied(tokens):
+    weights = weight_formats(Gated()) | {name: W4(256, 128, 128) for name in ("gate.weight", "up.weight")}
+    weights["down.weight"] = W4(128, 256, 128)
+    inputs = INPUTS | {"tokens": torch.zeros(1, tokens, dtype=torch.int64)}
+    found = calls(lower(imported(graph_of(Gated(), weights, **inputs))))
+    counts = [sum(name.startswith(kind) for name in found) for kind in ("gated", "swiglu", "linear_w4a8")]
+    assert counts == ([1, 0, 1] if KERNELS.spec.has_tiles and tokens >= 16 else [0, 1, 3])
 
 
 def test_float_activations_stay():

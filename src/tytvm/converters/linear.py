@@ -28,8 +28,6 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     rows = math.prod(shape[:-1])
     x = emitter.shaped(emitter.env[x_node], (rows, weight.in_features))
     bias = [emitter.env[rest[0]]] if rest and rest[0] is not None else []
-    name = emitter.graph.stored_names[emitter.weight_names[weight_node]]
-    stored = [emitter.buffers[f"params:{name}{suffix}"] for suffix in weight.tensors()]
     kernel = emitter.kernels.linear(rows, weight, bool(bias))
-    arguments = [*emitter.encoded(x, emitter.kernels.encoding(rows, weight)), *stored, *bias]
+    arguments = [*emitter.encoded(x, emitter.kernels.encoding(rows, weight)), *emitter.stored(weight_node), *bias]
     return emitter.shaped(emitter.call(kernel, arguments, TensorSpec((rows, shape[-1]), "float32")), shape)

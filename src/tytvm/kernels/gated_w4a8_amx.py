@@ -35,7 +35,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
         activation_group: Inputs that share a scale (a above); a multiple of 64 that divides `group`.
         out_group: Outputs that share a scale (o above); a multiple of 64 that divides N.
     """
-    shape = Shape(R, K, N // LANES, out_group // LANES, group, activation_group)
+    shape = shape_of(R, K, N, group, activation_group, out_group)
     packed = int4_weight.shapes(K, N, group)
 
     @T.prim_func(private=True)
@@ -64,6 +64,17 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
                 write_group(codes, scales, None, row, piece, values, LANES)
 
     return gated_w4a8_amx
+
+
+def shape_of(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Shape:
+    """How the product is cut: a pair is a block of the gate and the same one of `up`, a piece is a group of outputs."""
+    return Shape(R, K, N // LANES, out_group // LANES, group, activation_group)
+
+
+def fits(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> bool:
+    """Whether the outputs are whole groups, and scratch memory holds the sums of one."""
+    shape = shape_of(R, K, N, group, activation_group, out_group)
+    return N % out_group == 0 and shape.piece <= shape.room
 
 
 def combine(spec: InstructionSet, memory: Memory, place: Any, m: Any, b: int, sums: list[Any]) -> None:
