@@ -10,6 +10,7 @@ import json
 import math
 import mmap
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,9 @@ class Params:
                 self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
             raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a wish: a kernel without large pages refuses
+                self._map.madvise(mmap.MADV_HUGEPAGE)
         header, start = _read_header(path, self._map)
         self.data: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8, offset=start)
         self.address: int = self.data.ctypes.data

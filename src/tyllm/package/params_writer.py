@@ -16,6 +16,10 @@ import numpy.typing as npt
 from tyllm.package.manifest import FileEntry
 from tyllm.package.params import ALIGNMENT, DTYPES, PADDING
 
+_BLOCK = 4 << 20
+"""Bytes of a write. Linux caches a file that is written so in large pages, which are mapped in a fifth of the time of
+small ones, and read a fifth faster (docs/log.md)."""
+
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 Spec = tuple[npt.DTypeLike, tuple[int, ...]]
 
@@ -42,7 +46,8 @@ class ParamsWriter:
         self._size = 0
         self._specs = dict(specs)
         self._rows = 0  # of the tensor that is under way
-        self._file = path.open("wb")
+        self._block, self._filled = bytearray(_BLOCK), 0
+        self._file = path.open("wb", buffering=0)
         self._write(_header(self._specs))
 
     def append(self, name: str, rows: npt.NDArray[Any]) -> None:
@@ -66,15 +71,29 @@ class ParamsWriter:
 
     def close(self) -> FileEntry:
         """End the file; its size and SHA-256 for the manifest. Raises `ValueError` where tensors are missing."""
+        self._flush()
         self._file.close()
         if self._specs:
             raise ValueError(f"{len(self._specs)} tensors were not written, the first is {next(iter(self._specs))}")
         return FileEntry(self._size, self._hash.hexdigest())
 
     def _write(self, data: bytes | memoryview) -> None:
-        self._file.write(data)
         self._hash.update(data)
         self._size += len(data)
+        data = memoryview(data)
+        while data:
+            count = min(len(data), _BLOCK - self._filled)
+            self._block[self._filled : self._filled + count] = data[:count]
+            self._filled, data = self._filled + count, data[count:]
+            if self._filled == _BLOCK:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Write what is in the block; a disk that fills up takes a part, and refuses the next."""
+        rest = memoryview(self._block)[: self._filled]
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._filled = 0
 
     def __enter__(self) -> Self:
         return self
