@@ -77,8 +77,7 @@ def build(spec: InstructionSet, shape: Attention) -> Any:
             task = T.meta_var(Task(cut, i, position))
             products = T.meta_var(products_of(spec, FromCache(task, k, v, k_scale, v_scale), queries, sums))
             clear(sums, peaks, totals, task)
-            products.pack(q)
-            pass_over(task, products, Softmax(task, products.scores, products.weights, sums, peaks, totals))
+            attend(q, task, products, Softmax(task, products.scores, products.weights, sums, peaks, totals))
             if cut.parts == 1:
                 finish_task(task, sums, totals, out)
 
@@ -98,6 +97,13 @@ def products_of(
         return FloatProducts(spec, cache, queries, scores, sums)
     memory = scratch((FromScratch.size(cut),), "float32", 4 * cut.rows * cut.keys)
     return FloatProducts(spec, FromScratch(cache, memory), queries, scores, sums)
+
+
+def attend(q: Any, task: Task, products: Any, softmax: Softmax) -> None:
+    """A task's work, if its part of the context has any rows yet."""
+    with T.If(task.begin < task.end), T.Then():
+        products.pack(q)
+        pass_over(task, products, softmax)
 
 
 def pass_over(task: Task, products: Any, softmax: Softmax) -> None:

@@ -13,6 +13,7 @@ from tytvm.kernels.kv_cache import KvCache
 from tytvm.kernels.vector import LANES, hold
 
 LOG2_E = 1.44269504088896341
+_FEWEST_TILES = 4  # of a part: below, its own beginning and end cost more than it saves
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ class Task:
         first = T.max(self.before - (shape.window - 1), 0) if shape.window else T.int32(0)
         start = hold(first // LANES, "int32", 1)
         count = hold(last // LANES + 1 - start, "int32", 1)
-        self.begin = hold((start + part * count // cut.parts) * LANES, "int32", 1)
-        self.end = hold(T.min((start + (part + 1) * count // cut.parts) * LANES, last + 1), "int32", 1)
+        share = hold(T.max((count + cut.parts - 1) // cut.parts, _FEWEST_TILES), "int32", 1)
+        self.begin = hold((start + part * share) * LANES, "int32", 1)
+        self.end = hold(T.min((start + (part + 1) * share) * LANES, last + 1), "int32", 1)
 
     def reader(self, tile: Any, row: Any) -> Any:
         """The reader that is a row of a tile."""

@@ -13,7 +13,8 @@ from tytvm.kernels.kv_cache import floats, scale_of
 from tytvm.kernels.vector import LANES, ceildiv, fill, hold, piece_of, prefetch, span, zeros
 from tytvm.target import InstructionSet
 
-_AHEAD = 4096  # bytes of cache that are asked for before they are needed
+_AHEAD = 8192  # bytes of cache that are asked for before they are needed
+_LEVEL = 2  # of the caches, where they are wanted: more reads can be under way than into the first
 _LINE = 64
 
 
@@ -38,14 +39,14 @@ class FromCache:
 
     def ahead_of_keys(self, tile: tuple[Any, Any], d: Any) -> None:
         """Asks for the keys that come next; `d` is the first input of a line."""
-        prefetch(self.k, [self.task.head, tile[0], d, 0], _AHEAD)
+        prefetch(self.k, [self.task.head, tile[0], d, 0], _AHEAD, _LEVEL)
 
     def value(self, base: Any, j: Any, vectors: list[Any]) -> list[Any]:
         """Vectors of the value of cache row base + j."""
         row = base + j
         values = [floats(self.v, [self.task.head, row, vector * LANES]) for vector in vectors]
         for vector in vectors[:: max(1, _LINE // LANES // _bytes(self.v))]:
-            prefetch(self.v, [self.task.head, row, vector * LANES], _AHEAD)
+            prefetch(self.v, [self.task.head, row, vector * LANES], _AHEAD, _LEVEL)
         if self.v_scale is None:
             return values
         scale = hold(fill(self.v_scale[self.task.head, row // LANES, row % LANES]))
