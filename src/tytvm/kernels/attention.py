@@ -26,7 +26,7 @@ _ENOUGH_TASKS = 16
 _FEW_ROWS = 16  # of a step: up to here the context is cut too
 _FEW_READERS = 24  # up to here keys and values are used as they come, for converting a block first costs more
 _GROUP = 224  # readers that share a block that was converted: more leave too few tasks, fewer convert too often
-_FEW_KEYS, _MANY_KEYS = 64, 128
+_FEW_KEYS, _MANY_KEYS, _TILED_KEYS = 64, 128, 256  # of a block; measured, see docs/log.md
 
 
 def cut_of(spec: InstructionSet, shape: Attention) -> Cut:
@@ -37,7 +37,7 @@ def cut_of(spec: InstructionSet, shape: Attention) -> Cut:
     tiles = ceildiv(readers, attention_amx.ROWS if tiled else max(1, spec.accumulators // 2))
     rows = attention_amx.ROWS if tiled else ceildiv(readers, tiles)
     parts = ceildiv(_ENOUGH_TASKS, shape.cache.KH * groups) if shape.S <= _FEW_ROWS else 1
-    keys = _FEW_KEYS if shape.readers <= _FEW_READERS else _MANY_KEYS
+    keys = _TILED_KEYS if tiled else _FEW_KEYS if shape.readers <= _FEW_READERS else _MANY_KEYS
     return Cut(shape, rows, tiles, groups, parts, keys, tiled)
 
 
