@@ -1,5 +1,8 @@
 """The arena: where each temporary lies, so that those alive together do not overlap.
 
+Alive is a temporary for the whole of a phase, the calls between two barriers that the data itself asks for: were its
+place given away within one, that alone would ask for another.
+
 Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset free for all its
 life.
 """
@@ -16,7 +19,7 @@ from tytvm.weights import TensorSpec
 
 @dataclass(frozen=True)
 class _Life:
-    """First and last call that touches a temporary, and its size."""
+    """First and last phase in which a call touches a temporary, and its size."""
 
     name: str
     first: int
@@ -38,15 +41,32 @@ def plan_arena(calls: Sequence[Call], head_start: int, buffers: Mapping[str, Ten
     return Layout(specs, {life.name: offset for life, offset in placed}, total)
 
 
+def phases(calls: Sequence[Call], head_start: int) -> list[int]:
+    """The phase of each call.
+
+    A new one begins where a call touches what another of its phase wrote, or writes what one read; and with the head.
+    """
+    result: list[int] = []
+    phase, read, written = 0, set[str](), set[str]()
+    for index, call in enumerate(calls):
+        if index == head_start or call.read & written or call.written & (read | written):
+            phase, read, written = phase + 1, set(), set()
+        read, written = read | call.read, written | call.written
+        result.append(phase)
+    return result
+
+
 def _lives(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> list[_Life]:
     first: dict[str, int] = {}
     last: dict[str, int] = {}
-    for index, call in enumerate(calls):
+    numbers = phases(calls, head_start)
+    head = numbers[head_start] if head_start < len(calls) else len(calls)
+    for call, phase in zip(calls, numbers, strict=True):
         for name in call.arguments:
             if ":" not in name:
-                first.setdefault(name, index)
-                crosses = first[name] < head_start <= index
-                last[name] = len(calls) if crosses else max(index, last.get(name, 0))
+                first.setdefault(name, phase)
+                crosses = first[name] < head <= phase
+                last[name] = len(calls) if crosses else max(phase, last.get(name, 0))
     return [_Life(name, first[name], last[name], aligned(bytes_of(buffers[name]))) for name in first]
 
 
