@@ -94,11 +94,10 @@ class Kernels:
         cost = select_rows.cost(width, count, encoding)
         return _named(kernel, cost, f"select_rows{encoding.kind}", tokens, width, count, *encoding.sizes)
 
-    def rope(self, heads: int, tokens: int, width: int) -> Any:
-        """Rotary positions."""
-        return _named(
-            _build(rope, self.spec, heads, tokens, width), rope.cost(heads, tokens, width), "rope", heads, tokens, width
-        )
+    def rope(self, heads: int, tokens: int, width: int, by_token: bool) -> Any:
+        """Rotary positions; `by_token` where x has tokens before heads."""
+        kernel = _build(rope, self.spec, heads, tokens, width, None, by_token)
+        return _named(kernel, rope.cost(heads, tokens, width), "rope", heads, tokens, width, *["by_token"] * by_token)
 
     def swiglu(self, rows: int, width: int, encoding: Encoding) -> Any:
         """silu(gate) · up."""

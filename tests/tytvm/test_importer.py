@@ -148,6 +148,15 @@ def test_other_rows_are_taken_within_bounds():
     assert taken.attrs.mode == "wrap" and taken.attrs.axis == 0
 
 
+def test_heads_are_turned_where_they_are_rotated():
+    def rotate(x, cos, sin):
+        return (torch.ops.tytvm.rope(x.transpose(1, 2), cos, sin),)
+
+    x, table = torch.zeros(1, 3, 4, 16), torch.zeros(1, 3, 16)
+    found = calls(lower(imported(graph_of(Calculation(rotate), x=x, cos=table, sin=table))))
+    assert [name for name in found if "reshape" not in name] == ["rope_4_3_16_by_token"]
+
+
 def test_attention_appends_to_the_caches_of_its_layer():
     def attend(q, k, v):
         return (torch.ops.tytvm.attention(q, k, v, 7, 0.5, 0, 0.0),)

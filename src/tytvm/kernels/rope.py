@@ -12,15 +12,18 @@ from tytvm.kernels.vector import lanes_of, span
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None) -> Any:
-    """(x f32[H,S,D], cos f32[S,rotary], sin f32[S,rotary], out f32[H,S,D]); lanes from `rotary` on (default D) pass."""
+def build(spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False) -> Any:
+    """(x f32[H,S,D], cos f32[S,rotary], sin f32[S,rotary], out f32[H,S,D]); lanes from `rotary` on (default D) pass.
+
+    With `by_token`, x is [S,H,D], as a linear layer leaves it.
+    """
     turned = D if rotary is None else rotary
     half = turned // 2
     lanes, rest = lanes_of(half), lanes_of(D - turned)
 
     @T.prim_func(private=True)
     def rope(
-        x: T.Buffer((H, S, D), "float32"),
+        x: T.Buffer((S, H, D) if by_token else (H, S, D), "float32"),
         cos: T.Buffer((S, turned), "float32"),
         sin: T.Buffer((S, turned), "float32"),
         out: T.Buffer((H, S, D), "float32"),
@@ -28,15 +31,17 @@ def build(spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = Non
         for i in T.parallel(H * S):
             h: T.let = i // S
             s: T.let = i % S
+            row: T.let = i % S if by_token else i // S
+            column: T.let = i // S if by_token else i % S
             for j in range(half // lanes):
                 low: T.let = T.ramp(j * lanes, 1, lanes) if lanes > 1 else j
                 high: T.let = low + half
-                a: T.let = x[h, s, low]
-                b: T.let = x[h, s, high]
+                a: T.let = x[row, column, low]
+                b: T.let = x[row, column, high]
                 out[h, s, low] = a * cos[s, low] - b * sin[s, low]
                 out[h, s, high] = b * cos[s, high] + a * sin[s, high]
             for j in range((D - turned) // max(rest, 1)):
-                out[h, s, span(turned + j * rest, rest)] = x[h, s, span(turned + j * rest, rest)]
+                out[h, s, span(turned + j * rest, rest)] = x[row, column, span(turned + j * rest, rest)]
 
     return rope
 

@@ -19,3 +19,13 @@ def test_equals_reference(target, H, S, D, rotary):
     kernel = Kernel(rope.build(resolve(target), H, S, D, rotary), resolve(target))
     (out,) = outputs(kernel, (x, cos, sin), expected, workers=3)
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_by_token():
+    rng = np.random.default_rng(0)
+    x, angle = rng.normal(size=(3, 9, 64)).astype(np.float32), rng.uniform(0, 7, (9, 64))
+    cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    expected = rope.reference(x, cos, sin)
+    kernel = Kernel(rope.build(resolve("native"), 3, 9, 64, by_token=True), resolve("native"))
+    (out,) = outputs(kernel, (np.ascontiguousarray(x.swapaxes(0, 1)), cos, sin), expected, workers=3)
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)
