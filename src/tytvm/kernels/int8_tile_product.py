@@ -19,7 +19,7 @@ from tytvm.kernels.scratch import BYTES as SCRATCH
 from tytvm.kernels.scratch import scratch
 from tytvm.kernels.vector import LANES, ceildiv, fill, hold, of, prefetch, span, zeros
 
-_SLICE = 512  # inputs: the decoded weight of a slice is 16 KB, and as much of the rows comes by; measured, see docs/log.md
+_SLICE = 512  # inputs: the decoded weight of a slice is 16 KB, and as much of the rows comes by; see docs/log.md
 _TILE = SIDE * BYTES
 _SUMS = 4 * SIDE * LANES  # bytes of a tile of sums
 _DOTS = 2 * _SUMS
