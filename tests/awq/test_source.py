@@ -11,7 +11,7 @@ def test_a_local_folder_is_itself(tmp_path):
     assert local_folder(str(tmp_path)) == tmp_path
 
 
-@pytest.mark.parametrize("path", ["nowhere", "./no/where", "/no/where/at/all", "../x"])
+@pytest.mark.parametrize("path", ["nowhere", "./no/where", "/no/where/at/all", "../nowhere"])
 def test_what_cannot_be_a_name_is_not_downloaded(path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("asked the hub"))
     with pytest.raises(CheckpointError, match="is not a folder"):

@@ -12,6 +12,7 @@ from tyllm.compiler.weight_formats import Quantisation
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
+from tytvm.kernels.encoding import FLOAT32
 from tytvm.kernels.kv_cache import KvCache
 from tytvm.layout import lay_out
 from tytvm.plan import Program, Region, Step
@@ -33,7 +34,7 @@ def program():
         "arena": lay_out({"a": TensorSpec((32,), "float32")}),
         "io": lay_out({"tokens": TensorSpec((1, 8), "int64"), "logits": TensorSpec((10,), "float32")}),
     }
-    kernels = {"rms_norm": Kernels(TARGET, True).rms_norm(4, 8, 1e-6), "tail": SimpleNamespace(attrs=None)}
+    kernels = {"rms_norm": Kernels(TARGET, True).rms_norm(4, 8, 1e-6, FLOAT32, False), "tail": SimpleNamespace(attrs=None)}
     body = (Step("rms_norm", (TOKENS, SUM), (1,), False), Step(ALL_REDUCE, (SUM,), (0,), False))
     return describe(Program(body, (Step("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))
 
