@@ -34,7 +34,8 @@ def program():
         "arena": lay_out({"a": TensorSpec((32,), "float32")}),
         "io": lay_out({"tokens": TensorSpec((1, 8), "int64"), "logits": TensorSpec((10,), "float32")}),
     }
-    kernels = {"rms_norm": Kernels(TARGET, True).rms_norm(4, 8, 1e-6, FLOAT32, False), "tail": SimpleNamespace(attrs=None)}
+    rms_norm = Kernels(TARGET, True).rms_norm(4, 8, 1e-6, FLOAT32, False)
+    kernels = {"rms_norm": rms_norm, "tail": SimpleNamespace(attrs=None)}
     body = (Step("rms_norm", (TOKENS, SUM), (1,), False), Step(ALL_REDUCE, (SUM,), (0,), False))
     return describe(Program(body, (Step("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))
 
