@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,13 +13,22 @@ from pathlib import Path
 
 from tyllm.package.manifest import FileEntry
 
+_LARGE = 64 << 20  # bytes
 MOST_REMEMBERED = 1000  # files; the oldest are forgotten first
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits."""
+    """SHA-256 of a file as 64 hexadecimal digits.
+
+    A large file is read through a mapping: what is not in the page cache then comes there in large pages, see `Params`.
+    """
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if os.fstat(file.fileno()).st_size < _LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            with suppress(OSError):  # a wish: a kernel without large pages refuses
+                mapped.madvise(mmap.MADV_HUGEPAGE)
+            return hashlib.sha256(mapped).hexdigest()
 
 
 def memory_file() -> Path:
