@@ -9,10 +9,10 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.exponential import LOG2_E
 from tytvm.kernels.kv_cache import KvCache
 from tytvm.kernels.vector import LANES, hold
 
-LOG2_E = 1.44269504088896341
 _FEWEST_TILES = 4  # of a part: below, its own beginning and end cost more than it saves
 
 

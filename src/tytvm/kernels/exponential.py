@@ -1,4 +1,4 @@
-"""exp, 2^x and 1 / x in float32 without a library call, for scalars and vectors, to about a unit in the last place."""
+"""2^x and 1 / x in float32 without a library call, for scalars and vectors, to about a unit in the last place."""
 
 from typing import Any
 
@@ -7,12 +7,8 @@ from tvm.script import tirx as T
 from tytvm.kernels.vector import LANES, fill, hold, of
 from tytvm.target import InstructionSet
 
-_LOWEST, _HIGHEST = -87.33654, 88.37626  # beyond, 2^n leaves float32's normal numbers
 LOG2_E = 1.44269504088896341
-_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # the high part times a small integer is exact
 _ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
-# exp(r) = 1 + r + r^2 p(r) for |r| <= ln2 / 2; the minimax polynomial of Cephes' expf (Moshier, 1989).
-_POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 # 2^f for |f| <= 1/2, least largest relative error: 7.5e-8 and, for results that become bfloat16, 7.5e-5.
 _POWERS = (1.3276472e-3, 9.675541e-3, 5.5507131e-2, 2.4022120e-1, 6.9314694e-1, 1.0000001)
 _COARSE_POWERS = (5.5171669e-2, 2.4261113e-1, 6.9326097e-1, 9.9992806e-1)
@@ -35,28 +31,6 @@ def exp2(x: Any, lanes: int = 1, coarse: bool = False) -> Any:
     integer = of("int32", lanes)  # the low bits of `shifted` are round(x): moved up, they add to the exponent
     exponent = T.reinterpret(integer, shifted) << fill(T.int32(23), lanes)
     return hold(T.reinterpret(of("float32", lanes), T.reinterpret(integer, p) + exponent), "float32", lanes)
-
-
-def exp(x: Any, lanes: int = 1) -> Any:
-    """The exponential; arguments beyond float32's range are clamped to it, so the result is never 0 nor infinite."""
-
-    def constant(value: float) -> Any:
-        return fill(T.float32(value), lanes)
-
-    def held(value: Any) -> Any:
-        return hold(value, "float32", lanes)
-
-    x = held(T.max(T.min(x, constant(_HIGHEST)), constant(_LOWEST)))
-    shifted = held(x * constant(LOG2_E) + constant(_ROUND))
-    n = held(shifted - constant(_ROUND))
-    high = held(x - n * constant(_LN2_HIGH))
-    r = held(high - n * constant(_LN2_LOW))
-    p = constant(_POLYNOMIAL[0])
-    for coefficient in _POLYNOMIAL[1:]:
-        p = held(p * r + constant(coefficient))
-    mantissa = held(p * r) * r + r + constant(1.0)
-    exponent = (T.cast(n, of("int32", lanes)) + fill(T.int32(127), lanes)) << fill(T.int32(23), lanes)
-    return held(mantissa * T.reinterpret(of("float32", lanes), exponent))
 
 
 def reciprocal(spec: InstructionSet, x: Any, lanes: int) -> Any:

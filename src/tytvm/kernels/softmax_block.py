@@ -8,8 +8,8 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tytvm.kernels import amx
-from tytvm.kernels.attention_cut import LOG2_E, Attention, Task
-from tytvm.kernels.exponential import exp2
+from tytvm.kernels.attention_cut import Attention, Task
+from tytvm.kernels.exponential import LOG2_E, exp2
 from tytvm.kernels.vector import LANES, fill, fold, hold, span
 
 LOWEST = -3.0e38  # a score that no query reaches
