@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tyllm.package.manifest import FileEntry
+from tyllm.package.mapping import map_file
 
 _LARGE = 64 << 20  # bytes
 MOST_REMEMBERED = 1000  # files; the oldest are forgotten first
@@ -20,14 +20,12 @@ MOST_REMEMBERED = 1000  # files; the oldest are forgotten first
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file as 64 hexadecimal digits.
 
-    A large file is read through a mapping: what is not in the page cache then comes there in large pages, see `Params`.
+    A large file is read through a mapping, so that it comes into the page cache in large pages: see `map_file`.
     """
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < _LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        if os.fstat(file.fileno()).st_size < _LARGE:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-            with suppress(OSError):  # a wish: a kernel without large pages refuses
-                mapped.madvise(mmap.MADV_HUGEPAGE)
+        with map_file(file) as mapped:
             return hashlib.sha256(mapped).hexdigest()
 
 

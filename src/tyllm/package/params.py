@@ -10,7 +10,6 @@ import json
 import math
 import mmap
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.errors import PackageError
+from tyllm.package.mapping import map_file
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 PADDING = "padding."
@@ -47,12 +47,9 @@ class Params:
         """Map the file; raises `PackageError` where it is missing or damaged."""
         try:
             with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+                self._map = map_file(file)
         except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
             raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with suppress(OSError):  # a wish: a kernel without large pages refuses
-                self._map.madvise(mmap.MADV_HUGEPAGE)
         header, start = _read_header(path, self._map)
         self.data: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8, offset=start)
         self.address: int = self.data.ctypes.data
