@@ -127,3 +127,24 @@ def test_embeddings_as_input(toy):
 def test_embeddings_for_a_package_of_tokens(toy):
     with Session(toy(dies=1)) as session, pytest.raises(SettingError, match="takes token ids"):
         session.logits(np.zeros((3, HIDDEN), np.float32))
+
+
+def test_every_logits_are_those_after_each_token(session):
+    chunks = list(session.conversation().every_logits(TEXT[:21]))
+    assert sum(len(chunk) for chunk in chunks) == 21 and len(chunks) < 21
+    for end, logits in enumerate(np.concatenate(chunks), start=1):
+        assert np.array_equal(logits, reference_logits(TEXT[:end]))
+    assert session.conversation().tokens == TEXT[:21]
+
+
+def test_a_step_between_two_chunks_of_every_logits_does_no_harm(session):
+    wanted = session.conversation().every_logits(TEXT[:21])
+    first = next(wanted)
+    session.conversation(1).append(TEXT[30:43])
+    rest = list(wanted)
+    assert np.array_equal(np.concatenate([first, *rest])[-1], reference_logits(TEXT[:21]))
+
+
+def test_every_logits_of_more_than_the_cache_holds(session):
+    with pytest.raises(GenerationError, match="65 tokens are more than the 64 that the cache holds"):
+        next(session.conversation().every_logits([1] * 65))
