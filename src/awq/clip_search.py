@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
-from awq.rounding import round_trip
+from awq.rounding import Scheme, round_trip
 
 SHRINKS = [1 - step / 20 for step in range(10)]  # as AutoAWQ
 VALUES = 1 << 18  # weights looked at in one go: they and their temporaries stay near the cache
@@ -23,24 +23,25 @@ def may_clip(name: str) -> bool:
     return not any(part in name for part in UNCLIPPED)
 
 
-def clip_weight(weight: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
+def clip_weight(weight: torch.Tensor, moments: torch.Tensor, scheme: Scheme) -> torch.Tensor:
     """`weight` float32 [N, K], each group cut to its best range.
 
     Args:
         weight: rows of outputs.
         moments: second moments of the inputs by group, [K/g, g, g].
+        scheme: how the weight will be rounded.
     """
     rows = max(1, VALUES // weight.shape[1])
-    return torch.cat([_clip_rows(part, moments) for part in weight.split(rows)])
+    return torch.cat([_clip_rows(part, moments, scheme) for part in weight.split(rows)])
 
 
-def _clip_rows(weight: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
+def _clip_rows(weight: torch.Tensor, moments: torch.Tensor, scheme: Scheme) -> torch.Tensor:
     """`clip_weight` of a few rows."""
     groups = weight.unflatten(1, (-1, moments.shape[-1]))  # [N, G, g]
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     best_low, best_high, least = low, high, torch.full_like(low, float("inf"))
     for trial_low, trial_high in _trials(low, high):
-        error = output_error(round_trip(torch.clamp(groups, trial_low, trial_high)).sub_(groups), moments)
+        error = output_error(round_trip(torch.clamp(groups, trial_low, trial_high), scheme).sub_(groups), moments)
         better = error < least
         best_low, best_high = torch.where(better, trial_low, best_low), torch.where(better, trial_high, best_high)
         least = torch.where(better, error, least)

@@ -10,8 +10,9 @@ from torch import nn
 
 from awq.memory import release
 from awq.observation import InputStatistics
-from awq.packed_weight import named, pack_weight
+from awq.packed_weight import round_parts, stored
 from awq.recipe import Recipe
+from awq.rounding import Rounded, Scheme
 from awq.safetensors_file import Array
 from awq.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_peaks, restoring
 from awq.scale_search import Call, best_scale
@@ -34,9 +35,9 @@ class HeadTask:
         """Vocabulary size and width."""
         return self.skeleton.checkpoint.info(self.skeleton.head_weight).shape
 
-    def group_size(self) -> int:
-        """Inputs per group; raises `SettingError` if the shape does not allow it."""
-        return self.recipe.config.group_size(self.skeleton.head, *self.shape)
+    def scheme(self) -> Scheme:
+        """How to round it; raises `SettingError` if the shape does not allow it."""
+        return self.recipe.config.scheme(self.skeleton.head, *self.shape)
 
     def rows(self, rows: slice) -> torch.Tensor:
         """Rows of the head's weight, float32 on the device; raises `CheckpointError`."""
@@ -50,29 +51,32 @@ class HeadTask:
 
     def nearest(self) -> dict[str, Array]:
         """The packed head without any search."""
-        return named(self.skeleton.head, pack_weight(self.blocks(), self.group_size()))
+        return self._stored(round_parts(self.blocks(), self.scheme()))
 
     def calibrated(self, last: LastHidden) -> dict[str, Array]:
         """The packed head, scaled and clipped for `last`; the norm before it has taken the inverse scale."""
-        size = self.group_size()
-        statistics = InputStatistics.empty(self.shape[1], size, last.hidden.device)
+        scheme = self.scheme()
+        statistics = InputStatistics.empty(self.shape[1], scheme.group_size, last.hidden.device)
         statistics.add(last.hidden)
         group = scalable_norm(self.skeleton, last)
         scale = torch.ones_like(statistics.magnitude)
         if group is not None:
-            scale = self._search(group, last.hidden[:: self.recipe.search_step], statistics, size)
+            scale = self._search(group, last.hidden[:: self.recipe.search_step], statistics, scheme)
             apply_scale(self.skeleton.model, group, scale)
         moments = statistics.scaled(scale).moments if self.recipe.apply_clip else None
-        return named(self.skeleton.head, pack_weight(self.blocks(scale), size, moments))
+        return self._stored(round_parts(self.blocks(scale), scheme, moments))
 
-    def _search(self, group: ScaleGroup, x: torch.Tensor, statistics: InputStatistics, group_size: int) -> torch.Tensor:
+    def _stored(self, parts: Iterator[Rounded]) -> dict[str, Array]:
+        return stored(self.skeleton.head, parts, self.scheme(), self.recipe.config.format)
+
+    def _search(self, group: ScaleGroup, x: torch.Tensor, statistics: InputStatistics, scheme: Scheme) -> torch.Tensor:
         """The scale with the least error of the logits of `x` [n, T, H]."""
         sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
         linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
         linear.weight = nn.Parameter(sampled, requires_grad=False)
         mean = statistics.magnitude / statistics.tokens
         peaks = output_peaks(self.skeleton.model, group, len(mean))
-        return best_scale(linear, [linear], Call((x,), {}, linear(x)), mean, peaks, group_size, self.recipe.duo_scaling)
+        return best_scale(linear, [linear], Call((x,), {}, linear(x)), mean, peaks, scheme, self.recipe.duo_scaling)
 
 
 def scalable_norm(skeleton: Skeleton, last: LastHidden) -> ScaleGroup | None:

@@ -11,8 +11,9 @@ from torch import nn
 from awq.clip_search import may_clip
 from awq.half import as_float16
 from awq.observation import Arguments, InputStatistics, observe, record
-from awq.packed_weight import named, pack_weight
+from awq.packed_weight import round_parts, stored
 from awq.recipe import Recipe
+from awq.rounding import Scheme
 from awq.safetensors_file import Array
 from awq.scale_groups import LayerPlan, apply_scale, output_peaks
 from awq.scale_search import best_scale
@@ -28,34 +29,34 @@ class LayerTask:
     prefix: str
     recipe: Recipe
 
-    def quantized_linears(self) -> dict[str, int]:
-        """Names within the layer of the linear layers to quantise, with their group sizes; raises `SettingError`."""
+    def quantized_linears(self) -> dict[str, Scheme]:
+        """Names within the layer of the linear layers to quantise, and how; raises `SettingError`."""
         return {
-            name: self.recipe.config.group_size(self.prefix + name, module.out_features, module.in_features)
+            name: self.recipe.config.scheme(self.prefix + name, module.out_features, module.in_features)
             for name, module in self.layer.named_modules()
             if isinstance(module, nn.Linear) and not self.recipe.config.skips(self.prefix + name)
         }
 
     def calibrate(self, plan: LayerPlan, arguments: Arguments) -> tuple[torch.Tensor, Statistics]:
         """Scale the layer's weights; return its original output and, by linear layer, its new inputs' statistics."""
-        sizes = self.quantized_linears()
+        schemes = self.quantized_linears()
         shared = {linear: names[0] for names in plan.inputs for linear in names}  # who reads the same, is observed once
-        leaders = {shared.get(name, name): size for name, size in sizes.items()}
+        leaders = {shared.get(name, name): scheme for name, scheme in schemes.items()}
         device = arguments.hidden.device
         seen = {
-            name: InputStatistics.empty(self.layer.get_submodule(name).in_features, size, device)
-            for name, size in leaders.items()
+            name: InputStatistics.empty(self.layer.get_submodule(name).in_features, scheme.group_size, device)
+            for name, scheme in leaders.items()
         }
         output = observe(self.layer, seen, arguments, self.recipe.batch)
-        statistics = {name: seen[shared.get(name, name)] for name in sizes}
-        self._scale(plan, arguments.take(slice(None, None, self.recipe.search_step)), statistics, sizes)
+        statistics = {name: seen[shared.get(name, name)] for name in schemes}
+        self._scale(plan, arguments.take(slice(None, None, self.recipe.search_step)), statistics, schemes)
         return output, statistics
 
-    def _scale(self, plan: LayerPlan, replayed: Arguments, statistics: Statistics, sizes: dict[str, int]) -> None:
+    def _scale(self, plan: LayerPlan, replayed: Arguments, statistics: Statistics, schemes: dict[str, Scheme]) -> None:
         """Search and apply the scale of each group in turn, keeping `statistics` true."""
         calls = record(self.layer, (group.inspect for group in plan.groups), replayed)
         for group in plan.groups:
-            names = [name for name in group.linears if name in sizes]
+            names = [name for name in group.linears if name in schemes]
             if not names:
                 continue
             found = statistics[names[0]]
@@ -65,7 +66,7 @@ class LayerTask:
                 calls[group.inspect],
                 found.magnitude / found.tokens,
                 output_peaks(self.layer, group, len(found.magnitude)),
-                sizes[names[0]],
+                schemes[names[0]],
                 self.recipe.duo_scaling,
             )
             apply_scale(self.layer, group, scale)
@@ -77,12 +78,13 @@ class LayerTask:
         With `statistics` weights are clipped to suit them.
         """
         result: dict[str, Array] = {}
-        sizes = self.quantized_linears()
-        for name, size in sizes.items():
+        schemes = self.quantized_linears()
+        for name, scheme in schemes.items():
             clip = statistics is not None and self.recipe.apply_clip and may_clip(name)
             moments = statistics[name].moments if statistics is not None and clip else None
             weight = self.layer.get_submodule(name).weight.data
-            result |= named(self.prefix + name, pack_weight([weight], size, moments))
-        stored = {f"{name}.weight" for name in sizes}
-        rest = {self.prefix + name: t for name, t in self.layer.state_dict().items() if name not in stored}
+            parts = round_parts([weight], scheme, moments)
+            result |= stored(self.prefix + name, parts, scheme, self.recipe.config.format)
+        quantized = {f"{name}.weight" for name in schemes}
+        rest = {self.prefix + name: t for name, t in self.layer.state_dict().items() if name not in quantized}
         return result | {name: as_float16(name, np.asarray(t.cpu())) for name, t in rest.items()}

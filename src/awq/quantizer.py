@@ -75,7 +75,7 @@ class Quantizer:
                     "such as in fused experts; give a dense decoder."
                 )
         if self.recipe.config.lm_head_enable:
-            HeadTask(self.skeleton, self.recipe).group_size()
+            HeadTask(self.skeleton, self.recipe).scheme()
 
     def _report(self, done: int, what: str) -> None:
         """Tell the progress callback."""

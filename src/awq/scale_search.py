@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from awq.half import LARGEST
-from awq.rounding import ROWS, round_weight
+from awq.rounding import ROWS, Scheme, round_weight
 from awq.scale_groups import restoring
 
 GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ
@@ -31,7 +31,7 @@ def best_scale(
     call: Call,
     activation: torch.Tensor,
     peaks: torch.Tensor,
-    group_size: int,
+    scheme: Scheme,
     duo_scaling: bool = True,
 ) -> torch.Tensor:
     """The scale [K] with the least squared error at `module`'s output when `linears` are scaled, rounded, scaled back.
@@ -42,15 +42,15 @@ def best_scale(
         call: the arguments that `module` is called with, and the output that it should give.
         activation: mean magnitude of each input, [K].
         peaks: largest magnitude stored for each output that will be divided, [K]; float16 must hold it afterwards.
-        group_size: inputs per rounding group.
+        scheme: how the weights are rounded.
         duo_scaling: let weights have a say beside activations, as AutoAWQ does by default.
     """
-    weight = weight_magnitude(linears, group_size)
+    weight = weight_magnitude(linears, scheme.group_size)
     best, least = torch.ones_like(activation), float("inf")
     for scale in candidates(activation, weight, duo_scaling):
         if (peaks / scale).max() > LARGEST:
             continue
-        error = rounding_error(module, linears, call, scale, group_size)
+        error = rounding_error(module, linears, call, scale, scheme)
         if error < least:
             best, least = scale, error
     return best
@@ -84,12 +84,12 @@ def candidates(activation: torch.Tensor, weight: torch.Tensor, duo_scaling: bool
 
 
 def rounding_error(
-    module: nn.Module, linears: list[nn.Linear], call: Call, scale: torch.Tensor, group_size: int
+    module: nn.Module, linears: list[nn.Linear], call: Call, scale: torch.Tensor, scheme: Scheme
 ) -> float:
     """Mean squared error of `module`'s output when `linears` are rounded in the scaled space."""
     with restoring(module):
         for linear in linears:
-            linear.weight.data = round_weight(linear.weight.data * scale, group_size).div_(scale)
+            linear.weight.data = round_weight(linear.weight.data * scale, scheme).div_(scale)
         output = first(module(*call.args, **call.kwargs))
     return float((output - call.output).square_().mean())
 

@@ -1,25 +1,33 @@
-"""The `quant_config` of AutoAWQ: what may be asked for, checked, and as config.json records it."""
+"""The `quant_config` of AutoAWQ: what may be asked for, checked, and what it means for each linear layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from awq.errors import SettingError
+
+if TYPE_CHECKING:
+    from awq.rounding import Scheme
+
+FORMATS = ("awq", "compressed-tensors")
+GROUP_SIZES = (32, 64, 128, -1)
 
 
 @dataclass(frozen=True)
 class QuantConfig:
-    """AutoAWQ's quantisation settings, under AutoAWQ's names.
+    """AutoAWQ's quantisation settings under AutoAWQ's names, and what other formats than its own can hold.
 
     Attributes:
-        zero_point: asymmetric rounding; the GEMM format knows no other.
+        zero_point: asymmetric rounding; False means symmetric.
         q_group_size: inputs that share a scale and a zero point; -1 means all inputs of a row.
-        w_bit: bits of a weight; 4.
-        version: the packing, "GEMM" in any case of letters.
+        w_bit: bits of a weight, 4 or 8; the format "awq" holds 4 only.
+        version: the packing of the format "awq": "GEMM" in any case of letters.
         modules_to_not_convert: parts of module names; linear layers whose name contains one stay float16.
         lm_head_enable: quantise the output projection too.
+        format: "awq" (AutoAWQ's), or "compressed-tensors" (`pack-quantized`, as llm-compressor writes it).
+        overrides: module name → its bits where they are not `w_bit`; None leaves the module float16.
     """
 
     zero_point: bool = True
@@ -28,40 +36,60 @@ class QuantConfig:
     version: str = "gemm"
     modules_to_not_convert: tuple[str, ...] = ()
     lm_head_enable: bool = False
+    format: str = "awq"
+    overrides: Mapping[str, int | None] = field(default_factory=dict)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> QuantConfig:
-        """The settings of a `quant_config` dictionary; raises `SettingError` for what cannot work."""
-        values = dict(values or {})
+    def from_dict(cls, values: Mapping[str, Any] | None, **more: Any) -> QuantConfig:
+        """The settings of a `quant_config` dictionary, and `more`; raises `SettingError` for what cannot work."""
+        values = dict(values or {}) | more
         names = [field.name for field in fields(cls)]
         for name in values:
             if name not in names:
                 raise SettingError(f"quant_config has no setting {name!r}; it knows {', '.join(names)}.")
         values["modules_to_not_convert"] = tuple(values.get("modules_to_not_convert") or ())
+        values["overrides"] = dict(values.get("overrides") or {})
         values["version"] = str(values.get("version", "gemm")).lower()
         return cls(**values).checked()
 
     def checked(self) -> QuantConfig:
         """The settings themselves, if they can work."""
-        if self.w_bit != 4:
-            raise SettingError(f"w_bit is {self.w_bit!r}, but the GEMM format holds 4-bit weights; use 4.")
+        if self.format not in FORMATS:
+            raise SettingError(f"format is {self.format!r}; use {' or '.join(map(repr, FORMATS))}.")
         if self.version != "gemm":
             raise SettingError(f"version is {self.version!r}, but only the GEMM packing is written; use 'GEMM'.")
-        if self.zero_point is not True:
-            raise SettingError(f"zero_point is {self.zero_point!r}, but the GEMM packing needs zero points; use True.")
-        if isinstance(self.q_group_size, bool) or self.q_group_size not in (32, 64, 128, -1):
+        if not isinstance(self.zero_point, bool):
+            raise SettingError(f"zero_point is {self.zero_point!r}; use True, or False for symmetric rounding.")
+        if isinstance(self.q_group_size, bool) or self.q_group_size not in GROUP_SIZES:
             raise SettingError(f"q_group_size is {self.q_group_size!r}; use 32, 64, 128, or -1 for whole rows.")
+        self._check_bits("w_bit", self.w_bit)
+        for name, bits in self.overrides.items():
+            if bits is not None:
+                self._check_bits(f"The override of {name}", bits)
         return self
+
+    def _check_bits(self, what: str, bits: object) -> None:
+        """Raise `SettingError` for bits that cannot be rounded to, or that the format cannot hold."""
+        if isinstance(bits, bool) or bits not in (4, 8):
+            raise SettingError(f"{what} is {bits!r} bits; use 4 or 8.")
+        if self.format == "awq" and bits != 4:
+            raise SettingError(
+                f"{what} is {bits} bits, but the AWQ GEMM format holds 4-bit weights; use format='compressed-tensors'."
+            )
 
     def skips(self, name: str) -> bool:
         """Whether the module `name` stays float16 by the user's wish."""
-        return any(part in name for part in self.modules_to_not_convert)
+        return self.bits(name) is None or any(part in name for part in self.modules_to_not_convert)
 
-    def group_size(self, name: str, outputs: int, inputs: int) -> int:
-        """The group size for a linear layer of that shape.
+    def bits(self, name: str) -> int | None:
+        """The bits that the module `name` is to have, None for float16."""
+        return self.overrides.get(name, self.w_bit)
+
+    def scheme(self, name: str, outputs: int, inputs: int) -> Scheme:
+        """How the weight of the linear layer `name`, which is not skipped, is rounded.
 
         Raises:
-            SettingError: the group size does not divide the inputs, or 8 does not divide the outputs.
+            SettingError: the group size does not divide the inputs, or the format cannot hold so many outputs.
         """
         size = inputs if self.q_group_size == -1 else self.q_group_size
         if inputs % size:
@@ -70,19 +98,29 @@ class QuantConfig:
                 f"The group size {size} does not divide the {inputs} inputs of {name}; "
                 f"use {' or '.join([*good, '-1'])}, or name it in modules_to_not_convert."
             )
-        if outputs % 8:
+        if self.format == "awq" and outputs % 8:
             cure = "set lm_head_enable to False" if "head" in name else "name it in modules_to_not_convert"
-            raise SettingError(f"{name} has {outputs} outputs, and GEMM packing needs a multiple of 8; {cure}.")
-        return size
+            raise SettingError(
+                f"{name} has {outputs} outputs, and GEMM packing needs a multiple of 8; "
+                f"{cure}, or use format='compressed-tensors'."
+            )
+        from awq.rounding import Scheme  # here, since it needs torch
+
+        return Scheme(self.bits(name) or self.w_bit, size, not self.zero_point)
 
     def to_transformers_dict(self) -> dict[str, Any]:
-        """The `quantization_config` that transformers and vLLM read; `lm_head` tells vLLM of a quantised head."""
+        """The `quantization_config` of the format "awq" that transformers and vLLM read.
+
+        Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head`
+        tells vLLM of a quantised head.
+        """
+        left_out = [*self.modules_to_not_convert, *(name for name, bits in self.overrides.items() if bits is None)]
         result: dict[str, Any] = {
             "quant_method": "awq",
             "bits": self.w_bit,
             "group_size": self.q_group_size,
-            "zero_point": self.zero_point,
+            "zero_point": True,
             "version": self.version,
-            "modules_to_not_convert": list(self.modules_to_not_convert) or None,
+            "modules_to_not_convert": left_out or None,
         }
         return result | ({"lm_head": True} if self.lm_head_enable else {})

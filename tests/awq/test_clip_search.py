@@ -3,7 +3,7 @@
 import torch
 
 from awq.clip_search import SHRINKS, clip_weight, may_clip, output_error
-from awq.rounding import round_trip
+from awq.rounding import Scheme, round_trip
 
 
 def moments(x, group_size):
@@ -21,7 +21,7 @@ def test_output_error_is_the_squared_error_of_each_group():
 def test_each_group_gets_the_range_that_a_replay_finds():
     torch.manual_seed(1)
     x, weight = torch.randn(64, 64) * torch.rand(64), torch.randn(8, 64) ** 3
-    clipped = clip_weight(weight, moments(x, 32)).unflatten(1, (2, 32))
+    clipped = clip_weight(weight, moments(x, 32), Scheme(4, 32)).unflatten(1, (2, 32))
     for n in range(8):
         for group in range(2):
             w, inputs = weight.unflatten(1, (2, 32))[n, group], x.unflatten(1, (2, 32))[:, group]
@@ -29,8 +29,10 @@ def test_each_group_gets_the_range_that_a_replay_finds():
             trials = [w.clamp(-largest * s, largest * s) for s in SHRINKS] + [
                 w.clamp(low * s, high * s) for s in SHRINKS
             ]
-            errors = torch.stack([(inputs @ (round_trip(t[None])[0] - w)).square().sum() for t in trials])
-            found = (inputs @ (round_trip(clipped[n, group][None])[0] - w)).square().sum()
+            errors = torch.stack(
+                [(inputs @ (round_trip(t[None], Scheme(4, 32))[0] - w)).square().sum() for t in trials]
+            )
+            found = (inputs @ (round_trip(clipped[n, group][None], Scheme(4, 32))[0] - w)).square().sum()
             torch.testing.assert_close(found, errors.min(), rtol=1e-3, atol=1e-4)
 
 

@@ -3,24 +3,23 @@
 import numpy as np
 import torch
 
-from awq.packed_weight import named, pack_weight
-from awq.packing import dequantize
-from awq.rounding import round_weight
+from awq.packed_weight import round_parts, stored
+from awq.packing import PackedLinear, dequantize
+from awq.rounding import Scheme, round_weight
+
+SCHEME = Scheme(4, 32)
 
 
 def test_parts_make_the_same_as_the_whole():
     weight = torch.randn(24, 64, generator=torch.Generator().manual_seed(0))
-    whole, parts = pack_weight([weight], 32), pack_weight(weight.split(8), 32)
-    assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
-    assert np.array_equal(dequantize(whole), round_weight(weight, 32).numpy())
+    whole, parts = (stored("a", round_parts(ps, SCHEME), SCHEME, "awq") for ps in ([weight], weight.split(8)))
+    assert list(whole) == ["a.qweight", "a.qzeros", "a.scales"]
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+    assert np.array_equal(dequantize(PackedLinear(*whole.values())), round_weight(weight, SCHEME).numpy())
 
 
 def test_moments_clip():
     weight = torch.randn(8, 64, generator=torch.Generator().manual_seed(1)) ** 3
     moments = torch.eye(32).expand(2, 32, 32)
-    assert not np.array_equal(pack_weight([weight], 32, moments).scales, pack_weight([weight], 32).scales)
-
-
-def test_names_follow_the_checkpoint_format():
-    packed = pack_weight([torch.randn(8, 32)], 32)
-    assert list(named("a.b", packed)) == ["a.b.qweight", "a.b.qzeros", "a.b.scales"]
+    (clipped,), (whole,) = round_parts([weight], SCHEME, moments), round_parts([weight], SCHEME)
+    assert not torch.equal(clipped.scales, whole.scales)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from awq.rounding import Scheme
 from awq.scale_search import GRID, Call, best_scale, candidates, rounding_error, weight_magnitude
 
 
@@ -26,17 +27,17 @@ def test_candidates_are_no_scale_and_the_grid():
 def test_a_loud_channel_is_protected(outlier):
     linear, call, activation = outlier
     before = linear.weight.clone()
-    scale = best_scale(linear, [linear], call, activation, torch.ones(64), 32)
+    scale = best_scale(linear, [linear], call, activation, torch.ones(64), Scheme(4, 32))
     assert scale[3] > 3 * scale.median()
-    plain = rounding_error(linear, [linear], call, torch.ones(64), 32)
-    assert rounding_error(linear, [linear], call, scale, 32) < plain / 4
+    plain = rounding_error(linear, [linear], call, torch.ones(64), Scheme(4, 32))
+    assert rounding_error(linear, [linear], call, scale, Scheme(4, 32)) < plain / 4
     assert torch.equal(linear.weight, before)
 
 
 def test_a_scale_that_overflows_float16_is_not_taken(outlier):
     linear, call, activation = outlier
     peaks = torch.full((64,), 60000.0)
-    scale = best_scale(linear, [linear], call, activation, peaks, 32)
+    scale = best_scale(linear, [linear], call, activation, peaks, Scheme(4, 32))
     assert (peaks / scale).max() <= 65504
 
 

@@ -92,11 +92,11 @@ class WeightReader:
     def _rounded(self, name: str, start: int, stop: int) -> Codes:
         import torch
 
-        from awq.rounding import quantize_weight
+        from awq.rounding import Scheme, quantize_weight
 
         rows = self.floats(name, start, stop)
         check_range(name, rows)  # a scale is float16
-        rounded = quantize_weight(torch.from_numpy(rows), self.quantisation.group_of(rows.shape[1]))
+        rounded = quantize_weight(torch.from_numpy(rows), Scheme(4, self.quantisation.group_of(rows.shape[1])))
         return Codes(rounded.q.numpy(), rounded.scales.numpy(), rounded.zeros.numpy())
 
 

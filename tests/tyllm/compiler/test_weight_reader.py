@@ -64,12 +64,12 @@ def test_a_tied_parameter_is_read_under_the_name_it_has(memory):
 
 def test_rounding_now_is_awqs_rounding(memory):
     torch = pytest.importorskip("torch")
-    from awq.rounding import quantize_weight
+    from awq.rounding import Scheme, quantize_weight
 
     weight = np.random.default_rng(1).normal(0, 0.1, (N, K)).astype(np.float16)
     reader = WeightReader(memory({NAME: weight}), Quantisation("rtn", 32, frozenset({NAME})), {})
     found = reader.codes(NAME, 16, 48)
-    expected = quantize_weight(torch.from_numpy(weight[16:48].astype(np.float32)), 32)
+    expected = quantize_weight(torch.from_numpy(weight[16:48].astype(np.float32)), Scheme(4, 32))
     for ours, theirs in zip((found.codes, found.zeros, found.scales), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert np.abs(found.floats() - weight[16:48]).max() < 0.05
