@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,13 @@ from awq.errors import CheckpointError, UnsupportedError
 from awq.half import check_range
 from awq.names import under_model_names
 
+Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 STALE = re.compile(r"rotary_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
+
+
+def stored_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor as it is stored, in `dtype`."""
+    return checkpoint.read_torch(name).to(dtype, copy=True)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Skeleton:
         tied: whether the head's weight is the embedding's.
         checkpoint: where the weights are.
         device: where `fill` puts them.
+        reader: reads one of them; `awq.dequantize.read_float` multiplies out what is quantised.
     """
 
     model: Any
@@ -43,9 +51,16 @@ class Skeleton:
     tied: bool
     checkpoint: Checkpoint
     device: torch.device
+    reader: Reader = stored_float
 
     @classmethod
-    def build(cls, checkpoint: Checkpoint, device: torch.device, trust_remote_code: bool = False) -> Skeleton:
+    def build(
+        cls,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        trust_remote_code: bool = False,
+        reader: Reader = stored_float,
+    ) -> Skeleton:
         """Build the model of `checkpoint` and compare it with the tensors there; reads no weight.
 
         Raises:
@@ -53,6 +68,7 @@ class Skeleton:
             UnsupportedError: transformers does not know the model, or it has no list of decoder layers.
         """
         model = build_on_meta(checkpoint, trust_remote_code)
+        model.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
         name, layers = _find_layers(model)
         skeleton = cls(
             model=model,
@@ -64,27 +80,45 @@ class Skeleton:
             tied=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
             checkpoint=under_model_names(checkpoint, model),
             device=device,
+            reader=reader,
         )
         skeleton.check_names()
         return skeleton
 
     def check_names(self) -> None:
-        """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape."""
+        """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape.
+
+        A quantised checkpoint may have others in the place of a linear layer's weight.
+        """
         tied = {f"{self.head}.weight"} if self.tied else set()
         wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
+        packed = self._packed_linears()
         for name, parameter in wanted.items():
-            found = self.checkpoint.info(name).shape
-            if found != tuple(parameter.shape):
-                raise CheckpointError(
-                    f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
-                    "the config and the weights belong to different models."
-                )
+            if name.removesuffix("weight") not in packed or name in self.checkpoint:
+                self._check_shape(name, self.checkpoint.info(name).shape, parameter)
         for name in self.checkpoint:
-            if name not in wanted and name not in tied and not STALE.search(name):
+            places = name in wanted or name in tied or name.startswith(packed)
+            if not places and not STALE.search(name):
                 raise CheckpointError(
                     f"{self.checkpoint.path} has the tensor {name}, for which config.json has no place; "
                     "the config and the weights belong to different models."
                 )
+
+    def _packed_linears(self) -> tuple[str, ...]:
+        """For each linear layer that is stored quantised the start of its tensors' names."""
+        if self.checkpoint.quantization is None:
+            return ()
+        linears = (f"{name}." for name, module in self.model.named_modules() if isinstance(module, nn.Linear))
+        stems = {f"{name.rpartition('.')[0]}." for name in self.checkpoint}
+        return tuple(name for name in linears if name in stems and f"{name}weight" not in self.checkpoint)
+
+    @staticmethod
+    def _check_shape(name: str, found: tuple[int, ...], parameter: torch.Tensor) -> None:
+        if found != tuple(parameter.shape):
+            raise CheckpointError(
+                f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
+                "the config and the weights belong to different models."
+            )
 
     @property
     def head_weight(self) -> str:
@@ -103,6 +137,8 @@ class Skeleton:
     def fill(self, module: nn.Module, prefix: str) -> None:
         """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
         tensors = {name: self.read(prefix + name) for name in module.state_dict()}
+        for name, parameter in module.state_dict().items():
+            self._check_shape(prefix + name, tuple(tensors[name].shape), parameter)  # what was packed shows it only now
         module.load_state_dict(tensors, assign=True)
         for inner in module.modules():
             fill_buffers(self.model, inner, self.device)
@@ -110,7 +146,7 @@ class Skeleton:
 
     def read(self, name: str) -> torch.Tensor:
         """One tensor as float32 on the device; raises `CheckpointError` for NaN, infinities, or beyond float16."""
-        tensor = self.checkpoint.read_torch(name).to(torch.float32, copy=True)
+        tensor = self.reader(self.checkpoint, name, torch.float32)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
 

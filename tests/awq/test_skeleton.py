@@ -9,7 +9,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from awq import AutoAWQForCausalLM
 from awq.checkpoint import Checkpoint
+from awq.dequantize import load_dequantized, read_float
 from awq.errors import CheckpointError, UnsupportedError
 from awq.skeleton import Skeleton
 
@@ -98,3 +100,46 @@ def test_transformers_does_not_know_the_model(copy):
     with pytest.raises(UnsupportedError, match="transformers cannot build 'abacus'") as caught:
         build(copy)
     assert caught.value.exit_code == 5
+
+
+@pytest.fixture(scope="module")
+def rounded(checkpoint, tmp_path_factory):
+    """A checkpoint whose linear layers are packed."""
+    output = tmp_path_factory.mktemp("skeleton") / "int4"
+    model = AutoAWQForCausalLM.from_pretrained(checkpoint("qwen2"))
+    model.quantize(quant_config={"q_group_size": 32, "lm_head_enable": True}, method="rtn")
+    model.save_quantized(output)
+    return output
+
+
+def test_a_packed_layer_is_filled_with_what_its_codes_stand_for(rounded):
+    skeleton = Skeleton.build(Checkpoint.open(rounded), CPU, reader=read_float)
+    skeleton.fill(skeleton.layers[1], skeleton.prefixes[1])
+    expected = load_dequantized(rounded).model.layers[1].state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in skeleton.layers[1].state_dict().items())
+    assert skeleton.head_weight == "lm_head.weight"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.layers.1.mlp.up_proj.qweight": None, "model.layers.1.mlp.up_proj.qzeros": None,
+          "model.layers.1.mlp.up_proj.scales": None}, r"has no tensor model\.layers\.1\.mlp\.up_proj\.weight"),
+        ({"model.layers.7.mlp.up_proj.qweight": np.zeros((4, 4), np.int32)}, r"layers\.7.* config\.json has no place"),
+        ({"model.layers.1.self_attn.q_proj.bias": np.zeros(64, np.float16)}, r"q_proj\.bias has shape \[64\]"),
+    ],
+)  # fmt: skip
+def test_a_packed_checkpoint_contradicts_its_config(rounded, tmp_path, changes, message):
+    folder = shutil.copytree(rounded, tmp_path / "copy")
+    edit(folder, **changes)
+    refused(folder, message)
+
+
+def test_a_packed_weight_has_another_shape(rounded, tmp_path):
+    folder = shutil.copytree(rounded, tmp_path / "copy")
+    stem = "model.layers.0.mlp.up_proj"
+    found = load_file(folder / "model.safetensors")
+    edit(folder, **{f"{stem}.{part}": found[f"{stem}.{part}"][:, ::2] for part in ("qweight", "qzeros", "scales")})
+    skeleton = Skeleton.build(Checkpoint.open(folder), CPU, reader=read_float)
+    with pytest.raises(CheckpointError, match=r"up_proj\.weight has shape \[96, 128\] where .* \[192, 128\]"):
+        skeleton.fill(skeleton.layers[0], skeleton.prefixes[0])

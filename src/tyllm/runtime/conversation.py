@@ -63,7 +63,8 @@ class Conversation:
         """
         if len(token_ids) < 2:
             raise GenerationError(f"{len(token_ids)} tokens have no likelihood to measure, give 2 or more.")
-        fed, result = list(token_ids[:-1]), []  # nothing is asked after the last one
+        fed = list(token_ids[:-1])  # nothing is asked after the last one
+        result: list[float] = []
         self._check_fresh(token_ids)
         for logits in self.every_logits(fed):
             expected = token_ids[len(result) + 1 : len(result) + 1 + len(logits)]
