@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
 from awq.checkpoint import Checkpoint
-from awq.dequantize import packed_name, read_float
 from awq.half import check_range
-from awq.packing import PER_WORD, PackedLinear, dequantize
+from awq.packed_rows import is_packed, read_rows
+from awq.packing import PER_WORD
 
 VALUES = 1 << 24  # weights in memory at a time
 
@@ -35,20 +34,6 @@ class HeadRows:
             yield rows, weight
 
     def _read(self, rows: slice) -> torch.Tensor:
-        if self.name in self.checkpoint:
-            return self.checkpoint.read_torch(self.name)[rows].to(torch.float32, copy=True)
-        if packed_name(self.name) in self.checkpoint:
-            return self._unpacked(rows)
-        return self._whole[rows]
-
-    def _unpacked(self, rows: slice) -> torch.Tensor:
-        """Rows of a weight in AWQ's packing, where an output channel is a column and eight share a word."""
-        words = slice(rows.start // PER_WORD, -(-rows.stop // PER_WORD))
-        stem = self.name.removesuffix("weight")
-        qweight, qzeros, scales = (self.checkpoint.read(f"{stem}{field}") for field in PackedLinear._fields)
-        return torch.from_numpy(dequantize(PackedLinear(qweight[:, words], qzeros[:, words], scales[:, rows])))
-
-    @cached_property
-    def _whole(self) -> torch.Tensor:
-        """A weight in any other packing."""
-        return read_float(self.checkpoint, self.name, torch.float32)
+        if is_packed(self.checkpoint, self.name):
+            return torch.from_numpy(read_rows(self.checkpoint, self.name, rows.start, rows.stop).floats())
+        return self.checkpoint.read_torch(self.name)[rows].to(torch.float32, copy=True)

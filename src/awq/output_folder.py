@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from awq.atomic import explained, make_folder, write_json
 from awq.checkpoint import INDEX, SINGLE, Checkpoint
 from awq.errors import OutputError, SettingError
+from awq.quantization_config import is_outer, quantization_config, quantized_modules
 from awq.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
 from awq.settings import QuantConfig
 
@@ -50,13 +51,17 @@ def write_output(
     """
     refuse_existing(folder)
     limit = bytes_of(max_shard_size)
+    tensors = {name: info for part in parts for name, info in read_header(part).items()}
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     with explained(unfinished):
         shutil.rmtree(unfinished, ignore_errors=True)
     make_folder(unfinished)
     try:
-        write_shards(unfinished, parts, limit)
-        write_json(unfinished / "config.json", quantized_config(source.config, config))
+        write_shards(unfinished, tensors, limit)
+        write_json(
+            unfinished / "config.json",
+            quantized_config(source.config, config, {name: info.shape for name, info in tensors.items()}),
+        )
         with explained(folder):
             copy_companions(source.path, unfinished)
             unfinished.rename(folder)
@@ -64,10 +69,10 @@ def write_output(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_shards(folder: Path, parts: Iterable[Path], limit: int) -> None:
-    """Write the tensors of `parts` as one file, or as shards of at most `limit` bytes with an index."""
+def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) -> None:
+    """Write `tensors` as one file, or as shards of at most `limit` bytes with an index."""
     shards: list[dict[str, TensorInfo]] = [{}]
-    for name, info in (item for part in parts for item in read_header(part).items()):
+    for name, info in tensors.items():
         if shards[-1] and sum(other.nbytes for other in shards[-1].values()) + info.nbytes > limit:
             shards.append({})
         shards[-1][name] = info
@@ -84,11 +89,13 @@ def write_shards(folder: Path, parts: Iterable[Path], limit: int) -> None:
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
-def quantized_config(original: dict[str, Any], config: QuantConfig) -> dict[str, Any]:
-    """config.json of the result: the original's, float16, with the quantisation and a head of its own if it has one."""
+def quantized_config(
+    original: dict[str, Any], config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
+    """config.json of the result: the original's, float16, with the quantisation, untied if the head is quantised."""
     changed = {"dtype" if "dtype" in original else "torch_dtype": "float16"}
-    head = {"tie_word_embeddings": False} if config.lm_head_enable else {}
-    return original | changed | head | {"quantization_config": config.to_transformers_dict()}
+    head = {"tie_word_embeddings": False} if any(map(is_outer, quantized_modules(tensors))) else {}
+    return original | changed | head | {"quantization_config": quantization_config(config, tensors)}
 
 
 def copy_companions(source: Path, folder: Path) -> None:

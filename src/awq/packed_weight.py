@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 
-from awq import packing
+from awq import compressed_tensors, packing
 from awq.clip_search import clip_weight
 from awq.rounding import Rounded, Scheme, quantize_weight
 from awq.safetensors_file import Array
+
+Packer = Callable[[Rounded, Scheme], dict[str, Array]]
 
 
 def round_parts(
@@ -33,9 +35,23 @@ def stored(prefix: str, parts: Iterable[Rounded], scheme: Scheme, file_format: s
     Args:
         prefix: the linear layer's name.
         parts: its rows in order, some at a time; all parts but the last have a multiple of 8.
-        scheme: how they were rounded.
+        scheme: how they were rounded; in the format "awq" codes have 4 bits and the rows are a multiple of 8.
         file_format: "awq" or "compressed-tensors".
     """
-    packed = [packing.pack_linear(*(tensor.cpu().numpy() for tensor in part)) for part in parts]
-    columns = {field: [getattr(part, field) for part in packed] for field in packing.PackedLinear._fields}
-    return {f"{prefix}.{field}": np.concatenate(arrays, axis=1) for field, arrays in columns.items()}
+    pack: Packer
+    pack, outputs = (_gemm, 1) if file_format == "awq" else (_compressed, 0)
+    packed = [pack(part, scheme) for part in parts]
+    arrays = {field: np.concatenate([rows[field] for rows in packed], axis=outputs) for field in packed[0]}
+    if file_format != "awq":
+        rows, groups = arrays[compressed_tensors.SCALE].shape
+        arrays[compressed_tensors.SHAPE] = np.array([rows, groups * scheme.group_size], np.int64)
+    return {f"{prefix}.{field}": array for field, array in arrays.items()}
+
+
+def _gemm(rows: Rounded, _: Scheme) -> dict[str, Array]:
+    return packing.pack_linear(*(tensor.cpu().numpy() for tensor in rows))._asdict()
+
+
+def _compressed(rows: Rounded, scheme: Scheme) -> dict[str, Array]:
+    q, zeros, scales = (tensor.cpu().numpy() for tensor in rows)
+    return compressed_tensors.pack_rows(q, None if scheme.symmetric else zeros, scales, scheme.bits)

@@ -107,20 +107,3 @@ class QuantConfig:
         from awq.rounding import Scheme  # here, since it needs torch
 
         return Scheme(self.bits(name) or self.w_bit, size, not self.zero_point)
-
-    def to_transformers_dict(self) -> dict[str, Any]:
-        """The `quantization_config` of the format "awq" that transformers and vLLM read.
-
-        Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head`
-        tells vLLM of a quantised head.
-        """
-        left_out = [*self.modules_to_not_convert, *(name for name, bits in self.overrides.items() if bits is None)]
-        result: dict[str, Any] = {
-            "quant_method": "awq",
-            "bits": self.w_bit,
-            "group_size": self.q_group_size,
-            "zero_point": True,
-            "version": self.version,
-            "modules_to_not_convert": left_out or None,
-        }
-        return result | ({"lm_head": True} if self.lm_head_enable else {})

@@ -15,7 +15,7 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from awq.checkpoint import Checkpoint
-from awq.dequantize import check_awq, read_float
+from awq.dequantize import check_readable, read_float
 from awq.head_rows import HeadRows
 from awq.memory import release
 from awq.observation import Arguments
@@ -49,7 +49,7 @@ class StreamedModel:
             UnsupportedError: transformers does not know the model, or it is no decoder.
         """
         checkpoint = Checkpoint.open(path, trust_remote_code)
-        check_awq(checkpoint)
+        check_readable(checkpoint)
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(Skeleton.build(checkpoint, place, trust_remote_code, read_float))
 

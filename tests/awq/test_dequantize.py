@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.awq.tiny_models import FAMILIES, token_lists
 from transformers import AutoModelForCausalLM
 
@@ -12,15 +13,26 @@ from awq.checkpoint import Checkpoint
 from awq.dequantize import load_dequantized
 from awq.errors import CheckpointError
 from awq.packing import PackedLinear, dequantize
+from awq.rounding import Scheme, round_weight
 
 
 @pytest.fixture(scope="module")
-def rounded(checkpoint, tmp_path_factory):
-    output = tmp_path_factory.mktemp("rounded") / "out"
-    model = AutoAWQForCausalLM.from_pretrained(checkpoint("qwen2"))
-    model.quantize(quant_config={"q_group_size": 32, "lm_head_enable": True}, method="rtn")
-    model.save_quantized(output)
-    return output
+def quantise(checkpoint, tmp_path_factory):
+    """`quantise(**settings)` is the folder of a rounded tied Qwen2."""
+
+    def run(**settings):
+        output = tmp_path_factory.mktemp("rounded") / "out"
+        model = AutoAWQForCausalLM.from_pretrained(checkpoint("qwen2"))
+        model.quantize(quant_config={"q_group_size": 32, "lm_head_enable": True} | settings, method="rtn")
+        model.save_quantized(output)
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def rounded(quantise):
+    return quantise()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -48,5 +60,57 @@ def test_other_quantisations_are_refused(rounded, tmp_path):
     config["quantization_config"] |= {"quant_method": "gptq"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").symlink_to(rounded / "model.safetensors")
-    with pytest.raises(CheckpointError, match="quantised as gptq gemm with 4 bits"):
+    with pytest.raises(CheckpointError, match="quantised as gptq with 4 bits"):
         load_dequantized(tmp_path)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("zero_point", [True, False])
+@pytest.mark.parametrize("group_size", [64, -1])
+def test_compressed_tensors(quantise, checkpoint, bits, zero_point, group_size):
+    folder = quantise(format="compressed-tensors", w_bit=bits, zero_point=zero_point, q_group_size=group_size)
+    weights = load_file(checkpoint("qwen2") / "model.safetensors")
+    found = load_dequantized(folder).state_dict()
+    for name in ("model.layers.1.mlp.down_proj.weight", "model.layers.0.self_attn.k_proj.weight", "lm_head.weight"):
+        original = weights[name.replace("lm_head", "model.embed_tokens")].float()
+        scheme = Scheme(bits, original.shape[1] if group_size == -1 else group_size, not zero_point)
+        assert torch.equal(found[name], round_weight(original, scheme))
+    assert torch.equal(found["model.layers.0.self_attn.k_proj.bias"], weights["model.layers.0.self_attn.k_proj.bias"])
+
+
+def test_both_formats_hold_the_same_weights(quantise, rounded):
+    ours, theirs = (load_dequantized(path).state_dict() for path in (rounded, quantise(format="compressed-tensors")))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_symmetric_weights_in_awq_format(quantise):
+    ours, theirs = (
+        load_dequantized(quantise(format=file_format, zero_point=False)).state_dict()
+        for file_format in ("awq", "compressed-tensors")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_mixed_checkpoint(quantise, checkpoint):
+    up, down = "model.layers.0.mlp.up_proj", "model.layers.1.mlp.down_proj"
+    folder = quantise(format="compressed-tensors", overrides={up: 8, down: None})
+    weights = load_file(checkpoint("qwen2") / "model.safetensors")
+    found = load_dequantized(folder).state_dict()
+    assert torch.equal(found[f"{up}.weight"], round_weight(weights[f"{up}.weight"].float(), Scheme(8, 32)))
+    assert torch.equal(found[f"{down}.weight"], weights[f"{down}.weight"].float())
+
+
+def test_a_quantised_head_counts_even_where_config_json_says_tied(rounded, tmp_path):
+    config = json.loads((rounded / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    (tmp_path / "model.safetensors").symlink_to(rounded / "model.safetensors")
+    found = load_dequantized(tmp_path)
+    assert torch.equal(found.lm_head.weight, load_dequantized(rounded).lm_head.weight)
+    assert not torch.equal(found.lm_head.weight, found.model.embed_tokens.weight)
+
+
+def test_the_generation_config_comes_along(rounded, tmp_path):
+    for file in ("config.json", "model.safetensors"):
+        (tmp_path / file).symlink_to(rounded / file)
+    (tmp_path / "generation_config.json").write_text('{"temperature": 0.25, "do_sample": true}')
+    assert load_dequantized(tmp_path).generation_config.temperature == 0.25

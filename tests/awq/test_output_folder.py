@@ -48,11 +48,14 @@ def test_shards_stay_within_the_limit(tmp_path, source, parts):
     assert len(list((tmp_path / "out").glob("model-*-of-00002.safetensors"))) == 2
 
 
-def test_config_says_float16_and_a_head_of_its_own(source):
-    made = quantized_config(source.config, QuantConfig(lm_head_enable=True))
+@pytest.mark.parametrize(("file_format", "field"), [("awq", "qweight"), ("compressed-tensors", "weight_packed")])
+def test_config_says_float16_and_a_head_of_its_own(source, file_format, field):
+    config = QuantConfig(format=file_format)
+    made = quantized_config(source.config, config, {f"lm_head.{field}": (1, 1)})
     assert made["torch_dtype"] == "float16" and made["tie_word_embeddings"] is False
-    assert made["quantization_config"]["lm_head"] is True
-    assert quantized_config(source.config, QuantConfig())["tie_word_embeddings"] is True
+    assert made["quantization_config"]["quant_method"] == file_format
+    made = quantized_config(source.config, config, {f"model.layers.0.q_proj.{field}": (1, 1)})
+    assert made["tie_word_embeddings"] is True
 
 
 def test_an_existing_folder_is_refused(tmp_path, source, parts):

@@ -1,34 +1,12 @@
-"""Settings: AutoAWQ's dictionary in, config.json's out, and a sentence for each that cannot work."""
+"""Settings: AutoAWQ's dictionary and more, and a sentence for each that cannot work."""
 
 import pytest
-from transformers import AwqConfig
 
 from awq.errors import SettingError
 from awq.rounding import Scheme
 from awq.settings import QuantConfig
 
 MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
-
-
-def test_config_json_of_the_usual_settings():
-    assert QuantConfig.from_dict(MANUAL).to_transformers_dict() == {
-        "quant_method": "awq",
-        "bits": 4,
-        "group_size": 128,
-        "zero_point": True,
-        "version": "gemm",
-        "modules_to_not_convert": None,
-        "lm_head": True,
-    }
-
-
-def test_transformers_understands_the_config():
-    read = AwqConfig.from_dict(QuantConfig.from_dict(MANUAL).to_transformers_dict())
-    assert (read.bits, read.group_size, read.zero_point, read.format) == (4, 128, True, "gemm")
-
-
-def test_a_float_head_is_not_mentioned():
-    assert "lm_head" not in QuantConfig.from_dict(None).to_transformers_dict()
 
 
 @pytest.mark.parametrize(
@@ -79,8 +57,3 @@ def test_exceptions_by_module():
     config = QuantConfig.from_dict({"overrides": {"a.up": 8, "a.down": None}, "format": "compressed-tensors"})
     assert config.scheme("a.up", 16, 128) == Scheme(8, 128) and config.scheme("a.q", 16, 128) == Scheme(4, 128)
     assert config.skips("a.down") and not config.skips("a.up")
-
-
-def test_float_exceptions_are_named_in_config_json():
-    config = QuantConfig.from_dict({"overrides": {"a.down": None}, "modules_to_not_convert": ["gate"]})
-    assert config.to_transformers_dict()["modules_to_not_convert"] == ["gate", "a.down"]
