@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-CALIBRATION = Path(__file__).parents[1] / "src" / "awq" / "calibration.txt"
 CALIBRATION_WINDOWS = 16
 HELD_OUT = Path(__file__).with_name("heldout.txt")
 WINDOW = 512  # tokens scored together; the first of a window is never scored
@@ -111,11 +110,13 @@ def main() -> None:
     """Reads the command line and prints a table."""
     from activation_aware import quantise_activation_aware
 
+    from awq.calibration import calibration_samples
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     model, tokenizer = load(parser.parse_args().checkpoint)
     ids = tokens_of(tokenizer, HELD_OUT)
-    calibration = windows_of(tokens_of(tokenizer, CALIBRATION))[:CALIBRATION_WINDOWS]
+    calibration = calibration_samples(None, tokenizer, CALIBRATION_WINDOWS, WINDOW, len(tokenizer))
     nearest, aware = copy.deepcopy(model), copy.deepcopy(model)
     quantise_linears(nearest)
     quantise_activation_aware(aware, calibration)

@@ -76,10 +76,10 @@ def drawn(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 def _groups(skeleton: Skeleton, count: int, length: int) -> int:
     """Into how many groups `count` sequences are split so that the cache of one keeps to its budget."""
     config = skeleton.model.config.get_text_config()
-    heads: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     sequence = length * len(skeleton.layers) * heads * width * 2 * torch.float16.itemsize
-    return min(count, -(-count * sequence // CACHE_BYTES))
+    return min(count, -int(-count * sequence // CACHE_BYTES))
 
 
 class HalfCache(DynamicCache):  # type: ignore[misc]  # transformers gives no types here
@@ -136,8 +136,8 @@ class StreamedDecoder:
     @cached_property
     def _holds(self) -> bool:
         """Whether the weights stay in memory."""
-        weights: int = sum(parameter.numel() for parameter in self.skeleton.model.parameters())
-        return weights * torch.float32.itemsize <= HELD_BYTES
+        weights = sum(parameter.numel() for parameter in self.skeleton.model.parameters())
+        return bool(weights * torch.float32.itemsize <= HELD_BYTES)
 
     def _read(self, name: str, place: str, rows: slice = slice(None)) -> torch.Tensor:
         """Rows of a weight as float32 on the device, valid until the next weight is read to `place`."""

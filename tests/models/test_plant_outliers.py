@@ -6,11 +6,13 @@ import json
 import pytest
 import torch
 from activation_aware import quantise_activation_aware
-from measure import CALIBRATION, HELD_OUT, load, quantise_linears, score, tokens_of, windows_of
+from measure import HELD_OUT, load, quantise_linears, score, tokens_of
 from plant_outliers import SHARE, plant
 from random_weights import write_random_checkpoint
 from safetensors.torch import load_file
 from small_config import small_config
+
+from awq.calibration import calibration_samples
 
 WINDOWS = 4  # of held-out text, 512 tokens each
 
@@ -25,7 +27,8 @@ def planted(trained, tmp_path_factory):
 @pytest.fixture(scope="module")
 def text(trained):
     _, tokenizer = load(trained)
-    return tokens_of(tokenizer, HELD_OUT)[: WINDOWS * 512], windows_of(tokens_of(tokenizer, CALIBRATION))[:8]
+    calibration = calibration_samples(None, tokenizer, 8, 512, len(tokenizer))
+    return tokens_of(tokenizer, HELD_OUT)[: WINDOWS * 512], calibration
 
 
 @pytest.mark.parametrize("name", ["Qwen2.5-7B-Instruct", "Qwen3-0.6B", "Llama-3.1-8B", "Mistral-7B-v0.3"])
