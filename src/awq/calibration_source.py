@@ -33,6 +33,10 @@ def documents_of(source: Source, split: str = "train", text_column: str = "text"
     """
     if is_bundled(source):
         return _read_lines(BUNDLED, "text")
+    if source == "self":
+        raise CalibrationError(
+            "The calibration data 'self' is no text yet but written by the model; call planned_samples."
+        )
     if not isinstance(source, (str, Path)):
         return _checked(source or ())
     if not Path(source).is_file():

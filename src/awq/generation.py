@@ -8,7 +8,7 @@ vocabulary, so that the text is as the model itself would have it (as in William
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,26 +32,23 @@ HEAD_VALUES = 1 << 24  # weights of the output projection in memory at a time
 
 
 def generated_samples(
-    skeleton: Skeleton, starts: Sequence[Sequence[int]], length: int, seed: int = 0, progress: Progress = ignore
+    skeleton: Skeleton, planned: torch.Tensor, seed: int = 0, progress: Progress = ignore
 ) -> torch.Tensor:
-    """One sample of `length` tokens, int64 [n, length], for each of `starts`, the same ones whenever it is called.
+    """`planned` int64 [n, T] with the model's own text in the place of every −1, the same one whenever it is called.
 
     Args:
         skeleton: the model; no layer of it may be filled.
-        starts: the tokens that each sample begins with, at least one; see `awq.generation_starts`.
-        length: tokens in a sample.
+        planned: what each sample begins with, at least one token, and −1 from there on; see `awq.generation_starts`.
         seed: of the draws, which do not depend on how many sequences go side by side.
         progress: called after each step with (steps done, steps in all, what is being done).
 
     Raises:
         CheckpointError: a weight is NaN, infinite or beyond float16.
     """
-    draws = torch.rand((len(starts), length), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    samples = torch.zeros((len(starts), length), dtype=torch.int64)
-    begun = torch.tensor([min(len(start), length) for start in starts])
-    for row, start in enumerate(starts):
-        samples[row, : begun[row]] = torch.tensor(start[:length])
-    groups = torch.arange(len(starts)).tensor_split(_groups(skeleton, len(starts), length))
+    samples, begun = planned.clone(), (planned >= 0).sum(1)
+    count, length = samples.shape
+    draws = torch.rand((count, length), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    groups = torch.arange(count).tensor_split(_groups(skeleton, count, length))
     with torch.no_grad(), StreamedDecoder(skeleton).hooked() as decoder:
         for number, group in enumerate(groups):
             decoder.forget()

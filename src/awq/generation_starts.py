@@ -12,21 +12,38 @@ from typing import Any
 
 import torch
 
+from awq.errors import CalibrationError
+
 MARK = "\u2042"  # stands for the user's words while the template is taken apart
 
 
-def generation_starts(tokenizer: Any, count: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
-    """The first tokens of `count` samples; every second one opens with the chat template, if there is one.
+def planned_samples(tokenizer: Any, count: int, length: int, vocabulary: int, seed: int = 0) -> torch.Tensor:
+    """What `count` samples begin with, int64 [count, length], and −1 wherever the model is still to write.
+
+    Every second sample opens with the tokenizer's chat template, if it has one that leaves room for more.
 
     Args:
         tokenizer: Hugging Face's; with None, or without a `decode`, every token counts as a word.
         count: how many.
+        length: tokens of a sample.
         vocabulary: size of the model's vocabulary.
         seed: of the random words.
+
+    Raises:
+        CalibrationError: no samples, or samples without room for the model's text.
     """
-    openings = cycle([_beginning(tokenizer), *_chat_opening(tokenizer)])
+    beginning = _beginning(tokenizer)
+    least = len(beginning) + 2
+    if count < 1 or length < least:
+        raise CalibrationError(
+            f"The model cannot write {count} samples of {length} tokens; use 1 or more of at least {least} tokens."
+        )
+    openings = cycle([beginning, *(tokens for tokens in _chat_opening(tokenizer) if 2 * len(tokens) < length)])
     words = _words(tokenizer, vocabulary, torch.Generator().manual_seed(seed))
-    return [[*next(openings), word] for word in islice(words, count)]
+    samples = torch.full((count, length), -1, dtype=torch.int64)
+    for sample, opening, word in zip(samples, openings, islice(words, count), strict=False):
+        sample[: len(opening) + 1] = torch.tensor([*opening, word])
+    return samples
 
 
 def _beginning(tokenizer: Any) -> list[int]:

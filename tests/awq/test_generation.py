@@ -16,6 +16,11 @@ STARTS = [[5], [17, 3, 9], [80], [5], [44, 2]]
 LENGTH = 20
 
 
+def planned(starts, length=LENGTH):
+    rows = [[*start, *[-1] * (length - len(start))] for start in starts]
+    return torch.tensor(rows)
+
+
 def skeleton_of(folder):
     return Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
 
@@ -57,17 +62,17 @@ def test_logits_are_those_of_transformers(checkpoint, streaming, family):
 @torch.no_grad()
 def test_text_is_that_of_transformers(checkpoint, streaming, family):
     model = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
-    found = generated_samples(skeleton_of(checkpoint(family)), STARTS, LENGTH, seed=3)
+    found = generated_samples(skeleton_of(checkpoint(family)), planned(STARTS), seed=3)
     assert torch.equal(found, written_by(model, STARTS, LENGTH, 3))
 
 
 def test_a_held_model_writes_the_same(checkpoint, streaming, monkeypatch):
-    streamed = generated_samples(skeleton_of(checkpoint("llama")), STARTS, LENGTH)
+    streamed = generated_samples(skeleton_of(checkpoint("llama")), planned(STARTS))
     monkeypatch.undo()
     skeleton = skeleton_of(checkpoint("llama"))
-    assert torch.equal(generated_samples(skeleton, STARTS, LENGTH), streamed)
-    assert torch.equal(generated_samples(skeleton, STARTS, LENGTH), streamed)
-    assert not torch.equal(generated_samples(skeleton, STARTS, LENGTH, seed=1), streamed)
+    assert torch.equal(generated_samples(skeleton, planned(STARTS)), streamed)
+    assert torch.equal(generated_samples(skeleton, planned(STARTS)), streamed)
+    assert not torch.equal(generated_samples(skeleton, planned(STARTS), seed=1), streamed)
     assert streamed[0].tolist() != streamed[3].tolist()  # the same start, other draws
 
 
@@ -83,7 +88,7 @@ def test_no_layer_stays_in_memory(checkpoint, streaming, monkeypatch):
         sizes.append(sum(tensor.numel() for tensor in decoder.memory.values()))
 
     monkeypatch.setattr(StreamedDecoder, "_fill", watched)
-    generated_samples(skeleton, STARTS, 4)
+    generated_samples(skeleton, planned(STARTS, 4))
     assert max(sizes) <= layer + 2 * generation.HEAD_VALUES
     assert all(parameter.is_meta for part in skeleton.layers for parameter in part.parameters())
     assert not decoders[0].memory
@@ -96,13 +101,13 @@ def test_how_often_weights_are_read(checkpoint, streaming, monkeypatch, held_byt
     copy = torch.Tensor.copy_
     monkeypatch.setattr(generation, "HELD_BYTES", held_bytes)
     monkeypatch.setattr(torch.Tensor, "copy_", lambda self, other: copied.append(self.shape) or copy(self, other))
-    generated_samples(skeleton, [[1]], 8)
+    generated_samples(skeleton, planned([[1]], 8))
     assert copied.count(torch.Size([192, 128])) == reads * 2 * 2  # gate and up of two layers
 
 
 def test_progress_counts_the_steps_of_every_group(checkpoint, streaming):
     seen = []
-    generated_samples(skeleton_of(checkpoint("qwen2")), STARTS, LENGTH, progress=lambda *step: seen.append(step[:2]))
+    generated_samples(skeleton_of(checkpoint("qwen2")), planned(STARTS), progress=lambda *step: seen.append(step[:2]))
     total = seen[-1][1]
     assert total > LENGTH - 1 and total % (LENGTH - 1) == 0
     assert seen == [(step, total) for step in range(1, total + 1)]
@@ -129,4 +134,4 @@ def test_a_weight_that_is_nan(checkpoint, monkeypatch):
 
     monkeypatch.setattr(TensorInfo, "read", damaged)
     with pytest.raises(CheckpointError, match=r"layers\.1\.mlp\.up_proj\.weight holds NaN"):
-        generated_samples(skeleton, STARTS, LENGTH)
+        generated_samples(skeleton, planned(STARTS))

@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from awq.generation_starts import generation_starts
+from awq.errors import CalibrationError
+from awq.generation_starts import planned_samples
 
 VOCABULARY = 4096
+
+
+def generation_starts(tokenizer, count, vocabulary, seed=0):
+    """What the samples begin with."""
+    planned = planned_samples(tokenizer, count, 32, vocabulary, seed)
+    assert planned.shape == (count, 32)
+    return [row[row >= 0].tolist() for row in planned]
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +70,14 @@ def test_a_tokenizer_without_words():
             return "."
 
     assert len(generation_starts(Tokenizer(), 7, 3)) == 7
+
+
+def test_short_samples_have_no_room_for_the_template(tokenizer):
+    tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% endfor %}"
+    assert (planned_samples(tokenizer, 4, 5, VOCABULARY)[:, 1:] == -1).all()
+
+
+@pytest.mark.parametrize(("count", "length"), [(0, 8), (3, 1)])
+def test_no_room_at_all(count, length):
+    with pytest.raises(CalibrationError, match=f"cannot write {count} samples of {length} tokens"):
+        planned_samples(None, count, length, VOCABULARY)
