@@ -15,9 +15,15 @@ from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, UnsupportedError
 from awq.half import check_range
 from awq.names import under_model_names
+from awq.packed_rows import is_packed, packed_parts, packed_shape
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 STALE = re.compile(r"rotary_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
+
+
+def quantised(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether config.json speaks of quantisation and the weight `name` is packed."""
+    return checkpoint.quantization is not None and is_packed(checkpoint, name)
 
 
 def stored_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
@@ -69,6 +75,7 @@ class Skeleton:
         """
         model = build_on_meta(checkpoint, trust_remote_code)
         model.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
+        found = under_model_names(checkpoint, model)
         name, layers = _find_layers(model)
         skeleton = cls(
             model=model,
@@ -77,8 +84,8 @@ class Skeleton:
             prefixes=[f"{name}.{index}." for index in range(len(layers))],
             head=_find_head(model),
             embedding=_find_embedding(model),
-            tied=model.get_output_embeddings().weight is model.get_input_embeddings().weight,
-            checkpoint=under_model_names(checkpoint, model),
+            tied=_is_tied(model) and not quantised(found, f"{_find_head(model)}.weight"),
+            checkpoint=found,
             device=device,
             reader=reader,
         )
@@ -88,37 +95,32 @@ class Skeleton:
     def check_names(self) -> None:
         """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape.
 
-        A quantised checkpoint may have others in the place of a linear layer's weight.
+        In the place of a quantised weight it has the tensors of its packed form.
         """
         tied = {f"{self.head}.weight"} if self.tied else set()
         wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
-        packed = self._packed_linears()
+        places = {part for name in wanted for part in self._stored_names(name)} | tied
         for name, parameter in wanted.items():
-            if name.removesuffix("weight") not in packed or name in self.checkpoint:
-                self._check_shape(name, self.checkpoint.info(name).shape, parameter)
+            found = self._stored_shape(name)
+            if found != tuple(parameter.shape):
+                raise CheckpointError(
+                    f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
+                    "the config and the weights belong to different models."
+                )
         for name in self.checkpoint:
-            places = name in wanted or name in tied or name.startswith(packed)
-            if not places and not STALE.search(name):
+            if name not in places and not STALE.search(name):
                 raise CheckpointError(
                     f"{self.checkpoint.path} has the tensor {name}, for which config.json has no place; "
                     "the config and the weights belong to different models."
                 )
 
-    def _packed_linears(self) -> tuple[str, ...]:
-        """For each linear layer that is stored quantised the start of its tensors' names."""
-        if self.checkpoint.quantization is None:
-            return ()
-        linears = (f"{name}." for name, module in self.model.named_modules() if isinstance(module, nn.Linear))
-        stems = {f"{name.rpartition('.')[0]}." for name in self.checkpoint}
-        return tuple(name for name in linears if name in stems and f"{name}weight" not in self.checkpoint)
+    def _stored_names(self, name: str) -> list[str]:
+        return packed_parts(self.checkpoint, name) if quantised(self.checkpoint, name) else [name]
 
-    @staticmethod
-    def _check_shape(name: str, found: tuple[int, ...], parameter: torch.Tensor) -> None:
-        if found != tuple(parameter.shape):
-            raise CheckpointError(
-                f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
-                "the config and the weights belong to different models."
-            )
+    def _stored_shape(self, name: str) -> tuple[int, ...]:
+        if quantised(self.checkpoint, name):
+            return packed_shape(self.checkpoint, name)[:2]
+        return self.checkpoint.info(name).shape
 
     @property
     def head_weight(self) -> str:
@@ -137,8 +139,6 @@ class Skeleton:
     def fill(self, module: nn.Module, prefix: str) -> None:
         """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
         tensors = {name: self.read(prefix + name) for name in module.state_dict()}
-        for name, parameter in module.state_dict().items():
-            self._check_shape(prefix + name, tuple(tensors[name].shape), parameter)  # what was packed shows it only now
         module.load_state_dict(tensors, assign=True)
         for inner in module.modules():
             fill_buffers(self.model, inner, self.device)
@@ -205,6 +205,11 @@ def _find_layers(model: Any) -> tuple[str, nn.ModuleList]:
     raise UnsupportedError(
         f"{type(model).__name__} has no list of {count} decoder layers; only decoders are supported."
     )
+
+
+def _is_tied(model: Any) -> bool:
+    """Whether the head's weight is the embedding's."""
+    return model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
 def _find_embedding(model: Any) -> str:

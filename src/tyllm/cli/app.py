@@ -9,6 +9,7 @@ from tyllm.cli.bench import bench
 from tyllm.cli.chat import chat
 from tyllm.cli.compile import compile_
 from tyllm.cli.doctor import doctor
+from tyllm.cli.eval import eval_
 from tyllm.cli.inspect import inspect
 from tyllm.cli.models import models
 from tyllm.cli.quantize import quantize
@@ -62,6 +63,7 @@ app.command("compile")(compile_)
 app.command("run")(run)
 app.command("chat")(chat)
 app.command("bench")(bench)
+app.command("eval")(eval_)
 app.command("inspect")(inspect)
 app.command("verify")(verify)
 app.command("doctor")(doctor)

@@ -65,18 +65,19 @@ class Conversation:
             raise GenerationError(f"{len(token_ids)} tokens have no likelihood to measure, give 2 or more.")
         fed = list(token_ids[:-1])  # nothing is asked after the last one
         result: list[float] = []
-        self._check_fresh(token_ids)
+        self.reset()
+        self.check(token_ids)
         for logits in self.every_logits(fed):
             expected = token_ids[len(result) + 1 : len(result) + 1 + len(logits)]
             result += [row[token] - log_sum_exp(row) for row, token in zip(logits, expected, strict=True)]
         return np.array(result, np.float32)
 
     def every_logits(self, token_ids: Sequence[int]) -> Iterator[Logits]:
-        """The logits after each token, of a fresh conversation: float32 [n, V] for each chunk of tokens in turn.
+        """Feed tokens as `append` does; the logits after each of them: float32 [n, V] for each chunk in turn.
 
-        The head runs once a token. The conversation is empty until the last chunk has been taken; raises as `append`.
+        The head runs once a token. The tokens count as fed when the last chunk has been taken; raises as `append`.
         """
-        self._check_fresh(token_ids)
+        self.check(token_ids)
         tokens, vocabulary = list(token_ids), self._engine.package.manifest.vocab_size
         for chunk in self._cover(len(tokens)):
             logits = np.empty((chunk.count, vocabulary), np.float32)
@@ -84,7 +85,7 @@ class Conversation:
                 for row in range(chunk.count):
                     logits[row] = self._run(chunk, tokens, None, body=row == 0, row=row)
             yield logits
-        self._tokens = tokens
+        self._tokens += tokens
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens; raises `GenerationError`."""
@@ -124,11 +125,6 @@ class Conversation:
         if embeddings.ndim != 2 or embeddings.shape[1] != hidden:
             raise GenerationError(f"Embeddings of shape {list(embeddings.shape)} do not fit, give [n, {hidden}].")
         self._check_room(len(embeddings))
-
-    def _check_fresh(self, token_ids: Sequence[int]) -> None:
-        """Forget all tokens; raise `GenerationError` unless these can be fed."""
-        self.reset()
-        self.check(token_ids)
 
     def _check_room(self, count: int) -> None:
         if count == 0:

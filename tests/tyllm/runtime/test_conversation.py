@@ -135,6 +135,9 @@ def test_every_logits_are_those_after_each_token(session):
     for end, logits in enumerate(np.concatenate(chunks), start=1):
         assert np.array_equal(logits, reference_logits(TEXT[:end]))
     assert session.conversation().tokens == TEXT[:21]
+    after = np.concatenate(list(session.conversation().every_logits(TEXT[21:30])))
+    assert np.array_equal(after[-1], reference_logits(TEXT[:30]))
+    assert session.conversation().tokens == TEXT[:30]
 
 
 def test_a_step_between_two_chunks_of_every_logits_does_no_harm(session):

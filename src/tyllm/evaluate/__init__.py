@@ -1,0 +1,6 @@
+"""How well a model predicts text, and how close it stays to another: checkpoints, quantised ones, compiled packages."""
+
+from tyllm.evaluate.evaluation import Closeness, Estimate, Evaluation, Quality
+from tyllm.evaluate.run import evaluate
+
+__all__ = ["Closeness", "Estimate", "Evaluation", "Quality", "evaluate"]

@@ -1,0 +1,32 @@
+"""A checkpoint, float or quantised, as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from awq.streamed import StreamedModel
+from tyllm.evaluate.predictor import Advance, Logits
+from tyllm.evaluate.text import Tokens
+
+
+class CheckpointPredictor:
+    """Runs the model layer by layer in float32, so that it need not fit into memory."""
+
+    def __init__(self, folder: Path, trust_remote_code: bool = False) -> None:
+        """Open the checkpoint; raises as `StreamedModel.open`."""
+        self._model = StreamedModel.open(folder, trust_remote_code=trust_remote_code)
+        self.vocabulary, self.context = self._model.vocabulary, self._model.context
+
+    def predictions(self, windows: Tokens, advance: Advance) -> Iterator[Logits]:
+        """As `Predictor.predictions`."""
+        for block in self._model.predictions(torch.from_numpy(windows), advance):
+            yield from block.cpu().numpy()
+
+    def __enter__(self) -> CheckpointPredictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._model

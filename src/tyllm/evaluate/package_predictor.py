@@ -1,0 +1,35 @@
+"""A compiled package as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tyllm.evaluate.predictor import Advance, Logits
+from tyllm.evaluate.text import Tokens
+from tyllm.runtime import Session
+
+
+class PackagePredictor:
+    """Feeds each window in chunks of the compiled lengths; the head runs once a token."""
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        """Open the package; raises as `Session`."""
+        self._session = Session(folder, threads)
+        self.vocabulary = self._session.info.vocab_size
+        self.context: int | None = self._session.info.max_kv_cache_size
+
+    def predictions(self, windows: Tokens, advance: Advance) -> Iterator[Logits]:
+        """As `Predictor.predictions`."""
+        conversation = self._session.conversation()
+        for index, window in enumerate(windows.tolist()):
+            conversation.reset()
+            for chunk in conversation.every_logits(window[:-1]):
+                yield from chunk
+                advance(len(chunk) * len(window) / (len(window) - 1), f"window {index + 1} of {len(windows)}")
+
+    def __enter__(self) -> PackagePredictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
