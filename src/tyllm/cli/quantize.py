@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tyllm.cli.calibration import Calibration, data
 from tyllm.cli.extras import QUANTIZE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, TrustRemoteCode
 from tyllm.cli.output import emit, folder_bytes, size
@@ -31,10 +32,7 @@ def quantize(
     method: Annotated[Method, typer.Option(help="awq reads calibration text; rtn rounds to nearest.")] = Method.AWQ,
     group_size: Annotated[int, typer.Option(help="Inputs that share a scale: 32, 64, 128, -1 for whole rows.")] = 128,
     lm_head: Annotated[bool, typer.Option("--lm-head/--no-lm-head", help="Quantise the output projection too.")] = True,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Text to calibrate with; built-in if left out."),
-    ] = None,
+    calibration: Calibration = "bundled",
     max_samples: Annotated[
         int | None, typer.Option(min=1, help="Calibration samples at most; 16 on a CPU, 128 on a GPU if left out.")
     ] = None,
@@ -61,7 +59,7 @@ def quantize(
         model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
         model.quantize(
             quant_config=config,
-            calib_data=calibration,
+            calib_data=data(calibration),
             max_calib_samples=max_samples,
             max_calib_seq_len=max_length,
             method=method.value,

@@ -61,9 +61,3 @@ def test_every_option(tyllm, told, tmp_path):
     assert told()["calib_data"] == tmp_path / "text"
     assert (told()["max_calib_samples"], told()["max_calib_seq_len"]) == (3, 5)
     assert told()["trust_remote_code"] is True
-
-
-def test_a_calibration_file_that_is_not_there(tyllm, told, tmp_path):
-    outcome = tyllm("quantize", tmp_path / "model", "--calibration", tmp_path / "no-such-file")
-    assert outcome.code == 2
-    assert "no-such-file" in outcome.err

@@ -1,0 +1,42 @@
+"""What --calibration may be, and what the quantiser is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tyllm.cli import calibration
+from tyllm.cli.calibration import data
+
+
+@pytest.fixture
+def no_datasets(monkeypatch):
+    monkeypatch.setattr(calibration, "find_spec", lambda name: None)
+
+
+def test_the_choices(tmp_path):
+    (tmp_path / "notes.txt").write_text("words")
+    assert data("bundled") is None
+    assert data("self") == "self"
+    assert data(str(tmp_path / "notes.txt")) == tmp_path / "notes.txt"
+    assert data("owner/dataset") == "owner/dataset"
+
+
+def test_a_file_may_have_the_name_of_a_choice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("self").write_text("words")
+    assert data("self") == "self"
+    assert data("./self") == Path("self")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("no-such-file", "is no file"), (".", "is a folder")])
+def test_what_is_neither(tyllm, no_datasets, tmp_path, name, reason):
+    outcome = tyllm("quantize", tmp_path / "model", "--calibration", name)
+    words = " ".join(outcome.err.replace("│", " ").split())
+    assert outcome.code == 2
+    assert f"'{name}' {reason}, and datasets is not installed" in words
+    assert "use bundled" in words and "self (text that the model writes)" in words
+
+
+def test_a_dataset_is_left_to_the_quantiser(monkeypatch):
+    monkeypatch.setattr(calibration, "find_spec", lambda name: object())
+    assert calibration.check("owner/dataset") == "owner/dataset"
