@@ -7,11 +7,11 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test lint bench
+.PHONY: help quickstart test lint bench bench-quantisers
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
 quickstart: $(READY)  ## quantise, compile for 2 dies and run the small trained model; leaves out/quickstart
 	$(BIN)/python scripts/quickstart.py
@@ -26,6 +26,9 @@ lint: $(READY)  ## ruff and mypy --strict
 
 bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenAI; BENCH="--only tg@96" for a part
 	$(BIN)/python scripts/peers $(BENCH)
+
+bench-quantisers: $(READY)  ## our quantiser beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
+	$(BIN)/python scripts/quantisers $(BENCH)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

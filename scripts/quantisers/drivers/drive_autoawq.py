@@ -1,18 +1,17 @@
-"""AutoAWQ 0.2.9's own run, with one mistake of it mended; runs in the environment that autoawq_oracle.py makes.
+"""AutoAWQ 0.2.9's own run, with one mistake of it mended, in its own environment; the settings are a type.
 
-    python autoawq_quantize.py CHECKPOINT TOKENS.json OUTPUT GROUP_SIZE float16|float32
-    python autoawq_quantize.py --linear OUTPUT.safetensors
+    python drive_autoawq.py --linear OUTPUT.safetensors
 
-The first quantises a checkpoint with the calibration tokens given, the second packs one random linear layer.
+packs one random linear layer instead of quantising a checkpoint.
 """
 
-import json
 import sys
 from typing import Any
 
 import torch
 from awq.modules.linear import WQLinear_GEMM
 from awq.quantize.quantizer import AwqQuantizer
+from job import Job, read_job, told
 from safetensors.torch import save_file
 
 from awq import AutoAWQForCausalLM
@@ -37,16 +36,15 @@ def mend_aliasing() -> None:
     AwqQuantizer._compute_best_scale = mended
 
 
-def quantize(checkpoint: str, tokens: str, output: str, group_size: str, dtype: str) -> None:
+def quantize(job: Job) -> None:
     """Quantise everything but the head, as AutoAWQ does."""
     mend_aliasing()
-    with open(tokens, encoding="utf-8") as file:  # noqa: PTH123
-        samples = json.load(file)
-    model = AutoAWQForCausalLM.from_pretrained(checkpoint, torch_dtype=getattr(torch, dtype), device_map="cpu")
-    config = {"zero_point": True, "q_group_size": int(group_size), "w_bit": 4, "version": "GEMM"}
-    budget = {"max_calib_samples": len(samples), "max_calib_seq_len": len(samples[0])}
-    model.quantize(None, quant_config=config, calib_data=samples, **budget)
-    model.save_quantized(output)
+    dtype = getattr(torch, job.settings)
+    model = AutoAWQForCausalLM.from_pretrained(job.checkpoint, torch_dtype=dtype, device_map="cpu")
+    config = {"zero_point": True, "q_group_size": job.group_size, "w_bit": 4, "version": "GEMM"}
+    budget = {"max_calib_samples": len(job.samples), "max_calib_seq_len": len(job.samples[0])}
+    model.quantize(None, quant_config=config, calib_data=job.samples, **budget)
+    model.save_quantized(job.output)
 
 
 def pack_linear(output: str, group_size: int = 32) -> None:
@@ -63,4 +61,9 @@ def pack_linear(output: str, group_size: int = 32) -> None:
 
 
 if __name__ == "__main__":
-    pack_linear(sys.argv[2]) if sys.argv[1] == "--linear" else quantize(*sys.argv[1:])
+    if sys.argv[1] == "--linear":
+        pack_linear(sys.argv[2])
+    else:
+        given = read_job()
+        with told():
+            quantize(given)
