@@ -245,29 +245,29 @@ def test_a_wrong_checkpoint(tyllm, checkpoints, tmp_path, command, mistake):
 QUANTISED = {
     "another format": (
         quantization(quant_method="gptq"), 5,
-        "The checkpoint is quantised as gptq gemm with 4 bits; only awq gemm with 4 bits can be compiled: "
-        "quantise the float checkpoint with `tyllm quantize`."),
+        "The checkpoint is quantised as gptq with 4 bits; only awq gemm with 4 bits and compressed-tensors "
+        "pack-quantized can be compiled: quantise the float checkpoint with `tyllm quantize`."),
     "another packing": (
         quantization(version="gemv"), 5, "The checkpoint is quantised as awq gemv with 4 bits; only …."),
     "other bits": (quantization(bits=8), 5, "The checkpoint is quantised as awq gemm with 8 bits; only …."),
     "a group size that does not divide": (
         quantization(group_size=48), 3,
-        f"config.json says groups of 48, which do not divide the … inputs of …; {OTHER_MODEL}"),
+        f"config.json says groups of 48, and … has groups of 32; {OTHER_MODEL}"),
     "a group size that is none": (
         quantization(group_size=0), 3,
         "config.json says group_size 0, which is no group size; download or quantise the model again."),
     "another group size than the weights have": (
         quantization(group_size=64), 3,
-        f"….qzeros has shape [4, …] where config.json calls for [2, …]; {OTHER_MODEL}"),
+        f"config.json says groups of 64, and … has groups of 32; {OTHER_MODEL}"),
     "codes of the wrong type": (
         tensor(f"{UP}.qweight", lambda array: array.astype(np.int64)), 3,
-        f"{UP}.qweight has type I64 where AWQ has I32; quantise the model again."),
+        f"{UP}.qweight is I64 … where the tensors beside it call for I32 …; quantise the model again."),
     "a missing part": (
         tensor(f"{UP}.scales", lambda _: None), 3,
         f"{{checkpoint}} has no tensor {UP}.scales, which its config.json calls for; download the checkpoint again."),
     "NaN in the scales": (
         tensor(f"{UP}.scales", with_value(np.nan)), 3,
-        f"{UP}.scales holds NaN or infinite values; the checkpoint is damaged, download or convert it again."),
+        f"A scale of {UP}.weight is NaN or infinite; the checkpoint is damaged, download or convert it again."),
     "no config for the codes": (
         config(quantization_config=None), 3, "{checkpoint} has no tensor …, which its config.json calls for; …."),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from awq.packing import PER_WORD, PackedLinear, unpack
 
 AWQ = PackedLinear._fields
 COMPRESSED = (ct.PACKED, ct.SCALE, ct.SHAPE)
+FLOATS = ("F16", "BF16", "F32")
 ORDERED = "weight_g_idx"  # GPTQ's activation order, which scatters the groups
 
 
@@ -71,7 +72,7 @@ def packed_shape(checkpoint: Checkpoint, name: str) -> PackedShape:
 
 def _gemm_shape(checkpoint: Checkpoint, stem: str) -> PackedShape:
     """`packed_shape` of AutoAWQ's format."""
-    inputs, (groups, outputs) = _matrix(checkpoint, stem + AWQ[0])[0], _matrix(checkpoint, stem + AWQ[2])
+    inputs, (groups, outputs) = _matrix(checkpoint, stem + AWQ[0])[0], _scales(checkpoint, stem + AWQ[2])
     _expect(checkpoint, stem + AWQ[0], (inputs, outputs // PER_WORD), "I32")
     _expect(checkpoint, stem + AWQ[1], (groups, outputs // PER_WORD), "I32")
     return PackedShape(outputs, inputs, _group_size(stem, inputs, groups), 4)
@@ -92,7 +93,7 @@ def _compressed_shape(checkpoint: Checkpoint, stem: str) -> PackedShape:
             "which is neither 4 nor 8 bits a weight; quantise the model with 4 or 8 bits."
         )
     _expect(checkpoint, stem + ct.PACKED, (outputs, -(-inputs * bits // 32)), "I32")
-    groups = _matrix(checkpoint, stem + ct.SCALE)[1]
+    groups = _scales(checkpoint, stem + ct.SCALE)[1]
     group_size = _group_size(stem, inputs, groups)
     if stem + ct.ZERO in checkpoint and checkpoint.info(stem + ct.ZERO).dtype == "I32":
         _expect(checkpoint, stem + ct.ZERO, (-(-outputs * bits // 32), groups), "I32")
@@ -111,6 +112,13 @@ def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     if len(shape) != 2:
         raise CheckpointError(f"{name} has shape {list(shape)}, which is no matrix; quantise the model again.")
     return shape[0], shape[1]
+
+
+def _scales(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
+    """The shape of a matrix of scales."""
+    if checkpoint.info(name).dtype not in FLOATS:
+        raise CheckpointError(f"{name} has type {checkpoint.info(name).dtype}, no float; quantise the model again.")
+    return _matrix(checkpoint, name)
 
 
 def _expect(checkpoint: Checkpoint, name: str, shape: tuple[int, int], dtype: str) -> None:
@@ -136,7 +144,9 @@ def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | Non
     read = _gemm_rows if stem + AWQ[0] in checkpoint else _compressed_rows
     rows = read(checkpoint, stem, shape, slice(start, stop))
     if not np.isfinite(rows.scales).all():
-        raise CheckpointError(f"The scales of {name} hold NaN or infinite values; the checkpoint is damaged.")
+        raise CheckpointError(
+            f"A scale of {name} is NaN or infinite; the checkpoint is damaged, download or convert it again."
+        )
     return rows
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from awq.packed_rows import packed_parts, packed_shape
 from awq.skeleton import STALE
-from tyllm.compiler.quantisation import PACKED, PARTS
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError
 
@@ -32,10 +32,10 @@ def check_tensors(model: Any, checkpoint: Any, quantisation: Quantisation, sourc
     """
     expected: set[str] = set()
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        if name in quantisation.names and quantisation.method == "awq":
-            stem = name.removesuffix(".weight")
-            expected |= {f"{stem}.{part}" for part in PARTS}
-            _check_packed(checkpoint, stem, tuple(parameter.shape), quantisation)
+        if name in quantisation.packed:
+            expected |= set(packed_parts(checkpoint, name))
+            packed = packed_shape(checkpoint, name)
+            _same_shape(name, (packed.outputs, packed.inputs), tuple(parameter.shape))
         else:
             source = sources.get(name, name)
             expected.add(source)
@@ -55,20 +55,6 @@ def _check_float(checkpoint: Any, name: str, shape: tuple[int, ...]) -> None:
             f"{name} has type {info.dtype}; a float checkpoint has F16, BF16 or F32: convert it first."
         )
     _same_shape(name, tuple(info.shape), shape)
-
-
-def _check_packed(checkpoint: Any, stem: str, shape: tuple[int, ...], quantisation: Quantisation) -> None:
-    outputs, inputs = shape
-    groups = inputs // quantisation.group_of(inputs)
-    wanted = {PACKED: (inputs, outputs // 8), ".qzeros": (groups, outputs // 8), ".scales": (groups, outputs)}
-    for suffix, expected in wanted.items():
-        info = checkpoint.info(stem + suffix)
-        types = FLOATS if suffix == ".scales" else ("I32",)
-        if info.dtype not in types:
-            raise CheckpointError(
-                f"{stem}{suffix} has type {info.dtype} where AWQ has {types[0]}; quantise the model again."
-            )
-        _same_shape(stem + suffix, tuple(info.shape), expected)
 
 
 def _same_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -10,71 +13,95 @@ from tyllm.compiler.settings import Settings
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError, SettingError, UnsupportedError
 
-PACKED = ".qweight"
-PARTS = ("qweight", "qzeros", "scales")
-"""Tensors of a packed linear layer, in AutoAWQ's names."""
+if TYPE_CHECKING:
+    from awq.packed_rows import PackedShape
 
 
 def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quantisation:
     """The quantisation of an `awq.checkpoint.Checkpoint` for the model built from it.
 
+    Warns where weights have 8 bits in the checkpoint: there is no kernel for them, and they become float16.
+
     Raises:
-        UnsupportedError: a format other than AWQ's GEMM with 4 bits.
-        SettingError: round-to-nearest is asked for on an INT4 checkpoint, or its group size does not divide.
-        CheckpointError: the config says AWQ and no tensor is, or its group size cannot be that of the weights.
+        UnsupportedError: a format other than AWQ's GEMM and compressed-tensors' pack-quantized, or other bits.
+        SettingError: round-to-nearest is asked for on a quantised checkpoint, or its group size does not divide.
+        CheckpointError: the config says quantised and no tensor is, or its group size is not that of the weights.
     """
     linears = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
-    config = checkpoint.quantization
-    if config is None:
-        if settings.quantize is None:
-            return Quantisation(None, settings.group_size, frozenset())
-        quantisation = Quantisation("rtn", settings.group_size, frozenset(linears))
-        if name := _undivided(quantisation, linears):
-            raise SettingError(
-                f"The group size {settings.group_size} does not divide the {linears[name]} inputs of {name}; "
-                f"{_cure(linears)}."
-            )
-        return quantisation
+    if checkpoint.quantization is None:
+        return (
+            _rounded(linears, settings) if settings.quantize else Quantisation(None, settings.group_size, frozenset())
+        )
     if settings.quantize:
         raise SettingError(
-            f"{checkpoint.path} is quantised already ({config.get('quant_method')}); "
+            f"{checkpoint.path} is quantised already ({checkpoint.quantization.get('quant_method')}); "
             f"leave out --quantize {settings.quantize}."
         )
-    _refuse_unknown(config)
-    packed = frozenset(name for name in linears if f"{name.removesuffix('.weight')}{PACKED}" in checkpoint)
-    if not packed:
-        raise CheckpointError(
-            f"{checkpoint.path} says that it is AWQ INT4, and no tensor of it is; quantise the model again."
-        )
-    quantisation = Quantisation("awq", _group_size(config), packed)
-    if name := _undivided(quantisation, linears):
-        raise CheckpointError(
-            f"config.json says groups of {quantisation.group_size}, which do not divide the {linears[name]} inputs of "
-            f"{name}; the config and the weights belong to different models."
+    return _stored(linears, checkpoint)
+
+
+def _rounded(linears: dict[str, int], settings: Settings) -> Quantisation:
+    """Every linear weight, rounded now."""
+    quantisation = Quantisation(settings.quantize, settings.group_size, frozenset(linears))
+    wrong = [name for name in sorted(linears) if linears[name] % quantisation.group_of(linears[name])]
+    if wrong:
+        raise SettingError(
+            f"The group size {settings.group_size} does not divide the {linears[wrong[0]]} inputs of {wrong[0]}; "
+            f"{_cure(linears)}."
         )
     return quantisation
 
 
-def _group_size(config: dict[str, Any]) -> int:
+def _stored(linears: dict[str, int], checkpoint: Any) -> Quantisation:
+    """What the checkpoint has packed."""
+    from awq.packed_rows import is_packed, packed_shape
+    from awq.quantization_config import refusal
+
+    config = checkpoint.quantization
+    if reason := refusal(config):
+        raise UnsupportedError(
+            f"The checkpoint is quantised {reason}; only awq gemm with 4 bits and compressed-tensors pack-quantized "
+            "can be compiled: quantise the float checkpoint with `tyllm quantize`."
+        )
+    shapes = {name: packed_shape(checkpoint, name) for name in linears if is_packed(checkpoint, name)}
+    if not shapes:
+        raise CheckpointError(
+            f"{checkpoint.path} says that it is quantised, and no tensor of it is; quantise the model again."
+        )
+    if config["quant_method"] == "awq":
+        _check_group_size(config, shapes)
+    int4 = {name: shape for name, shape in shapes.items() if shape.bits == 4}
+    if others := shapes.keys() - int4.keys():
+        warnings.warn(
+            f"{len(others)} of {len(linears)} linear layers have 8-bit weights, for which there is no kernel: "
+            "they are stored as float16.",
+            stacklevel=2,
+        )
+    method = config["quant_method"] if int4 else None
+    return Quantisation(method, _group_size(int4.values()), frozenset(int4), frozenset(others))
+
+
+def _group_size(shapes: Iterable[PackedShape]) -> int:
+    """The largest group size that divides all groups; −1 where every weight has one group."""
+    every = list(shapes)
+    if all(shape.group_size == shape.inputs for shape in every):
+        return -1
+    return math.gcd(*(shape.group_size for shape in every))
+
+
+def _check_group_size(config: dict[str, Any], shapes: dict[str, PackedShape]) -> None:
+    """Raise `CheckpointError` unless AWQ's config.json and the tensors agree."""
     found = config.get("group_size", config.get("q_group_size", 128))
     if not isinstance(found, int) or (found < 1 and found != -1):
         raise CheckpointError(
             f"config.json says group_size {found!r}, which is no group size; download or quantise the model again."
         )
-    return found
-
-
-def _refuse_unknown(config: dict[str, Any]) -> None:
-    method, version, bits = (
-        config.get("quant_method"),
-        str(config.get("version", "gemm")).lower(),
-        config.get("bits", config.get("w_bit")),
-    )
-    if method != "awq" or version != "gemm" or bits != 4:
-        raise UnsupportedError(
-            f"The checkpoint is quantised as {method} {version} with {bits} bits; "
-            "only awq gemm with 4 bits can be compiled: quantise the float checkpoint with `tyllm quantize`."
-        )
+    for name, shape in shapes.items():
+        if shape.group_size != (shape.inputs if found == -1 else found):
+            raise CheckpointError(
+                f"config.json says groups of {found}, and {name} has groups of {shape.group_size}; "
+                "the config and the weights belong to different models."
+            )
 
 
 def _cure(linears: dict[str, int]) -> str:
@@ -83,15 +110,10 @@ def _cure(linears: dict[str, int]) -> str:
     return f"use {' or '.join(good)}" if good else "compile the model without --quantize"
 
 
-def _undivided(quantisation: Quantisation, linears: dict[str, int]) -> str | None:
-    """A weight whose inputs the group size does not divide."""
-    names = sorted(quantisation.names)
-    return next((name for name in names if linears[name] % quantisation.group_of(linears[name])), None)
-
-
 def untie_head(model: Any, quantisation: Quantisation) -> None:
     """Give a quantised head a weight of its own: the embedding that it was tied to stays float16."""
     head, table = model.get_output_embeddings(), model.get_input_embeddings()
     names = {id(module): name for name, module in model.named_modules()}
-    if head.weight is table.weight and f"{names[id(head)]}.weight" in quantisation.names:
+    quantised = quantisation.names | quantisation.multiplied_out
+    if head.weight is table.weight and f"{names[id(head)]}.weight" in quantised:
         head.weight = torch.nn.Parameter(torch.empty_like(table.weight), requires_grad=False)

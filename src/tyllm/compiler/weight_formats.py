@@ -17,12 +17,24 @@ SMALLEST_GROUP = 32
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What of a checkpoint is INT4: `method` "awq" (packed there) or "rtn" (rounded now), None for float16."""
+    """What of a checkpoint is INT4.
+
+    Attributes:
+        method: "awq" or "compressed-tensors" (packed there), "rtn" (rounded now), None where all is float16.
+        group_size: inputs that share a scale; −1 is one group over all inputs of a weight.
+        names: linear weights (`….weight`) that are INT4.
+        multiplied_out: linear weights that the checkpoint has with 8 bits, and that are stored as float16.
+    """
 
     method: str | None
     group_size: int
     names: frozenset[str]
-    """Linear weights (`….weight`) that are INT4."""
+    multiplied_out: frozenset[str] = frozenset()
+
+    @property
+    def packed(self) -> frozenset[str]:
+        """The weights whose codes are in the checkpoint."""
+        return self.multiplied_out if self.method == "rtn" else self.names | self.multiplied_out
 
     def group_of(self, inputs: int) -> int:
         """The group size of a weight with so many inputs; −1 is one group over all."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from awq.packed_rows import PackedRows
 
 Array = npt.NDArray[Any]
 ROWS = 512
@@ -59,35 +62,29 @@ class WeightReader:
         return tuple(self.checkpoint.info(self.source.get(name, name)).shape)
 
     def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows of a float tensor, or of the floats that an INT4 one stands for.
+        """Rows of a float tensor, or of the floats that a quantised one stands for.
 
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.
         """
-        if name in self.quantisation.names and self.quantisation.method == "awq":
-            return self.codes(name, start, stop).floats()
+        if name in self.quantisation.packed:
+            return self._packed(name, start, stop).floats()
         source = self.source.get(name, name)
         rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read(source)[start:stop], np.float32)
         check_finite(source, rows)
         return rows
 
     def codes(self, name: str, start: int, stop: int) -> Codes:
-        """INT4 rows of a linear weight: unpacked from AWQ's format, or rounded to the nearest now."""
-        return (
-            self._unpacked(name, start, stop) if self.quantisation.method == "awq" else self._rounded(name, start, stop)
-        )
+        """INT4 rows of a linear weight: unpacked from the checkpoint, or rounded to the nearest now."""
+        if self.quantisation.method == "rtn":
+            return self._rounded(name, start, stop)
+        rows = self._packed(name, start, stop)
+        return Codes(rows.q, to_half(f"A scale of {name}", rows.scales), rows.zeros)
 
-    def _unpacked(self, name: str, start: int, stop: int) -> Codes:
-        from awq.packing import PER_WORD, unpack
+    def _packed(self, name: str, start: int, stop: int) -> PackedRows:
+        from awq.packed_rows import read_rows
 
-        stem = name.removesuffix(".weight")
-        qweight, qzeros, scales = (self.checkpoint.read(f"{stem}.{part}") for part in ("qweight", "qzeros", "scales"))
-        first = start // PER_WORD
-        words, rows = slice(first, -(-stop // PER_WORD)), slice(start - first * PER_WORD, stop - first * PER_WORD)
-        codes, zeros = (unpack(np.ascontiguousarray(part[:, words])).T[rows] for part in (qweight, qzeros))
-        half = np.asarray(scales[:, start:stop].T, np.float16)
-        check_finite(f"{stem}.scales", half)
-        return Codes(codes, half, zeros)
+        return read_rows(self.checkpoint, name, start, stop)
 
     def _rounded(self, name: str, start: int, stop: int) -> Codes:
         import torch

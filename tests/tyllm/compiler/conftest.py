@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.tiny_checkpoint import CONFIG, copy_tiny, write_tiny
 
-DTYPES = {"float16": "F16", "float32": "F32", "int32": "I32", "int64": "I64"}
+DTYPES = {"float16": "F16", "float32": "F32", "int32": "I32", "int64": "I64", "bfloat16": "BF16"}
 
 
 class Memory(dict):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import awq.errors
 from awq.packing import pack_linear
 from tyllm.compiler.checkpoint_check import check_tensors, source_names
 from tyllm.compiler.weight_formats import Quantisation
@@ -75,15 +76,41 @@ def test_a_wrong_float(model, floats, name, array, sentence):
 @pytest.mark.parametrize(
     ("part", "array", "sentence"),
     [
-        ("qweight", np.zeros((128, 24), np.float16), "qweight has type F16 where AWQ has I32"),
-        ("qzeros", np.zeros((4, 24), np.int64), "qzeros has type I64 where AWQ has I32"),
-        ("scales", np.zeros((4, 192), np.int32), "scales has type I32 where AWQ has F16"),
-        ("qweight", np.zeros((128, 25), np.int32), "qweight has shape [128, 25] where config.json calls for [128, 24]"),
-        ("scales", np.zeros((2, 192), np.float16), "scales has shape [2, 192] where config.json calls for [4, 192]"),
+        (
+            "qweight",
+            np.zeros((128, 24), np.float16),
+            "qweight is F16 [128, 24] where the tensors beside it call for I32 [128, 24]",
+        ),
+        (
+            "qzeros",
+            np.zeros((4, 24), np.int64),
+            "qzeros is I64 [4, 24] where the tensors beside it call for I32 [4, 24]",
+        ),
+        ("scales", np.zeros((4, 192), np.int32), "scales has type I32, no float"),
+        (
+            "qweight",
+            np.zeros((128, 25), np.int32),
+            "qweight is I32 [128, 25] where the tensors beside it call for I32 [128, 24]",
+        ),
+        (
+            "scales",
+            np.zeros((2, 192), np.float16),
+            "qzeros is I32 [4, 24] where the tensors beside it call for I32 [2, 24]",
+        ),
     ],
 )
 def test_a_wrong_int4(model, packed, part, array, sentence):
     packed[f"{UP}.{part}"] = array
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(awq.errors.CheckpointError) as caught:
         check_tensors(model, packed, AWQ, source_names(model, packed))
     assert sentence in str(caught.value)
+
+
+def test_a_packed_weight_of_another_model(model, packed):
+    zeros = np.zeros((8, 4), np.uint8)
+    parts = pack_linear(np.zeros((8, 128), np.uint8), zeros, np.ones((8, 4), np.float16))
+    packed |= {f"{UP}.{part}": array for part, array in parts._asdict().items()}
+    with pytest.raises(
+        CheckpointError, match=r"up_proj\.weight has shape \[8, 128\] where config.json calls for \[192"
+    ):
+        check_tensors(model, packed, AWQ, source_names(model, packed))

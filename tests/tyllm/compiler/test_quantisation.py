@@ -2,22 +2,36 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
+import torch
 from tests.tyllm.compiler.test_settings import GOOD
 
+from awq.packed_weight import round_parts, stored
+from awq.rounding import Scheme
 from tyllm.compiler.quantisation import find_quantisation, untie_head
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError, SettingError, UnsupportedError
 
 AWQ = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 32}
-UP = "model.layers.0.mlp.up_proj"
+UP, DOWN = "model.layers.0.mlp.up_proj", "model.layers.1.mlp.down_proj"
+SHAPES = {UP: (192, 128), DOWN: (128, 192)}
+COMPRESSED = {"quant_method": "compressed-tensors", "format": "pack-quantized", "config_groups": {"group_0": {}}}
+
+
+def packed(name, scheme, file_format):
+    """The tensors of a layer of zeros."""
+    parts = round_parts([torch.zeros(SHAPES[name])], scheme)
+    return stored(name, parts, scheme, file_format)
 
 
 @pytest.fixture
 def checkpoint(memory):
-    def of(config, *packed):
-        found = memory({f"{name}.qweight": np.zeros(1, np.int32) for name in packed})
+    """`checkpoint(config, *names)` has those layers in AWQ's format, by groups of 32."""
+
+    def of(config, *names, **tensors):
+        found = memory(tensors)
+        for name in names:
+            found |= packed(name, Scheme(4, 32), "awq")
         found.quantization = config
         return found
 
@@ -40,22 +54,47 @@ def test_awq_takes_what_is_packed(meta_model, checkpoint):
 
 
 def test_older_names_of_the_settings(meta_model, checkpoint):
-    old = {"quant_method": "awq", "w_bit": 4, "q_group_size": 64, "version": "GEMM"}
-    assert find_quantisation(meta_model(), checkpoint(old, UP), GOOD).group_size == 64
+    old = {"quant_method": "awq", "w_bit": 4, "q_group_size": 32, "version": "GEMM"}
+    assert find_quantisation(meta_model(), checkpoint(old, UP), GOOD).group_size == 32
 
 
 def test_one_group_over_all_inputs(meta_model, checkpoint):
-    found = find_quantisation(meta_model(), checkpoint(AWQ | {"group_size": -1}, UP), GOOD)
-    assert found.group_of(128) == 128
+    whole = packed(UP, Scheme(4, 128), "awq") | packed(DOWN, Scheme(4, 192), "awq")
+    found = find_quantisation(meta_model(), checkpoint(AWQ | {"group_size": -1}, **whole), GOOD)
+    assert found.group_size == -1 and found.group_of(128) == 128
+
+
+def test_compressed_tensors(meta_model, checkpoint):
+    tensors = packed(UP, Scheme(4, 64, symmetric=True), "compressed-tensors")
+    found = find_quantisation(meta_model(), checkpoint(COMPRESSED, **tensors), GOOD)
+    assert found == Quantisation("compressed-tensors", 64, frozenset({f"{UP}.weight"}))
+
+
+def test_groups_of_several_sizes_have_a_common_one(meta_model, checkpoint):
+    tensors = packed(UP, Scheme(4, 128), "compressed-tensors") | packed(DOWN, Scheme(4, 96), "compressed-tensors")
+    assert find_quantisation(meta_model(), checkpoint(COMPRESSED, **tensors), GOOD).group_size == 32
+
+
+def test_eight_bits_become_float16_and_that_is_said(meta_model, checkpoint):
+    tensors = packed(UP, Scheme(8, 64), "compressed-tensors") | packed(DOWN, Scheme(4, 64), "compressed-tensors")
+    with pytest.warns(UserWarning, match=r"1 of 15 linear layers have 8-bit weights.*stored as float16"):
+        found = find_quantisation(meta_model(), checkpoint(COMPRESSED, **tensors), GOOD)
+    assert (found.names, found.multiplied_out) == ({f"{DOWN}.weight"}, {f"{UP}.weight"})
+    with pytest.warns(UserWarning):
+        found = find_quantisation(
+            meta_model(), checkpoint(COMPRESSED, **packed(UP, Scheme(8, 64), "compressed-tensors")), GOOD
+        )
+    assert found.method is None and found.packed == {f"{UP}.weight"}
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"quant_method": "gptq", "bits": 4}, "quantised as gptq gemm with 4 bits; only awq gemm with 4 bits"),
+        ({"quant_method": "gptq", "bits": 4}, "quantised as gptq with 4 bits; only awq gemm with 4 bits"),
         (AWQ | {"version": "gemv"}, "quantised as awq gemv with 4 bits"),
         (AWQ | {"bits": 8}, "quantised as awq gemm with 8 bits"),
-        ({}, "quantised as None gemm with None bits"),
+        (COMPRESSED | {"format": "nvfp4-pack-quantized"}, "quantised as compressed-tensors nvfp4-pack-quantized"),
+        ({}, "quantised as None with None bits"),
     ],
 )
 def test_unknown_formats(meta_model, checkpoint, config, words):
@@ -66,8 +105,8 @@ def test_unknown_formats(meta_model, checkpoint, config, words):
 @pytest.mark.parametrize(
     ("config", "packed", "words"),
     [
-        (AWQ, [], "says that it is AWQ INT4, and no tensor of it is"),
-        (AWQ | {"group_size": 48}, [UP], f"says groups of 48, which do not divide the 128 inputs of {UP}"),
+        (AWQ, [], "says that it is quantised, and no tensor of it is"),
+        (AWQ | {"group_size": 48}, [UP], f"says groups of 48, and {UP}.weight has groups of 32"),
         (AWQ | {"group_size": 0}, [UP], "says group_size 0, which is no group size"),
         (AWQ | {"group_size": "all"}, [UP], "says group_size 'all', which is no group size"),
         (AWQ | {"group_size": None}, [UP], "says group_size None, which is no group size"),
@@ -94,5 +133,7 @@ def test_settings_that_do_not_fit(meta_model, checkpoint, config, changes, words
 def test_a_quantised_head_is_untied(meta_model, names, tied):
     model = meta_model()
     untie_head(model, Quantisation("awq", 32, frozenset(names)))
+    untie_head(other := meta_model(), Quantisation(None, -1, frozenset(), frozenset(names)))
+    assert (other.lm_head.weight is other.model.embed_tokens.weight) == tied
     assert (model.lm_head.weight is model.model.embed_tokens.weight) == tied
     assert model.lm_head.weight.shape == model.model.embed_tokens.weight.shape

@@ -1,9 +1,14 @@
 """Weights come out as AWQ's own packing says, whatever the rows and columns asked for."""
 
+import ml_dtypes
 import numpy as np
 import pytest
+import torch
 
+import awq.errors
+from awq.packed_weight import round_parts, stored
 from awq.packing import PackedLinear, dequantize, pack_linear
+from awq.rounding import Scheme, quantize_weight, round_weight
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.compiler.weight_reader import Codes, WeightReader, check_finite, to_half
 from tyllm.errors import CheckpointError
@@ -50,8 +55,33 @@ def test_damaged_scales(memory, packed):
     tensors = {f"up_proj.{part}": array for part, array in PackedLinear(*packed[:2], scales)._asdict().items()}
     reader = WeightReader(memory(tensors), Quantisation("awq", GROUP, frozenset({NAME})), {})
     reader.codes(NAME, 8, 16)
-    with pytest.raises(CheckpointError, match=r"up_proj\.scales holds NaN or infinite values"):
+    with pytest.raises(awq.errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
         reader.codes(NAME, 0, 8)
+
+
+@pytest.mark.parametrize("scheme", [Scheme(4, 32), Scheme(4, 64, symmetric=True), Scheme(8, 64), Scheme(8, K, True)])
+def test_compressed_tensors(memory, scheme):
+    """4 bits come as codes, 8 bits as the floats that they stand for."""
+    weight = torch.randn(N, K, generator=torch.Generator().manual_seed(0))
+    tensors = stored("up_proj", round_parts([weight], scheme), scheme, "compressed-tensors")
+    names = frozenset({NAME})
+    four = Quantisation("compressed-tensors", scheme.group_size, names)
+    reader = WeightReader(memory(tensors), four if scheme.bits == 4 else Quantisation(None, -1, frozenset(), names), {})
+    expected = round_weight(weight, scheme)[4:21].numpy()
+    np.testing.assert_array_equal(reader.floats(NAME, 4, 21), expected)
+    if scheme.bits == 4:
+        np.testing.assert_array_equal(reader.codes(NAME, 4, 21).floats(), expected)
+
+
+def test_scales_of_bfloat16(memory):
+    scheme = Scheme(4, 32)
+    tensors = stored("up_proj", round_parts([torch.ones(N, K)], scheme), scheme, "compressed-tensors")
+    quantisation = Quantisation("compressed-tensors", 32, frozenset({NAME}))
+    tensors["up_proj.weight_scale"] = np.full((N, 4), 0.375, ml_dtypes.bfloat16)
+    assert WeightReader(memory(tensors), quantisation, {}).codes(NAME, 0, N).scales[0, 0] == np.float16(0.375)
+    tensors["up_proj.weight_scale"] = np.full((N, 4), 1e6, ml_dtypes.bfloat16)
+    with pytest.raises(CheckpointError, match=r"A scale of up_proj\.weight holds 999424, beyond float16's 65504"):
+        WeightReader(memory(tensors), quantisation, {}).codes(NAME, 0, N)
 
 
 def test_a_tied_parameter_is_read_under_the_name_it_has(memory):
@@ -63,9 +93,6 @@ def test_a_tied_parameter_is_read_under_the_name_it_has(memory):
 
 
 def test_rounding_now_is_awqs_rounding(memory):
-    torch = pytest.importorskip("torch")
-    from awq.rounding import Scheme, quantize_weight
-
     weight = np.random.default_rng(1).normal(0, 0.1, (N, K)).astype(np.float16)
     reader = WeightReader(memory({NAME: weight}), Quantisation("rtn", 32, frozenset({NAME})), {})
     found = reader.codes(NAME, 16, 48)
