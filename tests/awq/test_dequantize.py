@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.awq.tiny_models import FAMILIES, token_lists
+from tests.awq.tiny_models import FAMILIES, random_model, token_lists
 from transformers import AutoModelForCausalLM
 
 from awq import AutoAWQForCausalLM
@@ -114,3 +114,27 @@ def test_the_generation_config_comes_along(rounded, tmp_path):
         (tmp_path / file).symlink_to(rounded / file)
     (tmp_path / "generation_config.json").write_text('{"temperature": 0.25, "do_sample": true}')
     assert load_dequantized(tmp_path).generation_config.temperature == 0.25
+
+
+def test_odd_numbers(tmp_path):
+    """Dead rows and columns, weights that underflow float16, biases, a vocabulary of 97, bfloat16 in, shards out."""
+    model = random_model("qwen2", vocab_size=97).to(torch.bfloat16)
+    up, v = model.model.layers[0].mlp.up_proj.weight.data, model.model.layers[1].self_attn.v_proj
+    up[3], up[:, 64:96], up[5, :32] = 0, 0, 1e-7 * torch.randn(32)
+    v.bias.data[::2] = 0
+    model.save_pretrained(tmp_path / "float")
+    quantiser = AutoAWQForCausalLM.from_pretrained(tmp_path / "float")
+    settings = {"q_group_size": 32, "lm_head_enable": True, "format": "compressed-tensors"}
+    quantiser.quantize(quant_config=settings, method="rtn")
+    quantiser.save_quantized(tmp_path / "int4", shard_size="20KB")
+    assert len(list((tmp_path / "int4").glob("model-*-of-*.safetensors"))) > 5
+    found = load_dequantized(tmp_path / "int4")
+    scheme = Scheme(4, 32)
+    assert torch.equal(found.model.layers[0].mlp.up_proj.weight, round_weight(up.float(), scheme))
+    assert torch.equal(found.lm_head.weight, round_weight(model.model.embed_tokens.weight.data.float(), scheme))
+    assert found.lm_head.weight.shape == (97, 128) and torch.isfinite(found.lm_head.weight).all()
+    assert torch.equal(found.model.layers[1].self_attn.v_proj.bias, v.bias.data.half().float())
+    assert (found.model.layers[0].mlp.up_proj.weight[5, :32] - up[5, :32]).abs().max() < 2**-24
+    next(iter((tmp_path / "int4").glob("model-00002-of-*"))).unlink()
+    with pytest.raises(CheckpointError, match="lacks the shard model-0000"):
+        load_dequantized(tmp_path / "int4")
