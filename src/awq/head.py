@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from awq.gram import COLUMNS, Gram
 from awq.memory import release
 from awq.observation import InputStatistics
 from awq.packed_weight import round_parts, stored
+from awq.propagation import InputDrift
 from awq.recipe import Recipe
 from awq.rounding import Rounded, Scheme
 from awq.safetensors_file import Array
 from awq.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_peaks, restoring
-from awq.scale_search import Call, best_scale
+from awq.scale_search import Call, best_scale, moment_error, replay_error
+from awq.site import Site
 from awq.skeleton import Skeleton
 from awq.walk import LastHidden
 
@@ -53,30 +57,63 @@ class HeadTask:
         """The packed head without any search."""
         return self._stored(round_parts(self.blocks(), self.scheme()))
 
-    def calibrated(self, last: LastHidden) -> dict[str, Array]:
-        """The packed head, scaled and clipped for `last`; the norm before it has taken the inverse scale."""
-        scheme = self.scheme()
-        statistics = InputStatistics.empty(self.shape[1], scheme.group_size, last.hidden.device)
-        statistics.add(last.hidden)
-        group = scalable_norm(self.skeleton, last)
-        scale = torch.ones_like(statistics.magnitude)
-        if group is not None:
-            scale = self._search(group, last.hidden[:: self.recipe.search_step], statistics, scheme)
-            apply_scale(self.skeleton.model, group, scale)
-        moments = statistics.scaled(scale).moments if self.recipe.apply_clip else None
-        return self._stored(round_parts(self.blocks(scale), scheme, moments))
+    def replayed(self, last: LastHidden) -> dict[str, Array]:
+        """The packed head by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
+        statistics = self._statistics(last.hidden, self.scheme().group_size)
+        x = last.hidden[:: self.recipe.search_step]
 
-    def _stored(self, parts: Iterator[Rounded]) -> dict[str, Array]:
+        def error(linear: nn.Linear) -> Callable[[torch.Tensor], float]:
+            return replay_error(linear, [linear], Call((x,), {}, linear(x)), self.scheme())
+
+        scale = self._scale(last, statistics, error)
+        moments = statistics.scaled(scale).moments if "range" in self.recipe.parts else None
+        return self._stored(round_parts(self.blocks(scale), self.scheme(), moments))
+
+    def rounded(self, last: LastHidden, samples: int) -> dict[str, Array]:
+        """The packed head by Gram matrices, of the original stream's `samples` and the stored one's behind them."""
+        original, present = last.hidden[:samples], last.hidden[samples:]
+        statistics = self._statistics(original, math.gcd(self.shape[1], COLUMNS))
+        scale = self._scale(last, statistics, lambda linear: moment_error([linear], statistics.moments, self.scheme()))
+        gram, drift = Gram.empty(self.shape[1], scale.device), None
+        if "propagation" in self.recipe.parts:
+            drift = InputDrift.empty(self.shape[1], scale.device)
+        for index in range(samples):
+            wanted = original[index] / scale
+            x = wanted if drift is None else present[index] / scale
+            gram.add(x)
+            if drift is not None:
+                drift.add(x, wanted)
+        site = Site(gram, drift, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
+        return self._stored(site.rounded(block, self.scheme()) for block in self.blocks(scale))
+
+    def _statistics(self, hidden: torch.Tensor, size: int) -> InputStatistics:
+        """What the head reads, with moments within blocks of `size` inputs."""
+        statistics = InputStatistics.empty(self.shape[1], size, hidden.device)
+        for sample in hidden:
+            statistics.add(sample)
+        return statistics
+
+    def _stored(self, parts: Iterable[Rounded]) -> dict[str, Array]:
         return stored(self.skeleton.head, parts, self.scheme(), self.recipe.config.format)
 
-    def _search(self, group: ScaleGroup, x: torch.Tensor, statistics: InputStatistics, scheme: Scheme) -> torch.Tensor:
-        """The scale with the least error of the logits of `x` [n, T, H]."""
+    def _scale(
+        self,
+        last: LastHidden,
+        statistics: InputStatistics,
+        error: Callable[[nn.Linear], Callable[[torch.Tensor], float]],
+    ) -> torch.Tensor:
+        """The scale with the least `error` of some evenly spread rows, which the norm before the head takes."""
+        group = scalable_norm(self.skeleton, last)
+        if group is None or "scale" not in self.recipe.parts:
+            return torch.ones_like(statistics.magnitude)
         sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
         linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
         linear.weight = nn.Parameter(sampled, requires_grad=False)
-        mean = statistics.magnitude / statistics.tokens
-        peaks = output_peaks(self.skeleton.model, group, len(mean))
-        return best_scale(linear, [linear], Call((x,), {}, linear(x)), mean, peaks, scheme, self.recipe.duo_scaling)
+        peaks = output_peaks(self.skeleton.model, group, self.shape[1])
+        options = (statistics.mean, peaks, self.scheme(), error(linear), self.recipe.duo_scaling)
+        scale = best_scale([linear], *options)
+        apply_scale(self.skeleton.model, group, scale)
+        return scale
 
 
 def scalable_norm(skeleton: Skeleton, last: LastHidden) -> ScaleGroup | None:

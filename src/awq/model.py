@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from awq.calibration import Source
     from awq.recipe import Recipe
-
-METHODS = ("awq", "rtn")
 
 
 class AwqModel:
@@ -54,7 +52,9 @@ class AwqModel:
         max_calib_seq_len: int | None = None,
         max_chunk_memory: int | None = None,
         *,
-        method: str = "awq",
+        method: str = "tyllm",
+        without: Collection[str] = (),
+        format: str | None = None,  # noqa: A002
         quant_path: str | Path | None = None,
         work_dir: str | Path | None = None,
         max_search_tokens: int | None = None,
@@ -64,8 +64,7 @@ class AwqModel:
 
         Every finished layer is written to the work folder at once. Give `quant_path` (or `work_dir`), and a run that
         was killed goes on at its last finished layer when it is started again with the same settings, and ends in the
-        same bytes; with neither the folder is a temporary one. Layers see what the original float layers before them
-        give, as in AutoAWQ.
+        same bytes; with neither the folder is a temporary one.
 
         Args:
             tokenizer: encodes calibration text; by default the one beside the checkpoint.
@@ -78,9 +77,13 @@ class AwqModel:
             apply_clip: search clipping limits.
             n_parallel_calib_samples: samples that go through a layer at a time; by default about 2048 tokens' worth.
             max_calib_samples: by default 16 on a CPU, 128 on a GPU.
-            max_calib_seq_len: tokens per sample; by default 256 on a CPU, 512 on a GPU.
+            max_calib_seq_len: tokens per sample; by default 512.
             max_chunk_memory: accepted for AutoAWQ's sake; `max_search_tokens` bounds memory here.
-            method: "awq", or "rtn" for rounding to nearest, which needs no calibration.
+            method: "tyllm", the best one (docs/quantise.md); "awq", AutoAWQ's algorithm; "rtn", rounding to nearest,
+                which needs no calibration.
+            without: parts of the method to leave out, to measure their worth: "scale" and "range" (the searches), and
+                for "tyllm" "rounding" (GPTQ) and "propagation" (of errors); `apply_clip=False` leaves out "range".
+            format: "awq", AutoAWQ's GEMM format (the default), or "compressed-tensors"; also a key of `quant_config`.
             quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
             work_dir: another place for the work.
             max_search_tokens: calibration tokens replayed for every scale; by default 512 on a CPU, all on a GPU.
@@ -93,18 +96,17 @@ class AwqModel:
             UnsupportedError: transformers does not know the model, or it is no dense decoder.
             OutputError: the output folder exists, or the work folder cannot be written.
         """
-        if method not in METHODS:
-            raise SettingError(f"method is {method!r}; use 'awq' or 'rtn'.")
         if export_compatible:
             raise SettingError("export_compatible is True, but only packed weights are written; use False.")
-        self.quant_config = QuantConfig.from_dict(quant_config)
-        work_path = self._work_path(quant_path, work_dir)
-        from awq.recipe import Recipe, calibration_budget
+        self.quant_config = QuantConfig.from_dict(quant_config, **({} if format is None else {"format": format}))
+        from awq.recipe import Recipe, calibration_budget, chosen_parts
 
+        parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
+        work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         samples = self._samples(method, tokenizer, calib_data, budget.samples, budget.length, split, text_column)
         batch = n_parallel_calib_samples or max(1, budget.batch_tokens // max(1, samples.shape[1]))
-        recipe = Recipe(self.quant_config, method, samples, duo_scaling, apply_clip, budget.search_tokens, batch)
+        recipe = Recipe(self.quant_config, method, samples, duo_scaling, parts, budget.search_tokens, batch)
         with bar_unless(progress) as report:
             self._run(recipe, work_path, report)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,11 @@ class InputStatistics:
         self.magnitude += x.abs().sum(0)
         self.moments.baddbmm_(groups.transpose(1, 2), groups)
         self.tokens += len(x)
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Mean magnitude of each input, [K]."""
+        return self.magnitude / self.tokens
 
     def scaled(self, scale: torch.Tensor) -> InputStatistics:
         """The statistics of x / scale."""
@@ -85,12 +91,8 @@ def observe(layer: nn.Module, statistics: dict[str, InputStatistics], arguments:
     def watch(found: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         return lambda _, inputs: found.add(inputs[0])
 
-    handles = [layer.get_submodule(name).register_forward_pre_hook(watch(s)) for name, s in statistics.items()]
-    try:
+    with hooked(layer.get_submodule(name).register_forward_pre_hook(watch(s)) for name, s in statistics.items()):
         return forward(layer, arguments, batch)
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def record(layer: nn.Module, names: Iterable[str], arguments: Arguments) -> dict[str, Call]:
@@ -103,10 +105,17 @@ def record(layer: nn.Module, names: Iterable[str], arguments: Arguments) -> dict
 
         return hook
 
-    handles = [layer.get_submodule(n).register_forward_hook(watch(n), with_kwargs=True) for n in set(names)]
-    try:
+    with hooked(layer.get_submodule(n).register_forward_hook(watch(n), with_kwargs=True) for n in set(names)):
         arguments.call(layer)
+    return calls
+
+
+@contextmanager
+def hooked(handles: Iterable[Any]) -> Iterator[None]:
+    """Remove the hooks with these handles when the block ends."""
+    handles = list(handles)
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()
-    return calls

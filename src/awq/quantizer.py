@@ -9,19 +9,23 @@ import torch
 from torch import nn
 
 from awq.errors import UnsupportedError
+from awq.gram_layer import GramLayer
 from awq.half import as_float16
 from awq.head import HeadTask
 from awq.layer import LayerTask
 from awq.memory import release
-from awq.observation import Arguments, forward
+from awq.observation import Arguments
 from awq.progress import Progress
 from awq.recipe import Recipe
+from awq.replay_layer import ReplayLayer
 from awq.safetensors_file import Array, Blocks
 from awq.scale_groups import LayerPlan, find_plan
 from awq.skeleton import Skeleton
-from awq.walk import LastHidden, walk
+from awq.tape import Tape
+from awq.walk import LastHidden, Reached, walk
 from awq.work_folder import WorkFolder
 
+HIDDEN = "hidden"
 REST = "rest"  # the part with the embedding, the final norm and the head
 
 
@@ -54,20 +58,36 @@ class Quantizer:
             OutputError: the work folder cannot be written.
         """
         self.check()
-        last = None
         if not self.work.has(REST):
-            if self.recipe.method == "awq":
-                last = walk(self.skeleton, self.recipe.samples, self._calibrate)
-            else:
+            last = None if self.recipe.method == "rtn" else self._walk()
+            if last is None:
                 self._round_layers()
             self._report(len(self.skeleton.layers), "embedding and head")
             self.work.write(REST, self._rest(last))
+        self.work.drop(self._hidden_part(len(self.skeleton.layers)))
         self._report(len(self.skeleton.layers) + 1, "done")
+
+    def _walk(self) -> LastHidden:
+        """Quantise the layers, from the first on that is not done."""
+        done = 0
+        while done < len(self.skeleton.layers) and self.work.has(self.layer_part(done)):
+            done += 1
+        reached = None
+        if done:
+            hidden = torch.from_numpy(self.work.read(self._hidden_part(done), HIDDEN)).to(self.skeleton.device)
+            reached = Reached(done, hidden)
+        samples = self.recipe.samples.repeat(self.recipe.streams, 1)
+        return walk(self.skeleton, samples, self._quantize, reached)
+
+    @staticmethod
+    def _hidden_part(layers: int) -> str:
+        """The name of the part with the hidden states behind so many layers."""
+        return f"hidden-{layers:05}"
 
     def check(self) -> None:
         """Raise what `run` would raise about shapes."""
         for index, layer in enumerate(self.skeleton.layers):
-            self._task(index).quantized_linears()
+            _ = self._task(index).schemes
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
             if 2 * inside < sum(p.numel() for p in layer.parameters()):
                 raise UnsupportedError(
@@ -85,14 +105,20 @@ class Quantizer:
         """The task of one layer."""
         return LayerTask(self.skeleton.layers[index], self.skeleton.prefixes[index], self.recipe)
 
-    def _calibrate(self, index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
-        """Visit a layer: quantise it unless it is done; its original float output is the next layer's input."""
-        self._report(index, f"layer {index + 1} of {len(self.skeleton.layers)}")
-        if self.work.has(self.layer_part(index)):
-            return forward(layer, arguments, self.recipe.batch)
-        task = self._task(index)
-        output, statistics = task.calibrate(self._plan(index, arguments), arguments)
-        self.work.write(self.layer_part(index), task.packed(statistics))
+    def _quantize(self, index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
+        """Visit a layer: quantise it; the streams' hidden states behind it wait on disk for a run that goes on here."""
+        what = f"layer {index + 1} of {len(self.skeleton.layers)}"
+        self._report(index, what)
+        task, plan = self._task(index), self._plan(index, arguments)
+        if self.recipe.method == "tyllm":
+            tape = Tape(self.work.path, self.skeleton.device)
+            gram_layer = GramLayer(task, plan, tape, lambda step: self._report(index, f"{what}, {step}"))
+            tensors, output = gram_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
+        else:
+            output, tensors = ReplayLayer(task, plan).quantized(arguments)
+        self.work.write(self._hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
+        self.work.write(self.layer_part(index), tensors)
+        self.work.drop(self._hidden_part(index))
         release()
         return output
 
@@ -114,7 +140,7 @@ class Quantizer:
             self._report(index, f"layer {index + 1} of {len(self.skeleton.layers)}")
             if not self.work.has(self.layer_part(index)):
                 self.skeleton.fill(layer, self.skeleton.prefixes[index])
-                self.work.write(self.layer_part(index), self._task(index).packed())
+                self.work.write(self.layer_part(index), self._task(index).rounded())
                 self.skeleton.empty(layer)
                 release()
 
@@ -124,7 +150,12 @@ class Quantizer:
         names = self.skeleton.surroundings() + self._head_tensors()
         if self.recipe.config.lm_head_enable:
             task = HeadTask(self.skeleton, self.recipe)
-            head = task.nearest() if last is None else task.calibrated(last)
+            if last is None:
+                head = task.nearest()
+            elif self.recipe.method == "tyllm":
+                head = task.rounded(last, len(self.recipe.samples))
+            else:
+                head = task.replayed(last)
             names = [name for name in names if name != f"{self.skeleton.head}.weight"]
         return {name: self._half(name, last) for name in names} | head
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 import torch
 
 from awq.checkpoint import Checkpoint
+from awq.errors import SettingError
 from awq.settings import QuantConfig
 
-REVISION = 1  # of the algorithm: counted up when the same recipe begins to give other bytes
+REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
+
+
+METHODS = ("tyllm", "awq", "rtn")
+PARTS = ("scale", "range", "rounding", "propagation")
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,12 @@ class Recipe:
 
     Attributes:
         config: the format.
-        method: "awq", or "rtn" for rounding to nearest without any search.
+        method: "tyllm" by Gram matrices, "awq" by AutoAWQ's algorithm, "rtn" by rounding to nearest, without a search.
         samples: calibration tokens int64 [n, T]; empty for "rtn".
         duo_scaling: let weights have a say in the scales beside activations.
-        apply_clip: search clipping limits.
-        search_tokens: at most so many calibration tokens are replayed for each scale tried.
+        parts: what of the method is used: "scale" and "range" searches; for "tyllm" also "rounding" (GPTQ and its
+            refinement, otherwise to nearest) and "propagation" (making good the errors of earlier layers).
+        search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
     """
 
@@ -33,9 +40,14 @@ class Recipe:
     method: str
     samples: torch.Tensor
     duo_scaling: bool = True
-    apply_clip: bool = True
+    parts: frozenset[str] = frozenset(PARTS)
     search_tokens: int = 512
     batch: int = 8
+
+    @property
+    def streams(self) -> int:
+        """Streams of hidden states that go through the layers: the original's, and with propagation the stored one."""
+        return 2 if self.method == "tyllm" and "propagation" in self.parts else 1
 
     @property
     def search_step(self) -> int:
@@ -47,12 +59,25 @@ class Recipe:
         """A digest of the recipe and the checkpoint: runs with the same one write the same bytes."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         settings |= {"config": asdict(self.config), "samples": list(self.samples.shape), "torch": torch.__version__}
+        settings["parts"] = sorted(self.parts)
         tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
         shards = sorted({info.file for info in checkpoint.tensors.values()})
         files = [(shard.stat().st_size, shard.stat().st_mtime_ns) for shard in shards]
         digest = hashlib.sha256(self.samples.numpy().tobytes())
         digest.update(json.dumps([REVISION, settings, checkpoint.config, tensors, files]).encode())
         return digest.hexdigest()
+
+
+def chosen_parts(method: str, without: Collection[str]) -> frozenset[str]:
+    """The parts of `method` that are used; raises `SettingError` for an unknown method or part."""
+    if method not in METHODS:
+        raise SettingError(f"method is {method!r}; use {', '.join(map(repr, METHODS))}.")
+    for part in without:
+        if part not in PARTS:
+            raise SettingError(
+                f"without has {part!r}, which is no part of a method; use {', '.join(map(repr, PARTS))}."
+            )
+    return frozenset(PARTS) - frozenset(without)
 
 
 class Budget(NamedTuple):
@@ -64,7 +89,7 @@ class Budget(NamedTuple):
     batch_tokens: int
 
 
-ON_CPU = Budget(16, 256, 512, 2048)  # minutes, not hours, for a 1.8B model on two cores
+ON_CPU = Budget(16, 512, 512, 2048)  # minutes, not hours, for a 1.8B model on two cores
 ON_GPU = Budget(128, 512, 128 * 512, 8192)  # as much as AutoAWQ
 
 

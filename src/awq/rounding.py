@@ -47,15 +47,24 @@ class Rounded(NamedTuple):
     zeros: torch.Tensor
     scales: torch.Tensor
 
+    def rows(self, rows: slice) -> Rounded:
+        """Some rows only."""
+        return Rounded(*(values[rows] for values in self))
+
 
 def grid(groups: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and zero point, float32 [..., 1], of `groups` [..., g].
-
-    The scale is a float16 number already, so that the integers are chosen for the scale that is stored; what is
-    beyond float16 is cut. An asymmetric range always includes 0, since the zero point itself has to be a code. A
-    symmetric one reaches 2^(bits − 1) − 1/2 steps to both sides, as the compressed-tensors package has it.
-    """
+    """Scale and zero point, float32 [..., 1], of `groups` [..., g]; what is beyond float16 is cut."""
     low, high = groups.amin(-1, keepdim=True).clamp_(-LARGEST, 0), groups.amax(-1, keepdim=True).clamp_(0, LARGEST)
+    return grid_of_range(low, high, scheme)
+
+
+def grid_of_range(low: torch.Tensor, high: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and zero point, float32, of ranges from `low` ≤ 0 to `high` ≥ 0.
+
+    The scale is a float16 number already, so that the integers are chosen for the scale that is stored. An asymmetric
+    range always includes 0, since the zero point itself has to be a code. A symmetric one reaches 2^(bits − 1) − 1/2
+    steps to both sides, as the compressed-tensors package has it.
+    """
     if scheme.symmetric:
         scale = storable(torch.maximum(-low, high) * 2 / scheme.levels)
         return scale, torch.full_like(scale, scheme.middle)

@@ -39,10 +39,17 @@ class ScaleGroup:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """`inputs`: linear layers by the tensor that they read; `groups`: those that can be scaled, in order of use."""
+    """What was found in a layer.
+
+    Attributes:
+        inputs: linear layers by the tensor that they read, in order of use.
+        groups: those that can be scaled, in order of use.
+        adders: linear layers whose output is added to the layer's output as it is.
+    """
 
     inputs: tuple[tuple[str, ...], ...]
     groups: tuple[ScaleGroup, ...]
+    adders: frozenset[str] = frozenset()
 
 
 def find_plan(layer: nn.Module, run: Callable[[], torch.Tensor]) -> LayerPlan:
@@ -55,7 +62,8 @@ def find_plan(layer: nn.Module, run: Callable[[], torch.Tensor]) -> LayerPlan:
             if _keeps_function(layer, group, run, reference):
                 groups.append(group)
                 break
-    return LayerPlan(tuple(tuple(names) for names in readers.values()), tuple(groups))
+    adders = (name for names in readers.values() for name in names if _adds(layer.get_submodule(name), run, reference))
+    return LayerPlan(tuple(tuple(names) for names in readers.values()), tuple(groups), frozenset(adders))
 
 
 def randomize(layer: nn.Module) -> None:
@@ -111,6 +119,18 @@ def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier:
     for name in reversed(earlier[: earlier.index(linears[0])]):
         if _parent([name]) == parent and layer.get_submodule(name).out_features >= inputs:
             yield ScaleGroup(name, 0.0, tuple(linears), linears[0] if len(linears) == 1 else parent)
+
+
+def _adds(linear: nn.Module, run: Callable[[], torch.Tensor], reference: torch.Tensor) -> bool:
+    """Whether what is added to the output of `linear` is added to the layer's."""
+    if linear.out_features != reference.shape[-1]:
+        return False
+    more = torch.randn(reference.shape, generator=torch.Generator().manual_seed(3)).to(reference)
+    handle = linear.register_forward_hook(lambda _, __, output: output + more.view_as(output))
+    try:
+        return bool((run() - reference - more).norm() <= TOLERANCE * reference.norm())
+    finally:
+        handle.remove()
 
 
 def _parent(names: list[str]) -> str:

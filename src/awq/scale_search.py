@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from awq.clip_search import output_error
 from awq.half import LARGEST
 from awq.rounding import ROWS, Scheme, round_weight
 from awq.scale_groups import restoring
 
+SEARCH_ROWS = 1024  # of each layer, evenly spread, whose error decides where moments stand for tokens
 GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ
 
 
@@ -26,34 +28,26 @@ class Call:
 
 
 def best_scale(
-    module: nn.Module,
     linears: list[nn.Linear],
-    call: Call,
     activation: torch.Tensor,
     peaks: torch.Tensor,
     scheme: Scheme,
+    error: Callable[[torch.Tensor], float],
     duo_scaling: bool = True,
 ) -> torch.Tensor:
-    """The scale [K] with the least squared error at `module`'s output when `linears` are scaled, rounded, scaled back.
+    """The scale [K] with the least error.
 
     Args:
-        module: where the error is measured; it contains `linears`, or is the only one of them.
         linears: layers that share their K inputs.
-        call: the arguments that `module` is called with, and the output that it should give.
         activation: mean magnitude of each input, [K].
         peaks: largest magnitude stored for each output that will be divided, [K]; float16 must hold it afterwards.
-        scheme: how the weights are rounded.
+        scheme: how weights are rounded.
+        error: of rounding `linears` under a scale, such as `moment_error` or `replay_error` gives.
         duo_scaling: let weights have a say beside activations, as AutoAWQ does by default.
     """
     weight = weight_magnitude(linears, scheme.group_size)
-    best, least = torch.ones_like(activation), float("inf")
-    for scale in candidates(activation, weight, duo_scaling):
-        if (peaks / scale).max() > LARGEST:
-            continue
-        error = rounding_error(module, linears, call, scale, scheme)
-        if error < least:
-            best, least = scale, error
-    return best
+    usable = (s for s in candidates(activation, weight, duo_scaling) if (peaks / s).max() <= LARGEST)
+    return min(usable, key=error, default=torch.ones_like(activation))
 
 
 def weight_magnitude(linears: list[nn.Linear], group_size: int) -> torch.Tensor:
@@ -83,15 +77,30 @@ def candidates(activation: torch.Tensor, weight: torch.Tensor, duo_scaling: bool
         yield torch.where(torch.isfinite(scale), scale, 1.0)
 
 
-def rounding_error(
-    module: nn.Module, linears: list[nn.Linear], call: Call, scale: torch.Tensor, scheme: Scheme
-) -> float:
-    """Mean squared error of `module`'s output when `linears` are rounded in the scaled space."""
-    with restoring(module):
-        for linear in linears:
-            linear.weight.data = round_weight(linear.weight.data * scale, scheme).div_(scale)
-        output = first(module(*call.args, **call.kwargs))
-    return float((output - call.output).square_().mean())
+def replay_error(
+    module: nn.Module, linears: list[nn.Linear], call: Call, scheme: Scheme
+) -> Callable[[torch.Tensor], float]:
+    """AutoAWQ's error of a scale: the mean square at the output of `module`, which contains `linears`, in `call`."""
+
+    def error(scale: torch.Tensor) -> float:
+        with restoring(module):
+            for linear in linears:
+                linear.weight.data = round_weight(linear.weight.data * scale, scheme).div_(scale)
+            output = first(module(*call.args, **call.kwargs))
+        return float((output - call.output).square_().mean())
+
+    return error
+
+
+def moment_error(linears: list[nn.Linear], moments: torch.Tensor, scheme: Scheme) -> Callable[[torch.Tensor], float]:
+    """The error of a scale by second moments of the inputs within blocks, [K/b, b, b], on some of the rows."""
+    rows = torch.cat([linear.weight.data[:: -(-len(linear.weight) // SEARCH_ROWS)] for linear in linears])
+
+    def error(scale: torch.Tensor) -> float:
+        difference = round_weight(rows * scale, scheme).div_(scale).sub_(rows)
+        return float(output_error(difference.unflatten(1, (len(moments), -1)), moments).sum())
+
+    return error
 
 
 def first(output: Any) -> torch.Tensor:

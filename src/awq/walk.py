@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -35,6 +35,26 @@ class _Visited:
         return output
 
 
+@dataclass
+class _Passed:
+    """Stands for the `forward` of a layer that was visited by an earlier walk."""
+
+    layer: Any
+    hidden: torch.Tensor
+
+    def __call__(self, *_: Any, **__: Any) -> torch.Tensor:
+        """The hidden states that the earlier walk came to."""
+        del self.layer.forward
+        return self.hidden
+
+
+class Reached(NamedTuple):
+    """How far an earlier walk got: so many `layers` were visited, and `hidden` [n, T, H] came out of the last."""
+
+    layers: int
+    hidden: torch.Tensor
+
+
 @dataclass(frozen=True)
 class LastHidden:
     """The decoder's output [n, T, H], and the name in the model of the norm that wrote it, if one did."""
@@ -43,14 +63,17 @@ class LastHidden:
     norm: str | None
 
 
-def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor) -> LastHidden:
-    """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer.
+def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor, reached: Reached | None = None) -> LastHidden:
+    """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer, from `reached` on.
 
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
     places = fill_surroundings(skeleton, samples)
     for index, layer in enumerate(skeleton.layers):
-        layer.forward = _Visited(skeleton, index, visit)
+        if reached is not None and index < reached.layers:
+            layer.forward = _Passed(layer, reached.hidden)
+        else:
+            layer.forward = _Visited(skeleton, index, visit)
     norms: dict[int, str] = {}
 
     def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:

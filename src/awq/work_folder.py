@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from awq.atomic import explained, make_folder, write_json
 from awq.errors import OutputError
-from awq.safetensors_file import Array, Blocks, write_safetensors
+from awq.safetensors_file import Array, Blocks, read_header, write_safetensors
 
 STATE = "state.json"
 
@@ -43,7 +45,7 @@ class WorkFolder:
         ours = [STATE, f"{STATE}.tmp"]
         files = list(self.path.iterdir())
         for file in files:
-            if file.name not in ours and not file.name.endswith((".part", ".part.tmp")):
+            if file.name not in ours and not file.name.endswith((".part", ".part.tmp", ".tape")):
                 raise OutputError(
                     f"{self.path} holds {file.name}, which no earlier run left there; use an empty folder."
                 )
@@ -64,6 +66,14 @@ class WorkFolder:
     def has(self, part: str) -> bool:
         """Whether `part` is finished."""
         return self.file(part).exists()
+
+    def read(self, part: str, tensor: str) -> Array:
+        """A tensor of a finished part."""
+        return np.array(read_header(self.file(part))[tensor].read())
+
+    def drop(self, part: str) -> None:
+        """Remove a part that is needed no more."""
+        self.file(part).unlink(missing_ok=True)
 
     def write(self, part: str, tensors: Mapping[str, Array | Blocks]) -> None:
         """Finish `part`; raises `OutputError`."""

@@ -1,10 +1,19 @@
 """Tiny random checkpoints, made once a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.awq.tiny_models import random_model
+import torch
+from tests.awq.tiny_models import random_model, token_lists
+
+from awq.checkpoint import Checkpoint
+from awq.layer import LayerTask
+from awq.recipe import Recipe
+from awq.settings import QuantConfig
+from awq.skeleton import Skeleton
+from awq.walk import walk
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +31,22 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[family]
 
     return make
+
+
+@pytest.fixture
+def visited(checkpoint: Callable[..., Path]) -> Iterator[Any]:
+    """The first layer of a model with its weights, a task for it, and the arguments of its call."""
+    samples = torch.tensor(token_lists(4))
+    skeleton = Skeleton.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
+    caught = []
+
+    def visit(index, layer, arguments):
+        caught.append(arguments)
+        return arguments.call(layer)
+
+    with torch.no_grad():
+        walk(skeleton, samples, visit)
+        layer = skeleton.layers[0]
+        skeleton.fill(layer, skeleton.prefixes[0])
+        recipe = Recipe(QuantConfig(q_group_size=32, modules_to_not_convert=("k_proj",)), "awq", samples)
+        yield skeleton, LayerTask(layer, skeleton.prefixes[0], recipe), caught[0]

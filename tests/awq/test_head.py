@@ -54,7 +54,7 @@ def test_calibrated_head_is_nearer_than_the_nearest(walked):
     norm = task.skeleton.model.model.norm
     before = norm.weight.clone()
     nearest = loud @ (weight_of(task.nearest()) - task.rows(slice(None))).T
-    stored = task.calibrated(LastHidden(loud, last.norm))
+    stored = task.replayed(LastHidden(loud, last.norm))
     scale = before / norm.weight
     assert scale[5] > 2 * scale.median()
     found = (loud / scale) @ weight_of(stored).T - loud @ task.rows(slice(None)).T

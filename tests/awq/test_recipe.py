@@ -21,7 +21,7 @@ RECIPE = Recipe(QuantConfig(), "awq", torch.arange(64).view(4, 16))
         {"config": QuantConfig(q_group_size=64)},
         {"samples": torch.arange(64).view(4, 16) + 1},
         {"samples": torch.arange(64).view(8, 8)},
-        {"apply_clip": False},
+        {"parts": frozenset({"scale"})},
         {"duo_scaling": False},
         {"search_tokens": 16},
     ],
@@ -46,6 +46,6 @@ def test_search_replays_no_more_tokens_than_asked():
 
 
 def test_budget_takes_the_users_choice():
-    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 256, 512)
+    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 512, 512)
     assert calibration_budget(torch.device("cpu"), 3, 7, 9)[:3] == (3, 7, 9)
     assert calibration_budget(torch.device("cuda"), None, None, None)[:2] == (128, 512)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from awq.rounding import Scheme
-from awq.scale_search import GRID, Call, best_scale, candidates, rounding_error, weight_magnitude
+from awq.scale_search import GRID, Call, best_scale, candidates, moment_error, replay_error, weight_magnitude
 
 
 @pytest.fixture
@@ -24,20 +24,36 @@ def test_candidates_are_no_scale_and_the_grid():
     assert torch.allclose(list(candidates(torch.rand(8), torch.rand(8), duo_scaling=False))[1], torch.ones(8))
 
 
-def test_a_loud_channel_is_protected(outlier):
+@pytest.mark.parametrize("by", ["replay", "moments"])
+def test_a_loud_channel_is_protected(outlier, by):
     linear, call, activation = outlier
     before = linear.weight.clone()
-    scale = best_scale(linear, [linear], call, activation, torch.ones(64), Scheme(4, 32))
+    error = replay_error(linear, [linear], call, Scheme(4, 32))
+    judge = error if by == "replay" else moment_error([linear], moments_of(call.args[0], 32), Scheme(4, 32))
+    scale = best_scale([linear], activation, torch.ones(64), Scheme(4, 32), judge)
     assert scale[3] > 3 * scale.median()
-    plain = rounding_error(linear, [linear], call, torch.ones(64), Scheme(4, 32))
-    assert rounding_error(linear, [linear], call, scale, Scheme(4, 32)) < plain / 4
+    assert error(scale) < error(torch.ones(64)) / 4
     assert torch.equal(linear.weight, before)
+
+
+def moments_of(x, size):
+    groups = x.unflatten(1, (-1, size)).transpose(0, 1)
+    return groups.transpose(1, 2) @ groups
+
+
+def test_moments_of_whole_rows_give_the_error_of_a_replay(outlier):
+    linear, call, _ = outlier
+    scale = torch.rand(64, generator=torch.Generator().manual_seed(0)) + 0.5
+    replayed = replay_error(linear, [linear], call, Scheme(4, 32))(scale) * call.output.numel()
+    found = moment_error([linear], moments_of(call.args[0], 64), Scheme(4, 32))(scale)
+    assert found == pytest.approx(replayed, rel=1e-3)
 
 
 def test_a_scale_that_overflows_float16_is_not_taken(outlier):
     linear, call, activation = outlier
     peaks = torch.full((64,), 60000.0)
-    scale = best_scale(linear, [linear], call, activation, peaks, Scheme(4, 32))
+    error = replay_error(linear, [linear], call, Scheme(4, 32))
+    scale = best_scale([linear], activation, peaks, Scheme(4, 32), error)
     assert (peaks / scale).max() <= 65504
 
 

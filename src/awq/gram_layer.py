@@ -1,0 +1,191 @@
+"""A decoder layer by Gram matrices: scales searched on the original's inputs, then one site after the other rounded.
+
+Two streams of hidden states go through the layer: the original model's, and that of the model as it is stored so far.
+A site is a tensor that linear layers read. Its Gram matrix is taken from the stored stream with all sites before it
+rounded, and its layers are moved towards what the original stream gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.gram import COLUMNS, Gram
+from awq.layer import LayerTask
+from awq.memory import release
+from awq.observation import Arguments, InputStatistics, hooked
+from awq.packed_weight import stored
+from awq.propagation import drift_of
+from awq.rounding import dequantize
+from awq.safetensors_file import Array
+from awq.scale_groups import LayerPlan, apply_scale, output_peaks
+from awq.scale_search import best_scale, moment_error
+from awq.site import ROWS, Site
+from awq.tape import Tape
+
+
+class _Reached(Exception):  # noqa: N818
+    """The layer has come to the site, and what comes after it is not wanted."""
+
+
+@dataclass
+class GramLayer:
+    """Quantises the layer of `task`.
+
+    Attributes:
+        task: the layer, with the original weights in it.
+        plan: its sites, and what can be scaled.
+        tape: where the original stream's inputs are kept.
+        report: called before each step with what it is.
+    """
+
+    task: LayerTask
+    plan: LayerPlan
+    tape: Tape
+    report: Callable[[str], None]
+    scales: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the layer is."""
+        return next(self.layer.parameters()).device
+
+    @property
+    def layer(self) -> nn.Module:
+        """The decoder layer."""
+        return self.task.layer
+
+    def quantized(self, streams: Arguments, samples: int) -> dict[str, Array]:
+        """Quantise; returns the tensors to store, and leaves the layer as they have it.
+
+        Args:
+            streams: hidden states of the original stream, `samples` of them, then of the stored one if there is error
+                propagation; they become those behind the layer, in place.
+            samples: how many texts there are.
+        """
+        original, present = streams.take(slice(0, samples)), streams.take(slice(samples, None))
+        sites = [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
+        self.report("scales")
+        self._scale(self._observe(original, [names[0] for names in sites]), sites)
+        self.task.round_rest()
+        tensors: dict[str, Array] = {}
+        for names in sites:
+            self.report(names[0])
+            site = self._site(names, original, present)
+            for name in names:
+                tensors |= self._rounded(name, site)
+            del site
+            release()
+        self._advance(present)
+        self.tape.erase()
+        return tensors | self.task.rest()
+
+    def _advance(self, stream: Arguments) -> None:
+        """Take a stream through the layer as it is now."""
+        for rows, batch in self._batches(stream):
+            stream.hidden[rows] = batch.call(self.layer)
+
+    def _batches(self, arguments: Arguments) -> Iterator[tuple[slice, Arguments]]:
+        """The samples, some at a time."""
+        batch = self.task.recipe.batch
+        for start in range(0, len(arguments.hidden), batch):
+            rows = slice(start, start + batch)
+            yield rows, arguments.take(rows)
+
+    def _observe(self, original: Arguments, leaders: list[str]) -> dict[str, InputStatistics]:
+        """Take the original stream through the layer; what each site reads goes to tape, and into its statistics."""
+        linears = {name: self.layer.get_submodule(name) for name in leaders}
+        seen = {
+            name: InputStatistics.empty(linear.in_features, math.gcd(linear.in_features, COLUMNS), self.device)
+            for name, linear in linears.items()
+        }
+
+        def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+            def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+                x = inputs[0].flatten(0, -2)
+                seen[name].add(x)
+                self.tape.record(name, x)
+
+            return hook
+
+        with hooked(linear.register_forward_pre_hook(watch(name)) for name, linear in linears.items()):
+            self._advance(original)
+        return seen
+
+    def _scale(self, statistics: dict[str, InputStatistics], sites: list[list[str]]) -> None:
+        """Search and apply the scale of each group."""
+        leaders = {name: names[0] for names in sites for name in names}
+        for group in self.plan.groups if "scale" in self.task.recipe.parts else ():
+            names = [name for name in group.linears if name in leaders]
+            if not names:
+                continue
+            found, scheme = statistics[leaders[names[0]]], self.task.schemes[names[0]]
+            linears = [self.layer.get_submodule(name) for name in names]
+            peaks = output_peaks(self.layer, group, len(found.magnitude))
+            error = moment_error(linears, found.moments, scheme)
+            scale = best_scale(linears, found.mean, peaks, scheme, error, self.task.recipe.duo_scaling)
+            apply_scale(self.layer, group, scale)
+            self.scales[leaders[names[0]]] = scale
+
+    def _site(self, names: list[str], original: Arguments, present: Arguments) -> Site:
+        """Collect what rounding the layers `names`, which read the same, needs."""
+        leader, parts = self.layer.get_submodule(names[0]), self.task.recipe.parts
+        adds = names[0] in self.plan.adders
+        gram = Gram.empty(leader.in_features, self.device)
+        drift = None
+        if "propagation" in parts:
+            outputs = leader.out_features if adds else None
+            drift = drift_of(leader.in_features, outputs, self.device)
+        weights = _token_weights(original.hidden) if adds else None
+        recorded = self.tape.play(names[0], self.task.recipe.batch * original.hidden.shape[1])
+        for (rows, batch), wanted in zip(self._batches(original), recorded, strict=True):
+            wanted /= self.scales.get(names[0], 1.0)
+            root = 1.0 if weights is None else weights[rows].reshape(-1, 1)
+            if drift is None:
+                gram.add(wanted * root)
+                continue
+            x, output = self._reach(leader, present.take(rows), through=adds)
+            x = x * root
+            gram.add(x)
+            drift.add(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else wanted)
+        return Site(gram, drift, "range" in parts, "rounding" in parts)
+
+    def _reach(self, linear: nn.Module, batch: Arguments, through: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What `linear` reads, [tokens, K], and the layer's output, unless it need not be gone `through`."""
+        found = []
+
+        def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].flatten(0, -2))
+            if not through:
+                raise _Reached
+
+        with hooked([linear.register_forward_pre_hook(hook)]):
+            try:
+                output = batch.call(self.layer)
+            except _Reached:
+                output = None
+        return found[0], output
+
+    def _rounded(self, name: str, site: Site) -> dict[str, Array]:
+        """Round one layer, put what its codes stand for in its place, and give the tensors to store."""
+        linear, scheme = self.layer.get_submodule(name), self.task.schemes[name]
+        rounded = site.rounded(linear.weight.data, scheme)
+        for start in range(0, linear.out_features, ROWS):
+            rows = slice(start, start + ROWS)
+            linear.weight.data[rows] = dequantize(rounded.rows(rows))
+        return stored(self.task.prefix + name, [rounded], scheme, self.task.recipe.config.format)
+
+
+def _token_weights(hidden: torch.Tensor) -> torch.Tensor:
+    """The square root of each token's weight [n, T]: what an error in the stream [n, T, H] counts.
+
+    The stream is normalised before it is read, so an error counts in proportion to the token's own size. Some tokens,
+    such as the first, are a thousand times larger than others (Sun et al., arXiv 2402.17762) and would decide alone.
+    """
+    size = hidden.square().mean(-1).clamp(min=torch.finfo(torch.float32).tiny)
+    return (size.log().mean() - size.log()).mul(0.5).exp()

@@ -1,0 +1,89 @@
+"""Error propagation: a layer's weights are moved towards what makes good the errors of those before it.
+
+A layer reads x where the original model has y. Its rows w should give wᵀ·y; the weights nearest to that on the tokens
+seen are w + H⁻¹·Σ x·(wᵀ·y − wᵀ·x), to which rounding then applies (QEP, Arai and Ichikawa, arXiv 2504.09629; GPTAQ,
+Li et al., arXiv 2504.02692). A layer whose output is added to the residual stream can take away the errors that the
+stream has already. Half of the way there is best (QEP's α; docs/log.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from awq.gram import DampedGram, spans
+
+STRENGTH = 0.5
+
+
+class Drift(Protocol):
+    """How far the output of a layer is from the original's, as sums over tokens of input × error."""
+
+    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Take in tokens [tokens, K] with what tells their error."""
+
+    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """Σ x·error, [k, n], for block number `block` of the inputs and the layer's `rows`.
+
+        Args:
+            block: which of `awq.gram.spans`.
+            weight: those rows transposed, for the inputs of the block, [k, n].
+            rows: their numbers.
+        """
+
+
+@dataclass
+class InputDrift:
+    """The error of reading x instead of y: sums of x·(y − x)ᵀ by block, [k, k], from which any row's error follows."""
+
+    blocks: list[torch.Tensor]
+
+    @classmethod
+    def empty(cls, inputs: int, device: torch.device) -> InputDrift:
+        """Sums of no tokens yet."""
+        return cls([torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in spans(inputs)])
+
+    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Take in tokens [tokens, K] as they are, and as they should be."""
+        difference = other - x
+        for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
+            block.addmm_(x[:, span].T, difference[:, span])
+
+    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """As `Drift`."""
+        return self.blocks[block] @ weight
+
+
+@dataclass
+class OutputDrift:
+    """The error of the stream that the layer adds to: the sum of x·errorᵀ, [K, N]."""
+
+    total: torch.Tensor
+
+    @classmethod
+    def empty(cls, inputs: int, outputs: int, device: torch.device) -> OutputDrift:
+        """Sums of no tokens yet."""
+        return cls(torch.zeros(inputs, outputs, device=device))
+
+    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Take in tokens [tokens, K] with the error of the stream behind the layer, [tokens, N]."""
+        self.total.addmm_(x.T, other)
+
+    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """As `Drift`."""
+        return self.total[spans(len(self.total))[block], rows]
+
+
+def drift_of(inputs: int, outputs: int | None, device: torch.device) -> Drift:
+    """An empty `OutputDrift` where a layer's `outputs` are added to the stream, otherwise an `InputDrift`."""
+    return InputDrift.empty(inputs, device) if outputs is None else OutputDrift.empty(inputs, outputs, device)
+
+
+def corrected(weight: torch.Tensor, moment: torch.Tensor, gram: DampedGram, blocks: int) -> torch.Tensor:
+    """`weight` [k, n], transposed rows for one of a layer's `blocks`, half of the way towards no error.
+
+    Blocks do not know of each other, so each makes up for its part of the error only.
+    """
+    return weight + STRENGTH / blocks * gram.solve(moment)
