@@ -41,6 +41,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--tools", nargs="+", choices=names, metavar="TOOL", default=names, help=f"of {', '.join(names)}"
     )
     parser.add_argument("--models", nargs="+", choices=[NATURAL, PLANTED], default=[NATURAL, PLANTED])
+    parser.add_argument(
+        "--head", choices=["without", "with", "both"], default="both", help="quantise it too, for quality"
+    )
     parser.add_argument("--shapes", nargs="+", choices=shapes, default=shapes)
     parser.add_argument("--samples", type=int, default=16, help="calibration samples for quality; speed takes 8")
     parser.add_argument("--length", type=int, default=512, help="tokens of a sample")
@@ -67,7 +70,7 @@ class Comparison:
         checkpoint = trained(model)
         judge, layers = Judge(checkpoint), Checkpoint.open(checkpoint).config["num_hidden_layers"]
         self.keep(judge.float_row(model, layers))
-        for head in (False, True):
+        for head in {"without": [False], "with": [True], "both": [False, True]}[self.given.head]:
             for tool in self.tools:
                 if tool.does_head or not head:
                     planned = Outcome("quality", model, layers, tool.name, head)

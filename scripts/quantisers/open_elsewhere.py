@@ -55,7 +55,7 @@ class Opened:
 
 
 def make_folders(checkpoint: Path, method: str) -> dict[str, Path]:
-    """Quantised folders by name, made anew."""
+    """Quantised folders by name, made anew; the second format holds the same codes as the first."""
     folders = {}
     for form in ("awq", "compressed-tensors"):
         for head in (False, True):
@@ -101,7 +101,7 @@ def reason(log: Path) -> str:
     """The line of a log that names the error."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     named = [line for line in lines if "Error:" in line or "Value error," in line]
-    return f"{(named or lines)[-1]} (see {log.name})"
+    return f"{(named or lines)[-1].partition(' [type=')[0]} (see {log.name})"
 
 
 @torch.no_grad()
