@@ -46,3 +46,22 @@ def test_the_table_tells_gaps_and_errors(quantisers):
     ])  # fmt: skip
     assert "| awq | vllm float16 | 120 of 128 | 0.0123 | 0.0020 |" in table
     assert "| awq, head | vllm float32 | – | – | – | refused |" in table
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        (
+            "x\nValidationError: 1 error\n  Value error, no float32 for awq. [type=value]\nbye",
+            "Value error, no float32 for awq.",
+        ),
+        (
+            "(Worker) ERROR 1] NotImplementedError: not for Float\nDeadError: see above",
+            "NotImplementedError: not for Float",
+        ),
+        ("killed", "killed"),
+    ],
+)
+def test_the_first_error_is_the_cause(quantisers, tmp_path, lines, error):
+    (tmp_path / "log").write_text(lines, encoding="utf-8")
+    assert quantisers("open_elsewhere").reason(tmp_path / "log").removesuffix(" (see log)").strip() == error
