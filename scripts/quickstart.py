@@ -15,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-from fidelity import WINDOW, predict
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +23,14 @@ from awq import AutoAWQForCausalLM
 from tyllm.build_util import build_and_compile_llm
 from tyllm.cli.output import size
 from tyllm.cli.progress import progress
+from tyllm.evaluate import evaluate
+from tyllm.evaluate.text import HELD_OUT
 from tyllm.runtime import Session
+from tyllm.runtime.result import Timings
 
-MODEL, HELD_OUT = Path("models/tyllm-7m"), Path("models/heldout.txt")
+MODEL = Path("models/tyllm-7m")
+WINDOW = 512  # tokens, as the model was trained
+SPOKEN = 128  # tokens decoded to measure the speed
 OUT = Path("out/quickstart")
 QUANT_CONFIG = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 DIES = 2
@@ -84,23 +88,29 @@ def compare(title: str, packages: dict[str, Path], count: int) -> None:
     """Print a table of packages of one model; the first is what the others are compared with."""
     columns = ("perplexity", "KL", "same top-1", "size", "prompt tok/s", "new tok/s")
     table = Table("", *columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
-    reference = None
+    reference = next(iter(packages.values()))
     for name, package in packages.items():
-        with Session(package) as session, progress(f"score {name}") as report:
-            tokens = session.tokenizer.encode(HELD_OUT.read_text(encoding="utf-8"))[: count // WINDOW * WINDOW]
-            found = predict(session, tokens, report)
-            prompt_rate = session.generate(tokens[:WINDOW], max_new_tokens=1).timings.prompt_tokens_per_second
-        reference = reference or found
+        with progress(f"score {name}") as report:
+            found = evaluate(package, reference, window=WINDOW, max_tokens=count, progress=report)
+        assert found.closeness is not None
+        speed = speed_of(package)
         table.add_row(
             name,
-            f"{found.perplexity:.3f}",
-            f"{found.divergence_from(reference):.4f}",
-            f"{found.agreement_with(reference):.1%}",
+            f"{found.quality.perplexity.value:.3f}",
+            f"{found.closeness.divergence.value:.4f}",
+            f"{found.closeness.agreement.value:.1%}",
             size(sum(path.stat().st_size for path in package.rglob("*.params"))),
-            f"{prompt_rate:.0f}",
-            f"{found.tokens_per_second:.0f}",
+            f"{speed.prompt_tokens_per_second:.0f}",
+            f"{speed.decode_tokens_per_second:.0f}",
         )
     console.print(table)
+
+
+def speed_of(package: Path) -> Timings:
+    """The speed of a prompt of `WINDOW` tokens and of the text after it."""
+    with Session(package) as session:
+        prompt = session.tokenizer.encode(HELD_OUT.read_text(encoding="utf-8"))[:WINDOW]
+        return session.generate(prompt, max_new_tokens=SPOKEN, ignore_eos=True).timings
 
 
 def main() -> None:
