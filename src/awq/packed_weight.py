@@ -53,5 +53,6 @@ def _gemm(rows: Rounded, _: Scheme) -> dict[str, Array]:
 
 
 def _compressed(rows: Rounded, scheme: Scheme) -> dict[str, Array]:
+    assert not scheme.symmetric or bool((rows.zeros == scheme.middle).all())  # they are not stored
     q, zeros, scales = (tensor.cpu().numpy() for tensor in rows)
     return compressed_tensors.pack_rows(q, None if scheme.symmetric else zeros, scales, scheme.bits)
