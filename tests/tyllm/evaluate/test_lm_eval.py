@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from fake_package import reference_logits
 
+ADAPTER = "tyllm.evaluate.lm_eval"
+
 
 class TemplateLM:
     """What lm_eval 0.4.13's class of that name does of what the adapter leaves to it."""
@@ -62,16 +64,17 @@ def stand_ins():
 def model(request, toy, monkeypatch):
     """The model that lm_eval finds under the name "tyllm"."""
     if request.param == "stand-in":
+        monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
         for name, module in stand_ins().items():
             monkeypatch.setitem(sys.modules, name, module)
     elif importlib.util.find_spec("lm_eval") is None:
         pytest.skip("lm_eval is not installed")
-    monkeypatch.delitem(sys.modules, "tyllm.evaluate.lm_eval", raising=False)
-    importlib.import_module("tyllm.evaluate.lm_eval")
+    importlib.import_module(ADAPTER)
     found = sys.modules["lm_eval.api.registry"].get_model("tyllm")(path=str(toy(dies=2)), threads=2, batch_size=1)
     yield found
     found.session.close()
-    sys.modules.pop("tyllm.evaluate.lm_eval", None)
+    if request.param == "stand-in":
+        del sys.modules[ADAPTER]
 
 
 def asked(*pairs):
