@@ -13,8 +13,12 @@ from functools import cached_property
 
 import torch
 
+from awq.errors import CalibrationError
+from awq.precision import tiled_products
+
 LARGEST_BLOCK = 6144  # inputs
 LEAST_DAMPING = 0.01  # of the mean of the diagonal, as in GPTQ
+MORE_DAMPING = (0.0, 0.1, 1.0, 10.0)  # tried in turn where float32 finds no root: at 10 there is one
 SILENCE = 1e-20  # inputs whose squares sum to less on average count as this loud: H must have an inverse in float32
 COLUMNS = 128  # inputs that are rounded together at most; blocks begin at multiples of it
 
@@ -49,8 +53,9 @@ class Gram:
 
     def add(self, x: torch.Tensor) -> None:
         """Take in the tokens of `x` [tokens, K]."""
-        for span, block in zip(self.spans, self.blocks, strict=True):
-            block.addmm_(x[:, span].T, x[:, span])
+        with tiled_products():
+            for span, block in zip(self.spans, self.blocks, strict=True):
+                block.addmm_(x[:, span].T, x[:, span])
         self.tokens += len(x)
 
 
@@ -77,12 +82,27 @@ class DampedGram:
     def root(self) -> torch.Tensor:
         """The upper triangular U with H⁻¹ = Uᵀ·U, by which GPTQ spreads errors (arXiv 2210.17323, section 3.3).
 
-        It is the inverse of the upper triangular R with H = R·Rᵀ: H itself is factored, from its last corner on, which
-        takes half the time of factoring its inverse and cannot fail where that could.
+        Raises:
+            CalibrationError: activations are NaN or infinite.
         """
-        factor = torch.linalg.cholesky(self.matrix.flip(0, 1)).flip(0, 1)
-        eye = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-        return torch.linalg.solve_triangular(factor, eye, upper=True)
+        mean = float(self.matrix.diagonal().mean())
+        if not math.isfinite(mean):
+            raise CalibrationError(
+                f"The activations that {len(self.block)} inputs have are not finite; "
+                "the checkpoint computes NaN or infinities on this calibration text."
+            )
+        for more in MORE_DAMPING:
+            matrix = self.matrix
+            if more:
+                matrix = matrix + torch.eye(len(matrix), device=matrix.device) * (more * mean)
+            root, failed = torch.linalg.cholesky_ex(matrix)
+            if failed:
+                continue
+            torch.cholesky_inverse(root, out=root)  # in place: these are the largest tensors of a run
+            _, failed = torch.linalg.cholesky_ex(root, upper=True, out=(root, torch.empty_like(failed)))
+            if not failed:
+                break
+        return root
 
     def solve(self, right: torch.Tensor) -> torch.Tensor:
         """H⁻¹·right for `right` [k, n]."""

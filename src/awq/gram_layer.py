@@ -20,6 +20,7 @@ from awq.layer import LayerTask
 from awq.memory import release
 from awq.observation import Arguments, InputStatistics, hooked
 from awq.packed_weight import stored
+from awq.precision import tiled_products
 from awq.propagation import drift_of
 from awq.rounding import dequantize
 from awq.safetensors_file import Array
@@ -87,8 +88,9 @@ class GramLayer:
 
     def _advance(self, stream: Arguments) -> None:
         """Take a stream through the layer as it is now."""
-        for rows, batch in self._batches(stream):
-            stream.hidden[rows] = batch.call(self.layer)
+        with tiled_products():
+            for rows, batch in self._batches(stream):
+                stream.hidden[rows] = batch.call(self.layer)
 
     def _batches(self, arguments: Arguments) -> Iterator[tuple[slice, Arguments]]:
         """The samples, some at a time."""
@@ -164,7 +166,7 @@ class GramLayer:
             if not through:
                 raise _Reached
 
-        with hooked([linear.register_forward_pre_hook(hook)]):
+        with hooked([linear.register_forward_pre_hook(hook)]), tiled_products():
             try:
                 output = batch.call(self.layer)
             except _Reached:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ class AwqModel:
         Args:
             tokenizer: encodes calibration text; by default the one beside the checkpoint.
             quant_config: AutoAWQ's dictionary, see `QuantConfig`.
-            calib_data: texts, lists of token ids, a text file or a dataset; by default the bundled text.
+            calib_data: texts, lists of token ids, a text or .jsonl file, a dataset, or "self" for text that the model
+                writes itself; by default the bundled text.
             split: split of the dataset.
             text_column: column of the dataset.
             duo_scaling: let weights have a say in the scales beside activations.
@@ -136,6 +138,8 @@ class AwqModel:
         import torch
 
         from awq.calibration import calibration_samples
+        from awq.generation_starts import planned_samples
+        from awq.self_calibration import SELF
 
         if method == "rtn":
             return torch.empty((0, 0), dtype=torch.int64)
@@ -144,6 +148,8 @@ class AwqModel:
 
             tokenizer = AutoTokenizer.from_pretrained(self.checkpoint.path, trust_remote_code=self.trust_remote_code)
         vocabulary = int(self.config.get("vocab_size") or self.config["text_config"]["vocab_size"])
+        if source == SELF:
+            return planned_samples(tokenizer, count, length, vocabulary)
         return calibration_samples(source, tokenizer, count, length, vocabulary, split, text_column)
 
     def _run(self, recipe: Recipe, work_path: Path, report: Progress) -> None:
@@ -151,21 +157,24 @@ class AwqModel:
         import torch
 
         from awq.quantizer import Quantizer
+        from awq.self_calibration import finished_samples
         from awq.skeleton import Skeleton
         from awq.work_folder import WorkFolder
 
         skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
-        quantizer = Quantizer(skeleton, recipe, WorkFolder(work_path), report)
-        quantizer.check()
-        quantizer.work.open(recipe.fingerprint(self.checkpoint))
+        work = WorkFolder(work_path)
+        Quantizer(skeleton, recipe, work, report).check()
+        work.open(recipe.fingerprint(self.checkpoint))
         try:
             with torch.no_grad():
+                samples = finished_samples(recipe.samples, skeleton, work, report)
+                quantizer = Quantizer(skeleton, replace(recipe, samples=samples), work, report)
                 quantizer.run()
         except CheckpointError:
-            quantizer.work.remove()  # a bad weight stays bad: there is nothing to go on with
+            work.remove()  # a bad weight stays bad: there is nothing to go on with
             raise
         self._work = work_path
-        self._parts = [quantizer.work.file(part) for part in quantizer.parts()]
+        self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
 
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 
 from awq.gram import DampedGram, spans
+from awq.precision import tiled_products
 
 STRENGTH = 0.5
 
@@ -48,8 +49,9 @@ class InputDrift:
     def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
         """Take in tokens [tokens, K] as they are, and as they should be."""
         difference = other - x
-        for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
-            block.addmm_(x[:, span].T, difference[:, span])
+        with tiled_products():
+            for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
+                block.addmm_(x[:, span].T, difference[:, span])
 
     def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """As `Drift`."""
@@ -69,7 +71,8 @@ class OutputDrift:
 
     def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
         """Take in tokens [tokens, K] with the error of the stream behind the layer, [tokens, N]."""
-        self.total.addmm_(x.T, other)
+        with tiled_products():
+            self.total.addmm_(x.T, other)
 
     def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """As `Drift`."""
@@ -86,4 +89,5 @@ def corrected(weight: torch.Tensor, moment: torch.Tensor, gram: DampedGram, bloc
 
     Blocks do not know of each other, so each makes up for its part of the error only.
     """
-    return weight + STRENGTH / blocks * gram.solve(moment)
+    with tiled_products():
+        return weight + STRENGTH / blocks * gram.solve(moment)
