@@ -30,6 +30,9 @@ from awq.site import ROWS, Site
 from awq.tape import Tape
 
 
+FAINTEST = 1e-3  # of the median of the tokens' mean squares
+
+
 class _Reached(Exception):  # noqa: N818
     """The layer has come to the site, and what comes after it is not wanted."""
 
@@ -188,6 +191,9 @@ def _token_weights(hidden: torch.Tensor) -> torch.Tensor:
 
     The stream is normalised before it is read, so an error counts in proportion to the token's own size. Some tokens,
     such as the first, are a thousand times larger than others (Sun et al., arXiv 2402.17762) and would decide alone.
+    So would one that the embedding makes zeros of: what is far fainter than the others counts as loud as `FAINTEST`.
     """
-    size = hidden.square().mean(-1).clamp(min=torch.finfo(torch.float32).tiny)
+    size = hidden.square().mean(-1)
+    heard = size[size > 0]
+    size = size.clamp(min=float(heard.median()) * FAINTEST if len(heard) else 1.0)
     return (size.log().mean() - size.log()).mul(0.5).exp()
