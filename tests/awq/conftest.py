@@ -50,3 +50,9 @@ def visited(checkpoint: Callable[..., Path]) -> Iterator[Any]:
         skeleton.fill(layer, skeleton.prefixes[0])
         recipe = Recipe(QuantConfig(q_group_size=32, modules_to_not_convert=("k_proj",)), "awq", samples)
         yield skeleton, LayerTask(layer, skeleton.prefixes[0], recipe), caught[0]
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products in float32, whatever faster ones the processor has."""
+    monkeypatch.setattr("awq.precision.has_tiles", lambda: False)

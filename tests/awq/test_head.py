@@ -1,5 +1,7 @@
 """The head streams by in blocks; its norm takes the scale and the logits stay."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.awq.tiny_models import token_lists
@@ -59,3 +61,41 @@ def test_calibrated_head_is_nearer_than_the_nearest(walked):
     assert scale[5] > 2 * scale.median()
     found = (loud / scale) @ weight_of(stored).T - loud @ task.rows(slice(None)).T
     assert found.square().mean() < nearest.square().mean() / 4
+
+
+@pytest.mark.parametrize("drifted", [False, True])
+def test_the_head_by_gram_matrices_is_nearer_still(walked, drifted):
+    task, last = walked("llama")
+    norm = task.skeleton.model.model.norm
+    weight, head = norm.weight.clone(), task.rows(slice(None))
+    noise = torch.randn(last.hidden.shape, generator=torch.Generator().manual_seed(0)) * last.hidden.std() / 10
+    present = last.hidden + noise if drifted else last.hidden
+    wanted = last.hidden @ head.T
+
+    def error(stored):
+        return float((present * norm.weight / weight @ weight_of(stored).T - wanted).square().mean())
+
+    nearest = error(task.nearest())
+    replayed = error(task.replayed(last))
+    norm.weight.data = weight.clone()
+    parts = frozenset({"scale", "range", "rounding", *(["propagation"] if drifted else [])})
+    task = replace(task, recipe=replace(task.recipe, method="tyllm", parts=parts))
+    streams = torch.cat([last.hidden, present]) if drifted else last.hidden
+    found = error(task.rounded(LastHidden(streams, last.norm), len(last.hidden)))
+    assert found < replayed < nearest if not drifted else found < nearest
+
+
+def test_the_heads_blocks_are_rounded_as_one(walked, monkeypatch):
+    task, last = walked("qwen2")
+    task = replace(task, recipe=replace(task.recipe, method="tyllm", parts=frozenset({"range", "rounding"})))
+    whole = task.rounded(last, len(last.hidden))
+    monkeypatch.setattr(awq.head, "ROWS", 40)
+    parts = task.rounded(last, len(last.hidden))
+    assert (weight_of(parts) != weight_of(whole)).float().mean() < 0.01  # other shapes may round otherwise
+
+
+def test_a_head_without_a_norm_before_it_is_not_scaled(walked):
+    task, last = walked("qwen2")
+    task = replace(task, recipe=replace(task.recipe, method="tyllm", parts=frozenset({"scale"})))
+    stored = task.rounded(LastHidden(last.hidden, None), len(last.hidden))
+    assert torch.equal(weight_of(stored), weight_of(task.nearest()))

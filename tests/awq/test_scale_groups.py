@@ -33,6 +33,13 @@ EXPECTED = {
 }
 
 
+ADDERS = {  # what o_proj adds to the stream, the MLP reads too; Gemma 2 has norms behind; NeoX's MLP stands beside
+    **dict.fromkeys(("qwen2", "qwen3", "llama", "mistral", "phi3"), {"mlp.down_proj"}),
+    "gemma2": set(),
+    "gpt_neox": {"attention.dense", "mlp.dense_4h_to_h"},
+}
+
+
 @torch.no_grad()
 def plan_of(family):
     model = random_model(family).eval()
@@ -53,6 +60,18 @@ def plan_of(family):
 def test_groups_of(family):
     plan, _, _ = plan_of(family)
     assert list(plan.groups) == [ScaleGroup(*group) for group in EXPECTED[family]]
+
+
+@pytest.mark.parametrize("family", ADDERS)
+def test_linears_whose_output_is_added_to_the_layers(family):
+    plan, layer, run = plan_of(family)
+    assert plan.adders == ADDERS[family]
+    with torch.no_grad():
+        before = run()
+        for name in plan.adders:
+            handle = layer.get_submodule(name).register_forward_hook(lambda _, __, output: output + 2)
+            torch.testing.assert_close(run(), before + 2)
+            handle.remove()
 
 
 @torch.no_grad()

@@ -26,6 +26,23 @@ def test_another_recipe_starts_anew(work):
     assert not work.has("layer")
 
 
+@pytest.mark.parametrize("name", ["mlp.up_proj.tape", "hidden-00001.part", "layer-00000.part.tmp", "state.json.tmp"])
+def test_what_a_killed_run_left_goes_with_another_recipe(work, name):
+    (work.path / name).write_bytes(b"left")
+    work.open("one")
+    assert (work.path / name).exists()
+    work.open("two")
+    assert [path.name for path in work.path.iterdir()] == ["state.json"]
+
+
+def test_a_tensor_that_was_read_outlives_its_part(work):
+    found = work.read("layer", "a")
+    work.drop("layer")
+    work.drop("layer")
+    assert not work.has("layer") and found.tolist() == [1, 1, 1]
+    found += 1
+
+
 def test_a_torn_state_file_starts_anew(work):
     (work.path / "state.json").write_text("{")
     work.open("one")
