@@ -34,7 +34,7 @@ EXPECTED = {
 
 
 ADDERS = {  # what o_proj adds to the stream, the MLP reads too; Gemma 2 has norms behind; NeoX's MLP stands beside
-    **dict.fromkeys(("qwen2", "qwen3", "llama", "mistral", "phi3"), {"mlp.down_proj"}),
+    **{family: {"mlp.down_proj"} for family in ("qwen2", "qwen3", "llama", "mistral", "phi3")},
     "gemma2": set(),
     "gpt_neox": {"attention.dense", "mlp.dense_4h_to_h"},
 }
