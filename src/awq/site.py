@@ -14,7 +14,8 @@ from awq.range_search import best_grid
 from awq.refinement import refined
 from awq.rounding import Rounded, Scheme
 
-ROWS = 1024  # rows rounded at a time
+VALUES = 1 << 22  # weights rounded at a time at most: a dozen tensors of that size are in memory then
+ROWS = 2048  # rows rounded at a time at most: their strips stay in the cache
 REVISIONS = 2  # rounds of refinement
 
 
@@ -42,10 +43,11 @@ class Site:
         codes = weight.new_empty((rows, inputs), dtype=torch.uint8)
         zeros = weight.new_empty((rows, groups), dtype=torch.uint8)
         scales = weight.new_empty((rows, groups), dtype=torch.float16)
-        grids = [self._whole_row(weight[part], scheme) for part in _parts(rows)]
+        parts = list(_parts(rows, self.gram.spans[0].stop))
+        grids = [self._whole_row(weight[part], scheme) for part in parts]
         for block, span in enumerate(self.gram.spans):
             within = slice(span.start // scheme.group_size, max(1, span.stop // scheme.group_size))
-            for part, grid in zip(_parts(rows), grids, strict=True):
+            for part, grid in zip(parts, grids, strict=True):
                 numbers = slice(first + part.start, first + part.stop)
                 found = self._block(block, weight[part, span].T.contiguous(), numbers, scheme, grid)
                 codes[part, span] = found.codes.T.to(torch.uint8)
@@ -77,6 +79,7 @@ class Site:
         return best_grid(weight.T, diagonal if self.search else None, scheme)
 
 
-def _parts(rows: int) -> Iterator[slice]:
-    """`ROWS` rows at a time."""
-    return (slice(start, min(start + ROWS, rows)) for start in range(0, rows, ROWS))
+def _parts(rows: int, inputs: int) -> Iterator[slice]:
+    """Some rows at a time, in multiples of 8."""
+    step = min(ROWS, max(64, VALUES // inputs // 8 * 8))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
