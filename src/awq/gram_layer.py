@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,10 +22,11 @@ from awq.observation import Arguments, InputStatistics, hooked
 from awq.packed_weight import stored
 from awq.precision import tiled_products
 from awq.propagation import drift_of
-from awq.rounding import dequantize
+from awq.rounding import dequantize, round_weight
 from awq.safetensors_file import Array
 from awq.scale_groups import LayerPlan, apply_scale, output_peaks
 from awq.scale_search import best_scale, moment_error
+from awq.sensitivity import LAYER, Loss, stream_error, stride
 from awq.site import ROWS, Site
 from awq.tape import Tape
 
@@ -45,6 +46,7 @@ class GramLayer:
         plan: its sites, and what can be scaled.
         tape: where the original stream's inputs are kept.
         report: called before each step with what it is.
+        losses: relative errors of what was rounded, by name within the layer; under `LAYER` the stored stream's.
     """
 
     task: LayerTask
@@ -52,6 +54,7 @@ class GramLayer:
     tape: Tape
     report: Callable[[str], None]
     scales: dict[str, torch.Tensor] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -72,7 +75,7 @@ class GramLayer:
             samples: how many texts there are.
         """
         original, present = streams.take(slice(0, samples)), streams.take(slice(samples, None))
-        sites = [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
+        sites = self._sites()
         self.report("scales")
         self._scale(self._observe(original, [names[0] for names in sites]), sites)
         self.task.round_rest()
@@ -81,12 +84,47 @@ class GramLayer:
             self.report(names[0])
             site = self._site(names, original, present)
             for name in names:
+                self.report(name)
                 tensors |= self._rounded(name, site)
             del site
             release()
         self._advance(present)
+        if len(present.hidden):
+            self.losses[LAYER] = stream_error(original.hidden, present.hidden)
         self.tape.erase()
         return tensors | self.task.rest()
+
+    def effects(self, original: Arguments) -> dict[tuple[str, ...], float]:
+        """What rounding each site alone, to nearest after the search for scales, changes in the layer's output.
+
+        Args:
+            original: the original stream; its hidden states become those behind the layer, in place.
+
+        Returns:
+            The `stream_error` of the first batch of samples, by the names of the site's linear layers.
+        """
+        few = original.take(slice(0, self.task.recipe.batch))
+        few = replace(few, hidden=few.hidden.clone())
+        sites = self._sites()
+        self._scale(self._observe(original, [names[0] for names in sites]), sites)
+        self.tape.erase()
+        wanted = few.call(self.layer)
+        return {tuple(names): self._effect(names, few, wanted) for names in sites}
+
+    def _effect(self, names: list[str], few: Arguments, wanted: torch.Tensor) -> float:
+        """How far rounding `names` to nearest takes the layer's output from what is `wanted`."""
+        linears = {name: self.layer.get_submodule(name) for name in names}
+        kept = {name: linear.weight.data for name, linear in linears.items()}
+        for name, linear in linears.items():
+            linear.weight.data = round_weight(kept[name], self.task.schemes[name])
+        error = stream_error(wanted, few.call(self.layer))
+        for name, linear in linears.items():
+            linear.weight.data = kept[name]
+        return error
+
+    def _sites(self) -> list[list[str]]:
+        """The linear layers to quantise, by the tensor that they read, in order of use."""
+        return [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
 
     def _advance(self, stream: Arguments) -> None:
         """Take a stream through the layer as it is now."""
@@ -179,9 +217,14 @@ class GramLayer:
         """Round one layer, put what its codes stand for in its place, and give the tensors to store."""
         linear, scheme = self.layer.get_submodule(name), self.task.schemes[name]
         rounded = site.rounded(linear.weight.data, scheme)
+        every = slice(None, None, stride(linear.out_features))
+        before = linear.weight.data[every].clone()
         for start in range(0, linear.out_features, ROWS):
             rows = slice(start, start + ROWS)
             linear.weight.data[rows] = dequantize(rounded.rows(rows))
+        loss = Loss(site.gram)
+        loss.add(before, linear.weight.data[every])
+        self.losses[name] = loss.relative
         return stored(self.task.prefix + name, [rounded], scheme, self.task.recipe.config.format)
 
 

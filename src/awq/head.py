@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -15,10 +15,11 @@ from awq.observation import InputStatistics
 from awq.packed_weight import round_parts, stored
 from awq.propagation import InputDrift
 from awq.recipe import Recipe
-from awq.rounding import Rounded, Scheme
+from awq.rounding import Rounded, Scheme, dequantize, quantize_weight
 from awq.safetensors_file import Array
 from awq.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_peaks, restoring
 from awq.scale_search import Call, best_scale, moment_error, replay_error
+from awq.sensitivity import Loss, stride
 from awq.site import Site
 from awq.skeleton import Skeleton
 from awq.walk import LastHidden
@@ -29,10 +30,19 @@ SEARCH_ROWS = 16384  # evenly spread rows whose error decides the scale
 
 @dataclass(frozen=True)
 class HeadTask:
-    """The head of `skeleton`, to be quantised by `recipe`."""
+    """The head of `skeleton`, to be quantised by `recipe`.
+
+    Attributes:
+        skeleton: the model.
+        recipe: how to quantise.
+        report: called with the share of the rows that is done.
+        losses: the relative error of the rounded head, by its name.
+    """
 
     skeleton: Skeleton
     recipe: Recipe
+    report: Callable[[float], None] = lambda share: None
+    losses: dict[str, float] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,12 +60,13 @@ class HeadTask:
     def blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
         """All rows, times `scale`, some at a time."""
         for start in range(0, self.shape[0], ROWS):
+            self.report(start / self.shape[0])
             yield self.rows(slice(start, start + ROWS)) * scale
             release()
 
     def nearest(self) -> dict[str, Array]:
         """The packed head without any search."""
-        return self._stored(round_parts(self.blocks(), self.scheme()))
+        return self._stored(self._measured(self.blocks(), None, lambda rows: quantize_weight(rows, self.scheme())))
 
     def replayed(self, last: LastHidden) -> dict[str, Array]:
         """The packed head by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
@@ -84,7 +95,18 @@ class HeadTask:
             if drift is not None:
                 drift.add(x, wanted)
         site = Site(gram, drift, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
-        return self._stored(site.rounded(block, self.scheme()) for block in self.blocks(scale))
+        return self._stored(self._measured(self.blocks(scale), gram, lambda rows: site.rounded(rows, self.scheme())))
+
+    def _measured(
+        self, blocks: Iterable[torch.Tensor], gram: Gram | None, rounding: Callable[[torch.Tensor], Rounded]
+    ) -> Iterator[Rounded]:
+        """Round `blocks` of rows one after the other, and note the error of it all."""
+        loss, every = Loss(gram), slice(None, None, stride(self.shape[0]))
+        for block in blocks:
+            rounded = rounding(block)
+            loss.add(block[every], dequantize(rounded.rows(every)))
+            yield rounded
+        self.losses[self.skeleton.head] = loss.relative
 
     def _statistics(self, hidden: torch.Tensor, size: int) -> InputStatistics:
         """What the head reads, with moments within blocks of `size` inputs."""

@@ -13,8 +13,9 @@ from torch import nn
 from awq.half import as_float16
 from awq.packed_weight import round_parts, stored
 from awq.recipe import Recipe
-from awq.rounding import Scheme
+from awq.rounding import Scheme, round_weight
 from awq.safetensors_file import Array
+from awq.sensitivity import Loss, stride
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class LayerTask:
             parts = round_parts([self.layer.get_submodule(name).weight.data], scheme, (moments or {}).get(name))
             result |= stored(self.prefix + name, parts, scheme, self.recipe.config.format)
         return result | self.rest()
+
+    def nearest_losses(self) -> dict[str, float]:
+        """The relative errors of the weights that rounding to nearest makes, by name within the layer."""
+        losses = {}
+        for name, scheme in self.schemes.items():
+            rows = self.layer.get_submodule(name).weight.data
+            rows = rows[:: stride(len(rows))]
+            loss = Loss(None)
+            loss.add(rows, round_weight(rows, scheme))
+            losses[name] = loss.relative
+        return losses
 
     def rest(self) -> dict[str, Array]:
         """The tensors that are not quantised, in float16; raises `CheckpointError` for what float16 cannot hold."""

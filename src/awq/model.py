@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     import torch
 
     from awq.calibration import Source
+    from awq.plan import Plan
     from awq.recipe import Recipe
+    from awq.report import Report
+
+REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
 
 
 class AwqModel:
@@ -29,6 +34,8 @@ class AwqModel:
         self.device = device
         self.quant_config = QuantConfig()
         self.is_quantized = False
+        self.plan: Plan | None = None  # of the latest run
+        self.report: Report | None = None  # of the latest run that has finished
         self._parts: list[Path] = []
         self._work: Path | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -59,7 +66,9 @@ class AwqModel:
         quant_path: str | Path | None = None,
         work_dir: str | Path | None = None,
         max_search_tokens: int | None = None,
+        bits_per_weight: float | None = None,
         progress: Progress | None = None,
+        announce: Callable[[Plan], None] | None = None,
     ) -> None:
         """Quantise layer by layer; in memory are one layer in float32 and the calibration's hidden states.
 
@@ -89,28 +98,35 @@ class AwqModel:
             quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
             work_dir: another place for the work.
             max_search_tokens: calibration tokens replayed for every scale; by default 512 on a CPU, all on a GPU.
+            bits_per_weight: a budget, scales and zero points included, over all linear layers that are quantised: the
+                most sensitive ones stay at 8 bits (format "compressed-tensors") or float16 ("awq") as far as it goes.
             progress: called with (steps done, steps in all, what is being done); by default a bar on a terminal.
+            announce: called with the plan (sizes, memory, disk) before the work begins; by default there is a warning
+                if memory is short.
 
         Raises:
             SettingError: a setting that cannot work.
             CalibrationError: the calibration data cannot be used.
             CheckpointError: the weights contradict config.json, or one is NaN, infinite or beyond float16.
             UnsupportedError: transformers does not know the model, or it is no dense decoder.
-            OutputError: the output folder exists, or the work folder cannot be written.
+            OutputError: the output folder exists, the work folder cannot be written, or the disk cannot hold them.
         """
         if export_compatible:
             raise SettingError("export_compatible is True, but only packed weights are written; use False.")
         self.quant_config = QuantConfig.from_dict(quant_config, **({} if format is None else {"format": format}))
+        from awq.mixed_bits import check_budget
         from awq.recipe import Recipe, calibration_budget, chosen_parts
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
+        check_budget(bits_per_weight, method, self.quant_config)
         work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         samples = self._samples(method, tokenizer, calib_data, budget.samples, budget.length, split, text_column)
         batch = n_parallel_calib_samples or max(1, budget.batch_tokens // max(1, samples.shape[1]))
-        recipe = Recipe(self.quant_config, method, samples, duo_scaling, parts, budget.search_tokens, batch)
+        search_tokens = budget.search_tokens
+        recipe = Recipe(self.quant_config, method, samples, duo_scaling, parts, search_tokens, batch, bits_per_weight)
         with bar_unless(progress) as report:
-            self._run(recipe, work_path, report)
+            self._run(recipe, work_path, report, announce or _warn)
 
     def _device(self) -> torch.device:
         """Where to compute."""
@@ -152,27 +168,34 @@ class AwqModel:
             return planned_samples(tokenizer, count, length, vocabulary)
         return calibration_samples(source, tokenizer, count, length, vocabulary, split, text_column)
 
-    def _run(self, recipe: Recipe, work_path: Path, report: Progress) -> None:
+    def _run(self, recipe: Recipe, work_path: Path, progress: Progress, announce: Callable[[Plan], None]) -> None:
         """Quantise into the work folder."""
         import torch
 
+        from awq.plan import plan_of
         from awq.quantizer import Quantizer
+        from awq.report import report_of
         from awq.self_calibration import finished_samples
         from awq.skeleton import Skeleton
         from awq.work_folder import WorkFolder
 
         skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
         work = WorkFolder(work_path)
-        Quantizer(skeleton, recipe, work, report).check()
+        Quantizer(skeleton, recipe, work, progress).check()
+        self.plan = plan_of(skeleton, recipe, work.path)
+        announce(self.plan)
+        self.plan.check_disk(work.path)
         work.open(recipe.fingerprint(self.checkpoint))
         try:
             with torch.no_grad():
-                samples = finished_samples(recipe.samples, skeleton, work, report)
-                quantizer = Quantizer(skeleton, replace(recipe, samples=samples), work, report)
+                samples = finished_samples(recipe.samples, skeleton, work, progress)
+                quantizer = Quantizer(skeleton, replace(recipe, samples=samples), work, progress)
                 quantizer.run()
         except CheckpointError:
             work.remove()  # a bad weight stays bad: there is nothing to go on with
             raise
+        self.quant_config = quantizer.recipe.config  # with what a budget of bits has spared
+        self.report = report_of(skeleton, quantizer.recipe, work)
         self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
@@ -180,8 +203,9 @@ class AwqModel:
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
         """Gather the quantised parts into the new folder `save_dir`, which appears whole by a rename at the end.
 
-        Beside the weights it holds config.json, and generation config, chat template and tokenizer files if the
-        checkpoint has them. The work folder is removed; until then the disk holds the quantised weights twice.
+        Beside the weights it holds config.json, `quantization_report.json` (the errors of `report`), and generation
+        config, chat template and tokenizer files if the checkpoint has them. The work folder is removed; until then
+        the disk holds the quantised weights twice.
 
         Args:
             save_dir: a path where nothing is yet.
@@ -199,9 +223,17 @@ class AwqModel:
             raise SettingError("safetensors is False, but only safetensors files are written; use True.")
         if self._work is None:
             raise OutputError("There is nothing to save: call quantize first, and save_quantized once after it.")
-        write_output(Path(save_dir), self._parts, self.checkpoint, self.quant_config, shard_size)
+        assert self.report is not None  # set with _work
+        notes = {REPORT: self.report.document()}
+        write_output(Path(save_dir), self._parts, self.checkpoint, self.quant_config, shard_size, notes)
         WorkFolder(self._work).remove()
         self._work = None
+
+
+def _warn(plan: Plan) -> None:
+    """Warn if memory is short."""
+    if plan.shortage:
+        warnings.warn(plan.shortage, ResourceWarning, stacklevel=4)
 
 
 class DequantizedModel:

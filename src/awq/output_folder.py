@@ -35,7 +35,12 @@ def refuse_existing(folder: Path) -> None:
 
 
 def write_output(
-    folder: Path, parts: Iterable[Path], source: Checkpoint, config: QuantConfig, max_shard_size: str | int
+    folder: Path,
+    parts: Iterable[Path],
+    source: Checkpoint,
+    config: QuantConfig,
+    max_shard_size: str | int,
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the checkpoint into a folder beside `folder` and rename it at the end.
 
@@ -45,6 +50,7 @@ def write_output(
         source: the checkpoint that was quantised.
         config: how.
         max_shard_size: a shard is not larger unless a single tensor is.
+        notes: more JSON files by their names.
 
     Raises:
         OutputError: `folder` exists, cannot be written, or the disk is full.
@@ -62,6 +68,8 @@ def write_output(
             unfinished / "config.json",
             quantized_config(source.config, config, {name: info.shape for name, info in tensors.items()}),
         )
+        for name, note in (notes or {}).items():
+            write_json(unfinished / name, note)
         with explained(folder):
             copy_companions(source.path, unfinished)
             unfinished.rename(folder)

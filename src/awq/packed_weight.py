@@ -56,3 +56,13 @@ def _compressed(rows: Rounded, scheme: Scheme) -> dict[str, Array]:
     assert not scheme.symmetric or bool((rows.zeros == scheme.middle).all())  # they are not stored
     q, zeros, scales = (tensor.cpu().numpy() for tensor in rows)
     return compressed_tensors.pack_rows(q, None if scheme.symmetric else zeros, scales, scheme.bits)
+
+
+def stored_bytes(outputs: int, inputs: int, scheme: Scheme, file_format: str) -> int:
+    """Bytes of what `stored` gives for a weight of that shape."""
+    groups, words = inputs // scheme.group_size, 32 // scheme.bits
+    scales = 2 * outputs * groups
+    if file_format == "awq":
+        return outputs * inputs // 2 + groups * outputs // 2 + scales
+    zeros = 0 if scheme.symmetric else 4 * -(-outputs // words) * groups
+    return 4 * outputs * -(-inputs // words) + zeros + scales + 16

@@ -8,25 +8,29 @@ import numpy as np
 import torch
 from torch import nn
 
+from awq.effort import SCALES, costs
 from awq.errors import UnsupportedError
 from awq.gram_layer import GramLayer
 from awq.half import as_float16
 from awq.head import HeadTask
 from awq.layer import LayerTask
+from awq.linears import linears_of
 from awq.memory import release
+from awq.meter import Meter
+from awq.mixed_bits import chosen, with_overrides
 from awq.observation import Arguments
+from awq.part_names import EFFECTS, HIDDEN, REST, errors_part, hidden_part, layer_part
+from awq.probe import SEPARATOR, Probe, as_candidates
 from awq.progress import Progress
 from awq.recipe import Recipe
 from awq.replay_layer import ReplayLayer
 from awq.safetensors_file import Array, Blocks
 from awq.scale_groups import LayerPlan, find_plan
+from awq.sensitivity import as_part, from_part
 from awq.skeleton import Skeleton
 from awq.tape import Tape
 from awq.walk import LastHidden, Reached, walk
 from awq.work_folder import WorkFolder
-
-HIDDEN = "hidden"
-REST = "rest"  # the part with the embedding, the final norm and the head
 
 
 @dataclass
@@ -41,48 +45,44 @@ class Quantizer:
 
     def parts(self) -> list[str]:
         """The names of all parts, in the order in which they are stored."""
-        return [*(self.layer_part(index) for index in range(len(self.skeleton.layers))), REST]
-
-    @staticmethod
-    def layer_part(index: int) -> str:
-        """The name of a layer's part."""
-        return f"layer-{index:05}"
+        return [*(layer_part(index) for index in range(len(self.skeleton.layers))), REST]
 
     def run(self) -> None:
-        """Finish every part.
+        """Finish every part; a budget of bits becomes overrides in the recipe's config first.
 
         Raises:
-            SettingError: the group size does not divide, found before any weight is read.
+            SettingError: the group size does not divide, or the budget is too small.
             CheckpointError: a weight is NaN, infinite or beyond float16.
             UnsupportedError: the layers' weights are not in linear layers.
             OutputError: the work folder cannot be written.
         """
         self.check()
+        if self.recipe.bits_per_weight is not None:
+            self.recipe = self._within(self.recipe.bits_per_weight)
+        meter = Meter(self.progress, costs(self.skeleton, self.recipe))
         if not self.work.has(REST):
-            last = None if self.recipe.method == "rtn" else self._walk()
+            last = None if self.recipe.method == "rtn" else self._walk(meter)
             if last is None:
-                self._round_layers()
-            self._report(len(self.skeleton.layers), "embedding and head")
-            self.work.write(REST, self._rest(last))
-        self.work.drop(self._hidden_part(len(self.skeleton.layers)))
-        self._report(len(self.skeleton.layers) + 1, "done")
+                self._round_layers(meter)
+            self._finish_rest(last, meter)
+        self.work.drop(hidden_part(len(self.skeleton.layers)))
+        meter.end()
 
-    def _walk(self) -> LastHidden:
+    def _walk(self, meter: Meter) -> LastHidden:
         """Quantise the layers, from the first on that is not done."""
         done = 0
-        while done < len(self.skeleton.layers) and self.work.has(self.layer_part(done)):
+        while done < len(self.skeleton.layers) and self.work.has(layer_part(done)):
             done += 1
         reached = None
         if done:
-            hidden = torch.from_numpy(self.work.read(self._hidden_part(done), HIDDEN)).to(self.skeleton.device)
+            hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.skeleton.device)
             reached = Reached(done, hidden)
         samples = self.recipe.samples.repeat(self.recipe.streams, 1)
-        return walk(self.skeleton, samples, self._quantize, reached)
 
-    @staticmethod
-    def _hidden_part(layers: int) -> str:
-        """The name of the part with the hidden states behind so many layers."""
-        return f"hidden-{layers:05}"
+        def visit(index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
+            return self._quantize(index, arguments, meter)
+
+        return walk(self.skeleton, samples, visit, reached)
 
     def check(self) -> None:
         """Raise what `run` would raise about shapes."""
@@ -97,28 +97,41 @@ class Quantizer:
         if self.recipe.config.lm_head_enable:
             HeadTask(self.skeleton, self.recipe).scheme()
 
-    def _report(self, done: int, what: str) -> None:
-        """Tell the progress callback."""
-        self.progress(done, len(self.skeleton.layers) + 1, what)
+    def _within(self, budget: float) -> Recipe:
+        """The recipe with the overrides that a budget of bits allows; what was measured waits in the work folder."""
+        if not self.work.has(EFFECTS):
+            tape = Tape(self.work.path, self.skeleton.device)
+            probe = Probe(self.skeleton, self.recipe, self._plan, tape, lambda what: self.progress(0, 1, what))
+            self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in probe.effects().items()}))
+        candidates = as_candidates(from_part(self.work.file(EFFECTS)), linears_of(self.skeleton, self.recipe))
+        overrides = chosen(candidates, self.recipe.config, budget)
+        return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)
 
     def _task(self, index: int) -> LayerTask:
         """The task of one layer."""
         return LayerTask(self.skeleton.layers[index], self.skeleton.prefixes[index], self.recipe)
 
-    def _quantize(self, index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
-        """Visit a layer: quantise it; the streams' hidden states behind it wait on disk for a run that goes on here."""
-        what = f"layer {index + 1} of {len(self.skeleton.layers)}"
-        self._report(index, what)
+    def _name(self, index: int) -> str:
+        """A layer's name in reports."""
+        return f"layer {index + 1} of {len(self.skeleton.layers)}"
+
+    def _quantize(self, index: int, arguments: Arguments, meter: Meter) -> torch.Tensor:
+        """Quantise a layer; the streams' hidden states behind it wait on disk for a run that goes on here."""
+        part = layer_part(index)
+        meter.at((part, SCALES), self._name(index))
         task, plan = self._task(index), self._plan(index, arguments)
         if self.recipe.method == "tyllm":
             tape = Tape(self.work.path, self.skeleton.device)
-            gram_layer = GramLayer(task, plan, tape, lambda step: self._report(index, f"{what}, {step}"))
+            gram_layer = GramLayer(
+                task, plan, tape, lambda step: meter.at((part, step), f"{self._name(index)}, {step}")
+            )
             tensors, output = gram_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
+            self.work.write(errors_part(part), as_part(gram_layer.losses))
         else:
             output, tensors = ReplayLayer(task, plan).quantized(arguments)
-        self.work.write(self._hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
-        self.work.write(self.layer_part(index), tensors)
-        self.work.drop(self._hidden_part(index))
+        self.work.write(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
+        self.work.write(part, tensors)
+        self.work.drop(hidden_part(index))
         release()
         return output
 
@@ -134,30 +147,36 @@ class Quantizer:
             self.skeleton.fill(layer, self.skeleton.prefixes[index])
         return self.plans[kind]
 
-    def _round_layers(self) -> None:
+    def _round_layers(self, meter: Meter) -> None:
         """Round every layer to nearest."""
         for index, layer in enumerate(self.skeleton.layers):
-            self._report(index, f"layer {index + 1} of {len(self.skeleton.layers)}")
-            if not self.work.has(self.layer_part(index)):
+            part, task = layer_part(index), self._task(index)
+            meter.at((part, SCALES), self._name(index))
+            if not self.work.has(part):
                 self.skeleton.fill(layer, self.skeleton.prefixes[index])
-                self.work.write(self.layer_part(index), self._task(index).rounded())
+                self.work.write(errors_part(part), as_part(task.nearest_losses()))
+                self.work.write(part, task.rounded())
                 self.skeleton.empty(layer)
                 release()
 
-    def _rest(self, last: LastHidden | None) -> dict[str, Array | Blocks]:
-        """What is outside the layers: the head as the recipe wants it, everything else float16."""
+    def _finish_rest(self, last: LastHidden | None, meter: Meter) -> None:
+        """Write what is outside the layers: the head as the recipe wants it, everything else float16."""
+        what = "embedding and head"
+        meter.at((REST, ""), what)
         head: dict[str, Array] = {}
         names = self.skeleton.surroundings() + self._head_tensors()
         if self.recipe.config.lm_head_enable:
-            task = HeadTask(self.skeleton, self.recipe)
-            if last is None:
-                head = task.nearest()
-            elif self.recipe.method == "tyllm":
-                head = task.rounded(last, len(self.recipe.samples))
-            else:
-                head = task.replayed(last)
+            task = HeadTask(self.skeleton, self.recipe, lambda share: meter.at((REST, ""), what, share))
+            head = self._head(task, last)
+            self.work.write(errors_part(REST), as_part(task.losses))
             names = [name for name in names if name != f"{self.skeleton.head}.weight"]
-        return {name: self._half(name, last) for name in names} | head
+        self.work.write(REST, {name: self._half(name, last) for name in names} | head)
+
+    def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
+        """The quantised head."""
+        if last is None:
+            return task.nearest()
+        return task.rounded(last, len(self.recipe.samples)) if self.recipe.method == "tyllm" else task.replayed(last)
 
     def _head_tensors(self) -> list[str]:
         """The head's own tensors in the checkpoint."""

@@ -34,6 +34,7 @@ class Recipe:
             refinement, otherwise to nearest) and "propagation" (making good the errors of earlier layers).
         search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
+        bits_per_weight: budget that spares the most sensitive linear layers (awq.mixed_bits); None spares none.
     """
 
     config: QuantConfig
@@ -43,6 +44,7 @@ class Recipe:
     parts: frozenset[str] = frozenset(PARTS)
     search_tokens: int = 512
     batch: int = 8
+    bits_per_weight: float | None = None
 
     @property
     def streams(self) -> int:

@@ -1,0 +1,34 @@
+"""How much arithmetic each step of a run is, about: what the time left is told from."""
+
+from __future__ import annotations
+
+from awq.gram import spans
+from awq.layer import LayerTask
+from awq.meter import Step
+from awq.part_names import REST, layer_part
+from awq.recipe import Recipe
+from awq.skeleton import Skeleton
+
+SCALES = "scales"
+FORWARD, ROUNDING = 3.0, 8.0  # passes of the tokens through a layer; products with a Gram matrix that rounding takes
+
+
+def costs(skeleton: Skeleton, recipe: Recipe) -> dict[Step, float]:
+    """Multiplications of each step in the order of the work; without Gram matrices a layer is one step."""
+    result: dict[Step, float] = {}
+    tokens = recipe.samples.numel()
+    for index, layer in enumerate(skeleton.layers):
+        numbers = sum(parameter.numel() for parameter in layer.parameters())
+        result[layer_part(index), SCALES] = float(numbers * max(1, tokens))
+        for name in LayerTask(layer, skeleton.prefixes[index], recipe).schemes if recipe.method == "tyllm" else ():
+            linear = layer.get_submodule(name)
+            result[layer_part(index), name] = _cost(linear.out_features, linear.in_features, tokens)
+    rows, width = skeleton.checkpoint.info(skeleton.head_weight).shape
+    result[REST, ""] = _cost(rows, width, 0) if recipe.method == "tyllm" else float(rows * width * max(1, tokens))
+    return result
+
+
+def _cost(outputs: int, inputs: int, tokens: int) -> float:
+    """Of rounding one linear layer."""
+    block = max(span.stop - span.start for span in spans(inputs))
+    return float(outputs * inputs * (ROUNDING * block + FORWARD * tokens))

@@ -1,0 +1,74 @@
+"""The report of a finished run: the error of each linear layer and of each decoder layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from awq.linears import Linear, linears_of
+from awq.part_names import REST, errors_part, layer_part
+from awq.recipe import Recipe
+from awq.sensitivity import LAYER, from_part
+from awq.skeleton import Skeleton
+from awq.work_folder import WorkFolder
+
+OUTPUTS, WEIGHTS = "outputs", "weights"
+
+
+@dataclass(frozen=True)
+class LinearError:
+    """A quantised linear layer: its name, the bits of its codes, how many weights, and its relative squared error."""
+
+    name: str
+    bits: int
+    weights: int
+    error: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What rounding has changed.
+
+    Attributes:
+        measure: of what a linear layer's error is a share: of its `OUTPUTS` on the calibration text as the stored model
+            sees it, or of its `WEIGHTS`.
+        linears: the quantised linear layers in order, as far as their errors are known.
+        layers: relative squared error of the stream behind each decoder layer; empty where it is not known.
+    """
+
+    measure: str
+    linears: tuple[LinearError, ...]
+    layers: tuple[float, ...]
+
+    def worst(self, count: int) -> list[LinearError]:
+        """The linear layers with the largest errors."""
+        return sorted(self.linears, key=lambda linear: -linear.error)[:count]
+
+    def document(self) -> dict[str, Any]:
+        """The report as JSON; the same run gives the same bytes."""
+        return {
+            "measure": self.measure,
+            "linears": [asdict(linear) for linear in self.linears],
+            "layers": list(self.layers),
+        }
+
+
+def report_of(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> Report:
+    """The report of a run whose parts are in `work`; of the method "awq" no errors are known."""
+    inside: dict[str, float] = {}
+    layers: list[float] = []
+    for index, prefix in enumerate(skeleton.prefixes):
+        errors = from_part(work.file(errors_part(layer_part(index))))
+        layers += [errors.pop(LAYER)] if LAYER in errors else []
+        inside |= {prefix + name: error for name, error in errors.items()}
+    inside |= from_part(work.file(errors_part(REST)))
+    measure = WEIGHTS if recipe.method == "rtn" else OUTPUTS
+    return Report(measure, tuple(_known(linears_of(skeleton, recipe), inside)), tuple(layers))
+
+
+def _known(linears: Iterable[Linear], errors: dict[str, float]) -> Iterable[LinearError]:
+    """The linear layers with their errors."""
+    for linear in linears:
+        if linear.name in errors:
+            yield LinearError(linear.name, linear.bits, linear.weights, errors[linear.name])
