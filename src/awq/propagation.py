@@ -8,7 +8,7 @@ stream has already. Half of the way there is best (QEP's α; docs/log.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -25,11 +25,12 @@ class Drift(Protocol):
     def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
         """Take in tokens [tokens, K] with what tells their error."""
 
-    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """Σ x·error, [k, n], for block number `block` of the inputs and the layer's `rows`.
+    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """H⁻¹·Σ x·error, [k, n]: what to add to some rows for the error to go, once all tokens are in.
 
         Args:
             block: which of `awq.gram.spans`.
+            gram: H for the inputs of the block, the same whenever it is asked about the block.
             weight: those rows transposed, for the inputs of the block, [k, n].
             rows: their numbers.
         """
@@ -40,6 +41,7 @@ class InputDrift:
     """The error of reading x instead of y: sums of x·(y − x)ᵀ by block, [k, k], from which any row's error follows."""
 
     blocks: list[torch.Tensor]
+    _solved: set[int] = field(default_factory=set)
 
     @classmethod
     def empty(cls, inputs: int, device: torch.device) -> InputDrift:
@@ -53,8 +55,11 @@ class InputDrift:
             for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
                 block.addmm_(x[:, span].T, difference[:, span])
 
-    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """As `Drift`."""
+        if block not in self._solved:
+            self.blocks[block] = gram.solve(self.blocks[block])
+            self._solved.add(block)
         return self.blocks[block] @ weight
 
 
@@ -74,9 +79,9 @@ class OutputDrift:
         with tiled_products():
             self.total.addmm_(x.T, other)
 
-    def moment(self, block: int, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """As `Drift`."""
-        return self.total[spans(len(self.total))[block], rows]
+        return gram.solve(self.total[spans(len(self.total))[block], rows])
 
 
 def drift_of(inputs: int, outputs: int | None, device: torch.device) -> Drift:
@@ -84,10 +89,9 @@ def drift_of(inputs: int, outputs: int | None, device: torch.device) -> Drift:
     return InputDrift.empty(inputs, device) if outputs is None else OutputDrift.empty(inputs, outputs, device)
 
 
-def corrected(weight: torch.Tensor, moment: torch.Tensor, gram: DampedGram, blocks: int) -> torch.Tensor:
-    """`weight` [k, n], transposed rows for one of a layer's `blocks`, half of the way towards no error.
+def corrected(weight: torch.Tensor, cure: torch.Tensor, blocks: int) -> torch.Tensor:
+    """`weight` [k, n], transposed rows for one of a layer's `blocks` of inputs, half of the way towards no error.
 
     Blocks do not know of each other, so each makes up for its part of the error only.
     """
-    with tiled_products():
-        return weight + STRENGTH / blocks * gram.solve(moment)
+    return weight + STRENGTH / blocks * cure
