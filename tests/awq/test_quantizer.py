@@ -190,10 +190,27 @@ def test_linears_can_be_left_float(checkpoint, tmp_path):
     assert opened.config["quantization_config"]["modules_to_not_convert"] == skip
 
 
-def test_progress_counts_layers_and_the_rest(checkpoint, tmp_path):
+def test_progress_is_told_in_thousandths_of_the_arithmetic(checkpoint, tmp_path):
     seen = []
-    quantize(checkpoint("qwen2"), tmp_path / "out", lambda *step: seen.append(step), method="rtn")
-    assert seen == [(0, 3, "layer 1 of 2"), (1, 3, "layer 2 of 2"), (2, 3, "embedding and head"), (3, 3, "done")]
+    quantize(checkpoint("qwen2"), tmp_path / "out", lambda *step: seen.append(step))
+    done, total, what = zip(*seen, strict=True)
+    assert list(done) == sorted(done)
+    assert (done[0], done[-1], set(total)) == (0, 1000, {1000})
+    assert len(set(done)) > 2 * 7  # each linear layer of each decoder layer is a step
+    for step in ("layer 1 of 2, scales", "layer 1 of 2, mlp.down_proj", "layer 2 of 2, self_attn.v_proj", "done"):
+        assert step in what
+
+
+def test_a_run_that_goes_on_begins_where_it_was(checkpoint, tmp_path):
+    def stop(done, total, what):
+        if what == "embedding and head":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quantize(checkpoint("qwen2"), tmp_path / "out", stop)
+    seen = []
+    quantize(checkpoint("qwen2"), tmp_path / "out", lambda *step: seen.append(step))
+    assert seen[0][0] > 500 and seen[0][2] == "embedding and head"
 
 
 def test_a_group_size_that_does_not_divide_is_found_before_any_work(checkpoint, tmp_path):
