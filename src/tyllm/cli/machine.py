@@ -57,3 +57,13 @@ def _processor() -> str:
 def c_compiler() -> str | None:
     """The C compiler that `tyllm compile` would call: the first of cc, gcc, clang."""
     return next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+
+
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has had so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024

@@ -1,77 +1,153 @@
-"""`tyllm quantize`: a checkpoint to an INT4 checkpoint, layer by layer, with AWQ or plain rounding."""
+"""`tyllm quantize`: a checkpoint to one with 4- or 8-bit weights, layer by layer."""
 
 import time
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.calibration import Calibration, data
 from tyllm.cli.extras import QUANTIZE_MODULES, require
+from tyllm.cli.machine import peak_memory
 from tyllm.cli.options import Checkpoint, Debug, Json, TrustRemoteCode
-from tyllm.cli.output import emit, folder_bytes, size
+from tyllm.cli.output import emit, folder_bytes
 from tyllm.cli.progress import progress
+from tyllm.cli.quantize_options import (
+    Bits,
+    BitsPerWeight,
+    EvalTokens,
+    Evaluate,
+    Exclude,
+    FileFormat,
+    Format,
+    GroupSize,
+    LmHead,
+    MaxLength,
+    MaxSamples,
+    Method,
+    Output,
+    ReportFile,
+    Search,
+    Symmetric,
+    WeightBits,
+    Without,
+)
+from tyllm.cli.quantize_report import write_report
+from tyllm.cli.quantize_table import draw_plan, draw_result
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-class Method(StrEnum):
-    """How weights become 4-bit codes."""
-
-    AWQ = "awq"
-    RTN = "rtn"
+    from awq.model import AwqModel
+    from awq.plan import Plan
 
 
 def quantize(
     checkpoint: Checkpoint,
-    output: Annotated[
-        Path | None, typer.Argument(metavar="OUTPUT", help="The folder to write; CHECKPOINT-AWQ-INT4 if left out.")
-    ] = None,
-    method: Annotated[Method, typer.Option(help="awq reads calibration text; rtn rounds to nearest.")] = Method.AWQ,
-    group_size: Annotated[int, typer.Option(help="Inputs that share a scale: 32, 64, 128, -1 for whole rows.")] = 128,
-    lm_head: Annotated[bool, typer.Option("--lm-head/--no-lm-head", help="Quantise the output projection too.")] = True,
+    output: Output = None,
+    bits: WeightBits = Bits.FOUR,
+    group_size: GroupSize = 128,
+    symmetric: Symmetric = False,
+    file_format: FileFormat = Format.AWQ,
+    lm_head: LmHead = True,
+    exclude: Exclude = None,
+    bits_per_weight: BitsPerWeight = None,
+    method: Search = Method.TYLLM,
+    without: Without = None,
     calibration: Calibration = "bundled",
-    max_samples: Annotated[
-        int | None, typer.Option(min=1, help="Calibration samples at most; 16 on a CPU, 128 on a GPU if left out.")
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens of a sample; 256 on a CPU, 512 on a GPU if left out.")
-    ] = None,
+    max_samples: MaxSamples = None,
+    max_length: MaxLength = None,
+    evaluation: Evaluate = True,
+    eval_tokens: EvalTokens = 2048,
+    report: ReportFile = None,
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Quantise a checkpoint to INT4 (AWQ), the output projection included.
+    """Quantise a checkpoint to 4 or 8 bits, the output projection included.
 
-    A run that was killed goes on at its last finished layer when the same command is given again.
+    Tells first what it will need, and at the end how close the result stays to the original. A run that was killed goes
+    on at its last finished layer when the same command is given again.
 
     Example: `tyllm quantize Qwen1.5-1.8B Qwen1.5-1.8B-AWQ-INT4 --calibration notes.txt`
     """
     require("quantize", QUANTIZE_MODULES)
-    from awq import AutoAWQForCausalLM
-
-    output = output or checkpoint.with_name(f"{checkpoint.resolve().name}-{method.upper()}-INT4")
-    config = {"zero_point": True, "q_group_size": group_size, "w_bit": 4, "version": "GEMM", "lm_head_enable": lm_head}
+    output = output or _default_output(checkpoint, method, file_format, bits)
+    config = {
+        "zero_point": not symmetric,
+        "q_group_size": group_size,
+        "w_bit": int(bits.value),
+        "version": "GEMM",
+        "lm_head_enable": lm_head,
+        "modules_to_not_convert": exclude or None,
+        "format": file_format.value,
+    }
+    options = {
+        "calib_data": data(calibration),
+        "max_calib_samples": max_samples,
+        "max_calib_seq_len": max_length,
+        "method": method.value,
+        "without": [part.value for part in without or ()],
+        "bits_per_weight": bits_per_weight,
+    }
     started = time.monotonic()
-    with progress("quantize") as report:
-        model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
-        model.quantize(
-            quant_config=config,
-            calib_data=data(calibration),
-            max_calib_samples=max_samples,
-            max_calib_seq_len=max_length,
-            method=method.value,
-            quant_path=output,
-            progress=report,
-        )
-        model.save_quantized(output)
-    total, seconds = folder_bytes(output), round(time.monotonic() - started, 3)
+    model = _quantized(checkpoint, output, trust_remote_code, as_json, quant_config=config, **options)
+    result: dict[str, Any] = {"checkpoint": str(output), "method": method.value, "quant_config": config}
+    result |= _outcome(model, output) | {"seconds": round(time.monotonic() - started, 3), "peak_memory": peak_memory()}
+    if report is not None:
+        write_report(report, result["report"])
+    if evaluation:
+        result |= _evaluated(output, checkpoint, eval_tokens, trust_remote_code)
 
     def draw(console: "Console") -> None:
-        console.print(f"{output}: {size(total)}, in {seconds:.1f} s", markup=False)
+        draw_result(console, result)
         console.print(f"Compile it: tyllm compile {output}", markup=False)
 
-    result = {"checkpoint": str(output), "method": method.value, "quant_config": config}
-    emit({**result, "bytes": total, "seconds": seconds}, as_json, draw)
+    emit(result, as_json, draw)
+
+
+def _default_output(checkpoint: Path, method: Method, file_format: Format, bits: Bits) -> Path:
+    """The folder beside the checkpoint that is named after what is in it."""
+    label = "RTN-" if method is Method.RTN else "AWQ-" if file_format is Format.AWQ else ""
+    return checkpoint.with_name(f"{checkpoint.resolve().name}-{label}INT{bits.value}")
+
+
+def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json: bool, **options: Any) -> "AwqModel":
+    """Quantise into the folder `output`; a person is shown the plan first."""
+    from awq import AutoAWQForCausalLM
+
+    def announce(plan: "Plan") -> None:
+        if not as_json:
+            emit({}, False, lambda console: draw_plan(console, plan.document(), plan.shortage))
+
+    with progress("quantize") as report:
+        model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
+        model.quantize(quant_path=output, progress=report, announce=announce, **options)
+        model.save_quantized(output)
+    return model
+
+
+def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
+    """What came of it."""
+    assert model.plan is not None and model.report is not None  # a finished run has both
+    return {
+        "overrides": dict(model.quant_config.overrides),
+        "plan": model.plan.document(),
+        "original_bytes": sum(info.nbytes for info in model.checkpoint.tensors.values()),
+        "bytes": folder_bytes(output),
+        "report": model.report.document(),
+    }
+
+
+def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: bool) -> dict[str, Any]:
+    """How close the result is to the original, or why that cannot be told; the result is there either way."""
+    from awq.errors import AwqError
+    from tyllm.errors import TyllmError
+    from tyllm.evaluate import evaluate
+
+    try:
+        with progress("eval") as shown:
+            trust = trust_remote_code
+            found = evaluate(output, checkpoint, max_tokens=tokens, trust_remote_code=trust, progress=shown)
+    except (TyllmError, AwqError) as error:
+        return {"not_evaluated": str(error)}
+    return {"evaluation": asdict(found)}
