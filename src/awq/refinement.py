@@ -60,9 +60,11 @@ def _fitted(codes: Codes, slope: torch.Tensor, matrix: torch.Tensor) -> Codes:
     right = (steps * slope.unflatten(0, (groups, size))).sum(1)  # r, [G, n]
     normal = steps.new_empty((groups, groups, rows))  # A
     for group in range(groups):
+        stop = (group + 1) * size
         with tiled_products():
-            seen = matrix[:, group * size : (group + 1) * size] @ steps[group]
-        normal[group] = (seen.unflatten(0, (groups, size)) * steps).sum(1)
+            seen = matrix[:stop, stop - size : stop] @ steps[group]
+        normal[group, : group + 1] = seen.unflatten(0, (-1, size)).mul_(steps[: group + 1]).sum(1)
+        normal[:group, group] = normal[group, :group]
     by_row = normal.permute(2, 0, 1)  # [n, G, G]
     ridge = RIDGE * by_row.diagonal(dim1=1, dim2=2).mean(1).clamp(min=torch.finfo(torch.float32).tiny)
     eye = torch.eye(groups, device=by_row.device)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from awq.range_search import SHRINKS, best_grid, cost, widest
+from awq.range_search import TRIALS, best_grid, cost, widest
 from awq.rounding import LARGEST, SMALLEST, Scheme, grid_of_range
 
 SCHEMES = [Scheme(4, 32), Scheme(8, 32), Scheme(4, 32, symmetric=True)]
@@ -23,8 +23,8 @@ def tried(column, metric, scheme):
     """The costs of all trials for one column, by loops."""
     low, high = min(0.0, float(column.min())), max(0.0, float(column.max()))
     costs = []
-    for below in SHRINKS:
-        for above in [below] if scheme.symmetric else SHRINKS:
+    for below, above in [(1, 1), *TRIALS]:
+        if below == above or not scheme.symmetric:
             scale, zero = grid_of_range(torch.tensor(below * low), torch.tensor(above * high), scheme)
             costs.append(of_grid(column, scale, zero, metric, scheme))
     return costs
