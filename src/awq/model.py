@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from awq.plan import Plan
     from awq.recipe import Recipe
     from awq.report import Report
+    from awq.work_folder import WorkFolder
 
 REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
 
@@ -122,7 +123,7 @@ class AwqModel:
         work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         samples = self._samples(method, tokenizer, calib_data, budget.samples, budget.length, split, text_column)
-        batch = n_parallel_calib_samples or max(1, budget.batch_tokens // max(1, samples.shape[1]))
+        batch = n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest())
         search_tokens = budget.search_tokens
         recipe = Recipe(self.quant_config, method, samples, duo_scaling, parts, search_tokens, batch, bits_per_weight)
         with bar_unless(progress) as report:
@@ -133,6 +134,11 @@ class AwqModel:
         import torch
 
         return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def _widest(self) -> int:
+        """The largest number of inputs of a linear layer, as far as config.json tells."""
+        text = self.config.get("text_config") or self.config
+        return int(text.get("intermediate_size") or 4 * int(text.get("hidden_size") or 1024))
 
     def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
@@ -182,10 +188,10 @@ class AwqModel:
         skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
         work = WorkFolder(work_path)
         Quantizer(skeleton, recipe, work, progress).check()
+        work.open(recipe.fingerprint(self.checkpoint))
         self.plan = plan_of(skeleton, recipe, work.path)
         announce(self.plan)
-        self.plan.check_disk(work.path)
-        work.open(recipe.fingerprint(self.checkpoint))
+        self._check_disk(self.plan, work)
         try:
             with torch.no_grad():
                 samples = finished_samples(recipe.samples, skeleton, work, progress)
@@ -199,6 +205,16 @@ class AwqModel:
         self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
+
+    @staticmethod
+    def _check_disk(plan: Plan, work: WorkFolder) -> None:
+        """Raise `OutputError` if the disk is too small; a work folder without finished work goes again."""
+        try:
+            plan.check_disk(work.path)
+        except OutputError:
+            if not plan.present:
+                work.remove()
+            raise
 
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
         """Gather the quantised parts into the new folder `save_dir`, which appears whole by a rename at the end.

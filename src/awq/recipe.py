@@ -83,16 +83,24 @@ def chosen_parts(method: str, without: Collection[str]) -> frozenset[str]:
 
 
 class Budget(NamedTuple):
-    """How much calibration: samples, tokens per sample, tokens replayed for each scale, tokens in a layer at a time."""
+    """How much calibration: samples, tokens per sample, tokens replayed for each scale, tokens in a layer at a time.
+
+    `batch_values` bounds tokens × inputs of the widest linear layer at a time, of which several lie in memory.
+    """
 
     samples: int
     length: int
     search_tokens: int
     batch_tokens: int
+    batch_values: int
+
+    def batch(self, length: int, widest: int) -> int:
+        """How many samples of `length` tokens go through a layer at a time that has so many inputs at most."""
+        return max(1, min(self.batch_tokens, self.batch_values // widest) // max(1, length))
 
 
-ON_CPU = Budget(16, 512, 512, 2048)  # minutes, not hours, for a 1.8B model on two cores
-ON_GPU = Budget(128, 512, 128 * 512, 8192)  # as much as AutoAWQ
+ON_CPU = Budget(16, 512, 512, 2048, 1 << 24)  # minutes, not hours, for a 1.8B model on two cores
+ON_GPU = Budget(128, 512, 128 * 512, 8192, 1 << 28)  # as much as AutoAWQ
 
 
 def calibration_budget(
@@ -101,4 +109,4 @@ def calibration_budget(
     """The device's default budget with what the user chose in its place."""
     default = ON_CPU if device.type == "cpu" else ON_GPU
     chosen = (samples or default.samples, length or default.length, search_tokens or default.search_tokens)
-    return Budget(*chosen, default.batch_tokens)
+    return Budget(*chosen, default.batch_tokens, default.batch_values)

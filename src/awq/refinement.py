@@ -52,8 +52,8 @@ def _revise_group(
 def _fitted(codes: Codes, slope: torch.Tensor, matrix: torch.Tensor) -> Codes:
     """The scales with the least error for these codes, in the rows that have less by them.
 
-    With steps c (codes − zeros) of each group, scales s + δ change the error by δᵀ·A·δ − 2·δᵀ·r, where A holds cᵀ·H·c of
-    each two groups and r is cᵀ·slope.
+    With steps c (codes − zeros) of each group, scales s + δ change the error by δᵀ·A·δ − 2·δᵀ·r, where A holds cᵀ·H·c
+    of each two groups and r is cᵀ·slope.
     """
     steps = codes.steps()  # [G, g, n]
     groups, size, rows = steps.shape
