@@ -306,6 +306,15 @@ SETTINGS = [
      "The group size 128 does not divide the 192 inputs of …down_proj; use 64 or 32 or -1, "
      "or name it in modules_to_not_convert."),
     (QUANTIZE, "--method gptq", 2, "…'gptq'…"),
+    (QUANTIZE, "--bits 3", 2, "…'3' is not one of '4', '8'…"),
+    (QUANTIZE, "--bits 8", 4,
+     "w_bit is 8 bits, but the AWQ GEMM format holds 4-bit weights; use format='compressed-tensors'."),
+    (QUANTIZE, "--without clip", 2, "…'clip' is not one of …"),
+    (QUANTIZE, "--bits-per-weight 4.5", 4,
+     "bits_per_weight needs the method 'tyllm', not 'rtn'; leave one of them out."),
+    (QUANTIZE, "--bits-per-weight 20 --method tyllm", 4, "bits_per_weight is 20; give a number from 4 to 16."),
+    (QUANTIZE, "--report layers.pdf", 2, "…layers.pdf is no .json, .md, .svg file; choose one of these endings…"),
+    (QUANTIZE, "--eval-tokens 1", 2, "…'--eval-tokens'…"),
 ]  # fmt: skip
 
 
@@ -361,7 +370,19 @@ def test_a_disk_that_fills_while_compiling(tyllm, checkpoints, package, tmp_path
         assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_while_quantising(tyllm, checkpoints, tmp_path):
+def test_a_checkpoint_that_will_not_fit(tyllm, checkpoints, tmp_path):
+    with small_disk(tmp_path / "disk", 1 << 16) as disk:
+        folders = {"checkpoint": checkpoints / "float16", "output": disk / "new"}
+        sentence = (
+            "The disk of {output}.partial has 0.1 MiB free, and the run needs … MiB there (the quantised weights twice "
+            "while they are gathered); free some space or choose another folder."
+        )
+        agrees(tyllm(fill(QUANTIZE, **folders)), 7, sentence, **folders)
+        assert list(disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_while_quantising(tyllm, checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setattr("awq.plan.Plan.check_disk", lambda plan, folder: None)  # others fill it while we work
     with small_disk(tmp_path / "disk", 1 << 16) as disk:
         folders = {"checkpoint": checkpoints / "float16", "output": disk / "new"}
         sentence = "Cannot write …: the disk is full; free some space and run again, finished layers are kept."

@@ -10,10 +10,12 @@ from typing import Any
 from awq.errors import OutputError
 from awq.linears import HALF, Linear, linears_of
 from awq.memory_estimate import SINGLE, free_memory, hidden_bytes, linears_in, peak_memory
+from awq.output_folder import COPIED
 from awq.recipe import Recipe
 from awq.skeleton import Skeleton
 
-SPARE = 1 << 24  # bytes of disk for configs, tokenizer and headers
+HEADER = 256  # bytes in a file's header for each tensor, at most
+CONFIGS = 1 << 14  # bytes of config.json, the index and the like
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Plan:
         if self.memory is None or self.free_memory is None or self.memory <= self.free_memory:
             return None
         return (
-            f"The run will need about {_gib(self.memory)} of memory and {_gib(self.free_memory)} are free; "
+            f"The run will need about {_size(self.memory)} of memory and {_size(self.free_memory)} are free; "
             "close other programs, or take fewer calibration samples."
         )
 
@@ -61,7 +63,7 @@ class Plan:
         missing = self.disk - self.present
         if missing > self.free_disk:
             raise OutputError(
-                f"The disk of {folder} has {_gib(self.free_disk)} free, and the run needs {_gib(missing)} there "
+                f"The disk of {folder} has {_size(self.free_disk)} free, and the run needs {_size(missing)} there "
                 "(the quantised weights twice while they are gathered); free some space or choose another folder."
             )
 
@@ -70,8 +72,9 @@ class Plan:
         return asdict(self)
 
 
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB"
+def _size(count: int) -> str:
+    """Bytes in MiB, or in GiB where that is more than 1."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
@@ -92,7 +95,7 @@ def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
         tokens=recipe.samples.numel(),
         memory=peak_memory(skeleton, recipe, linears[-1]) if skeleton.device.type == "cpu" else None,
         free_memory=free_memory(),
-        disk=output + max(output, _waiting_bytes(skeleton, recipe)) + SPARE,
+        disk=output + max(output + _companion_bytes(skeleton), _waiting_bytes(skeleton, recipe)),
         present=sum(file.stat().st_size for file in work.glob("*.part")),
         free_disk=shutil.disk_usage(_existing(work)).free,
     )
@@ -118,6 +121,13 @@ def _waiting_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
     """Bytes on disk beside the parts while the layers are quantised: hidden states, an old and a new one, and tape."""
     inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in skeleton.layers)
     return 2 * hidden_bytes(skeleton, recipe) + SINGLE * int(recipe.samples.numel()) * inputs
+
+
+def _companion_bytes(skeleton: Skeleton) -> int:
+    """Bytes of what is written beside the weights: headers, configs, and the files that are copied."""
+    headers = 2 * 3 * HEADER * len(skeleton.checkpoint.tensors)
+    folder = skeleton.checkpoint.path
+    return CONFIGS + headers + sum(file.stat().st_size for pattern in COPIED for file in folder.glob(pattern))
 
 
 def _existing(path: Path) -> Path:

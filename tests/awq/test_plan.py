@@ -72,10 +72,10 @@ def test_more_samples_take_more_memory_and_disk(checkpoint, tmp_path):
 
 
 def test_a_disk_that_is_too_small(checkpoint, tmp_path):
-    found = replace(planned(checkpoint("llama"), tmp_path), free_disk=1 << 20)
-    with pytest.raises(OutputError, match=r"0\.00 GiB free, and the run needs 0\.02 GiB there"):
+    found = replace(planned(checkpoint("llama"), tmp_path), free_disk=1 << 12)
+    with pytest.raises(OutputError, match=r"has 0\.0 MiB free, and the run needs 1\.\d MiB there"):
         found.check_disk(tmp_path)
-    replace(found, present=found.disk - (1 << 20)).check_disk(tmp_path)  # an earlier run has left most of it
+    replace(found, present=found.disk - (1 << 12)).check_disk(tmp_path)  # an earlier run has left most of it
 
 
 def test_memory_that_is_too_small(checkpoint, tmp_path):
