@@ -76,7 +76,7 @@ class DampedGram:
         """
         damping = max(LEAST_DAMPING, len(self.block) / max(1, self.tokens))
         mean = self.block.diagonal().mean().clamp(min=SILENCE)
-        return self.block + torch.eye(len(self.block), device=self.block.device) * (damping * mean)
+        return damped(self.block, damping * mean)
 
     @cached_property
     def root(self) -> torch.Tensor:
@@ -92,18 +92,21 @@ class DampedGram:
                 "the checkpoint computes NaN or infinities on this calibration text."
             )
         for more in MORE_DAMPING:
-            matrix = self.matrix
-            if more:
-                matrix = matrix + torch.eye(len(matrix), device=matrix.device) * (more * mean)
-            root, failed = torch.linalg.cholesky_ex(matrix)
-            if failed:
-                continue
-            torch.cholesky_inverse(root, out=root)  # in place: these are the largest tensors of a run
-            _, failed = torch.linalg.cholesky_ex(root, upper=True, out=(root, torch.empty_like(failed)))
+            matrix = damped(self.matrix, more * mean) if more else self.matrix
+            factor, failed = torch.linalg.cholesky_ex(matrix.flip(0, 1))
             if not failed:
                 break
-        return root
+        upper = factor.flip(0, 1)  # H = R·Rᵀ, hence U = R⁻¹
+        eye = torch.eye(len(upper), device=upper.device)
+        return torch.linalg.solve_triangular(upper, eye, upper=True)
 
     def solve(self, right: torch.Tensor) -> torch.Tensor:
         """H⁻¹·right for `right` [k, n]."""
         return self.root.T @ (self.root @ right)
+
+
+def damped(matrix: torch.Tensor, more: torch.Tensor | float) -> torch.Tensor:
+    """A copy of `matrix` with `more` on its diagonal."""
+    copy = matrix.clone()
+    copy.diagonal().add_(more)
+    return copy

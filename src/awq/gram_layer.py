@@ -27,7 +27,7 @@ from awq.safetensors_file import Array
 from awq.scale_groups import LayerPlan, apply_scale, output_peaks
 from awq.scale_search import best_scale, moment_error
 from awq.sensitivity import LAYER, Loss, stream_error, stride
-from awq.site import ROWS, Site
+from awq.site import Site, row_parts
 from awq.tape import Tape
 
 FAINTEST = 1e-3  # of the median of the tokens' mean squares
@@ -219,8 +219,7 @@ class GramLayer:
         rounded = site.rounded(linear.weight.data, scheme)
         every = slice(None, None, stride(linear.out_features))
         before = linear.weight.data[every].clone()
-        for start in range(0, linear.out_features, ROWS):
-            rows = slice(start, start + ROWS)
+        for rows in row_parts(linear.out_features, linear.in_features):
             linear.weight.data[rows] = dequantize(rounded.rows(rows))
         loss = Loss(site.gram)
         loss.add(before, linear.weight.data[every])

@@ -74,7 +74,7 @@ class Quantizer:
         while done < len(self.skeleton.layers) and self.work.has(layer_part(done)):
             done += 1
         reached = None
-        if done:
+        if done and self.work.has(hidden_part(done)):
             hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.skeleton.device)
             reached = Reached(done, hidden)
         samples = self.recipe.samples.repeat(self.recipe.streams, 1)

@@ -12,6 +12,7 @@ import torch
 
 from awq.checkpoint import Checkpoint
 from awq.errors import SettingError
+from awq.precision import has_tiles
 from awq.settings import QuantConfig
 
 REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
@@ -61,6 +62,7 @@ class Recipe:
         """A digest of the recipe and the checkpoint: runs with the same one write the same bytes."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         settings |= {"config": asdict(self.config), "samples": list(self.samples.shape), "torch": torch.__version__}
+        settings |= {"tiles": has_tiles(), "threads": torch.get_num_threads()}
         settings["parts"] = sorted(self.parts)
         tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
         shards = sorted({info.file for info in checkpoint.tensors.values()})

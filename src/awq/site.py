@@ -44,7 +44,7 @@ class Site:
         codes = weight.new_empty((rows, inputs), dtype=torch.uint8)
         zeros = weight.new_empty((rows, groups), dtype=torch.uint8)
         scales = weight.new_empty((rows, groups), dtype=torch.float16)
-        parts = list(_parts(rows, self.gram.spans[0].stop))
+        parts = list(row_parts(rows, self.gram.spans[0].stop))
         grids = [self._whole_row(weight[part], scheme) for part in parts]
         for block, span in enumerate(self.gram.spans):
             within = slice(span.start // scheme.group_size, max(1, span.stop // scheme.group_size))
@@ -81,7 +81,7 @@ class Site:
         return best_grid(weight.T, diagonal if self.search else None, scheme)
 
 
-def _parts(rows: int, inputs: int) -> Iterator[slice]:
-    """Some rows at a time, in multiples of 8."""
+def row_parts(rows: int, inputs: int) -> Iterator[slice]:
+    """The rows of a weight, some at a time in multiples of 8, so that those with so many inputs take little memory."""
     step = min(ROWS, max(64, VALUES // inputs // 8 * 8))
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
