@@ -15,6 +15,7 @@ from awq.site import ROWS, VALUES
 from awq.skeleton import Skeleton
 
 SINGLE = 4  # bytes of a float32
+SQUARES = 6  # as large as a block are there while its root is computed: damped, factor, unit matrix, root, copies
 COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targets, slopes, normal equations
 
 
@@ -57,7 +58,7 @@ def _site_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
     squares = sum(block * block for block in blocks)
     drift = max(squares, inputs * outputs if outputs <= inputs else 0) if recipe.streams > 1 else 0
     strip = COPIES * min(VALUES, ROWS * max(blocks))
-    return SINGLE * (squares + drift + 3 * max(blocks) * max(blocks) + strip) + outputs * inputs
+    return SINGLE * (squares + drift + SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
 
 
 def _head_bytes(head: Linear, recipe: Recipe) -> int:

@@ -16,7 +16,7 @@ import torch
 from awq.gram import Gram
 from awq.safetensors_file import Array, read_header
 
-SAMPLED = 512  # rows of a linear layer, evenly spread, that tell its error
+SAMPLED = 256  # rows of a linear layer, evenly spread, that tell its error
 LAYER = "layer"
 
 

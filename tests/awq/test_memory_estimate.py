@@ -1,0 +1,33 @@
+"""The estimate of memory; how near it comes to the truth is measured on real shapes (docs/quantise.md)."""
+
+import torch
+from tests.awq.tiny_models import token_lists
+
+from awq.checkpoint import Checkpoint
+from awq.linears import linears_of
+from awq.memory_estimate import free_memory, hidden_bytes, peak_memory, resident
+from awq.recipe import PARTS, Recipe
+from awq.settings import QuantConfig
+from awq.skeleton import Skeleton
+
+
+def estimates(folder, **changes):
+    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
+    recipe = Recipe(QuantConfig(q_group_size=64), "tyllm", torch.tensor(token_lists(8)), **changes)
+    return hidden_bytes(skeleton, recipe), peak_memory(skeleton, recipe, linears_of(skeleton, recipe)[-1])
+
+
+def test_hidden_states_of_both_streams(checkpoint):
+    assert estimates(checkpoint("llama"))[0] == 2 * 8 * 32 * 128 * 4
+    assert estimates(checkpoint("llama"), parts=frozenset(PARTS) - {"propagation"})[0] == 8 * 32 * 128 * 4
+
+
+def test_the_peak_is_more_than_what_is_there_already(checkpoint):
+    before = resident()
+    assert before > 100 << 20
+    assert before < estimates(checkpoint("llama"))[1] < before + (200 << 20)
+
+
+def test_free_memory_is_told_on_linux():
+    found = free_memory()
+    assert found is None or found > 1 << 20
