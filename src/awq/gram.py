@@ -96,9 +96,9 @@ class DampedGram:
             factor, failed = torch.linalg.cholesky_ex(matrix.flip(0, 1))
             if not failed:
                 break
-        upper = factor.flip(0, 1)  # H = R·Rᵀ, hence U = R⁻¹
-        eye = torch.eye(len(upper), device=upper.device)
-        return torch.linalg.solve_triangular(upper, eye, upper=True)
+        del matrix
+        factor = factor.flip(0, 1)  # R of H = R·Rᵀ, hence U = R⁻¹
+        return torch.linalg.solve_triangular(factor, torch.eye(len(factor), device=factor.device), upper=True)
 
     def solve(self, right: torch.Tensor) -> torch.Tensor:
         """H⁻¹·right for `right` [k, n]."""

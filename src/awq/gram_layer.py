@@ -224,7 +224,8 @@ class GramLayer:
         loss = Loss(site.gram)
         loss.add(before, linear.weight.data[every])
         self.losses[name] = loss.relative
-        return stored(self.task.prefix + name, [rounded], scheme, self.task.recipe.config.format)
+        parts = (rounded.rows(rows) for rows in row_parts(linear.out_features, linear.in_features))
+        return stored(self.task.prefix + name, parts, scheme, self.task.recipe.config.format)
 
 
 def _token_weights(hidden: torch.Tensor) -> torch.Tensor:

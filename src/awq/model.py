@@ -178,6 +178,7 @@ class AwqModel:
         """Quantise into the work folder."""
         import torch
 
+        from awq.memory import return_large_blocks
         from awq.plan import plan_of
         from awq.quantizer import Quantizer
         from awq.report import report_of
@@ -185,6 +186,7 @@ class AwqModel:
         from awq.skeleton import Skeleton
         from awq.work_folder import WorkFolder
 
+        return_large_blocks()
         skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
         work = WorkFolder(work_path)
         Quantizer(skeleton, recipe, work, progress).check()

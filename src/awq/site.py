@@ -54,6 +54,8 @@ class Site:
                 codes[part, span] = found.codes.T.to(torch.uint8)
                 zeros[part, within] = found.zeros.T.to(torch.uint8)
                 scales[part, within] = found.scales.T.half()
+        if len(self.gram.spans) > 1:  # other layers of the site begin with another block
+            self._latest = None
         return Rounded(codes, zeros, scales)
 
     def _block(self, block: int, weight: torch.Tensor, rows: slice, scheme: Scheme, grid: Grid | None) -> Codes:

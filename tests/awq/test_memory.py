@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from awq.memory import release
+from awq.memory import release, return_large_blocks
 
 
 def anonymous() -> int:
@@ -20,3 +20,15 @@ def test_freed_tensors_leave_the_process():
     kept = [torch.ones(24 * 1024) for _ in range(2000)][::50]  # 96 KiB each: under malloc's threshold for own mappings
     release()
     assert len(kept) == 40 and anonymous() < before + 100
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_large_blocks_leave_at_once():
+    return_large_blocks()
+    for _ in range(3):
+        kept = [torch.ones(4 << 20) for _ in range(12)][
+            1::11
+        ]  # 16 MiB each; glibc would keep those after the first round
+        between = anonymous()
+        del kept
+        assert anonymous() < between - 24
