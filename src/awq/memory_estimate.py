@@ -15,7 +15,7 @@ from awq.site import ROWS, VALUES
 from awq.skeleton import Skeleton
 
 SINGLE = 4  # bytes of a float32
-SQUARES = 6  # as large as a block are there while its root is computed: damped, factor, unit matrix, root, copies
+SQUARES = 4  # as large as a block are there while its root is computed: damped, factor, unit matrix, root
 COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targets, slopes, normal equations
 
 
