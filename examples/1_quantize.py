@@ -1,4 +1,4 @@
-"""Quantise a checkpoint to INT4 with AWQ, the output projection included.
+"""Quantise a checkpoint to INT4 in AutoAWQ's format, the output projection included.
 
 python examples/1_quantize.py [CHECKPOINT] [OUTPUT]
 """

@@ -121,16 +121,16 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help="the checkpoint")
     given = parser.parse_args()
     started = time.monotonic()
-    console.print(f"Quantising {given.model} (AWQ, INT4, lm_head too) and compiling it for {DIES} dies …")
-    package = compile_model(quantise(given.model, "awq"), OUT / f"{DIES}die")
+    console.print(f"Quantising {given.model} (INT4, lm_head too) and compiling it for {DIES} dies …")
+    package = compile_model(quantise(given.model, "tyllm"), OUT / f"{DIES}die")
     speak(package)
     console.print("Comparing with float16 and with weights rounded to nearest (RTN), there and in the twin …")
     twin = planted(given.model)
     packages = {"float16": compile_model(given.model), "RTN": compile_model(quantise(given.model, "rtn"))}
-    twins = {"float16": packages["float16"], **{m.upper(): compile_model(quantise(twin, m)) for m in ("rtn", "awq")}}
+    twins = {"RTN": compile_model(quantise(twin, "rtn")), "TyLLM": compile_model(quantise(twin, "tyllm"))}
     title = f"{given.model.name}, {given.tokens} held-out tokens, {DIES} dies"
-    compare(title, {**packages, "AWQ": package}, given.tokens)
-    compare("its planted-outlier twin, the same function", twins, given.tokens)
+    compare(title, {**packages, "TyLLM": package}, given.tokens)
+    compare("its planted-outlier twin, the same function", {"float16": packages["float16"], **twins}, given.tokens)
     console.print("KL: divergence from float16, nats a token; same top-1: the likeliest token is float16's.")
     console.print(f"Done in {time.monotonic() - started:.0f} s. Now talk to it:")
     console.print(f"\n    .venv/bin/tyllm chat {package}\n", markup=False)
