@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from awq.observation import Arguments
+from awq.observation import Arguments, hooked
 from awq.scale_groups import is_norm
 from awq.skeleton import Skeleton, fill_buffers
 
@@ -79,10 +79,9 @@ def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor, reached: Rea
     def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
         return lambda module, inputs, output: norms.update({output.data_ptr(): name})
 
-    for name, module in skeleton.outer_modules():
-        if is_norm(module):
-            module.register_forward_hook(watch(name))
-    hidden = skeleton.base(input_ids=places, use_cache=False).last_hidden_state
+    outer_norms = [(name, module) for name, module in skeleton.outer_modules() if is_norm(module)]
+    with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
+        hidden = skeleton.base(input_ids=places, use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
 
 
