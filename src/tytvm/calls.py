@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,6 @@ from tytvm.collectives import ALL_REDUCE
 from tytvm.errors import UnsupportedError
 from tytvm.stages import Staged, cut
 from tytvm.weights import TensorSpec
-
-LOGITS = "io:logits"
-"""The buffer that the program's result is written to."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,13 @@ class CallList:
     constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
 
-def straighten(module: tvm.IRModule) -> CallList:
-    """The call list of a lowered module's `main`.
+def straighten(module: tvm.IRModule, outputs: Sequence[str]) -> CallList:
+    """The call list of a lowered module's `main`, which returns a tuple; its fields are written to `io:<output>`.
 
     Raises:
         UnsupportedError: something in `main` is no kernel call.
     """
-    return _Straightener(module).run()
+    return _Straightener(module).run(outputs)
 
 
 class _Straightener:
@@ -64,7 +62,7 @@ class _Straightener:
         self.names: dict[Any, str | list[str]] = {}
         self.staged: dict[str, Staged] = {}
 
-    def run(self) -> CallList:
+    def run(self, outputs: Sequence[str]) -> CallList:
         main = self.module["main"]
         for variable in main.params:
             self._declare(variable.name, variable.ty)
@@ -72,7 +70,7 @@ class _Straightener:
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
-        self._name_output(str(self._name(main.body.body)))
+        self._name_outputs([str(name) for name in self._name(main.body.body)], outputs)
         return self.list
 
     def _declare(self, name: str, ty: Any) -> None:
@@ -81,6 +79,8 @@ class _Straightener:
     def _bind(self, variable: Any, value: Any) -> None:
         if isinstance(value, relax.Var | relax.DataflowVar):
             self.names[variable] = self.names[value]
+        elif isinstance(value, relax.Tuple):
+            self.names[variable] = self._name(value)
         elif isinstance(value, relax.TupleGetItem):
             self.names[variable] = self.names[value.tuple_value][value.index]
         elif isinstance(value, relax.Call) and value.op.name in _BINDERS:
@@ -133,7 +133,9 @@ class _Straightener:
             self.list.calls.append(Call(symbol, names, tuple(stage.writes)))
 
     def _name(self, value: Any) -> str | list[str]:
-        """The buffer behind an expression; a constant gets one of its own."""
+        """The buffer behind an expression, or those behind a tuple; a constant gets one of its own."""
+        if isinstance(value, relax.Tuple):
+            return [str(self._name(part)) for part in value.fields]
         if not isinstance(value, tvm.ir.GenericConst):
             return self.names[value]
         name = f"constants:constant{len(self.list.constants)}"
@@ -142,12 +144,13 @@ class _Straightener:
         self.list.constants[name] = array
         return name
 
-    def _name_output(self, name: str) -> None:
-        """Let the result be written to where the runtime reads it."""
-        if ":" in name:
-            raise UnsupportedError(f"The model returns {name}, one of its inputs; there is nothing to compile.")
-        self.list.buffers[LOGITS] = self.list.buffers.pop(name)
-        rename = {name: LOGITS}
+    def _name_outputs(self, results: Sequence[str], outputs: Sequence[str]) -> None:
+        """Let the results be written to where the runtime reads them."""
+        rename = {name: f"io:{output}" for name, output in zip(results, outputs, strict=True)}
+        for name, output in rename.items():
+            if ":" in name:
+                raise UnsupportedError(f"The model returns {name}, one of its inputs; there is nothing to compile.")
+            self.list.buffers[output] = self.list.buffers.pop(name)
         self.list.calls = [
             Call(call.kernel, tuple(rename.get(argument, argument) for argument in call.arguments), call.writes)
             for call in self.list.calls

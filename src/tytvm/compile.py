@@ -42,9 +42,9 @@ def compile_program(
     rewrites.apply(graph.capture.graph_module)
     module = import_graph(graph, kernels)
     module = lower(module)
-    calls = straighten(module)
+    calls = straighten(module, graph.outputs)
     constants = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
-    return plan(calls, params, kv, constants)
+    return plan(calls, params, kv, constants, graph.head_input)
 
 
 def build_shared_object(
@@ -56,14 +56,33 @@ def build_shared_object(
         BuildError: the system linker refused.
         OSError: the disk is full.
     """
-    target = kernels.spec.tvm_target()
-    modules = {".kernels.o": kernel_module(program), ".host.o": host_module(program, exports)}
-    objects = [output.with_suffix(suffix) for suffix in modules]
-    for module, code in zip(modules.values(), objects, strict=True):
-        code.write_bytes(_object_file(tirx.build(module, target=target)))
+    objects = build_objects(program, exports, kernels, output)
     link([*objects, *runtime], output, kernels.spec)
     for code in objects:
         code.unlink()
+
+
+def build_objects(
+    program: Program, exports: Mapping[str, str], kernels: Kernels, stem: Path, prefix: str = ""
+) -> list[Path]:
+    """Generate code for a planned program: object files beside `stem`, to be linked with those of other programs.
+
+    Args:
+        program: the planned program.
+        exports: part ("body", "head") → symbol.
+        kernels: for the target.
+        stem: path whose suffix is replaced.
+        prefix: of the kernels' symbols, where several programs are linked together.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    target = kernels.spec.tvm_target()
+    modules = {".kernels.o": kernel_module(program, prefix), ".host.o": host_module(program, exports, prefix)}
+    objects = [stem.with_suffix(suffix) for suffix in modules]
+    for module, code in zip(modules.values(), objects, strict=True):
+        code.write_bytes(_object_file(tirx.build(module, target=target)))
+    return objects
 
 
 def _object_file(library: Any) -> bytes:

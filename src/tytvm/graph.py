@@ -22,10 +22,14 @@ class Graph:
     """Parameter's dotted name → format; two names of one tensor (a tied head) share the format object's stored name."""
     stored_names: Mapping[str, str]
     """Parameter's dotted name → name of its stored tensor (itself, unless it is tied to another)."""
-    kv_capacity: int
-    """Rows of each layer's key/value cache."""
+    kv_capacity: int = 0
+    """Rows of each layer's key/value cache, where there are such layers."""
     kv_dtype: str = "float16"
     """Type of the caches, "float16" or "int8"."""
+    outputs: tuple[str, ...] = ("logits",)
+    """Names of what the graph returns, in order: the program's buffers `io:<name>`."""
+    head_input: str | None = "row"
+    """The input on which the head depends, the part of the program that may run again for another value of it."""
 
 
 def kv_cache(node: torch.fx.Node, capacity: int, dtype: str) -> KvCache:

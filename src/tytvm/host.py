@@ -16,40 +16,46 @@ PLACES = ("params", "constants", "kv", "arena", "io")
 """The base pointers that a host function takes, in order; then the context, this worker and the number of workers."""
 
 
-KERNEL = "tytvm_kernel_{}"
-"""Symbol of a kernel, by its name in the program."""
+KERNEL = "tytvm_{}kernel_{}"
+"""Symbol of a kernel, by the program's prefix and its name in the program."""
 RAW_POINTERS = ("calling_conv", 2)
 """TVM's convention of a device's kernels: exported as it is, called with the arguments as they are."""
 
 
-def kernel_module(program: Program) -> tvm.IRModule:
-    """The program's kernels, to be built apart from the host functions, where LLVM would inline one in every layer."""
+def kernel_module(program: Program, prefix: str = "") -> tvm.IRModule:
+    """The program's kernels, to be built apart from the host functions, where LLVM would inline one in every layer.
+
+    `prefix` tells them from the kernels of another program in the same shared object.
+    """
     kernels = {name: take_pointers(lower_blocks(share_over_workers(k))) for name, k in program.kernels.items()}
     return tvm.IRModule(
         {
-            tvm.ir.GlobalVar(name): kernel.with_attr("global_symbol", KERNEL.format(name)).with_attr(*RAW_POINTERS)
+            tvm.ir.GlobalVar(name): kernel.with_attr("global_symbol", KERNEL.format(prefix, name)).with_attr(
+                *RAW_POINTERS
+            )
             for name, kernel in kernels.items()
         }
     )
 
 
-def host_module(program: Program, exports: Mapping[str, str]) -> tvm.IRModule:
+def host_module(program: Program, exports: Mapping[str, str], prefix: str = "") -> tvm.IRModule:
     """The exported host functions, which call the kernels by symbol.
 
     Args:
         program: the planned program.
         exports: part ("body", "head") → symbol; it is exported as `__tvm_ffi_<symbol>` under the tvm-ffi C ABI.
+        prefix: that of the kernels.
     """
     steps = {"body": program.body, "head": program.head}
     return tvm.IRModule(
         {
-            tvm.ir.GlobalVar(symbol): _host_function(steps[part]).with_attr("global_symbol", symbol)
+            tvm.ir.GlobalVar(symbol): _host_function(steps[part], prefix).with_attr("global_symbol", symbol)
             for part, symbol in exports.items()
         }
     )
 
 
-def _host_function(steps: Sequence[Step]) -> tirx.PrimFunc:
+def _host_function(steps: Sequence[Step], prefix: str) -> tirx.PrimFunc:
     bases = {place: tirx.Var(place, "handle") for place in PLACES}
     context = tirx.Var("context", "handle")
     worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
@@ -67,7 +73,7 @@ def _host_function(steps: Sequence[Step]) -> tirx.PrimFunc:
             body.append(tirx.call_extern("int32", "tyllm_all_reduce", context, worker, pointer(region), count))
         else:
             arguments = [*map(pointer, step.arguments), context, worker]
-            body.append(tirx.call_extern("void", KERNEL.format(step.kernel), *arguments))
+            body.append(tirx.call_extern("void", KERNEL.format(prefix, step.kernel), *arguments))
     statements = [tirx.Evaluate(expression) for expression in body or [0]]
     main = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]
     return tirx.PrimFunc([*bases.values(), context, worker, workers], main)

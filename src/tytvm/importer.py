@@ -6,6 +6,7 @@ where each lies: `io:` (tokens, positions, row, …), `params:` (weights), `cons
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -22,7 +23,7 @@ from tytvm.weights import TensorSpec
 
 
 def import_graph(graph: Graph, kernels: Kernels) -> tvm.IRModule:
-    """The Relax module of a captured graph; its `main` returns the graph's output.
+    """The Relax module of a captured graph; its `main` returns the tuple of the graph's outputs.
 
     Raises:
         UnsupportedError: the graph holds an operator that neither we nor TVM can translate.
@@ -53,10 +54,23 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
                 for node in nodes:
                     if node.op == "call_function":
                         self.env[node] = self.convert_map[node.target.__name__](node)
-                (output,) = next(node for node in nodes if node.op == "output").args[0]
-                result = self.block_builder.emit_output(self.env[output])
+                outputs = next(node for node in nodes if node.op == "output").args[0]
+                result = self.block_builder.emit_output(relax.Tuple(self._results(outputs)))
             self.block_builder.emit_func_output(result)
         return self.block_builder.get()
+
+    def _results(self, outputs: Sequence[torch.fx.Node]) -> list[relax.Var]:
+        """What the program returns: each a buffer of its own, so inputs and what is returned twice are copied."""
+        seen = set(self.emitter.buffers.values())
+        results = []
+        for node in outputs:
+            value = self.env[node]
+            if self.emitter.origin(value) in seen:
+                one = relax.const(1, value.ty.dtype.dtype)
+                value = self.block_builder.emit(relax.op.multiply(value, one))
+            seen.add(self.emitter.origin(value))
+            results.append(value)
+        return results
 
     def _refuse_unknown(self, nodes: list[torch.fx.Node]) -> None:
         called = {node.target for node in nodes if node.op == "call_function"}
@@ -72,5 +86,14 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
                 self.emitter.place(node)
         for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity, self.graph.kv_dtype).specs.items():
             self.emitter.buffer(f"kv:{name}", spec)
-        for name in ("position", "first_token"):
+        for name in _implied_inputs(nodes):
             self.emitter.buffer(f"io:{name}", TensorSpec((1,), "int64"))
+
+
+def _implied_inputs(nodes: Sequence[torch.fx.Node]) -> Iterator[str]:
+    """Inputs that kernels have and the graph has not: where the caches end, which token the table begins with."""
+    called = {node.target for node in nodes}
+    if torch.ops.tytvm.attention.default in called:
+        yield "position"
+    if {torch.ops.aten.embedding.default, torch.ops.tytvm.embedding.default} & called:
+        yield "first_token"

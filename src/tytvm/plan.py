@@ -15,9 +15,6 @@ from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import Layout, bytes_of, lay_out
 from tytvm.weights import TensorSpec
 
-ROW = "io:row"
-"""The input that tells the head from the body: all that depends on it is the head."""
-
 
 @dataclass(frozen=True)
 class Region:
@@ -59,7 +56,13 @@ class Program:
     constants: Mapping[str, np.ndarray[Any, Any]]
 
 
-def plan(calls: CallList, params: Layout, kv: Layout, constants: Mapping[str, np.ndarray[Any, Any]]) -> Program:
+def plan(
+    calls: CallList,
+    params: Layout,
+    kv: Layout,
+    constants: Mapping[str, np.ndarray[Any, Any]],
+    head_input: str | None = "row",
+) -> Program:
     """Place every buffer; `params` and `kv` are laid out by the caller, for they are shared by all sequence lengths.
 
     Args:
@@ -67,8 +70,9 @@ def plan(calls: CallList, params: Layout, kv: Layout, constants: Mapping[str, np
         params: layout of the die's weights, by stored name.
         kv: layout of the die's caches, by `<layer>.k` and `<layer>.v`.
         constants: values of the captured module's own buffers, by placeholder name.
+        head_input: the input that tells the head from the body: all that depends on it is the head.
     """
-    body, head = _split_head(calls.calls)
+    body, head = _split_head(calls.calls, f"io:{head_input}")
     ordered = [*body, *head]
     used = {argument for call in ordered for argument in call.arguments}
     values = {name.removeprefix("constants:"): value for name, value in calls.constants.items()} | dict(constants)
@@ -84,8 +88,8 @@ def plan(calls: CallList, params: Layout, kv: Layout, constants: Mapping[str, np
     return Program(tuple(steps[: len(body)]), tuple(steps[len(body) :]), calls.kernels, layouts, kept)
 
 
-def _split_head(calls: list[Call]) -> tuple[list[Call], list[Call]]:
-    tainted, body, head = {ROW}, [], []
+def _split_head(calls: list[Call], head_input: str) -> tuple[list[Call], list[Call]]:
+    tainted, body, head = {head_input}, [], []
     for call in calls:
         if tainted & set(call.arguments):
             tainted |= call.written

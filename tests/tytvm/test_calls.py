@@ -1,21 +1,20 @@
 """The lowered module as a straight list of calls: reshapes are other names, kernels of several nests are cut."""
 
 import numpy as np
-import pytest
 import torch
 from tests.tytvm.small_graph import Calculation, Small, graph_of
 from tvm import relax
 
 from tytvm import rewrites
-from tytvm.calls import LOGITS, Call, straighten
+from tytvm.calls import Call, straighten
 from tytvm.collectives import ALL_REDUCE, insert_all_reduces
-from tytvm.errors import UnsupportedError
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
 from tytvm.lower import lower
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec
 
+LOGITS = "io:logits"
 KERNELS = Kernels(resolve("native"), int8_activations=True)
 INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
 
@@ -23,7 +22,7 @@ INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, 
 def straight(graph, input_cut=()):
     insert_all_reduces(graph.capture, input_cut, ())
     rewrites.apply(graph.capture.graph_module)
-    return straighten(lower(import_graph(graph, KERNELS)))
+    return straighten(lower(import_graph(graph, KERNELS)), ["logits"])
 
 
 def of_function(function, **inputs):
@@ -94,14 +93,27 @@ def test_a_constant_has_a_buffer_and_its_value():
     x = relax.Var("io:x", relax.TensorType((6,), "float32"))
     with builder.function("main", [x]):
         with builder.dataflow():
-            result = builder.emit_output(relax.op.add(x, relax.const(table.numpy())))
+            result = builder.emit_output(relax.Tuple([builder.emit(relax.op.add(x, relax.const(table.numpy())))]))
         builder.emit_func_output(result)
-    found = straighten(lower(builder.get()))
+    found = straighten(lower(builder.get()), ["logits"])
     ((name, value),) = found.constants.items()
     np.testing.assert_array_equal(value, table.numpy())
     assert found.buffers[name] == TensorSpec((6,), "float32") and name in found.calls[0].read
 
 
-def test_a_model_that_computes_nothing():
-    with pytest.raises(UnsupportedError, match="returns io:x, one of its inputs; there is nothing to compile"):
-        of_function(lambda x: (x.reshape(24),), x=torch.zeros(4, 6))
+def test_an_input_that_is_returned_is_copied():
+    found = of_function(lambda x: (x.reshape(24),), x=torch.zeros(4, 6))
+    (call,) = found.calls
+    assert call.read == {"io:x"} and call.written == {LOGITS}
+
+
+def test_each_result_has_a_buffer_of_its_own():
+    def twice(x):
+        root = torch.exp(x)
+        return root, root.reshape(24), torch.tanh(root)
+
+    graph = graph_of(Calculation(twice), x=torch.zeros(4, 6))
+    found = straighten(lower(import_graph(graph, KERNELS)), ["first", "second", "third"])
+    written = [name for call in found.calls for name in call.written]
+    assert sorted(written) == ["io:first", "io:second", "io:third"]
+    assert [found.buffers[f"io:{name}"].shape for name in ("first", "second", "third")] == [(4, 6), (24,), (4, 6)]

@@ -41,7 +41,7 @@ def test_a_collective_counts_floats():
 
 
 def test_kernels_are_built_apart_and_called_by_symbol():
-    symbol = KERNEL.format("count")
+    symbol = KERNEL.format("", "count")
     (kernel,) = kernel_module(program()).functions.values()
     assert kernel.attrs["global_symbol"] == symbol
     assert symbol in text(Step("count", (Region("a", "arena", 0, 52),), (0,), False))

@@ -18,8 +18,9 @@ from tyllm.package.manifest import FORMAT_VERSION
 KEY_TILE = 16
 """Keys that lie together; kv_capacity is a multiple of it."""
 KV_TYPES = ("float16", "int8")
-IO_TYPES = ("float32", "int64")
-IO_NAMES = ("positions", "position", "row", "first_token", "logits")  # and tokens or embeddings
+IO_TYPES = ("float32", "float16", "int64", "int32", "bool")
+IO_NAMES = ({"position"}, {"row"}, {"logits"}, {"tokens", "embeddings"}, {"positions", "rope_param"})
+"""What every program of a language model has in io: one of each."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,7 @@ def _check_io(path: Path, die: Die, program: Program) -> None:
     for name, entry in program.io.items():
         if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
             _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
-    missing = [name for name in IO_NAMES if name not in program.io]
-    if not program.io.keys() & {"tokens", "embeddings"}:
-        missing.append("tokens")
+    missing = [" or ".join(sorted(names)) for names in IO_NAMES if not names & program.io.keys()]
     if missing:
         _contradiction(path, f"the io of die {die.die} lacks {', '.join(missing)}")
     rows = die.vocabulary[1] - die.vocabulary[0]

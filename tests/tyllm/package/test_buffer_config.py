@@ -48,7 +48,7 @@ def test_round_trip(tmp_path):
             "logits of die 0 does not fit 100",
         ),
         (with_io(row=None), "the io of die 0 lacks row"),
-        (with_io(tokens=None), "the io of die 0 lacks tokens"),
+        (with_io(tokens=None), "the io of die 0 lacks embeddings or tokens"),
         (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
         (with_die(vocabulary=(1, 17)), "die 0 has the vocabulary from row 1, not from 0"),
         (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
