@@ -14,7 +14,7 @@ from fake_package import UNLUCKY, reference_logits
 
 from tyllm.errors import GenerationError, StepError, TyllmError
 from tyllm.package import open_package
-from tyllm.runtime import Session, engine
+from tyllm.runtime import Session, executor
 from tyllm.runtime.engine import Engine
 
 
@@ -29,8 +29,8 @@ def test_any_number_of_threads_gives_the_same_logits(toy, dies, threads):
 
 @pytest.mark.parametrize("spin_ns", [0, 100_000])
 def test_spinning_changes_nothing(toy, monkeypatch, spin_ns):
-    monkeypatch.setattr(engine, "SPIN_NS", spin_ns)
-    monkeypatch.setattr(engine, "available_threads", lambda: 4)
+    monkeypatch.setattr(executor, "SPIN_NS", spin_ns)
+    monkeypatch.setattr(executor, "available_threads", lambda: 4)
     with Session(toy(dies=2), threads=4) as session:
         assert np.array_equal(session.logits([5, 6]), reference_logits([5, 6]))
 

@@ -1,0 +1,115 @@
+"""A compiled module: programs that take named arrays and give named arrays, by die; what its two JSON files say.
+
+The vision tower is one (a program for each size of picture), so are the rotary positions and what `torch_edgex` makes.
+aot_config.json names programs, inputs and outputs; buffer_config.json says where they lie in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tyllm.errors import PackageError
+from tyllm.package.buffer_config import IoEntry
+from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.layout import BUFFER_CONFIG
+from tyllm.package.manifest import FORMAT_VERSION
+
+AOT_CONFIG = "aot_config.json"
+
+
+@dataclass(frozen=True)
+class ModuleProgram:
+    """A program: its name, the symbol of its function, and what it takes and gives, in order."""
+
+    name: str
+    export: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModuleMemories:
+    """What a die needs for one program; its constants begin `constants_offset` bytes into its parameters."""
+
+    arena_bytes: int
+    io_bytes: int
+    constants_offset: int
+    io: Mapping[str, IoEntry]
+
+
+@dataclass(frozen=True)
+class ModuleConfig:
+    """A compiled module.
+
+    Attributes:
+        code: file of a die's programs, with "{die}" in the place of its number.
+        params: file of a die's weights and constants, likewise.
+        programs: in order.
+        dies: for each die the memories of each program, by name.
+    """
+
+    code: str
+    params: str
+    programs: tuple[ModuleProgram, ...]
+    dies: tuple[Mapping[str, ModuleMemories], ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> ModuleConfig:
+        """The module in `folder`; raises `PackageError`."""
+        aot, buffers = read_json(folder / AOT_CONFIG), read_json(folder / BUFFER_CONFIG)
+        return cls.of(folder / AOT_CONFIG, aot, buffers)
+
+    def write(self, folder: Path) -> None:
+        """Write the two JSON files."""
+        aot, buffers = self.parts()
+        write_json(folder / AOT_CONFIG, aot)
+        write_json(folder / BUFFER_CONFIG, buffers)
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What aot_config.json says, and what buffer_config.json says."""
+        aot = {"code": self.code, "params": self.params, "programs": [asdict(program) for program in self.programs]}
+        dies = [
+            {"die": die, "programs": {name: asdict(each) for name, each in own.items()}}
+            for die, own in enumerate(self.dies)
+        ]
+        version = {"format_version": FORMAT_VERSION}
+        return version | aot, version | {"dies": dies}
+
+    @classmethod
+    def of(cls, path: Path, aot: Mapping[str, Any], buffers: Mapping[str, Any]) -> ModuleConfig:
+        """The module that two JSON values describe; raises `PackageError`, which names `path`."""
+        with fields_of(path):
+            programs = tuple(
+                ModuleProgram(p["name"], p["export"], tuple(p["inputs"]), tuple(p["outputs"])) for p in aot["programs"]
+            )
+            dies = tuple({name: _memories(own) for name, own in die["programs"].items()} for die in buffers["dies"])
+            module = cls(aot["code"], aot["params"], programs, dies)
+        module._check(path)
+        return module
+
+    def program(self, name: str) -> ModuleProgram:
+        """A program by its name."""
+        return next(program for program in self.programs if program.name == name)
+
+    def _check(self, path: Path) -> None:
+        """Nothing may lie outside its region or be missing from it: the runtime makes views from these numbers."""
+        for die, own in enumerate(self.dies):
+            if list(own) != [program.name for program in self.programs]:
+                raise PackageError(f"{path} contradicts itself: die {die} has other programs; compile again.")
+            for program in self.programs:
+                memories = own[program.name]
+                missing = {*program.inputs, *program.outputs} - memories.io.keys()
+                outside = [n for n, e in memories.io.items() if not 0 <= e.offset <= memories.io_bytes - e.nbytes]
+                if missing or outside:
+                    raise PackageError(
+                        f"{path} contradicts itself: {', '.join([*sorted(missing), *outside])} of {program.name} does "
+                        f"not lie in the {memories.io_bytes} bytes of io; compile again."
+                    )
+
+
+def _memories(raw: Mapping[str, Any]) -> ModuleMemories:
+    io = {name: IoEntry(int(e["offset"]), tuple(e["shape"]), str(e["dtype"])) for name, e in raw["io"].items()}
+    return ModuleMemories(int(raw["arena_bytes"]), int(raw["io_bytes"]), int(raw["constants_offset"]), io)
