@@ -7,8 +7,24 @@ from pathlib import Path, PurePosixPath
 
 from tyllm.errors import PackageError
 from tyllm.package.buffer_config import BufferConfig
+from tyllm.package.compiled_module import AOT_CONFIG
 from tyllm.package.hashes import HashMemory, sha256_of
-from tyllm.package.layout import BUFFER_CONFIG, CONFIG, MANIFEST, code_file, constants_file, params_file
+from tyllm.package.layout import (
+    BUFFER_CONFIG,
+    CONFIG,
+    EMBEDDING,
+    MANIFEST,
+    PREPROCESSOR,
+    ROPE_CODE,
+    ROPE_PARAMS,
+    ROPE_TABLE,
+    VISUAL,
+    VISUAL_CODE,
+    VISUAL_PARAMS,
+    code_file,
+    constants_file,
+    params_file,
+)
 from tyllm.package.manifest import FileEntry, Manifest
 
 Progress = Callable[[int, int, str], None]
@@ -35,6 +51,11 @@ def required_files(manifest: Manifest) -> list[str]:
         names.append(params_file(die, manifest.batch))
         for seq_len in manifest.seq_lens:
             names += [code_file(die, seq_len, manifest.batch), constants_file(die, seq_len, manifest.batch)]
+    if manifest.visual:
+        names += [Path(name) for name in (EMBEDDING, ROPE_TABLE, ROPE_CODE, ROPE_PARAMS, PREPROCESSOR)]
+        files = (AOT_CONFIG, BUFFER_CONFIG)
+        code = (name.format(die=d) for d in range(manifest.visual.dies) for name in (VISUAL_CODE, VISUAL_PARAMS))
+        names += [Path(VISUAL, name) for name in (*files, *code)]
     return [name.as_posix() for name in names]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tyllm.errors import PackageError
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.layout import MANIFEST
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RUNTIME_ABI = 1
 
 
@@ -39,6 +39,50 @@ class Target:
 
 
 @dataclass(frozen=True)
+class PictureSize:
+    """A size that the vision tower is compiled for: as it was asked for, and the patches that it is made of."""
+
+    height: int
+    width: int
+    grid: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """The name of its program, such as "540x960"."""
+        return f"{self.height}x{self.width}"
+
+
+@dataclass(frozen=True)
+class Visual:
+    """The vision tower of a package.
+
+    Attributes:
+        dies: that it is split over.
+        die_order: for each of them the physical die that plays it; the first is the main one.
+        sizes: of pictures, each a program.
+        merge_size: patches along each side that become one token of the language model.
+        tokens: special token → its id: "image", "video", "start", "end".
+        tokens_per_second: steps of the temporal position in a second of video; None where frames are counted.
+    """
+
+    dies: int
+    die_order: tuple[int, ...]
+    sizes: tuple[PictureSize, ...]
+    merge_size: int
+    tokens: Mapping[str, int]
+    tokens_per_second: float | None
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Visual:
+        """What manifest.json says."""
+        sizes = (PictureSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
+        order = tuple(int(die) for die in raw["die_order"])
+        return cls(
+            int(raw["dies"]), order, tuple(sizes), int(raw["merge_size"]), raw["tokens"], raw["tokens_per_second"]
+        )
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The fields of manifest.json; docs/format.md says what each means."""
 
@@ -59,6 +103,10 @@ class Manifest:
     built_with: Mapping[str, str]
     source: Mapping[str, str]
     files: Mapping[str, FileEntry] = field(default_factory=dict)
+    die_order: tuple[int, ...] = ()
+    visual: Visual | None = None
+    rope: Sequence[Mapping[str, Any]] | None = None
+    """Of a vision-language model: the module that computes rotary positions, as `ModuleConfig.parts` has it."""
     batch: int = 1
     runtime_abi: int = RUNTIME_ABI
     format_version: int = FORMAT_VERSION
@@ -74,6 +122,8 @@ class Manifest:
             return cls(
                 **{name: raw[name] for name in PLAIN_FIELDS},
                 seq_lens=tuple(int(length) for length in raw["seq_lens"]),
+                die_order=tuple(int(die) for die in raw["die_order"]),
+                visual=Visual.of(raw["visual"]) if raw["visual"] else None,
                 target=Target(target["name"], target["triple"], target.get("cpu", ""), tuple(target["features"])),
                 files={name: FileEntry(int(e["size"]), str(e["sha256"])) for name, e in raw["files"].items()},
             )
@@ -83,7 +133,9 @@ class Manifest:
         write_json(folder / MANIFEST, asdict(self))
 
 
-PLAIN_FIELDS = tuple(n for n in Manifest.__dataclass_fields__ if n not in ("seq_lens", "target", "files"))
+PLAIN_FIELDS = tuple(
+    n for n in Manifest.__dataclass_fields__ if n not in ("seq_lens", "die_order", "visual", "target", "files")
+)
 
 
 def check_versions(path: Path, raw: Mapping[str, Any]) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.check import check_agreement, check_files, check_hashes, existing_folder
+from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.cpu import check_cpu
 from tyllm.package.hashes import sha256_of
-from tyllm.package.layout import MANIFEST
+from tyllm.package.layout import MANIFEST, VISUAL
 from tyllm.package.manifest import Manifest
 
 
@@ -21,6 +22,10 @@ class Package:
     folder: Path
     manifest: Manifest
     buffers: BufferConfig
+    visual: ModuleConfig | None = None
+    """The vision tower's programs, in the folder `visual`."""
+    rope: ModuleConfig | None = None
+    """The program that computes rotary positions."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -41,4 +46,6 @@ def open_package(path: str | Path) -> Package:
     check_hashes(folder, manifest)
     buffers = BufferConfig.read(folder)
     check_agreement(folder, manifest, buffers)
-    return Package(folder, manifest, buffers)
+    visual = ModuleConfig.read(folder / VISUAL) if manifest.visual else None
+    rope = ModuleConfig.of(folder / MANIFEST, *manifest.rope) if manifest.rope else None
+    return Package(folder, manifest, buffers, visual, rope)
