@@ -45,3 +45,7 @@ class GenerationError(TyllmError):
     """A request to generate that cannot be met, such as too long a prompt or a bad sampling value."""
 
     exit_code = 8
+
+
+class PictureError(GenerationError):
+    """A picture or a video that cannot be read, or not be used."""

@@ -1,0 +1,116 @@
+"""Where a video's frames come from: a sequence, a folder, or one file with several frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from tyllm.errors import PictureError
+from tyllm.runtime.pictures.load import decoding, load_picture, name_of, opened
+from tyllm.runtime.pictures.modes import to_rgb
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from tyllm.runtime.pictures.load import Source
+
+    Video = Source | Sequence[Source]
+
+FILM = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv"}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """`count` frames; `read` decodes those of rising indices one by one. `fps` is None where nothing says it."""
+
+    name: str
+    count: int
+    fps: float | None
+    read: Callable[[Sequence[int]], Iterator[Picture]]
+
+
+@contextmanager
+def open_frames(source: Video) -> Iterator[Frames]:
+    """The frames of a video, open while the context is.
+
+    Raises:
+        PictureError: a film such as MP4, a folder without pictures, or what `load_picture` refuses.
+    """
+    if isinstance(source, str | Path) and not str(source).startswith("data:"):
+        path = Path(source)
+        if path.suffix.lower() in FILM:
+            raise _film(path)
+        if path.is_dir():
+            yield _several(f"The video {path.name}", _pictures_in(path))
+            return
+    if isinstance(source, list | tuple) or (isinstance(source, np.ndarray) and source.ndim == 4):
+        yield _several("The video", source)
+        return
+    with opened(cast("Source", source)) as image:
+        yield _animation(image, name_of(source).replace("The picture", "The video"))
+
+
+def _film(path: Path) -> PictureError:
+    folder = path.stem or "frames"
+    return PictureError(
+        f"{path.name} is a film, which is not decoded here; take its frames with `mkdir {folder} && ffmpeg -i "
+        f"{path.name} -vf fps=2 {folder}/%05d.jpg` and give the folder (with source_fps=2), or give a GIF, WebP, PNG "
+        "or TIFF with several frames."
+    )
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """The picture files in a folder, frame2 before frame10."""
+    from PIL import Image
+
+    endings = Image.registered_extensions()
+    found = [path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith(".")]
+    if not found:
+        raise PictureError(f"The folder {folder} has no frames in it; put pictures there, numbered in their names.")
+    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+
+
+def _natural(name: str) -> list[str | int]:
+    """Digits as numbers: text and numbers alternate, so that like is compared with like."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", name, flags=re.ASCII))]
+
+
+def _several(name: str, sources: Sequence[Source] | np.ndarray) -> Frames:
+    def read(indices: Sequence[int]) -> Iterator[Picture]:
+        for index in indices:
+            try:
+                yield load_picture(sources[index])
+            except PictureError as error:
+                raise PictureError(f"Frame {index + 1} of {len(sources)}: {error}") from error
+
+    return Frames(name, len(sources), None, read)
+
+
+def _animation(image: Picture, name: str) -> Frames:
+    def read(indices: Sequence[int]) -> Iterator[Picture]:
+        for index in indices:
+            with decoding(f"Frame {index + 1} of {name}"):
+                image.seek(index)
+                picture = to_rgb(image, name)
+            yield picture
+
+    with decoding(name):
+        count = getattr(image, "n_frames", 1)
+        return Frames(name, count, _rate(image, count), read)
+
+
+def _rate(image: Picture, count: int) -> float | None:
+    """Frames per second by the frames' durations (Pillow: milliseconds); None for a still picture."""
+    durations = []
+    for index in range(count):
+        image.seek(index)
+        image.load()  # WebP says how long a frame lasts once it is decoded
+        durations.append(float(image.info.get("duration") or 0))
+    shown = [duration for duration in durations if duration > 0]
+    return 1000 * len(shown) / sum(shown) if shown and count > 1 else None
