@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FILM = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv"}
 
+PICTURES_OF_PIXELS = 32  # times the limit for one picture: 1,380 frames of 1920×1080
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -95,14 +97,27 @@ def _several(name: str, sources: Sequence[Source] | np.ndarray) -> Frames:
 def _animation(image: Picture, name: str) -> Frames:
     def read(indices: Sequence[int]) -> Iterator[Picture]:
         for index in indices:
-            with decoding(f"Frame {index + 1} of {name}"):
+            with decoding(f"{name}, frame {index + 1},"):
                 image.seek(index)
                 picture = to_rgb(image, name)
             yield picture
 
     with decoding(name):
         count = getattr(image, "n_frames", 1)
+        _check_work(image, count, name)
         return Frames(name, count, _rate(image, count), read)
+
+
+def _check_work(image: Picture, count: int, name: str) -> None:
+    """Refuses small files that take minutes to decode."""
+    from PIL import Image
+
+    pixels = count * image.width * image.height
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > PICTURES_OF_PIXELS * Image.MAX_IMAGE_PIXELS:
+        raise PictureError(
+            f"{name} has {count:,} frames of {image.width}×{image.height}, {pixels:,} pixels, more than the "
+            f"{PICTURES_OF_PIXELS * Image.MAX_IMAGE_PIXELS:,} that are decoded; cut it or scale it down."
+        )
 
 
 def _rate(image: Picture, count: int) -> float | None:

@@ -141,7 +141,8 @@ def _existing(path: Path) -> Path:
     try:
         is_file, exists = path.is_file(), path.exists()
     except (OSError, ValueError) as error:  # too long a name, a zero byte
-        raise PictureError(f"{_shortened(str(path))} is no path of a file ({error}); check the path.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{_shortened(str(path))} is no path of a file ({reason}); check the path.") from error
     if not exists:
         raise PictureError(f"There is no picture {_shortened(str(path))}; check the path.")
     if not is_file:

@@ -81,7 +81,7 @@ def place(height: int, width: int, settings: PictureSettings, sizes: Sequence[Si
     1. If the size that smart_resize gives is compiled, it is taken: the result is Hugging Face's.
     2. Otherwise the size that needs the smallest share of padding, that is, the nearest in aspect ratio. Shares within
        0.05 of the smallest count as equal; of those the nearest in area to what smart_resize gives.
-    3. Aspect ratio kept, the picture is scaled to fit inside. Where less than half a token's side is left free, or
+    3. Aspect ratio kept, the picture is scaled to fit inside. Where at most half a token's side is left free, or
        `fit` is "resize", it is stretched over all of it, as smart_resize's own rounding does. Otherwise the rest is
        padding, right or below: a place in the picture stays proportional to a place in the input, which pictures in
        the middle would break for models that answer in coordinates.
@@ -107,7 +107,8 @@ def place(height: int, width: int, settings: PictureSettings, sizes: Sequence[Si
         return Placement(exact, exact, "as Hugging Face")
     compiled = _nearest(height, width, choices, exact)
     scaled = _inside(height, width, compiled)
-    if fit == "resize" or compiled_size(*scaled, settings) == compiled:
+    free = compiled[0] - scaled[0] + compiled[1] - scaled[1]  # one of the two sides is filled
+    if fit == "resize" or 2 * free <= settings.factor:
         return Placement(compiled, compiled, "resized")
     return Placement(compiled, scaled, "padded")
 

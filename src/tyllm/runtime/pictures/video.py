@@ -96,7 +96,7 @@ def _alike(frames: Frames, taken: Sequence[int]) -> Iterator[Picture]:
         size = size or picture.size
         if picture.size != size:
             raise PictureError(
-                f"Frame {index + 1} of {frames.name} is {picture.width}×{picture.height} but the first is "
+                f"{frames.name} has frame {index + 1} of {picture.width}×{picture.height} after a first of "
                 f"{size[0]}×{size[1]}; give frames of one size."
             )
         yield picture
