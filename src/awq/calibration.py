@@ -51,11 +51,11 @@ def calibration_samples(
     if tokenizer is None and not all(_is_ids(document) for document in documents):
         raise CalibrationError("Calibration text needs a tokenizer; pass one, or token ids as calib_data.")
     beginning = [] if all(_is_ids(document) for document in documents) else _beginning(tokenizer)
-    encoded = [_encode(document, tokenizer, len(beginning)) for document in documents]
+    encoded = [encode(document, tokenizer, len(beginning)) for document in documents]
     if is_bundled(source):
         encoded = _legible(documents, encoded)
     stream = [token for tokens in encoded for token in tokens]
-    _check(stream, source, vocabulary)
+    check_tokens(stream, source, vocabulary)
     return _cut(stream, count, length, beginning[: length - 1])
 
 
@@ -64,7 +64,7 @@ def _is_ids(document: Document) -> bool:
     return not isinstance(document, str) and all(isinstance(token, int) for token in document)
 
 
-def _encode(document: Document, tokenizer: Any, beginning: int = 0) -> list[int]:
+def encode(document: Document, tokenizer: Any, beginning: int = 0) -> list[int]:
     """A document's tokens, without as many at the beginning as the tokenizer puts before every text."""
     # Hugging Face's tokenizers warn of texts longer than the model's context, which do no harm here
     quiet = {"verbose": False} if hasattr(tokenizer, "model_max_length") else {}
@@ -93,7 +93,7 @@ def _legible(documents: Sequence[Document], encoded: list[list[int]]) -> list[li
     return read or encoded
 
 
-def _check(stream: Sequence[int], source: Source, vocabulary: int) -> None:
+def check_tokens(stream: Sequence[int], source: Source, vocabulary: int) -> None:
     """Raise `CalibrationError` unless there are tokens, all of them the model's."""
     if not stream:
         shown = repr(str(source)) if isinstance(source, (str, Path)) else "given"

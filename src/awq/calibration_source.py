@@ -1,6 +1,6 @@
 """Where calibration text comes from: the text in this package, files, lists and datasets, each as a list of documents.
 
-A document is a text, a conversation in the form of Hugging Face's chat templates, or a list of token ids.
+A document is a text, a conversation in the form of Hugging Face's chat templates (awq.messages), or token ids.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from awq.errors import CalibrationError
+from awq.messages import Message, is_message, located
 
 BUNDLED = Path(__file__).with_name("calibration.jsonl")
 CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"
 
-Message = Mapping[str, str]  # with "role" and "content"
 Document = str | Sequence[Message] | Sequence[int]
 Source = str | Path | Sequence[Document] | None
 
@@ -54,14 +54,9 @@ def _checked(source: Iterable[Any]) -> list[Document]:
     entries = [entry if isinstance(entry, str) or not isinstance(entry, Iterable) else list(entry) for entry in source]
     if all(isinstance(entry, list) and all(isinstance(token, int) for token in entry) for entry in entries):
         return entries
-    if all(isinstance(entry, str) or (isinstance(entry, list) and all(map(_is_message, entry))) for entry in entries):
-        return entries
+    if all(isinstance(entry, str) or (isinstance(entry, list) and all(map(is_message, entry))) for entry in entries):
+        return [entry if isinstance(entry, str) else located(entry) for entry in entries]
     raise CalibrationError("calib_data mixes types; give a list of texts, or of lists of token ids, or a file.")
-
-
-def _is_message(entry: Any) -> bool:
-    """Whether `entry` is a message of a conversation."""
-    return isinstance(entry, Mapping) and isinstance(entry.get("role"), str) and isinstance(entry.get("content"), str)
 
 
 def _read_text(path: Path) -> str:
@@ -83,18 +78,18 @@ def _read_lines(path: Path, text_column: str) -> list[Document]:
                 raise CalibrationError(
                     f"Line {number} of {path} is no JSON ({error}); give an object a line."
                 ) from error
-            documents.append(_column(row, text_column, f"Line {number} of {path}"))
+            documents.append(_column(row, text_column, f"Line {number} of {path}", path.parent))
     return documents
 
 
-def _column(row: Any, text_column: str, place: str) -> Document:
-    """The text or the conversation in a row."""
+def _column(row: Any, text_column: str, place: str, folder: Path = Path()) -> Document:
+    """The text or the conversation in a row; pictures lie in `folder` unless their paths are absolute."""
     if isinstance(row, Mapping):
         if isinstance(row.get(text_column), str):
             return str(row[text_column])
         messages = row.get("messages")
-        if isinstance(messages, list) and messages and all(_is_message(message) for message in messages):
-            return messages
+        if isinstance(messages, list) and messages and all(map(is_message, messages)):
+            return located(messages, folder)
     raise CalibrationError(
         f"{place} has neither a text under {text_column!r} nor messages with role and content; name the column."
     )

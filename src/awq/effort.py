@@ -5,11 +5,13 @@ from __future__ import annotations
 from awq.gram import spans
 from awq.layer import LayerTask
 from awq.meter import Step
-from awq.part_names import REST, layer_part
+from awq.part_names import REST, layer_part, vision_part
 from awq.recipe import Recipe
 from awq.skeleton import Skeleton
+from awq.tower_task import TowerTask
 
 SCALES = "scales"
+STORING = "storing"
 FORWARD, ROUNDING = 3.0, 8.0  # passes of the tokens through a layer; products with a Gram matrix that rounding takes
 
 
@@ -17,6 +19,8 @@ def costs(skeleton: Skeleton, recipe: Recipe) -> dict[Step, float]:
     """Multiplications of each step in the order of the work; without Gram matrices a layer is one step."""
     result: dict[Step, float] = {}
     tokens = recipe.samples.numel()
+    for index, (_, unit) in enumerate(TowerTask(skeleton, recipe).units()):
+        result[vision_part(index), STORING] = float(sum(parameter.numel() for parameter in unit.parameters()))
     for index, layer in enumerate(skeleton.layers):
         numbers = sum(parameter.numel() for parameter in layer.parameters())
         result[layer_part(index), SCALES] = float(numbers * max(1, tokens))

@@ -13,6 +13,7 @@ from awq.packed_weight import stored_bytes
 from awq.recipe import Recipe
 from awq.rounding import Scheme
 from awq.skeleton import Skeleton
+from awq.tower_task import TowerTask
 
 HALF = 2  # bytes of a float16
 
@@ -46,6 +47,12 @@ class Linear:
 def linears_of(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
     """Those of all decoder layers in order, then the output projection; raises `SettingError` for a wrong shape."""
     return [*_layer_linears(skeleton, recipe), _head(skeleton, recipe)]
+
+
+def tower_linears(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
+    """Those of the vision tower; none for a model of text alone."""
+    found = TowerTask(skeleton, recipe).linears()
+    return [Linear(name, module.out_features, module.in_features, scheme) for name, module, scheme in found]
 
 
 def _layer_linears(skeleton: Skeleton, recipe: Recipe) -> Iterator[Linear]:

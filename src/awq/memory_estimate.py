@@ -10,9 +10,11 @@ from torch import nn
 from awq import head as output_projection
 from awq.gram import spans
 from awq.linears import Linear
+from awq.picture_embeddings import PATCHES
 from awq.recipe import Recipe
 from awq.site import ROWS, VALUES
 from awq.skeleton import Skeleton
+from awq.tower_task import FLOAT, TowerTask
 
 SINGLE = 4  # bytes of a float32
 SQUARES = 4  # as large as a block are there while its root is computed: damped, factor, unit matrix, root
@@ -22,6 +24,11 @@ COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targ
 def hidden_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
     """Bytes of the hidden states of all streams."""
     return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(skeleton)
+
+
+def picture_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+    """Bytes of the embeddings of the calibration's pictures."""
+    return 0 if recipe.pictures is None else SINGLE * recipe.pictures.embeddings * _width(skeleton)
 
 
 def _width(skeleton: Skeleton) -> int:
@@ -37,7 +44,9 @@ def linears_in(layer: nn.Module) -> list[nn.Linear]:
 def peak_memory(skeleton: Skeleton, recipe: Recipe, head: Linear) -> int:
     """What the process has now, hidden states, and a layer's work or the head's."""
     works = [_layer_bytes(layer, skeleton, recipe) for layer in skeleton.layers]
-    return resident() + hidden_bytes(skeleton, recipe) + max([*works, _head_bytes(head, recipe)])
+    works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(skeleton, recipe).units()]
+    states = hidden_bytes(skeleton, recipe) + picture_bytes(skeleton, recipe)
+    return resident() + states + max([*works, _head_bytes(head, recipe)])
 
 
 def _layer_bytes(layer: nn.Module, skeleton: Skeleton, recipe: Recipe) -> int:
@@ -50,6 +59,17 @@ def _layer_bytes(layer: nn.Module, skeleton: Skeleton, recipe: Recipe) -> int:
         return weights + forward + weights // 4
     sites = [_site_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
     return weights + weights // 8 + max([*sites, forward])
+
+
+def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
+    """A unit of the vision tower in float32 with the patches that go through it, or codes and a strip being rounded."""
+    weights: int = sum(int(parameter.numel()) for parameter in unit.parameters())
+    codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * VALUES
+    if recipe.pictures is None:
+        return codes
+    widest: int = max([0, *(max(each.in_features, each.out_features) for each in linears_in(unit))])
+    patches: int = min(PATCHES, sum(picture.patches for picture in recipe.pictures.pictures))
+    return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.pictures.processor.values)))
 
 
 def _site_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:

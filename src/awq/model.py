@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, OutputError, SettingError
+from awq.names import model_name, stored_name
 from awq.progress import Progress, bar_unless
-from awq.settings import QuantConfig
+from awq.settings import QuantConfig, renamed
 
 if TYPE_CHECKING:
     import torch
 
-    from awq.calibration import Source
+    from awq.calibration_source import Source
     from awq.plan import Plan
     from awq.recipe import Recipe
     from awq.report import Report
+    from awq.skeleton import Skeleton
     from awq.work_folder import WorkFolder
 
 REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
@@ -78,10 +80,11 @@ class AwqModel:
         same bytes; with neither the folder is a temporary one.
 
         Args:
-            tokenizer: encodes calibration text; by default the one beside the checkpoint.
+            tokenizer: encodes calibration text, or a processor with one; by default the one beside the checkpoint.
             quant_config: AutoAWQ's dictionary, see `QuantConfig`.
-            calib_data: texts, lists of token ids, a text or .jsonl file, a dataset, or "self" for text that the model
-                writes itself; by default the bundled text.
+            calib_data: texts, conversations (for vision-language models with pictures, see `awq.messages`), lists of
+                token ids, a text or .jsonl file, a dataset, or "self" for text that the model writes itself; by default
+                the bundled text.
             split: split of the dataset.
             text_column: column of the dataset.
             duo_scaling: let weights have a say in the scales beside activations.
@@ -115,19 +118,27 @@ class AwqModel:
         if export_compatible:
             raise SettingError("export_compatible is True, but only packed weights are written; use False.")
         self.quant_config = QuantConfig.from_dict(quant_config, **({} if format is None else {"format": format}))
+        import torch
+
+        from awq.calibration_inputs import CalibrationData
         from awq.mixed_bits import check_budget
         from awq.recipe import Recipe, calibration_budget, chosen_parts
+        from awq.skeleton import Skeleton
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
         check_budget(bits_per_weight, method, self.quant_config)
         work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
-        samples = self._samples(method, tokenizer, calib_data, budget.samples, budget.length, split, text_column)
+        data = CalibrationData(calib_data, split, text_column, self.trust_remote_code)
+        skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
+        samples, pictures = torch.empty((0, 0), dtype=torch.int64), None
+        if method != "rtn":
+            samples, pictures = data.samples(skeleton, tokenizer, budget.samples, budget.length)
         batch = n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest())
-        search_tokens = budget.search_tokens
-        recipe = Recipe(self.quant_config, method, samples, duo_scaling, parts, search_tokens, batch, bits_per_weight)
+        options = (duo_scaling, parts, budget.search_tokens, batch, bits_per_weight, pictures)
+        recipe = Recipe(renamed(self.quant_config, self._model_name), method, samples, *options)
         with bar_unless(progress) as report:
-            self._run(recipe, work_path, report, announce or _warn)
+            self._run(skeleton, recipe, work_path, report, announce or _warn)
 
     def _device(self) -> torch.device:
         """Where to compute."""
@@ -139,6 +150,14 @@ class AwqModel:
         """The largest number of inputs of a linear layer, as far as config.json tells."""
         text = self.config.get("text_config") or self.config
         return int(text.get("intermediate_size") or 4 * int(text.get("hidden_size") or 1024))
+
+    def _model_name(self, name: str) -> str:
+        """What the model calls the module that is stored as `name`."""
+        return model_name(name, self.config)
+
+    def _stored_name(self, name: str) -> str:
+        """What the model's module `name` is stored as."""
+        return stored_name(name, self.config)
 
     def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
@@ -153,28 +172,14 @@ class AwqModel:
         self._temporary = tempfile.TemporaryDirectory(prefix="awq-")
         return Path(self._temporary.name)
 
-    def _samples(
-        self, method: str, tokenizer: Any, source: Source, count: int, length: int, split: str, text_column: str
-    ) -> torch.Tensor:
-        """Calibration tokens, none for a method that needs none."""
-        import torch
-
-        from awq.calibration import calibration_samples
-        from awq.generation_starts import planned_samples
-        from awq.self_calibration import SELF
-
-        if method == "rtn":
-            return torch.empty((0, 0), dtype=torch.int64)
-        if tokenizer is None:
-            from transformers import AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(self.checkpoint.path, trust_remote_code=self.trust_remote_code)
-        vocabulary = int(self.config.get("vocab_size") or self.config["text_config"]["vocab_size"])
-        if source == SELF:
-            return planned_samples(tokenizer, count, length, vocabulary)
-        return calibration_samples(source, tokenizer, count, length, vocabulary, split, text_column)
-
-    def _run(self, recipe: Recipe, work_path: Path, progress: Progress, announce: Callable[[Plan], None]) -> None:
+    def _run(
+        self,
+        skeleton: Skeleton,
+        recipe: Recipe,
+        work_path: Path,
+        progress: Progress,
+        announce: Callable[[Plan], None],
+    ) -> None:
         """Quantise into the work folder."""
         import torch
 
@@ -183,11 +188,9 @@ class AwqModel:
         from awq.quantizer import Quantizer
         from awq.report import report_of
         from awq.self_calibration import finished_samples
-        from awq.skeleton import Skeleton
         from awq.work_folder import WorkFolder
 
         return_large_blocks()
-        skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
         work = WorkFolder(work_path)
         Quantizer(skeleton, recipe, work, progress).check()
         work.open(recipe.fingerprint(self.checkpoint))
@@ -202,7 +205,7 @@ class AwqModel:
         except CheckpointError:
             work.remove()  # a bad weight stays bad: there is nothing to go on with
             raise
-        self.quant_config = quantizer.recipe.config  # with what a budget of bits has spared
+        self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # with what a budget of bits has spared
         self.report = report_of(skeleton, quantizer.recipe, work)
         self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]

@@ -11,13 +11,16 @@ from typing import Any
 from awq.atomic import explained, make_folder, write_json
 from awq.checkpoint import INDEX, SINGLE, Checkpoint
 from awq.errors import OutputError, SettingError
+from awq.names import stored_name
 from awq.quantization_config import is_outer, quantization_config, quantized_modules
 from awq.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
 from awq.settings import QuantConfig
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 COPIED = ("generation_config.json", "chat_template*", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
-          "vocab.*", "merges.txt", "*.tiktoken", "preprocessor_config.json")  # fmt: skip
+          "vocab.*", "merges.txt", "*.tiktoken", "preprocessor_config.json", "processor_config.json",
+          "video_preprocessor_config.json")  # fmt: skip
+PARTS = ("text_config", "vision_config")  # of the config.json of a vision-language model
 
 
 def bytes_of(size: str | int) -> int:
@@ -57,7 +60,8 @@ def write_output(
     """
     refuse_existing(folder)
     limit = bytes_of(max_shard_size)
-    tensors = {name: info for part in parts for name, info in read_header(part).items()}
+    found = {name: info for part in parts for name, info in read_header(part).items()}
+    tensors = {stored_name(name, source.config): info for name, info in found.items()}
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     with explained(unfinished):
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -103,11 +107,18 @@ def quantized_config(
     """config.json of the result: the original's, float16, with the quantisation, untied if the head is quantised."""
     changed = {"dtype" if "dtype" in original else "torch_dtype": "float16"}
     head = {"tie_word_embeddings": False} if any(map(is_outer, quantized_modules(tensors))) else {}
-    return original | changed | head | {"quantization_config": quantization_config(config, tensors)}
+    parts = {name: _agreeing(original[name], changed | head) for name in PARTS if isinstance(original.get(name), dict)}
+    return original | parts | changed | head | {"quantization_config": quantization_config(config, tensors)}
+
+
+def _agreeing(part: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """A part of config.json whose own words for the same are changed too, under either name of the type."""
+    dtype = {"dtype": "float16", "torch_dtype": "float16"}
+    return part | {name: value for name, value in (changed | dtype).items() if name in part}
 
 
 def copy_companions(source: Path, folder: Path) -> None:
-    """Copy the generation config, the chat template and the tokenizer files that lie beside the weights."""
+    """Copy the generation config, chat template, tokenizer and preprocessor files that lie beside the weights."""
     for pattern in COPIED:
         for file in source.glob(pattern):
             if file.is_file():

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 HIDDEN = "hidden"  # the tensor of hidden states in its part
 REST = "rest"  # the part with the embedding, the final norm and the head
+PICTURES = "pictures"  # the part with the embeddings of the calibration's pictures
 EFFECTS = "effects"  # the part with what was measured for a budget of bits
 
 
 def layer_part(index: int) -> str:
     """The part of a layer."""
     return f"layer-{index:05}"
+
+
+def vision_part(index: int) -> str:
+    """The part of a unit of the vision tower."""
+    return f"vision-{index:05}"
 
 
 def hidden_part(layers: int) -> str:

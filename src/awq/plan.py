@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from awq.errors import OutputError
-from awq.linears import HALF, Linear, linears_of
-from awq.memory_estimate import SINGLE, free_memory, hidden_bytes, linears_in, peak_memory
+from awq.linears import HALF, Linear, linears_of, tower_linears
+from awq.memory_estimate import SINGLE, free_memory, hidden_bytes, linears_in, peak_memory, picture_bytes
 from awq.output_folder import COPIED
 from awq.recipe import Recipe
 from awq.skeleton import Skeleton
@@ -28,7 +28,9 @@ class Plan:
         weights: parameters of the model; a tied output projection that is quantised counts by itself.
         bits_per_weight: of the quantised linear layers, scales and zero points included; the budget if there is one.
         output: size of the weight files, at most if there is a budget of bits.
+        vision_linears: the vision tower's by their bits; empty for a model of text alone.
         tokens: calibration tokens.
+        pictures: how many are among them.
         memory: estimated peak of resident memory; None on a GPU.
         free_memory: what the system could give now; None where it does not say.
         disk: what the work folder and the output take together at most; the weights are there twice for a while.
@@ -41,7 +43,9 @@ class Plan:
     weights: int
     bits_per_weight: float
     output: int
+    vision_linears: dict[int, int]
     tokens: int
+    pictures: int
     memory: int | None
     free_memory: int | None
     disk: int
@@ -81,24 +85,31 @@ def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
     """The plan of quantising the checkpoint of `skeleton` by `recipe`, the work waiting in the folder `work`."""
     linears = linears_of(skeleton, recipe)
     quantized = [linear for linear in linears if linear.scheme is not None]
-    by_bits = [linear.bits for linear in linears]
     packed = sum(linear.nbytes(recipe.config.format) for linear in quantized)
     weights = sum(linear.weights for linear in quantized)
     extra = max(0, int((recipe.bits_per_weight or 0) * weights / 8) - packed)
     output = _output_bytes(skeleton, recipe, linears) + extra
     return Plan(
         layers=len(skeleton.layers),
-        linears={bits: by_bits.count(bits) for bits in sorted(set(by_bits))},
+        linears=_by_bits(linears),
         weights=_parameters(skeleton, linears[-1]),
         bits_per_weight=8 * (packed + extra) / max(1, weights),
         output=output,
+        vision_linears=_by_bits(tower_linears(skeleton, recipe)),
         tokens=recipe.samples.numel(),
+        pictures=0 if recipe.pictures is None else len(recipe.pictures.pictures),
         memory=peak_memory(skeleton, recipe, linears[-1]) if skeleton.device.type == "cpu" else None,
         free_memory=free_memory(),
         disk=output + max(output + _companion_bytes(skeleton), _waiting_bytes(skeleton, recipe)),
         present=sum(file.stat().st_size for file in work.glob("*.part")),
         free_disk=shutil.disk_usage(_existing(work)).free,
     )
+
+
+def _by_bits(linears: list[Linear]) -> dict[int, int]:
+    """How many have how many bits."""
+    bits = [linear.bits for linear in linears]
+    return {each: bits.count(each) for each in sorted(set(bits))}
 
 
 def _parameters(skeleton: Skeleton, head: Linear) -> int:
@@ -113,14 +124,17 @@ def _output_bytes(skeleton: Skeleton, recipe: Recipe, linears: list[Linear]) -> 
     inside = sum(linear.weights for linear in linears[:-1])
     own_head = 0 if skeleton.tied else head.weights
     others = sum(int(parameter.numel()) for parameter in skeleton.model.parameters()) - inside - own_head
+    tower = [linear for linear in tower_linears(skeleton, recipe) if linear.scheme is not None]
+    spared = sum(HALF * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
     kept = linears[:-1] if skeleton.tied and head.scheme is None else linears
-    return HALF * others + sum(linear.nbytes(recipe.config.format) for linear in kept)
+    return HALF * others - spared + sum(linear.nbytes(recipe.config.format) for linear in kept)
 
 
 def _waiting_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
-    """Bytes on disk beside the parts while the layers are quantised: hidden states, an old and a new one, and tape."""
+    """Bytes on disk beside the parts while the layers are quantised: pictures, hidden states, old and new, and tape."""
     inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in skeleton.layers)
-    return 2 * hidden_bytes(skeleton, recipe) + SINGLE * int(recipe.samples.numel()) * inputs
+    hidden = picture_bytes(skeleton, recipe) + 2 * hidden_bytes(skeleton, recipe)
+    return hidden + SINGLE * int(recipe.samples.numel()) * inputs
 
 
 def _companion_bytes(skeleton: Skeleton) -> int:

@@ -21,7 +21,7 @@ from awq.scale_groups import LayerPlan
 from awq.sensitivity import stream_error, stride
 from awq.skeleton import Skeleton
 from awq.tape import Tape
-from awq.walk import LastHidden, walk
+from awq.walk import Inserted, LastHidden, walk
 
 Finder = Callable[[int, Arguments], LayerPlan]
 Effects = dict[tuple[str, ...], float]  # by full names
@@ -38,6 +38,7 @@ class Probe:
         find_plan: finds the plan of a layer by its number and arguments.
         tape: for what a layer reads.
         report: called before each layer with what is being done.
+        inserted: pictures among the samples.
     """
 
     skeleton: Skeleton
@@ -45,6 +46,7 @@ class Probe:
     find_plan: Finder
     tape: Tape
     report: Callable[[str], None]
+    inserted: Inserted | None = None
 
     def effects(self) -> Effects:
         """The relative squared error that each leaves in its decoder layer's output, the head's in the logits."""
@@ -59,7 +61,7 @@ class Probe:
             release()
             return arguments.hidden
 
-        last = walk(self.skeleton, self.recipe.samples, visit)
+        last = walk(self.skeleton, self.recipe.samples, visit, inserted=self.inserted)
         if self.recipe.config.lm_head_enable:
             found[(self.skeleton.head,)] = self._head_effect(last)
         return found

@@ -1,15 +1,30 @@
-"""The `quantization_config` of config.json: what it says in each format, and whether it is one that can be read."""
+"""The `quantization_config` of config.json: what it says in each format, and whether it is one that can be read.
+
+The modules of a vision-language model have other names in transformers 5 than in the file, and others again in vLLM, so
+they go by the end of their names there, as regular expressions where the format knows them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from awq.compressed_tensors import PACKED
+from awq.compressed_tensors import PACKED, SCALE
 from awq.packing import PackedLinear
 from awq.settings import QuantConfig
 
 PACK_QUANTIZED = "pack-quantized"
+TOWER = "visual."  # what the names of a vision tower's tensors begin with
+TOWER_MODULES = ["visual", "model.visual"]  # AutoAWQ's and vLLM's name for it, and what transformers 5 matches
+
+
+class Kind(NamedTuple):
+    """How layers are quantised: bits of a code, inputs that share a scale (−1: all of a row), without zero points."""
+
+    bits: int
+    group_size: int
+    symmetric: bool
 
 
 def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
@@ -20,7 +35,9 @@ def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ..
         tensors: shapes of all stored tensors by name, which tell what is quantised and what is not.
     """
     names = quantized_modules(tensors)
-    return awq_config(config, names) if config.format == "awq" else compressed_tensors_config(config, names, tensors)
+    if config.format == "awq":
+        return awq_config(config, names, any(name.startswith(TOWER) for name in tensors))
+    return compressed_tensors_config(config, names, tensors)
 
 
 def quantized_modules(tensors: Iterable[str]) -> list[str]:
@@ -29,13 +46,16 @@ def quantized_modules(tensors: Iterable[str]) -> list[str]:
     return [name.rpartition(".")[0] for name in tensors if name.endswith(suffixes)]
 
 
-def awq_config(config: QuantConfig, names: Iterable[str]) -> dict[str, Any]:
-    """AutoAWQ's, as transformers and vLLM read it.
+def awq_config(config: QuantConfig, names: Iterable[str], with_tower: bool = False) -> dict[str, Any]:
+    """AutoAWQ's, as transformers and vLLM read it; a vision tower has float weights.
 
     Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head` tells
     vLLM of a quantised head.
     """
     left_out = [*config.modules_to_not_convert, *(name for name, bits in config.overrides.items() if bits is None)]
+    if with_tower:
+        own = (name.removeprefix("model.") for name in left_out if name not in TOWER_MODULES)
+        left_out = [*TOWER_MODULES, *own]
     result: dict[str, Any] = {
         "quant_method": "awq",
         "bits": config.w_bit,
@@ -51,33 +71,54 @@ def compressed_tensors_config(
     config: QuantConfig, names: Iterable[str], tensors: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
     """compressed-tensors', as llm-compressor writes it; `names` are the quantised modules."""
-    by_bits: dict[int, list[str]] = {}
+    with_tower = any(name.startswith(TOWER) for name in tensors)
+    kinds: dict[Kind, list[str]] = {}
     for name in names:
-        by_bits.setdefault(config.bits(name) or config.w_bit, []).append(name)
-    if len(by_bits) == 1:  # a class of modules will do; the head has a class of its own in vLLM and goes by its name
-        by_bits = {bits: ["Linear", *filter(is_outer, own)] for bits, own in by_bits.items()}
+        kinds.setdefault(kind_of(name, config, tensors), []).append(name)
+    if len(kinds) == 1:  # a class of modules will do; the head has a class of its own in vLLM and goes by its name
+        kinds = {kind: ["Linear", *filter(is_outer, own)] for kind, own in kinds.items()}
+    if with_tower:
+        kinds = {kind: [each if each == "Linear" else by_end(each) for each in own] for kind, own in kinds.items()}
     return {
         "quant_method": "compressed-tensors",
         "format": PACK_QUANTIZED,
         "quantization_status": "compressed",
         "global_compression_ratio": None,
         "kv_cache_scheme": None,
-        "ignore": float_modules(tensors),
-        "config_groups": {
-            f"group_{index}": group(config, bits, own) for index, (bits, own) in enumerate(sorted(by_bits.items()))
-        },
+        "ignore": float_patterns(tensors) if with_tower else float_modules(tensors),
+        "config_groups": {f"group_{index}": group(*each) for index, each in enumerate(sorted(kinds.items()))},
     }
 
 
-def group(config: QuantConfig, bits: int, targets: list[str]) -> dict[str, Any]:
+def kind_of(name: str, config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]) -> Kind:
+    """How the module `name` is quantised."""
+    if name.startswith(TOWER):  # by rows where groups do not divide its inputs
+        whole = tensors[f"{name}.{SCALE}"][1] == 1
+        return Kind(config.vision_bits, -1 if whole else config.q_group_size, symmetric=True)
+    return Kind(config.bits(name) or config.w_bit, config.q_group_size, not config.zero_point)
+
+
+def by_end(name: str) -> str:
+    """The regular expression for modules whose names end like `name`, whatever is before layers, visual or lm_head."""
+    return "re:.*" + re.escape(name.removeprefix("model.")) + "$"
+
+
+def float_patterns(tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The float modules of a vision-language model; its whole vision tower by one expression if all of it is float."""
+    packed = any(name.startswith(TOWER) for name in quantized_modules(tensors))
+    floats = [name for name in float_modules(tensors) if packed or not name.startswith(TOWER)]
+    return [*([] if packed else ["re:.*visual.*"]), *map(by_end, floats)]
+
+
+def group(kind: Kind, targets: list[str]) -> dict[str, Any]:
     """One of `config_groups`: how the layers `targets` are quantised."""
-    whole_rows = config.q_group_size == -1
+    whole_rows = kind.group_size == -1
     weights = {
-        "num_bits": bits,
+        "num_bits": kind.bits,
         "type": "int",
-        "symmetric": not config.zero_point,
+        "symmetric": kind.symmetric,
         "strategy": "channel" if whole_rows else "group",
-        "group_size": None if whole_rows else config.q_group_size,
+        "group_size": None if whole_rows else kind.group_size,
         "dynamic": False,
         "actorder": None,
         "block_structure": None,

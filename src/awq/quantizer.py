@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
-from awq.effort import SCALES, costs
+from awq.effort import SCALES, STORING, costs
 from awq.errors import UnsupportedError
 from awq.gram_layer import GramLayer
 from awq.half import as_float16
@@ -19,7 +20,8 @@ from awq.memory import release
 from awq.meter import Meter
 from awq.mixed_bits import chosen, with_overrides
 from awq.observation import Arguments
-from awq.part_names import EFFECTS, HIDDEN, REST, errors_part, hidden_part, layer_part
+from awq.part_names import EFFECTS, HIDDEN, PICTURES, REST, errors_part, hidden_part, layer_part, vision_part
+from awq.picture_embeddings import inserted_pictures
 from awq.probe import SEPARATOR, Probe, as_candidates
 from awq.progress import Progress
 from awq.recipe import Recipe
@@ -29,7 +31,8 @@ from awq.scale_groups import LayerPlan, find_plan
 from awq.sensitivity import as_part, from_part
 from awq.skeleton import Skeleton
 from awq.tape import Tape
-from awq.walk import LastHidden, Reached, walk
+from awq.tower_task import TowerTask, half
+from awq.walk import Inserted, LastHidden, Reached, walk
 from awq.work_folder import WorkFolder
 
 
@@ -42,10 +45,12 @@ class Quantizer:
     work: WorkFolder
     progress: Progress
     plans: dict[tuple[object, ...], LayerPlan] = field(default_factory=dict)
+    inserted: Inserted | None = None  # pictures among the samples
 
     def parts(self) -> list[str]:
         """The names of all parts, in the order in which they are stored."""
-        return [*(layer_part(index) for index in range(len(self.skeleton.layers))), REST]
+        tower = (vision_part(index) for index, _ in enumerate(self._tower().units()))
+        return [*tower, *(layer_part(index) for index in range(len(self.skeleton.layers))), REST]
 
     def run(self) -> None:
         """Finish every part; a budget of bits becomes overrides in the recipe's config first.
@@ -57,15 +62,19 @@ class Quantizer:
             OutputError: the work folder cannot be written.
         """
         self.check()
+        if not self.work.has(REST):
+            self.inserted = inserted_pictures(self.recipe.pictures, self.skeleton, self.work, self.progress)
         if self.recipe.bits_per_weight is not None:
             self.recipe = self._within(self.recipe.bits_per_weight)
         meter = Meter(self.progress, costs(self.skeleton, self.recipe))
+        self._store_tower(meter)
         if not self.work.has(REST):
             last = None if self.recipe.method == "rtn" else self._walk(meter)
             if last is None:
                 self._round_layers(meter)
             self._finish_rest(last, meter)
         self.work.drop(hidden_part(len(self.skeleton.layers)))
+        self.work.drop(PICTURES)
         meter.end()
 
     def _walk(self, meter: Meter) -> LastHidden:
@@ -82,10 +91,11 @@ class Quantizer:
         def visit(index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
             return self._quantize(index, arguments, meter)
 
-        return walk(self.skeleton, samples, visit, reached)
+        return walk(self.skeleton, samples, visit, reached, self.inserted)
 
     def check(self) -> None:
         """Raise what `run` would raise about shapes."""
+        self._tower().check()
         for index, layer in enumerate(self.skeleton.layers):
             _ = self._task(index).schemes
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
@@ -101,11 +111,27 @@ class Quantizer:
         """The recipe with the overrides that a budget of bits allows; what was measured waits in the work folder."""
         if not self.work.has(EFFECTS):
             tape = Tape(self.work.path, self.skeleton.device)
-            probe = Probe(self.skeleton, self.recipe, self._plan, tape, lambda what: self.progress(0, 1, what))
+            tell = partial(self.progress, 0, 1)
+            probe = Probe(self.skeleton, self.recipe, self._plan, tape, tell, self.inserted)
             self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in probe.effects().items()}))
         candidates = as_candidates(from_part(self.work.file(EFFECTS)), linears_of(self.skeleton, self.recipe))
         overrides = chosen(candidates, self.recipe.config, budget)
         return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)
+
+    def _tower(self) -> TowerTask:
+        """The task of the vision tower, empty without one."""
+        return TowerTask(self.skeleton, self.recipe)
+
+    def _store_tower(self, meter: Meter) -> None:
+        """Write the vision tower."""
+        for index, (name, _) in enumerate(self._tower().units()):
+            part = vision_part(index)
+            meter.at((part, STORING), name)
+            if not self.work.has(part):
+                tensors, losses = self._tower().tensors(name)
+                self.work.write(errors_part(part), as_part(losses))
+                self.work.write(part, tensors)
+                release()
 
     def _task(self, index: int) -> LayerTask:
         """The task of one layer."""
@@ -187,5 +213,4 @@ class Quantizer:
         """A tensor in float16: the final norm from the model, which may have scaled it, others from the checkpoint."""
         if last is not None and last.norm is not None and name.startswith(f"{last.norm}."):
             return as_float16(name, np.asarray(self.skeleton.model.get_parameter(name).data.cpu()))
-        info = self.skeleton.checkpoint.info(name)
-        return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, piece) for piece in info.pieces()))
+        return half(self.skeleton, name)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -14,6 +14,9 @@ from awq.checkpoint import Checkpoint
 from awq.errors import SettingError
 from awq.precision import has_tiles
 from awq.settings import QuantConfig
+
+if TYPE_CHECKING:
+    from awq.picture_samples import PictureSamples
 
 REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
 
@@ -36,6 +39,7 @@ class Recipe:
         search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
         bits_per_weight: budget that spares the most sensitive linear layers (awq.mixed_bits); None spares none.
+        pictures: those among the samples; None for text alone.
     """
 
     config: QuantConfig
@@ -46,6 +50,7 @@ class Recipe:
     search_tokens: int = 512
     batch: int = 8
     bits_per_weight: float | None = None
+    pictures: PictureSamples | None = None
 
     @property
     def streams(self) -> int:
@@ -64,6 +69,7 @@ class Recipe:
         settings |= {"config": asdict(self.config), "samples": list(self.samples.shape), "torch": torch.__version__}
         settings |= {"tiles": has_tiles(), "threads": torch.get_num_threads()}
         settings["parts"] = sorted(self.parts)
+        settings["pictures"] = None if self.pictures is None else self.pictures.digest
         tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
         shards = sorted({info.file for info in checkpoint.tensors.values()})
         files = [(shard.stat().st_size, shard.stat().st_mtime_ns) for shard in shards]

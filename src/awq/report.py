@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from awq.linears import Linear, linears_of
-from awq.part_names import REST, errors_part, layer_part
+from awq.linears import Linear, linears_of, tower_linears
+from awq.names import stored_name
+from awq.part_names import REST, errors_part, layer_part, vision_part
 from awq.recipe import Recipe
 from awq.sensitivity import LAYER, from_part
 from awq.skeleton import Skeleton
+from awq.tower_task import TowerTask
 from awq.work_folder import WorkFolder
 
 OUTPUTS, WEIGHTS = "outputs", "weights"
@@ -35,11 +37,13 @@ class Report:
             sees it, or of its `WEIGHTS`.
         linears: the quantised linear layers in order, as far as their errors are known.
         layers: relative squared error of the stream behind each decoder layer; empty where it is not known.
+        vision: the vision tower's quantised linear layers, whose errors are always shares of their `WEIGHTS`.
     """
 
     measure: str
     linears: tuple[LinearError, ...]
     layers: tuple[float, ...]
+    vision: tuple[LinearError, ...] = ()
 
     def worst(self, count: int) -> list[LinearError]:
         """The linear layers with the largest errors."""
@@ -51,6 +55,7 @@ class Report:
             "measure": self.measure,
             "linears": [asdict(linear) for linear in self.linears],
             "layers": list(self.layers),
+            "vision": [asdict(linear) for linear in self.vision],
         }
 
 
@@ -64,11 +69,21 @@ def report_of(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> Report:
         inside |= {prefix + name: error for name, error in errors.items()}
     inside |= from_part(work.file(errors_part(REST)))
     measure = WEIGHTS if recipe.method == "rtn" else OUTPUTS
-    return Report(measure, tuple(_known(linears_of(skeleton, recipe), inside)), tuple(layers))
+    known = tuple(_known(linears_of(skeleton, recipe), inside, skeleton))
+    return Report(measure, known, tuple(layers), tuple(_known(*_vision(skeleton, recipe, work), skeleton)))
 
 
-def _known(linears: Iterable[Linear], errors: dict[str, float]) -> Iterable[LinearError]:
-    """The linear layers with their errors."""
+def _vision(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> tuple[list[Linear], dict[str, float]]:
+    """The vision tower's linear layers, and the errors of those that were rounded."""
+    errors: dict[str, float] = {}
+    for index, _ in enumerate(TowerTask(skeleton, recipe).units()):
+        errors |= from_part(work.file(errors_part(vision_part(index))))
+    return tower_linears(skeleton, recipe), errors
+
+
+def _known(linears: Iterable[Linear], errors: dict[str, float], skeleton: Skeleton) -> Iterable[LinearError]:
+    """The linear layers with their errors, under the names that they are stored by."""
     for linear in linears:
         if linear.name in errors:
-            yield LinearError(linear.name, linear.bits, linear.weights, errors[linear.name])
+            name = stored_name(linear.name, skeleton.checkpoint.config)
+            yield LinearError(name, linear.bits, linear.weights, errors[linear.name])

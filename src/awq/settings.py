@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from awq.errors import SettingError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("awq", "compressed-tensors")
 GROUP_SIZES = (32, 64, 128, -1)
+VISION_BITS = (16, 8)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class QuantConfig:
         lm_head_enable: quantise the output projection too.
         format: "awq" (AutoAWQ's), or "compressed-tensors" (`pack-quantized`, as llm-compressor writes it).
         overrides: module name → its bits where they are not `w_bit`; None leaves the module float16.
+        vision_bits: of the weights of a vision tower's linear layers: 16 (float16), or 8 where the format has them.
     """
 
     zero_point: bool = True
@@ -38,6 +40,7 @@ class QuantConfig:
     lm_head_enable: bool = False
     format: str = "awq"
     overrides: Mapping[str, int | None] = field(default_factory=dict)
+    vision_bits: int = 16
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None, **more: Any) -> QuantConfig:
@@ -62,6 +65,10 @@ class QuantConfig:
             raise SettingError(f"zero_point is {self.zero_point!r}; use True, or False for symmetric rounding.")
         if isinstance(self.q_group_size, bool) or self.q_group_size not in GROUP_SIZES:
             raise SettingError(f"q_group_size is {self.q_group_size!r}; use 32, 64, 128, or -1 for whole rows.")
+        if isinstance(self.vision_bits, bool) or self.vision_bits not in VISION_BITS:
+            raise SettingError(f"vision_bits is {self.vision_bits!r}; use 16 for float16, or 8.")
+        if self.vision_bits != 16:
+            self._check_bits("vision_bits", self.vision_bits)
         self._check_bits("w_bit", self.w_bit)
         for name, bits in self.overrides.items():
             if bits is not None:
@@ -74,7 +81,8 @@ class QuantConfig:
             raise SettingError(f"{what} is {bits!r} bits; use 4 or 8.")
         if self.format == "awq" and bits != 4:
             raise SettingError(
-                f"{what} is {bits} bits, but the AWQ GEMM format holds 4-bit weights; use format='compressed-tensors'."
+                f"{what} is {bits} bits, but the AWQ GEMM format holds 4-bit weights; "
+                "use format='compressed-tensors' (--format compressed-tensors)."
             )
 
     def skips(self, name: str) -> bool:
@@ -107,3 +115,8 @@ class QuantConfig:
         from awq.rounding import Scheme  # here, since it needs torch
 
         return Scheme(self.bits(name) or self.w_bit, size, not self.zero_point)
+
+
+def renamed(config: QuantConfig, name: Callable[[str], str]) -> QuantConfig:
+    """`config` with the modules of its `overrides` under other names."""
+    return replace(config, overrides={name(module): bits for module, bits in config.overrides.items()})

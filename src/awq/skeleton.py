@@ -9,16 +9,17 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, UnsupportedError
 from awq.half import check_range
-from awq.names import under_model_names
+from awq.names import sees_pictures, under_model_names
 from awq.packed_rows import is_packed, packed_parts, packed_shape
+from awq.tower import Tower
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
-STALE = re.compile(r"rotary_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
+STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
 
 
 def quantised(checkpoint: Checkpoint, name: str) -> bool:
@@ -46,6 +47,7 @@ class Skeleton:
         checkpoint: where the weights are.
         device: where `fill` puts them.
         reader: reads one of them; `awq.dequantize.read_float` multiplies out what is quantised.
+        tower: the vision tower, which turns pictures into rows among the embeddings; None for a model of text alone.
     """
 
     model: Any
@@ -58,6 +60,7 @@ class Skeleton:
     checkpoint: Checkpoint
     device: torch.device
     reader: Reader = stored_float
+    tower: Tower | None = None
 
     @classmethod
     def build(
@@ -76,7 +79,8 @@ class Skeleton:
         model = build_on_meta(checkpoint, trust_remote_code)
         model.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
         found = under_model_names(checkpoint, model)
-        name, layers = _find_layers(model)
+        tower = Tower.find(model)
+        name, layers = _find_layers(model, tower)
         skeleton = cls(
             model=model,
             base=model.base_model,
@@ -88,6 +92,7 @@ class Skeleton:
             checkpoint=found,
             device=device,
             reader=reader,
+            tower=tower,
         )
         skeleton.check_names()
         return skeleton
@@ -127,14 +132,23 @@ class Skeleton:
         """Name of the tensor that is the head's weight: the embedding's where they are tied."""
         return self.embedding if self.tied else f"{self.head}.weight"
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+        return int(self.model.get_input_embeddings().num_embeddings)
+
     def surroundings(self) -> list[str]:
-        """Names of the tensors that belong neither to a decoder layer nor to the head."""
-        inner = (*self.prefixes, f"{self.head}.")
+        """Names of the tensors that belong neither to a decoder layer nor to the head or the vision tower."""
+        inner = (*self.prefixes, f"{self.head}.", *self._tower_prefix())
         return [name for name in self.model.state_dict() if not name.startswith(inner)]
 
     def outer_modules(self) -> list[tuple[str, nn.Module]]:
-        """The modules outside the decoder layers, with their names in the model."""
-        return [(name, m) for name, m in self.model.named_modules() if not f"{name}.".startswith(tuple(self.prefixes))]
+        """The modules outside the decoder layers and the vision tower, with their names in the model."""
+        inner = (*self.prefixes, *self._tower_prefix())
+        return [(name, m) for name, m in self.model.named_modules() if not f"{name}.".startswith(inner)]
+
+    def _tower_prefix(self) -> list[str]:
+        return [] if self.tower is None else [f"{self.tower.name}."]
 
     def fill(self, module: nn.Module, prefix: str) -> None:
         """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
@@ -163,13 +177,14 @@ class Skeleton:
 
 
 def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
-    """The Hugging Face causal language model of `checkpoint`, without weights; raises `UnsupportedError`."""
+    """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
+    kind = AutoModelForImageTextToText if sees_pictures(checkpoint.config) else AutoModelForCausalLM
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
         if hasattr(config, "quantization_config"):
             del config.quantization_config
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(
+            model = kind.from_config(
                 config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
             )
     except Exception as error:  # a config can make transformers fail in any way
@@ -196,11 +211,12 @@ def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
         model._init_weights(module)
 
 
-def _find_layers(model: Any) -> tuple[str, nn.ModuleList]:
-    """Name and content of the list of decoder layers: the one as long as the config says."""
+def _find_layers(model: Any, tower: Tower | None) -> tuple[str, nn.ModuleList]:
+    """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
+    other = () if tower is None else f"{tower.name}."
     count = model.config.get_text_config().num_hidden_layers
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
+        if isinstance(module, nn.ModuleList) and len(module) == count and not name.startswith(other):
             return name, module
     raise UnsupportedError(
         f"{type(model).__name__} has no list of {count} decoder layers; only decoders are supported."

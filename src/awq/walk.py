@@ -55,6 +55,30 @@ class Reached(NamedTuple):
     hidden: torch.Tensor
 
 
+class Inserted(NamedTuple):
+    """Pictures among tokens int64 [n, T].
+
+    Attributes:
+        rows: int64 [n, T]: which embedding stands in the place of a token; −1 for the token's own.
+        positions: int64 [3, n, T] of all tokens, for M-RoPE.
+        embeddings: [R, H].
+    """
+
+    rows: torch.Tensor
+    positions: torch.Tensor
+    embeddings: torch.Tensor
+
+    def among(self, embedded: torch.Tensor) -> torch.Tensor:
+        """`embedded` tokens [s·n, T, H], the samples once for each stream, with the pictures in their places."""
+        rows = self.rows.repeat(len(embedded) // len(self.rows), 1)
+        return torch.where((rows >= 0)[..., None], self.embeddings[rows.clamp(min=0)], embedded)
+
+    def inputs(self, embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The arguments of the decoder."""
+        streams = len(embedded) // len(self.rows)
+        return {"inputs_embeds": self.among(embedded), "position_ids": self.positions.repeat(1, streams, 1)}
+
+
 @dataclass(frozen=True)
 class LastHidden:
     """The decoder's output [n, T, H], and the name in the model of the norm that wrote it, if one did."""
@@ -63,9 +87,16 @@ class LastHidden:
     norm: str | None
 
 
-def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor, reached: Reached | None = None) -> LastHidden:
+def walk(
+    skeleton: Skeleton,
+    samples: torch.Tensor,
+    visit: Visitor,
+    reached: Reached | None = None,
+    inserted: Inserted | None = None,
+) -> LastHidden:
     """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer, from `reached` on.
 
+    `samples` may hold those that `inserted` has pictures for several times over, once for each stream.
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
     places = fill_surroundings(skeleton, samples)
@@ -81,8 +112,15 @@ def walk(skeleton: Skeleton, samples: torch.Tensor, visit: Visitor, reached: Rea
 
     outer_norms = [(name, module) for name, module in skeleton.outer_modules() if is_norm(module)]
     with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
-        hidden = skeleton.base(input_ids=places, use_cache=False).last_hidden_state
+        hidden = skeleton.base(**_inputs(skeleton, places, inserted), use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
+
+
+def _inputs(skeleton: Skeleton, places: torch.Tensor, inserted: Inserted | None) -> dict[str, torch.Tensor]:
+    """The arguments of the decoder: tokens, or their embeddings with pictures among them."""
+    if inserted is None:
+        return {"input_ids": places}
+    return inserted.inputs(skeleton.model.get_input_embeddings()(places))
 
 
 def fill_surroundings(skeleton: Skeleton, samples: torch.Tensor) -> torch.Tensor:
