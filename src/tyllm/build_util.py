@@ -1,4 +1,4 @@
-"""The compiler's door for Python: `build_and_compile_llm`, with the arguments that the original manual names."""
+"""The compiler's doors for Python, with the arguments that the original manual names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,46 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict, Unpack
+
+
+class Options(TypedDict, total=False):
+    """What both doors take by keyword.
+
+    Attributes:
+        activations: "int8" (the default) quantises what enters INT4 layers, by groups; "float16" does not.
+        kv_cache_dtype: "float16" (the default) keeps keys and values so; "int8" rounds each head's, with a scale for
+            each token, and halves the cache.
+        quantize: "rtn" rounds the linear layers of a float checkpoint to INT4 now (a vision tower stays float16); None
+            (the default) keeps them float16.
+        group_size: inputs that share a scale, for `quantize`; 128.
+        target: instruction set to compile for; "native" (the default) is this machine's.
+        trust_remote_code: run modelling code that lies in the checkpoint.
+        overwrite: replace a package that is already there.
+        progress: called as `progress(done, total, what)`.
+        die_order: for each die the physical die that plays it, the main one first (the manual's LM_die_remap); None for
+            0, 1, 2, … It takes effect where threads are bound to cores.
+        visual_dies: dies that the vision tower is split over; None for as many as the language model.
+        visual_die_order: the order of those (the manual's VM_die_remap).
+    """
+
+    activations: str
+    kv_cache_dtype: str
+    quantize: str | None
+    group_size: int
+    target: str
+    trust_remote_code: bool
+    overwrite: bool
+    progress: Callable[[int, int, str], None] | None
+    die_order: Sequence[int] | None
+    visual_dies: int | None
+    visual_die_order: Sequence[int] | None
+
+
+class SizedOptions(Options, total=False):
+    """`Options`, and `image_sizes`: of a vision-language model, the sizes (height, width) of pictures in pixels."""
+
+    image_sizes: Sequence[tuple[int, int]]
 
 
 def build_and_compile_llm(
@@ -15,35 +55,19 @@ def build_and_compile_llm(
     seq_len_list: Sequence[int] | None = None,
     dev_count: int = 1,
     embedding_as_input: bool = False,
-    *,
-    activations: str = "int8",
-    kv_cache_dtype: str = "float16",
-    quantize: str | None = None,
-    group_size: int = 128,
-    target: str = "native",
-    trust_remote_code: bool = False,
-    overwrite: bool = False,
-    progress: Callable[[int, int, str], None] | None = None,
+    **options: Unpack[SizedOptions],
 ) -> Path:
     """Compile a checkpoint ahead of time for one or more dies.
 
     Args:
-        model_path: Hugging Face checkpoint folder: float16, bfloat16, float32, or AWQ INT4 (GEMM).
+        model_path: Hugging Face checkpoint folder: float16, bfloat16, float32, or INT4 (AWQ GEMM, compressed-tensors).
         artifacts_path: package folder to make; by default `<model_path>-AOT/<dev_count>die`, beside the checkpoint.
         max_kv_cache_size: tokens that a conversation may hold, prompt and answer together.
         seq_len_list: tokens per step to compile programs for; a prompt runs as chunks of these lengths. None for those
             of 1, 8, 32, 128 and 256 that the cache has room for.
         dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
         embedding_as_input: leave the embedding to the host; its table is saved as embedding.params.
-        activations: "int8" quantises what enters INT4 layers, by groups; "float16" does not.
-        kv_cache_dtype: "float16" keeps keys and values so; "int8" rounds each head's, with a scale for each token, and
-            halves the cache.
-        quantize: "rtn" rounds the linear layers of a float checkpoint to INT4 now; None keeps them float16.
-        group_size: inputs that share a scale, for `quantize`.
-        target: instruction set to compile for; "native" is this machine's.
-        trust_remote_code: run modelling code that lies in the checkpoint.
-        overwrite: replace a package that is already at `artifacts_path`.
-        progress: called as `progress(done, total, what)`.
+        options: see `SizedOptions`.
 
     Returns:
         The package folder.
@@ -59,13 +83,67 @@ def build_and_compile_llm(
         from tyllm.compiler.settings import Settings, default_seq_lens
 
     model = Path(model_path)
-    seq_lens = default_seq_lens(max_kv_cache_size) if seq_len_list is None else tuple(seq_len_list)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
     settings = Settings(
-        model, Path(artifacts_path or beside), max_kv_cache_size, seq_lens, dev_count, embedding_as_input,
-        activations, kv_cache_dtype, quantize, group_size, target, trust_remote_code, overwrite,
-    )  # fmt: skip
-    return compile_checkpoint(settings, progress)
+        model_path=model,
+        artifacts_path=Path(artifacts_path or beside),
+        max_kv_cache_size=max_kv_cache_size,
+        seq_lens=default_seq_lens(max_kv_cache_size) if seq_len_list is None else tuple(seq_len_list),
+        dies=dev_count,
+        embedding_as_input=embedding_as_input,
+        activations=options.get("activations", "int8"),
+        kv_cache_dtype=options.get("kv_cache_dtype", "float16"),
+        quantize=options.get("quantize"),
+        group_size=options.get("group_size", 128),
+        target=options.get("target", "native"),
+        trust_remote_code=options.get("trust_remote_code", False),
+        overwrite=options.get("overwrite", False),
+        image_sizes=tuple(options.get("image_sizes", ())),
+        visual_dies=options.get("visual_dies"),
+        die_order=_order(options.get("die_order")),
+        visual_die_order=_order(options.get("visual_die_order")),
+    )
+    return compile_checkpoint(settings, options.get("progress"))
+
+
+def build_and_compile_vlm(
+    model_path: str | Path,
+    artifacts_path: str | Path | None = None,
+    image_sizes: Sequence[tuple[int, int]] = ((540, 960),),
+    max_kv_cache_size: int = 4096,
+    seq_len_list: Sequence[int] | None = None,
+    dev_count: int = 1,
+    **options: Unpack[Options],
+) -> Path:
+    """Compile a vision-language checkpoint (Qwen2-VL, Qwen2.5-VL): its decoder, its vision tower, its positions.
+
+    Args:
+        model_path: as in `build_and_compile_llm`.
+        artifacts_path: folder in which the package `<dev_count>die` is made (the manual's AOT_DIR); by default
+            `<model_path>-AOT_<width>x<height>_<max_kv_cache_size>`, beside the checkpoint.
+        image_sizes: sizes (height, width) in pixels; a picture of another size is fitted to the nearest.
+        max_kv_cache_size: as in `build_and_compile_llm`; pictures take room in it.
+        seq_len_list: as in `build_and_compile_llm`.
+        dev_count: dies of the language model, and of the vision tower unless `visual_dies` says otherwise.
+        options: see `Options`.
+
+    Returns:
+        The package folder.
+
+    Raises:
+        TyllmError: as `build_and_compile_llm`.
+    """
+    model = Path(model_path)
+    size = "-".join(f"{width}x{height}" for height, width in image_sizes)
+    folder = Path(artifacts_path or model.with_name(f"{model.resolve().name}-AOT_{size}_{max_kv_cache_size}"))
+    sized = SizedOptions(**options, image_sizes=image_sizes)
+    return build_and_compile_llm(
+        model_path, folder / f"{dev_count}die", max_kv_cache_size, seq_len_list, dev_count, **sized
+    )
+
+
+def _order(dies: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if dies is None else tuple(dies)
 
 
 @contextmanager

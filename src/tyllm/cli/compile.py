@@ -44,6 +44,14 @@ def whole_numbers(text: str) -> list[int]:
         raise typer.BadParameter(f"{text!r} is not a list of whole numbers such as 1,8.") from None
 
 
+def picture_size(text: str) -> tuple[int, int]:
+    """Height and width of '540x960'."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise typer.BadParameter(f"{text!r} is no height and width such as 540x960.")
+    return int(parts[0]), int(parts[1])
+
+
 def compile_(
     checkpoint: Checkpoint,
     output: Annotated[
@@ -67,6 +75,21 @@ def compile_(
         Quantize | None, typer.Option(help="Round float weights to INT4 on the way; for a look, AWQ reads better.")
     ] = None,
     group_size: Annotated[int, typer.Option(help="Group size of --quantize.")] = 128,
+    image_size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HxW",
+            help="Height and width of pictures, for models that see; give it again for more.",
+            show_default="540x960",
+        ),
+    ] = None,
+    visual_dies: Annotated[
+        int | None, typer.Option(help="Dies of the vision tower.", show_default="those of the language model")
+    ] = None,
+    die_order: Annotated[
+        str | None, typer.Option(help="Physical die of each die, the main one first, such as 1,2,3,0.")
+    ] = None,
+    visual_die_order: Annotated[str | None, typer.Option(help="The same for the vision tower.")] = None,
     target: Annotated[str, typer.Option(help="The machine that will run it; native is this one.")] = "native",
     overwrite: Overwrite = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -76,8 +99,13 @@ def compile_(
     """Compile a checkpoint for one or more dies.
 
     Example: `tyllm compile Qwen1.5-1.8B-AWQ-INT4 --dies 4 --seq-lens 1,8`
+
+    Example: `tyllm compile Qwen2.5-VL-7B-AWQ-INT4 --dies 4 --visual-dies 3 --image-size 540x960`
     """
-    numbers = None if seq_lens is None else whole_numbers(seq_lens)
+    numbers, order, visual_order = (
+        None if text is None else whole_numbers(text) for text in (seq_lens, die_order, visual_die_order)
+    )
+    sizes = [picture_size(text) for text in image_size or ()]
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
 
@@ -97,6 +125,10 @@ def compile_(
             target=target,
             trust_remote_code=trust_remote_code,
             overwrite=overwrite,
+            image_sizes=sizes,
+            visual_dies=visual_dies,
+            die_order=order,
+            visual_die_order=visual_order,
             progress=report,
         )
     total, seconds = folder_bytes(package), round(time.monotonic() - started, 3)

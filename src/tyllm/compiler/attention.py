@@ -42,13 +42,35 @@ def attention(
     return torch.ops.tytvm.attention(query, key, value, layer, scale, sliding_window or 0, softcap or 0.0), None
 
 
+def segment_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """The same for vision towers, without causality: each token sees the tokens of its own segment."""
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    return torch.ops.tytvm.segment_attention(query, key, value, cu_seq_lens_q, scale), None
+
+
+def segment_attention_name() -> str:
+    """The name of `segment_attention`, which transformers takes for a kind of flash attention: those get segments."""
+    register()
+    return f"{IMPLEMENTATION}_flash"
+
+
 @cache
 def register() -> None:
-    """Make the operator known to transformers; the mask is left to it."""
+    """Make the operators known to transformers; the mask is left to them."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface
 
     import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 
     AttentionInterface.register(IMPLEMENTATION, attention)
+    AttentionInterface.register(f"{IMPLEMENTATION}_flash", segment_attention)
     AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)

@@ -22,13 +22,16 @@ from tyllm.compiler.package_folder import need_space, refuse_existing, under_way
 from tyllm.compiler.parameters import pack_weights
 from tyllm.compiler.quantisation import find_quantisation, untie_head
 from tyllm.compiler.report import EXPORTS, Described, buffer_config, describe, manifest, write_program
-from tyllm.compiler.settings import Settings, check
+from tyllm.compiler.settings import Settings, check, for_model
 from tyllm.compiler.tensor_parallel import IN, OUT, split_model
+from tyllm.compiler.vision_language import VisionLanguage, plan_vision
+from tyllm.compiler.vision_model import capture_language_step, visual_of
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
+from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.hashes import remember
-from tyllm.package.layout import EMPTY, code_file, constants_file, params_file
+from tyllm.package.layout import EMPTY, VISUAL, code_file, constants_file, params_file
 from tytvm.capture import Capture
 from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
@@ -72,6 +75,7 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     refuse_existing(settings.artifacts_path, settings.overwrite)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
     model = build_model(checkpoint, settings.trust_remote_code)
+    settings = for_model(settings, model)
     checkpoint = under_model_names(checkpoint, model)
     quantisation = find_quantisation(model, checkpoint, settings)
     sources = source_names(model, checkpoint)
@@ -79,51 +83,78 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     check_tensors(model, checkpoint, quantisation, sources)
     split = split_model(model, settings.dies, quantisation.group_size)
     plan = plan_model(model, split, quantisation, _skipped(model, settings))
-    need_space(settings.artifacts_path, sum(die.layout.total for die in plan.dies))
+    vision = plan_vision(model, quantisation, settings)
+    plans = [plan, *([vision.plan] if vision else [])]
+    need_space(settings.artifacts_path, sum(die.layout.total for each in plans for die in each.dies))
     kernels = Kernels(spec, settings.activations == "int8")
-    compiles = len(set(_owners(plan).values())) * len(settings.seq_lens)
+    compiles = len(set(plan.owners().values())) * len(settings.seq_lens)
     layers = model.config.get_text_config().num_hidden_layers
-    work = _Work(progress, sum(plan.mebibytes().values()) + compiles * layers * sum(COMPILE_LAYER.values()) + 1)
+    packing = sum(sum(each.mebibytes().values()) for each in plans)
+    compiling = compiles * layers * sum(COMPILE_LAYER.values()) + (vision.work() if vision else 0)
+    work = _Work(progress, packing + compiling + 1)
     reader = WeightReader(checkpoint, quantisation, sources)
     with under_way(settings.artifacts_path, settings.overwrite) as folder:
         write_embedding(folder, model, reader, settings)
-        files, programs = _build(folder, model, plan, reader, kernels, settings, work)
-        _finish(folder, settings, model, plan, quantisation, kernels, programs, files)
+        built = _build(folder, model, plan, vision, reader, kernels, settings, work)
+        _finish(folder, settings, model, plan, vision, quantisation, kernels, built)
         work.step(1, "manifest")
-    remember(settings.artifacts_path, files)
+    remember(settings.artifacts_path, built.files)
     return settings.artifacts_path
 
 
 def _skipped(model: Any, settings: Settings) -> frozenset[str]:
-    """The embedding, where it is an input and no tied head needs it."""
+    """What the decoder does not store: a tower, and an embedding that is an input and that no tied head needs."""
     table = model.get_input_embeddings().weight
-    names = [name for name, p in model.named_parameters(remove_duplicate=False) if p is table]
-    return frozenset(names if settings.embedding_as_input and len(names) == 1 else [])
+    named = list(model.named_parameters(remove_duplicate=False))
+    tables = [name for name, p in named if p is table]
+    visual = visual_of(model)
+    tower = [name for name, _ in named if visual and name.startswith(f"{visual[0]}.")]
+    return frozenset([*tower, *(tables if settings.embedding_as_input and len(tables) == 1 else [])])
 
 
-def _owners(plan: ModelPlan) -> dict[int, int]:
-    """Die → the die that compiles its programs: dies of equal shapes share one compile."""
-    return {die.die: next(o.die for o in plan.dies if o.shares_program_with(die)) for die in plan.dies}
+@dataclass(frozen=True)
+class _Built:
+    """What the tasks gave: parameter files, the decoder's programs by die, and a vision-language model's modules."""
+
+    files: Mapping[str, FileEntry]
+    programs: Sequence[Mapping[int, Described]]
+    visual: ModuleConfig | None = None
+    rope: ModuleConfig | None = None
 
 
 def _build(
-    folder: Path, model: Any, plan: ModelPlan, reader: WeightReader, kernels: Kernels, settings: Settings, work: _Work
-) -> tuple[dict[str, FileEntry], list[dict[int, Described]]]:
-    """Pack the weights and compile the programs, side by side: the parameter files, and the programs by die."""
+    folder: Path,
+    model: Any,
+    plan: ModelPlan,
+    vision: VisionLanguage | None,
+    reader: WeightReader,
+    kernels: Kernels,
+    settings: Settings,
+    work: _Work,
+) -> _Built:
+    """Pack the weights and compile the programs, side by side."""
     from tyllm.runtime import native
 
-    owners = _owners(plan)
+    owners, processes = plan.owners(), len(os.sched_getaffinity(0))
     keys = list(product(dict.fromkeys(owners.values()), settings.seq_lens))
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
         compiles = [partial(_compile, folder, model, plan, die, s, kernels, runtime, settings) for die, s in keys]
+        builds = vision.builds(folder, Path(scratch), reader, kernels, runtime) if vision else None
         tasks: list[Task] = [partial(_write_weights, folder, plan, reader), *compiles]
-        files, *programs = run_forked(tasks, len(os.sched_getaffinity(0)), work.step)
-    by_key = dict(zip(keys, programs, strict=True))
-    for die, seq_len in product(owners, settings.seq_lens):
-        if owners[die] != die:
-            _copy_program(folder, owners[die], die, seq_len)
-    return files, [{seq_len: by_key[owners[die], seq_len] for seq_len in settings.seq_lens} for die in owners]
+        files, *results = run_forked([*tasks, *(builds.compiles() if builds else [])], processes, work.step)
+        programs, modules = results[: len(keys)], results[len(keys) :]
+        by_key = dict(zip(keys, programs, strict=True))
+        for die, seq_len in product(owners, settings.seq_lens):
+            if owners[die] != die:
+                _copy_program(folder, owners[die], die, seq_len)
+        by_die = [{seq_len: by_key[owners[die], seq_len] for seq_len in settings.seq_lens} for die in owners]
+        if builds is None:
+            return _Built(files, by_die)
+        compiled = builds.compiled(modules)
+        for written in run_forked(builds.writes(compiled), processes, work.step):
+            files |= {path.relative_to(folder).as_posix(): entry for path, entry in written.items()}
+        return _Built(files, by_die, builds.tower.config(compiled[0]), builds.rope.config(compiled[1]))
 
 
 def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Report) -> dict[str, FileEntry]:
@@ -160,7 +191,11 @@ def _compile(
         report(layers * COMPILE_LAYER[part], f"{part} {seq_len} tokens, die {die}")
 
     cut_to_die(model, plan.shapes, plan.split, die)
-    captured = capture_step(model, seq_len, settings.embedding_as_input)
+    captured = (
+        capture_language_step(model, seq_len)
+        if visual_of(model)
+        else capture_step(model, seq_len, settings.embedding_as_input)
+    )
     done("capture")
     program = _planned(captured, plan, die, kernels, settings)
     done("lower")
@@ -189,15 +224,21 @@ def _finish(
     settings: Settings,
     model: Any,
     plan: ModelPlan,
+    vision: VisionLanguage | None,
     quantisation: Quantisation,
     kernels: Kernels,
-    programs: Sequence[Mapping[int, Described]],
-    files: Mapping[str, FileEntry],
+    built: _Built,
 ) -> None:
     """The JSON files, what comes along from the checkpoint, and last the manifest."""
     copy_companions(settings.model_path, folder)
     (folder / EMPTY).write_bytes(b"")
-    buffer_config(settings, plan, programs).write(folder)
-    write_program(folder, programs)
-    entries = file_entries(folder, files.items())
-    manifest(settings, model, plan, quantisation, kernels.spec, entries).write(folder)
+    buffer_config(settings, plan, built.programs).write(folder)
+    write_program(folder, built.programs)
+    parts: dict[str, Any] = {}
+    if vision and built.visual and built.rope:
+        vision.write_rope_table(folder)
+        vision.write_preprocessor(folder)
+        built.visual.write(folder / VISUAL)
+        parts = {"visual": vision.described(), "rope": built.rope.parts()}
+    entries = file_entries(folder, built.files.items())
+    manifest(settings, model, plan, quantisation, kernels.spec, entries, **parts).write(folder)

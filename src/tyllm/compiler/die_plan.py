@@ -37,6 +37,10 @@ class ModelPlan:
     """Parameter → name of the tensor that stores it: its own, or that of the parameter it is tied to."""
     dies: tuple[DiePlan, ...]
 
+    def owners(self) -> dict[int, int]:
+        """Die → the die that compiles its programs: dies of equal shapes share one compile."""
+        return {die.die: next(o.die for o in self.dies if o.shares_program_with(die)) for die in self.dies}
+
     def stored(self) -> list[Stored]:
         """Every stored weight once, in file order."""
         names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from tyllm.compiler.tensor_parallel import IN, OUT, Cut
-from tyllm.compiler.weight_reader import ROWS, Codes, WeightReader, to_half
+from tyllm.compiler.weight_reader import ROWS, Codes, Weights, to_half
 from tyllm.package.params_writer import ParamsWriter
 from tytvm.kernels import int4_weight, linear_w16a16
 from tytvm.weights import W4, W16, Plain, WeightFormat
@@ -39,9 +39,12 @@ class Stored:
     formats: Sequence[WeightFormat]
 
     def part(self, die: int, start: int, stop: int) -> tuple[int, int]:
-        """Of rows [start, stop) of the whole weight, those that a die holds; empty spans have stop ≤ start."""
-        first, last = self.cut.spans[die] if self.cut.axis == OUT else (start, stop)
-        return max(start, first), min(stop, last)
+        """Of rows [start, stop) of one block of the weight, those that a die holds; empty spans have stop ≤ start."""
+        if self.cut.axis != OUT:
+            return start, stop
+        before = start // self.cut.block * self.cut.block
+        first, last = self.cut.spans[die]
+        return max(start, before + first), min(stop, before + last)
 
     def columns(self, die: int, width: int) -> tuple[int, int]:
         """The inputs that a die holds, of `width`."""
@@ -49,7 +52,7 @@ class Stored:
 
 
 def pack_weights(
-    weights: Sequence[Stored], reader: WeightReader, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
+    weights: Sequence[Stored], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
 ) -> None:
     """Write every weight to every die's file.
 
@@ -71,7 +74,7 @@ def pack_weights(
             progress(weight.name)
 
 
-def _tasks(weights: Sequence[Stored], reader: WeightReader) -> Iterator[Callable[[], tuple[Stored, Pieces]]]:
+def _tasks(weights: Sequence[Stored], reader: Weights) -> Iterator[Callable[[], tuple[Stored, Pieces]]]:
     """Every span of rows of every weight, in file order."""
     for weight in weights:
         for start, stop in _chunks(weight, _rows_of(weight)):
@@ -108,19 +111,26 @@ def _rows_of(weight: Stored) -> int:
     """Rows of the whole weight."""
     own = weight.formats[0]
     if weight.cut.axis == OUT:
-        return max(stop for _, stop in weight.cut.spans)
+        return weight.cut.blocks * weight.cut.block
     return own.out_features if isinstance(own, W4 | W16) else (own.shape[0] if own.shape else 1)
 
 
 def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
     """Spans of rows to read together; none crosses the beginning of a die's part: each die packs whole blocks."""
-    edges = sorted({0, rows, *(edge for span in weight.cut.spans for edge in span if weight.cut.axis == OUT)})
+    edges = sorted({0, rows, *_edges(weight.cut)})
     for first, last in pairwise(edges):
         for start in range(first, last, ROWS):
             yield start, min(start + ROWS, last)
 
 
-def _packed(weight: Stored, reader: WeightReader, start: int, stop: int) -> tuple[Stored, Pieces]:
+def _edges(cut: Cut) -> Iterator[int]:
+    """Rows at which a die's part of a block begins or ends."""
+    if cut.axis == OUT:
+        for block, span in product(range(cut.blocks), cut.spans):
+            yield from (block * cut.block + edge for edge in span)
+
+
+def _packed(weight: Stored, reader: Weights, start: int, stop: int) -> tuple[Stored, Pieces]:
     """Read some rows, and pack what each die holds of them."""
     is_int4 = isinstance(weight.formats[0], W4)  # and so on every die
     rows = reader.codes(weight.name, start, stop) if is_int4 else reader.floats(weight.name, start, stop)
@@ -144,6 +154,6 @@ def _laid_out(weight: Stored, die: int, rows: Rows) -> Mapping[str, Array]:
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
         return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
     if isinstance(own, W16):
-        return {"": linear_w16a16.pack(to_half(weight.name, rows))["weight"]}
+        return {"": linear_w16a16.pack(to_half(weight.name, rows.reshape(len(rows), -1)))["weight"]}
     is_half = isinstance(own, Plain) and own.dtype == "float16"
     return {"": to_half(weight.name, rows) if is_half else rows}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tyllm.compiler.settings import Settings
+from tyllm.compiler.vision_model import visual_of
 from tyllm.compiler.weight_formats import Quantisation
 from tyllm.errors import CheckpointError, SettingError, UnsupportedError
 
@@ -29,9 +30,11 @@ def find_quantisation(model: Any, checkpoint: Any, settings: Settings) -> Quanti
     """
     linears = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
     if checkpoint.quantization is None:
-        return (
-            _rounded(linears, settings) if settings.quantize else Quantisation(None, settings.group_size, frozenset())
-        )
+        if not settings.quantize:
+            return Quantisation(None, settings.group_size, frozenset())
+        visual = visual_of(model)
+        prefix = (f"{visual[0]}.",) if visual else ()  # the vision tower stays float16
+        return _rounded({name: linears[name] for name in linears if not name.startswith(prefix)}, settings)
     if settings.quantize:
         raise SettingError(
             f"{checkpoint.path} is quantised already ({checkpoint.quantization.get('quant_method')}); "

@@ -15,7 +15,7 @@ from tyllm import __version__
 from tyllm.compiler.die_plan import ModelPlan
 from tyllm.compiler.settings import Settings
 from tyllm.compiler.weight_formats import Quantisation
-from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target
+from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
 from tyllm.package import Program as DieProgram
 from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import Layout, bytes_of
@@ -33,11 +33,13 @@ class Described:
     kv: Layout
     memories: DieProgram
     steps: Mapping[str, Any]
+    constants_bytes: int
 
 
 def describe(program: Program) -> Described:
     """What remains to be known of a program once its code is written."""
-    return Described(program.layouts["kv"], _memories(program), _described(program))
+    constants = program.layouts["constants"].total
+    return Described(program.layouts["kv"], _memories(program), _described(program), constants)
 
 
 def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mapping[int, Described]]) -> BufferConfig:
@@ -125,6 +127,8 @@ def manifest(
     quantisation: Quantisation,
     spec: InstructionSet,
     files: Mapping[str, FileEntry],
+    visual: Visual | None = None,
+    rope: Sequence[Mapping[str, Any]] | None = None,
 ) -> Manifest:
     """Everything that a reader checks before it loads code."""
     text = model.config.get_text_config()
@@ -153,6 +157,9 @@ def manifest(
             "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
         },
         files=files,
+        die_order=settings.order,
+        visual=visual,
+        rope=rope,
     )
 
 

@@ -24,10 +24,25 @@ HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_val
 
 @dataclass(frozen=True)
 class Cut:
-    """How one weight is cut: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole."""
+    """How one weight is cut: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
+
+    An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
+    a part of a block, and a die holds that part of every block, one after the other.
+    """
 
     axis: int | None
     spans: tuple[Span, ...]
+    blocks: int = 1
+
+    def size(self, die: int) -> int:
+        """How much of the axis a die holds."""
+        start, stop = self.spans[die]
+        return self.blocks * (stop - start)
+
+    @property
+    def block(self) -> int:
+        """The size of a block: of the whole axis, where there is one."""
+        return max(stop for _, stop in self.spans)
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,7 @@ def split_model(model: Any, dies: int, group_size: int) -> Split:
         axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) else None
         if axis is None:
             continue
-        spans = _head_spans(model, name, dies) or _group_spans(name, module, axis, dies, group_size)
+        spans = _head_spans(model, name, dies) or group_spans(name, module, axis, dies, group_size)
         cuts[f"{name}.weight"] = Cut(axis, spans)
         if module.bias is not None and axis == OUT:
             cuts[f"{name}.bias"] = Cut(OUT, spans)
@@ -102,7 +117,7 @@ def _head_spans(model: Any, name: str, dies: int) -> tuple[Span, ...] | None:
     return tuple((start * width, stop * width) for start, stop in owned)
 
 
-def _group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group_size: int) -> tuple[Span, ...]:
+def group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group_size: int) -> tuple[Span, ...]:
     """Spans by whole groups, smaller ones where there are too few for the dies."""
     size = module.out_features if axis == OUT else module.in_features
     units = [unit for unit in (group_size, 64, 32) if 0 < unit <= size // dies]

@@ -44,6 +44,7 @@ class Quantisation:
 def formats(model: Any, split: Split, die: int, quantisation: Quantisation) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
     linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
+    convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     found: dict[str, WeightFormat] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -51,17 +52,26 @@ def formats(model: Any, split: Split, die: int, quantisation: Quantisation) -> d
         shape = local_shape(full, cut, die)
         if id(parameter) in linears:  # a tied table too: it is stored once, as the head
             found[name] = linear_format(name, full, shape, cut, quantisation)
+        elif id(parameter) in convolutions:
+            found[name] = W16(shape[0], math.prod(shape[1:]))
         else:
             found[name] = Plain(shape, "float16" if id(parameter) in tables else "float32")
     return found
+
+
+def is_linear_convolution(module: Any) -> bool:
+    """Whether a convolution is a linear layer on patches side by side: its steps are as long as its kernel."""
+    if not isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d):
+        return False
+    plain = module.groups == 1 and not any(p for p in module.padding if p) and set(module.dilation) == {1}
+    return plain and tuple(module.stride) == tuple(module.kernel_size)
 
 
 def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
     """A parameter's shape on one die."""
     if cut.axis is None:
         return full
-    start, stop = cut.spans[die]
-    return tuple(stop - start if axis == cut.axis else size for axis, size in enumerate(full))
+    return tuple(cut.size(die) if axis == cut.axis else size for axis, size in enumerate(full))
 
 
 def linear_format(

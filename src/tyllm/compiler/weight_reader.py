@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,16 @@ class Codes:
         group = self.codes.shape[1] // self.scales.shape[1]
         zeros, scales = (np.repeat(part.astype(np.float32), group, axis=1) for part in (self.zeros, self.scales))
         return (self.codes.astype(np.float32) - zeros) * scales
+
+
+class Weights(Protocol):
+    """Where the compiler reads weights: a checkpoint, or a module in memory."""
+
+    def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows of a weight."""
+
+    def codes(self, name: str, start: int, stop: int) -> Codes:
+        """INT4 rows of a linear weight."""
 
 
 @dataclass(frozen=True)

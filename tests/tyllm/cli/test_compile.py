@@ -44,7 +44,28 @@ def test_the_defaults(tyllm, told, tmp_path):
         "target": "native",
         "trust_remote_code": False,
         "overwrite": False,
+        "image_sizes": [],
+        "visual_dies": None,
+        "die_order": None,
+        "visual_die_order": None,
     }
+
+
+def test_a_model_that_sees(tyllm, told, tmp_path):
+    outcome = tyllm(
+        *("compile", tmp_path / "model", "--image-size", "540x960", "--image-size", "448X768", "--visual-dies", 3),
+        *("--dies", 4, "--die-order", "1,2,3,0", "--visual-die-order", "3,2,1"),
+    )
+    assert outcome.code == 0
+    assert told["image_sizes"] == [(540, 960), (448, 768)]
+    assert (told["visual_dies"], told["dev_count"]) == (3, 4)
+    assert (told["die_order"], told["visual_die_order"]) == ([1, 2, 3, 0], [3, 2, 1])
+
+
+@pytest.mark.parametrize("text", ["540", "540x", "0.5x3", "-28x28", "axb"])
+def test_no_size(tyllm, told, tmp_path, text):
+    outcome = tyllm("compile", tmp_path / "model", "--image-size", text)
+    assert outcome.code == 2 and "is no height and width such as 540x960" in outcome.err
 
 
 def test_every_option(tyllm, told, tmp_path):
