@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,14 @@ class Plan:
         weights: parameters of the model; a tied output projection that is quantised counts by itself.
         bits_per_weight: of the quantised linear layers, scales and zero points included; the budget if there is one.
         output: size of the weight files, at most if there is a budget of bits.
-        vision_linears: the vision tower's by their bits; empty for a model of text alone.
         tokens: calibration tokens.
-        pictures: how many are among them.
         memory: estimated peak of resident memory; None on a GPU.
         free_memory: what the system could give now; None where it does not say.
         disk: what the work folder and the output take together at most; the weights are there twice for a while.
         present: how much of that an earlier run has left there already.
         free_disk: what is free where they go.
+        vision_linears: the vision tower's linear layers by their bits; empty for a model of text alone.
+        pictures: how many are among the calibration tokens.
     """
 
     layers: int
@@ -43,14 +43,14 @@ class Plan:
     weights: int
     bits_per_weight: float
     output: int
-    vision_linears: dict[int, int]
     tokens: int
-    pictures: int
     memory: int | None
     free_memory: int | None
     disk: int
     present: int
     free_disk: int
+    vision_linears: dict[int, int] = field(default_factory=dict)
+    pictures: int = 0
 
     @property
     def shortage(self) -> str | None:
