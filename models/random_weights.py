@@ -2,6 +2,7 @@
 
     python models/random_weights.py Qwen2-7B out/qwen2-7b             # full size: 15 GB of disk, under 1 GiB of memory
     python models/random_weights.py Qwen2-7B out/small --small        # the same peculiarities in a few megabytes
+    python models/random_weights.py Qwen2.5-VL-7B-Instruct out/vl --layers 2 --vision-layers 4
 
 Normal values are drawn once, for one block, and every tensor is that block repeated from a place of its own.
 """
@@ -18,15 +19,26 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from small_config import CONFIGS, read_config, small_config
-from tokenizer import END_OF_TEXT, TURN_END, chat_tokenizer, save_tokenizer, train_bpe
+from preprocessor import preprocessor_config
+from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config, with_layers
+from tokenizer import (
+    CHAT_TEMPLATE,
+    TEXT_SPECIALS,
+    VISION_CHAT_TEMPLATE,
+    VISION_SPECIALS,
+    chat_tokenizer,
+    save_tokenizer,
+    train_bpe,
+)
 
 from awq.safetensors_file import Blocks, write_safetensors
 
 TRAINED = Path(__file__).with_name("tyllm-7m")  # its tokenizer serves every vocabulary that is large enough
 BLOCK = 4_194_301  # values; a prime, so that no two rows of a matrix are the same
 SHARD = 2 * 1024**3  # bytes
-BYTES_AND_SPECIALS = 256 + 3  # the smallest byte-level vocabulary
+BYTES = 256  # the smallest byte-level vocabulary, but for the special tokens
+PUBLISHED_SPECIALS = (151643, 151644, 151645)  # ids of TEXT_SPECIALS in the vocabularies of the Qwen2 family
+VISION_IDS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32}
 
 
@@ -57,17 +69,23 @@ def distribution(module: Any, name: str, shape: tuple[int, ...]) -> tuple[float,
 def tensors(config: dict[str, Any], dtype: str, seed: int) -> Iterator[tuple[str, Blocks]]:
     """Every tensor of the model that `config` describes, in the model's order; a tied one once."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
+    kind = AutoModelForImageTextToText if "vision_config" in config else AutoModelForCausalLM
     with torch.device("meta"):  # transformers writes into the nested dictionaries that it is given
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
+        model = kind.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
     seen = set()
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if id(parameter) not in seen:
                 seen.add(id(parameter))
-                full, shape = f"{prefix}.{name}".lstrip("."), tuple(parameter.shape)
+                full, shape = published_name(f"{prefix}.{name}".lstrip(".")), tuple(parameter.shape)
                 yield full, random_tensor(full, shape, distribution(module, name, shape), dtype, seed)
+
+
+def published_name(name: str) -> str:
+    """The name that a tensor has in the model hub's checkpoints: transformers nests the parts of Qwen2-VL deeper."""
+    return name.replace("model.visual.", "visual.").replace("model.language_model.", "model.")
 
 
 def random_tensor(name: str, shape: tuple[int, ...], normal: tuple[float, float], dtype: str, seed: int) -> Blocks:
@@ -107,24 +125,46 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def covering_tokenizer(vocab_size: int, longest: int) -> Any:
-    """A tokenizer that can decode `vocab_size` ids: the trained one or plain bytes, then made-up words such as <5000>.
+def special_tokens(config: dict[str, Any]) -> dict[str, int]:
+    """Ids of the special tokens: the first ones, or the published ones where a model that sees has its own there."""
+    if "vision_config" not in config:
+        return dict(zip(TEXT_SPECIALS, range(3), strict=True))
+    ids = [config[key] for key in VISION_IDS]
+    return dict(zip(VISION_SPECIALS, (*(range(3) if min(ids) == 3 else PUBLISHED_SPECIALS), *ids), strict=True))
+
+
+def covering_tokenizer(config: dict[str, Any]) -> Any:
+    """A tokenizer that can decode every id: the trained one or plain bytes, then made-up words such as <5000>.
 
     Raises:
         ValueError: The vocabulary is too small for the 256 bytes and the special tokens.
     """
     from tokenizers import Tokenizer
 
-    if vocab_size < BYTES_AND_SPECIALS:
-        raise ValueError(f"A vocabulary of {vocab_size} is too small for bytes; give at least {BYTES_AND_SPECIALS}.")
+    vocab_size, special = config["vocab_size"], special_tokens(config)
+    if vocab_size < BYTES + len(special):
+        least = BYTES + len(special)
+        raise ValueError(f"A vocabulary of {vocab_size} is too small for bytes; give at least {least}.")
     trained = TRAINED / "tokenizer.json"
-    if trained.is_file() and vocab_size >= Tokenizer.from_file(str(trained)).get_vocab_size():
+    if trained.is_file() and vocab_size >= Tokenizer.from_file(str(trained)).get_vocab_size() + len(special) - len(
+        TEXT_SPECIALS
+    ):
         description = json.loads(trained.read_text(encoding="utf-8"))
     else:
-        description = json.loads(train_bpe([], BYTES_AND_SPECIALS).to_str())
-    words = description["model"]["vocab"]
-    words.update({f"<{i}>": i for i in range(len(words), vocab_size)})
-    return chat_tokenizer(Tokenizer.from_str(json.dumps(description)), longest)
+        description = json.loads(train_bpe([], BYTES + len(special), tuple(special)).to_str())
+    rearrange(description, special, vocab_size)
+    template = VISION_CHAT_TEMPLATE if "vision_config" in config else CHAT_TEMPLATE
+    return chat_tokenizer(Tokenizer.from_str(json.dumps(description)), config["max_position_embeddings"], template)
+
+
+def rearrange(description: dict[str, Any], special: dict[str, int], vocab_size: int) -> None:
+    """Gives the special tokens of a tokenizer.json their ids, the others the ids left; the rest are made-up words."""
+    words = [word for word in description["model"]["vocab"] if word not in special]
+    free = [i for i in range(vocab_size) if i not in special.values()]
+    words += [f"<{i}>" for i in free[len(words) :]]
+    description["model"]["vocab"] = special | dict(zip(words, free, strict=True))
+    like = description["added_tokens"][0]
+    description["added_tokens"] = [like | {"id": i, "content": token} for token, i in special.items()]
 
 
 def write_random_checkpoint(
@@ -143,8 +183,8 @@ def write_random_checkpoint(
         ValueError: The vocabulary is too small.
         awq.errors.OutputError: The folder cannot be written.
     """
-    tokenizer = covering_tokenizer(config["vocab_size"], config["max_position_embeddings"])
-    end, turn_end = tokenizer.convert_tokens_to_ids([END_OF_TEXT, TURN_END])
+    tokenizer = covering_tokenizer(config)
+    end, _, turn_end = tokenizer.convert_tokens_to_ids(list(TEXT_SPECIALS))
     special = {"bos_token_id": None, "eos_token_id": turn_end, "pad_token_id": end}
     config = config | special | {"torch_dtype": dtype}
     groups = shards(tensors(config, dtype, seed), shard)
@@ -153,21 +193,23 @@ def write_random_checkpoint(
     save_tokenizer(tokenizer, output)
     write_json(output / "config.json", config)
     write_json(output / "generation_config.json", {"eos_token_id": [turn_end, end], "pad_token_id": end})
+    if "vision_config" in config:
+        write_json(output / "preprocessor_config.json", preprocessor_config(config["model_type"]))
 
 
 def main() -> None:
     """Reads the command line and writes the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", help=f"path of a config.json, or one of {', '.join(CONFIGS)}")
+    parser.add_argument("config", help=f"path of a config.json, or one of {', '.join(CONFIGS + VISION_CONFIGS)}")
     parser.add_argument("output", type=Path)
     parser.add_argument("--small", action="store_true", help="two or three layers, a few hundred wide")
     parser.add_argument("--dtype", choices=list(DTYPES), default="float16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layers", type=int, help="number of layers, instead of the config's")
+    parser.add_argument("--vision-layers", type=int, help="number of the vision tower's, likewise")
     args = parser.parse_args()
     config = small_config(args.config) if args.small else read_config(args.config)
-    if args.layers:
-        config["num_hidden_layers"] = args.layers
+    config = with_layers(config, args.layers, args.vision_layers)
     write_random_checkpoint(config, args.output, args.dtype, args.seed)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("configs")
-CONFIGS = sorted(path.stem for path in FOLDER.glob("*.json"))
+VISION_CONFIGS = sorted(path.stem for path in FOLDER.glob("*-VL-*.json"))  # of models that see
+CONFIGS = sorted({path.stem for path in FOLDER.glob("*.json")} - set(VISION_CONFIGS))
 HIDDEN = 256  # of models whose width does not follow from their heads
 INTERMEDIATE = 640  # five groups of 128: no number of dies but one divides them
 VOCABULARY = 1024
@@ -15,8 +16,28 @@ MODEL_TYPES = {  # layers of both kinds where a family mixes them
     "gemma3_text": {"num_hidden_layers": 3, "sliding_window_pattern": 2},
     "smollm3": {"num_hidden_layers": 3, "no_rope_layer_interval": 2},
 }
+UNEVEN = {"num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 896, "vocab_size": 1003}
 MODELS = {  # 28 heads in 4 groups of 7 and an odd vocabulary: what is hard to split
-    "Qwen2-7B": {"num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 896, "vocab_size": 1003},
+    "Qwen2-7B": UNEVEN,
+    "Qwen2-VL-7B-Instruct": UNEVEN,
+    "Qwen2.5-VL-7B-Instruct": UNEVEN,
+}
+VISION_TYPES = {  # 16 heads as in the real towers; windows of 2 × 2 picture tokens
+    "qwen2_vl": {"depth": 2, "embed_dim": 256},
+    "qwen2_5_vl": {
+        "depth": 3,
+        "fullatt_block_indexes": [1],
+        "hidden_size": 256,
+        "intermediate_size": 340,
+        "window_size": 56,
+    },
+}
+VISION_SPECIALS = {
+    "vision_start_token_id": 3,
+    "vision_end_token_id": 4,
+    "image_token_id": 5,
+    "video_token_id": 6,
+    "vision_token_id": 7,
 }
 
 
@@ -26,9 +47,10 @@ def read_config(name: str) -> dict[str, Any]:
     Raises:
         ValueError: There is neither.
     """
-    path = FOLDER / f"{name}.json" if name in CONFIGS else Path(name)
+    known = CONFIGS + VISION_CONFIGS
+    path = FOLDER / f"{name}.json" if name in known else Path(name)
     if not path.is_file():
-        raise ValueError(f"There is no config {name}; give the path of a config.json or one of {', '.join(CONFIGS)}.")
+        raise ValueError(f"There is no config {name}; give the path of a config.json or one of {', '.join(known)}.")
     config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return config
 
@@ -56,4 +78,30 @@ def small_config(name: str) -> dict[str, Any]:
     config |= SPECIAL | small_heads(config)
     if config.get("sliding_window") and config.get("use_sliding_window", True):
         config["sliding_window"] = WINDOW
-    return config | MODEL_TYPES.get(config["model_type"], {}) | MODELS.get(name, {})
+    config |= MODEL_TYPES.get(config["model_type"], {}) | MODELS.get(name, {})
+    return config | small_vision(config) if "vision_config" in config else config
+
+
+def small_vision(config: dict[str, Any]) -> dict[str, Any]:
+    """What else shrinks in a model that sees: its tower, the sections of its rotary embedding, its special tokens."""
+    vision = config["vision_config"] | VISION_TYPES[config["model_type"]]
+    vision["hidden_size" if config["model_type"] == "qwen2_vl" else "out_hidden_size"] = config["hidden_size"]
+    pairs = config["hidden_size"] // config["num_attention_heads"] // 2
+    sections = config["rope_scaling"]["mrope_section"]
+    sections = [section * pairs // sum(sections) for section in sections]
+    return VISION_SPECIALS | {
+        "vision_config": vision,
+        "rope_scaling": config["rope_scaling"] | {"mrope_section": sections},
+    }
+
+
+def with_layers(config: dict[str, Any], layers: int | None, vision_layers: int | None) -> dict[str, Any]:
+    """The config with so many layers of the language model and of the vision tower; None leaves them."""
+    config = config | ({"num_hidden_layers": layers} if layers else {})
+    if vision_layers:
+        vision = config["vision_config"] | {"depth": vision_layers}
+        if "fullatt_block_indexes" in vision:
+            kept = [i for i in vision["fullatt_block_indexes"] if i < vision_layers]
+            vision["fullatt_block_indexes"] = kept or [vision_layers - 1]
+        config["vision_config"] = vision
+    return config

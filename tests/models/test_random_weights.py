@@ -5,17 +5,17 @@ import sys
 
 import pytest
 import torch
-from random_weights import main, repeated, write_random_checkpoint
-from small_config import CONFIGS, small_config
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from random_weights import covering_tokenizer, main, repeated, write_random_checkpoint
+from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
 from awq.checkpoint import Checkpoint
 
 FLOAT = torch.float32
 
 
-def load(folder):
-    model, report = AutoModelForCausalLM.from_pretrained(folder, dtype=FLOAT, output_loading_info=True)
+def load(folder, kind=AutoModelForCausalLM):
+    model, report = kind.from_pretrained(folder, dtype=FLOAT, output_loading_info=True)
     return model.eval(), report
 
 
@@ -30,6 +30,33 @@ def test_small_checkpoint_loads_and_runs(name, tmp_path):
     assert logits.isfinite().all()
     assert 0.05 < logits.std() < 20
     assert len(set(logits.argmax(-1).tolist())) > 1
+
+
+@pytest.mark.parametrize("name", VISION_CONFIGS)
+def test_small_checkpoint_that_sees_loads_and_runs(name, tmp_path):
+    write_random_checkpoint(small_config(name), tmp_path)
+    model, report = load(tmp_path, AutoModelForImageTextToText)
+    assert not any(report.values()), report
+    tensors = Checkpoint.open(tmp_path).tensors
+    assert {name.split(".")[0] for name in tensors} <= {"visual", "model", "lm_head"}
+    assert {"visual.blocks.0.attn.qkv.weight", "model.layers.0.self_attn.q_proj.weight"} < set(tensors)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}]
+    text = tokenizer.apply_chat_template(chat, tokenize=False).replace("<|image_pad|>", "<|image_pad|>" * 12)
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    seen = {"pixel_values": torch.randn(48, 1176), "image_grid_thw": torch.tensor([[1, 6, 8]])}
+    with torch.no_grad():
+        logits = model(ids, **seen, mm_token_type_ids=(ids == model.config.image_token_id).int()).logits
+    assert 0.05 < logits.std() < 20
+
+
+def test_special_tokens_have_the_published_ids():
+    tokenizer = covering_tokenizer(read_config("Qwen2.5-VL-7B-Instruct"))
+    specials = ["<|endoftext|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|video_pad|>"]
+    assert tokenizer.convert_tokens_to_ids(specials) == [151643, 151645, 151652, 151655, 151656]
+    assert len(tokenizer) == 152064
+    assert tokenizer.decode(tokenizer("Grüße, world")["input_ids"]) == "Grüße, world"
+    assert tokenizer("<|image_pad|>")["input_ids"] == [151655]
 
 
 def test_weights_depend_on_the_seed_alone(tmp_path):

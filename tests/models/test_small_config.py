@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from small_config import CONFIGS, read_config, small_config
-from transformers import AutoConfig, AutoModelForCausalLM
+from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config, with_layers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 PARAMETERS = {  # in units of a million, as the models' authors publish them
     "Qwen1.5-1.8B": 1837,
@@ -33,19 +33,24 @@ PARAMETERS = {  # in units of a million, as the models' authors publish them
     "starcoder2-3b": 3030,
     "SmolLM3-3B": 3075,
     "pythia-160m": 162,
+    "Qwen2-VL-2B-Instruct": 2209,
+    "Qwen2-VL-7B-Instruct": 8291,
+    "Qwen2.5-VL-3B-Instruct": 3755,
+    "Qwen2.5-VL-7B-Instruct": 8292,
 }
 
 
 def meta(config):
+    kind = AutoModelForImageTextToText if "vision_config" in config else AutoModelForCausalLM
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
+        return kind.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
 
 
 def heads_per_group(config):
     return config["num_attention_heads"] / config.get("num_key_value_heads", config["num_attention_heads"])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CONFIGS + VISION_CONFIGS)
 def test_full_size_is_the_published_one(name):
     assert round(meta(read_config(name)).num_parameters() / 1e6) == PARAMETERS[name]
 
@@ -60,6 +65,28 @@ def test_small_keeps_the_family(name):
     assert heads_per_group(small) == heads_per_group(full)
     for key in ("rope_scaling", "tie_word_embeddings", "rms_norm_eps", "architectures"):
         assert small.get(key) == full.get(key)
+
+
+@pytest.mark.parametrize("name", VISION_CONFIGS)
+def test_small_keeps_the_family_of_models_that_see(name):
+    full, small = read_config(name), small_config(name)
+    model = meta(small)
+    language = model.model.language_model.modules()
+    assert all(module.in_features % 128 == 0 for module in language if isinstance(module, torch.nn.Linear))
+    assert model.num_parameters() < 13_000_000
+    assert heads_per_group(small) == heads_per_group(full)
+    head_dim = small["hidden_size"] // small["num_attention_heads"]
+    assert 2 * sum(small["rope_scaling"]["mrope_section"]) == head_dim
+    assert small["vision_config"]["num_heads"] == full["vision_config"]["num_heads"] == 16
+    assert type(model).__name__ == full["architectures"][0]
+
+
+def test_layers_of_both_parts():
+    config = with_layers(read_config("Qwen2.5-VL-7B-Instruct"), 2, 9)
+    assert (config["num_hidden_layers"], config["vision_config"]["depth"]) == (2, 9)
+    assert config["vision_config"]["fullatt_block_indexes"] == [7]
+    assert with_layers(config, None, 4)["vision_config"]["fullatt_block_indexes"] == [3]
+    assert with_layers(read_config("Qwen2-VL-2B-Instruct"), 1, 1)["vision_config"]["depth"] == 1
 
 
 def test_the_hard_cases_are_there():
