@@ -64,7 +64,7 @@ def _layer_bytes(layer: nn.Module, skeleton: Skeleton, recipe: Recipe) -> int:
 def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
     """A unit of the vision tower in float32 with the patches that go through it, or codes and a strip being rounded."""
     weights: int = sum(int(parameter.numel()) for parameter in unit.parameters())
-    codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * VALUES
+    codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * min(VALUES, weights)
     if recipe.pictures is None:
         return codes
     widest: int = max([0, *(max(each.in_features, each.out_features) for each in linears_in(unit))])

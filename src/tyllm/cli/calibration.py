@@ -34,6 +34,6 @@ Calibration = Annotated[
         metavar="bundled|self|FILE|DATASET",
         callback=check,
         help="Text to calibrate with: bundled, in many languages; self, the model writes it, which takes a while; "
-        "a text file, or .jsonl with text or messages; a dataset of Hugging Face's.",
+        "a text file, or .jsonl with text or messages, with pictures too; a dataset of Hugging Face's.",
     ),
 ]

@@ -28,6 +28,8 @@ from tyllm.cli.quantize_options import (
     ReportFile,
     Search,
     Symmetric,
+    VisionBits,
+    VisionWeightBits,
     WeightBits,
     Without,
 )
@@ -45,6 +47,7 @@ def quantize(
     checkpoint: Checkpoint,
     output: Output = None,
     bits: WeightBits = Bits.FOUR,
+    vision_bits: VisionWeightBits = VisionBits.FLOAT,
     group_size: GroupSize = 128,
     symmetric: Symmetric = False,
     file_format: FileFormat = Format.AWQ,
@@ -63,7 +66,7 @@ def quantize(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Quantise a checkpoint to 4 or 8 bits, the output projection included.
+    """Quantise a checkpoint to 4 or 8 bits, the output projection included; a vision tower stays float16.
 
     Tells first what it will need, and at the end how close the result stays to the original. A run that was killed goes
     on at its last finished layer when the same command is given again.
@@ -76,6 +79,7 @@ def quantize(
         "zero_point": not symmetric,
         "q_group_size": group_size,
         "w_bit": int(bits.value),
+        "vision_bits": int(vision_bits.value),
         "version": "GEMM",
         "lm_head_enable": lm_head,
         "modules_to_not_convert": exclude or None,

@@ -26,6 +26,13 @@ class Bits(StrEnum):
     EIGHT = "8"
 
 
+class VisionBits(StrEnum):
+    """Bits of a weight of the vision tower."""
+
+    FLOAT = "16"
+    EIGHT = "8"
+
+
 class Format(StrEnum):
     """How the result is stored."""
 
@@ -47,6 +54,14 @@ Output = Annotated[
 ]
 WeightBits = Annotated[
     Bits, typer.Option("--bits", help="Of a weight; 8 needs --format compressed-tensors.", rich_help_panel=STORED)
+]
+VisionWeightBits = Annotated[
+    VisionBits,
+    typer.Option(
+        "--vision-bits",
+        help="Of a weight of the vision tower: 16 is float16, 8 needs --format compressed-tensors.",
+        rich_help_panel=STORED,
+    ),
 ]
 GroupSize = Annotated[
     int, typer.Option(help="Inputs that share a scale: 32, 64, 128, -1 for whole rows.", rich_help_panel=STORED)

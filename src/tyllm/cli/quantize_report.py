@@ -43,16 +43,22 @@ def as_json(report: Document) -> str:
 
 def as_markdown(report: Document) -> str:
     """A table of linear layers, largest error first, and one of decoder layers in order."""
-    lines = ["| linear layer | bits | weights | relative squared error |", "|---|--:|--:|--:|"]
-    lines += [
-        f"| {each['name']} | {each['bits']} | {each['weights']:,} | {each['error']:.3e} |"
-        for each in sorted(report["linears"], key=lambda linear: -linear["error"])
-    ]
-    lines += ["", f"A linear layer's error is a share of its {report['measure']}."]
+    lines = [*_linears(report["linears"]), "", f"A linear layer's error is a share of its {report['measure']}."]
+    if vision := report.get("vision"):
+        lines += ["", *_linears(vision), "", "In the vision tower it is a share of its weights."]
     if report["layers"]:
         lines += ["", "| decoder layer | relative squared error of the stream behind it |", "|--:|--:|"]
         lines += [f"| {index} | {error:.3e} |" for index, error in enumerate(report["layers"])]
     return "\n".join(lines) + "\n"
+
+
+def _linears(linears: list[dict[str, Any]]) -> list[str]:
+    """A table, largest error first."""
+    lines = ["| linear layer | bits | weights | relative squared error |", "|---|--:|--:|--:|"]
+    return lines + [
+        f"| {each['name']} | {each['bits']} | {each['weights']:,} | {each['error']:.3e} |"
+        for each in sorted(linears, key=lambda linear: -linear["error"])
+    ]
 
 
 def as_svg(report: Document) -> str:

@@ -17,7 +17,9 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
     table = _table("Plan")
     table.add_row("layers", f"{plan['layers']}, {_by_bits(plan['linears'])}")
     table.add_row("weights", f"{plan['weights'] / 1e9:.3g} billion, {plan['bits_per_weight']:.3f} bits where quantised")
-    table.add_row("calibration", counted(plan["tokens"], "token") if plan["tokens"] else "none")
+    if plan["vision_linears"]:
+        table.add_row("vision tower", _by_bits(plan["vision_linears"]))
+    table.add_row("calibration", _calibration(plan))
     table.add_row("result", size(plan["output"]))
     if plan["memory"] is not None:
         table.add_row("memory", f"about {size(plan['memory'])}{_free(plan['free_memory'])}")
@@ -25,6 +27,12 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
     console.print(table)
     if warning:
         console.print(f"Warning: {warning}", markup=False)
+
+
+def _calibration(plan: Mapping[str, Any]) -> str:
+    """'8192 tokens, 20 pictures among them'."""
+    pictures = f", {counted(plan['pictures'], 'picture')} among them" if plan["pictures"] else ""
+    return counted(plan["tokens"], "token") + pictures if plan["tokens"] else "none"
 
 
 def _by_bits(linears: Mapping[int, int]) -> str:

@@ -1,6 +1,7 @@
 """`tyllm quantize`: what the quantiser is told, where the result goes, and what is said of it."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -63,7 +64,7 @@ def test_the_defaults(tyllm, told, tmp_path):
     assert told()["quant_path"] == tmp_path / "model-AWQ-INT4"
     assert (tmp_path / "model-AWQ-INT4" / "config.json").exists()
     config = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
-    assert told()["quant_config"] == config | {"modules_to_not_convert": None, "format": "awq"}
+    assert told()["quant_config"] == config | {"modules_to_not_convert": None, "format": "awq", "vision_bits": 16}
     assert (told()["method"], told()["without"], told()["bits_per_weight"]) == ("tyllm", [], None)
     assert told()["trust_remote_code"] is False
     assert told()["calib_data"] is None
@@ -80,6 +81,8 @@ def test_every_option(tyllm, told, tmp_path):
             "--symmetric",
             "--format",
             "compressed-tensors",
+            "--vision-bits",
+            8,
             "--exclude",
             "o_proj",
             "--exclude",
@@ -90,7 +93,7 @@ def test_every_option(tyllm, told, tmp_path):
     report = json.loads(outcome.out)
     assert (report["checkpoint"], report["method"], report["bytes"]) == (str(tmp_path / "out"), "rtn", 2)
     config = {"zero_point": False, "q_group_size": 64, "w_bit": 8, "version": "GEMM", "lm_head_enable": False}
-    more = {"modules_to_not_convert": ["o_proj", "layers.0."], "format": "compressed-tensors"}
+    more = {"modules_to_not_convert": ["o_proj", "layers.0."], "format": "compressed-tensors", "vision_bits": 8}
     assert told()["quant_config"] == report["quant_config"] == config | more
     assert told()["without"] == ["scale", "range"]
     assert told()["bits_per_weight"] == 4.5
@@ -112,6 +115,13 @@ def test_every_option(tyllm, told, tmp_path):
 def test_a_folder_named_after_what_is_in_it(tyllm, told, tmp_path, options, name):
     assert tyllm("quantize", tmp_path / "model", "--no-eval", *options).code == 0
     assert told()["quant_path"] == tmp_path / name
+
+
+def test_a_person_is_told_of_the_vision_tower_and_of_pictures(tyllm, told, tmp_path, monkeypatch):
+    seen = replace(PLAN, vision_linears={8: 160, 16: 2}, pictures=12)
+    monkeypatch.setattr(FakeModel, "quantize", lambda self, announce, **_: announce(seen))
+    plan = tyllm("quantize", tmp_path / "model", "--no-eval").out
+    assert "160 of 8 bits, 2 of float16" in plan and "4096 tokens, 12 pictures among them" in plan
 
 
 def test_what_a_person_is_told(tyllm, told, tmp_path):

@@ -19,6 +19,8 @@ def test_markdown_has_the_largest_error_first():
     lines = as_markdown(REPORT).splitlines()
     assert lines[2:4] == ["| layers.1.q | 8 | 1,000,000 | 4.000e-02 |", "| layers.0.q<proj> | 4 | 65,536 | 1.000e-02 |"]
     assert "| 1 | 2.000e-03 |" in lines
+    vision = as_markdown(REPORT | {"vision": [LINEARS[0] | {"name": "visual.merger"}]})
+    assert "| visual.merger |" in vision and "In the vision tower it is a share of its weights." in vision
     assert "stream" not in as_markdown(REPORT | {"layers": []})
 
 
