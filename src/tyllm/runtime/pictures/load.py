@@ -181,7 +181,7 @@ def _from_array(array: np.ndarray) -> Picture:
     if channels not in MODES or array.ndim not in (2, 3) or (array.ndim == 3 and channels == 2):
         raise PictureError(f"The array's shape is {array.shape}; give [H, W], [H, W, 3] or [H, W, 4].")
     check_size(array.shape[1], array.shape[0], "The array")
-    return Image.fromarray(np.ascontiguousarray(array))
+    return Image.fromarray(array)
 
 
 def _shortened(text: str) -> str:

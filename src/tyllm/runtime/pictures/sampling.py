@@ -66,5 +66,5 @@ def _count(
         return total
     if source_fps is None:
         raise PictureError(f"fps={fps} cannot be sampled without the video's own rate; give source_fps, too.")
-    wanted = min(max(total / source_fps * fps, MIN_FRAMES), most // multiple * multiple, total)
+    wanted = min(max(total / source_fps * fps, MIN_FRAMES), most, total)
     return math.floor(wanted / multiple) * multiple or total

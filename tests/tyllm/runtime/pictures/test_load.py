@@ -87,7 +87,7 @@ REFUSED = [
     (b"", "empty, 0 bytes"),
     (b"not a picture at all", "not a picture that can be read; save it as JPEG"),
     ("data:image/png,abc", "no base64 content"),
-    ("data:image/png;base64,ab!d", "not base64"),
+    ("data:image/png;base64,ab!cd", "not base64"),
     ("data:image/png;base64,", "empty, 0 bytes"),
     (None, "A NoneType is no picture"),
     (7, "A int is no picture"),

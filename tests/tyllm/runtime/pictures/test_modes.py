@@ -78,6 +78,7 @@ def test_sixteen_bits_are_scaled(type_, mode):
 
 def test_integers_of_eight_bits_are_as_they_are(rgb):
     grey = rgb.convert("L")
+    grey.putpixel((0, 0), 255)
     assert np.array_equal(np.asarray(to_rgb(grey.convert("I"), "x"))[..., 0], np.asarray(grey))
 
 

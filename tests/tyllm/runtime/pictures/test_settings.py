@@ -73,7 +73,8 @@ def test_steps_that_are_switched_off_do_nothing():
     "config",
     [{"patch_size": 0}, {"merge_size": 1.5}, {"temporal_patch_size": True}, {"min_pixels": 100, "max_pixels": 99},
      {"image_mean": [0, 0]}, {"image_std": [1, 1, 0]}, {"image_std": [1, 1, "x"]}, {"image_mean": "grey"},
-     {"resample": 9}, {"rescale_factor": 0}, {"max_pixels": "many"}, {"image_mean": [0, 0, float("nan")]}],
+     {"resample": 9}, {"rescale_factor": 0}, {"rescale_factor": True}, {"max_pixels": "many"},
+     {"image_mean": [0, 0, float("nan")]}],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(tmp_path, config):
     with pytest.raises(CheckpointError, match=next(iter(config))):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tyllm.errors import PictureError
-from tyllm.runtime.pictures import fit_picture, fit_video
+from tyllm.runtime.pictures import PictureSettings, fit_picture, fit_video
 from tyllm.runtime.pictures.patches import patchify
 
 SIZES = ((84, 112),)
@@ -22,6 +22,13 @@ def test_frames_pair_up_and_the_last_is_repeated(frames, settings):
     for index, pair in enumerate([(0, 1), (2, 3), (4, 4)]):
         assert np.array_equal(fitted.patches[index], patchify([arrays[i] for i in pair], (84, 112), settings))
     assert (fitted.how, fitted.message) == ("as Hugging Face", None)
+
+
+def test_longer_temporal_patches(frames):
+    settings = PictureSettings(temporal_patch_size=4)
+    fitted = fit_video([*frames, frames[0]], settings, SIZES)
+    last = [np.asarray(frames[index]) for index in (4, 0, 0, 0)]
+    assert np.array_equal(fitted.patches[1], patchify(last, (84, 112), settings))
 
 
 def test_one_frame_is_a_picture(frames, settings):
