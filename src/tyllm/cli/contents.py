@@ -9,8 +9,9 @@ from typing import Any
 from tyllm.cli.output import folder_bytes
 from tyllm.package import BufferConfig, Die, Manifest, Params, Program
 from tyllm.package.check import check_agreement, check_files, existing_folder
+from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.json_file import fields_of, read_json
-from tyllm.package.layout import PROGRAM, code_file, constants_file, params_file
+from tyllm.package.layout import PROGRAM, VISUAL, code_file, constants_file, params_file
 
 JsonObject = dict[str, Any]
 
@@ -33,12 +34,31 @@ def contents(path: Path) -> JsonObject:
     steps = _steps(folder / PROGRAM)
     return {
         "package": str(folder),
-        **{name: value for name, value in asdict(manifest).items() if name != "files"},
+        **{name: value for name, value in asdict(manifest).items() if name not in ("files", "rope")},
         "bytes": folder_bytes(folder),
         "kv_capacity": buffers.kv_capacity,
         "kv_cache_dtype": next((layer.dtype for die in buffers.dies for layer in die.layers), None),
         "dies": [_die(folder, die, steps) for die in buffers.dies],
+        "visual": _visual(folder, manifest),
     }
+
+
+def _visual(folder: Path, manifest: Manifest) -> JsonObject | None:
+    """The vision tower: what the manifest says of it, and for each die its bytes and those of each size's program."""
+    if manifest.visual is None:
+        return None
+    place = folder / VISUAL
+    module = ModuleConfig.read(place)
+    dies = [
+        {
+            "die": die,
+            "code_bytes": (place / module.code.format(die=die)).stat().st_size,
+            "params_bytes": dtype_bytes(place / module.params.format(die=die)),
+            "programs": {n: {"arena_bytes": own.arena_bytes, "io_bytes": own.io_bytes} for n, own in programs.items()},
+        }
+        for die, programs in enumerate(module.dies)
+    ]
+    return asdict(manifest.visual) | {"dies": dies}
 
 
 def _steps(path: Path) -> dict[tuple[int, int], list[JsonObject]]:

@@ -28,6 +28,8 @@ def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> No
         _provenance(console, report)
         console.print(_dies(report))
         console.print(_programs(report))
+        if report["visual"]:
+            console.print(_visual(report["visual"]))
         console.print(_kernels(report))
 
     emit(report, as_json, draw)
@@ -68,6 +70,14 @@ def _dies(report: Mapping[str, Any]) -> "Table":
     for die in report["dies"]:
         rows = "–".join(map(str, die["vocabulary"]))
         table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), size(die["kv_bytes"]))
+    return table
+
+
+def _visual(report: Mapping[str, Any]) -> "Table":
+    table = _table("Vision tower", "die", "parameters by dtype", "code", "arena by size of picture")
+    for die in report["dies"]:
+        arenas = ", ".join(f"{name} {size(own['arena_bytes'])}" for name, own in die["programs"].items())
+        table.add_row(str(die["die"]), _dtypes(die["params_bytes"]), size(die["code_bytes"]), arenas)
     return table
 
 

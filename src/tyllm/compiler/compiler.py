@@ -120,6 +120,7 @@ class _Built:
     programs: Sequence[Mapping[int, Described]]
     visual: ModuleConfig | None = None
     rope: ModuleConfig | None = None
+    module_steps: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _build(
@@ -154,7 +155,8 @@ def _build(
         compiled = builds.compiled(modules)
         for written in run_forked(builds.writes(compiled), processes, work.step):
             files |= {path.relative_to(folder).as_posix(): entry for path, entry in written.items()}
-        return _Built(files, by_die, builds.tower.config(compiled[0]), builds.rope.config(compiled[1]))
+        steps = {"visual": builds.tower.steps(compiled[0]), "rope": builds.rope.steps(compiled[1])}
+        return _Built(files, by_die, builds.tower.config(compiled[0]), builds.rope.config(compiled[1]), steps)
 
 
 def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Report) -> dict[str, FileEntry]:
@@ -233,7 +235,7 @@ def _finish(
     copy_companions(settings.model_path, folder)
     (folder / EMPTY).write_bytes(b"")
     buffer_config(settings, plan, built.programs).write(folder)
-    write_program(folder, built.programs)
+    write_program(folder, built.programs, built.module_steps)
     parts: dict[str, Any] = {}
     if vision and built.visual and built.rope:
         vision.write_rope_table(folder)

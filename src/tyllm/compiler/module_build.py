@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,6 +104,14 @@ class ModuleBuild:
         programs = tuple(ModuleProgram(s.name, _symbol(s.name), first[s.name].inputs, s.outputs) for s in self.programs)
         dies = tuple(self._memories(die, owners[die], compiled) for die in range(len(self.plan.dies)))
         return ModuleConfig(self.code, self.params, programs, dies)
+
+    def steps(self, compiled: Mapping[tuple[int, str], Compiled]) -> list[dict[str, Any]]:
+        """For each die the steps of each program, as program.json has them."""
+        owners = self.plan.owners()
+        return [
+            {"die": die, "programs": {s.name: compiled[owners[die], s.name].described.steps for s in self.programs}}
+            for die in range(len(self.plan.dies))
+        ]
 
     def _compile(self, die: int, source: ModuleSource, report: Report) -> Compiled:
         captured = source.capture(die)

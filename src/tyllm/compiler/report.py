@@ -163,6 +163,9 @@ def manifest(
     )
 
 
-def write_program(folder: Path, programs: Sequence[Mapping[int, Described]]) -> None:
-    """program.json, without spaces: it has a line's worth for every step."""
-    (folder / "program.json").write_text(json.dumps(program_json(programs), separators=(",", ":")), encoding="utf-8")
+def write_program(
+    folder: Path, programs: Sequence[Mapping[int, Described]], modules: Mapping[str, Any] | None = None
+) -> None:
+    """program.json, with the steps of its other modules by name; without spaces, for it has a line for every step."""
+    value = program_json(programs) | dict(modules or {})
+    (folder / "program.json").write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
