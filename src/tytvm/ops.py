@@ -59,6 +59,28 @@ def _visible(tokens: int, window: int, device: torch.device) -> Tensor:
     return (distance >= 0) & (distance < (window or tokens))
 
 
+def segment_attention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, scale: float) -> Tensor:
+    """Grouped-query attention without causality, in which each token sees the tokens of its own segment.
+
+    Args:
+        q: [B,H,S,D]; head h reads key-value head h // (H/KH).
+        k: [B,KH,S,D].
+        v: [B,KH,S,Dv].
+        bounds: int [n+1], rising from 0 to S: segment i is the tokens from bounds[i] up to bounds[i+1]; None is one
+            segment of all tokens.
+        scale: factor of the scores.
+
+    Returns:
+        [B,S,H,Dv].
+    """
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    lengths = [q.shape[2]] if bounds is None else bounds.diff().tolist()
+    parts = zip(*(tensor.split(lengths, dim=2) for tensor in (q, k, v)), strict=True)
+    whole = torch.cat([(q @ k.transpose(2, 3) * scale).softmax(-1) @ v for q, k, v in parts], dim=2)
+    return whole.transpose(1, 2).contiguous()
+
+
 def all_reduce(x: Tensor) -> Tensor:
     """The sum of every die's x; in one process there is one die, so x itself (a copy: an operator never aliases)."""
     return x.clone()
@@ -88,6 +110,10 @@ def _attention_shape(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, 
     return q.new_empty(q.shape[0], q.shape[2], q.shape[1], v.shape[3])
 
 
+def _segment_attention_shape(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, scale: float) -> Tensor:
+    return q.new_empty(q.shape[0], q.shape[2], q.shape[1], v.shape[3])
+
+
 def _embedding_shape(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
     return table.new_empty(*tokens.shape, table.shape[1], dtype=torch.float32)
 
@@ -98,6 +124,7 @@ OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "rope": (rope, _like_first),
     "swiglu": (swiglu, _like_first),
     "attention": (attention, _attention_shape),
+    "segment_attention": (segment_attention, _segment_attention_shape),
     "all_reduce": (all_reduce, _like_first),
     "embedding": (embedding, _embedding_shape),
 }

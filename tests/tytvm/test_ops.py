@@ -25,6 +25,7 @@ def sample(name):
         "rope": (q, torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
         "swiglu": (torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
         "attention": (q, k, v, 3, 0.25, 2, 30.0),
+        "segment_attention": (q, k, v, torch.tensor([0, 2, 5], dtype=torch.int32), 0.25),
         "all_reduce": (torch.randn(1, 5, 8),),
         "embedding": (torch.tensor([[3, 9, 4]]), torch.tensor([3]), torch.randn(4, 8, dtype=torch.float16)),
     }[name]
@@ -72,6 +73,17 @@ def test_attention_is_torchs_with_the_mask_of_the_window(window):
     mask = torch.tensor([[t <= s and (window == 0 or s - t < window) for t in tokens] for s in tokens])
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=0.25, enable_gqa=True)
     torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, window, 0.0), expected.transpose(1, 2))
+
+
+@pytest.mark.parametrize("bounds", [None, [0, 5], [0, 2, 5], [0, 1, 2, 5], [0, 0, 5, 5]])
+def test_segment_attention_is_torchs_with_the_mask_of_the_segments(bounds):
+    q, k, v = sample("attention")[:3]
+    edges = bounds or [0, 5]
+    segment = [next(i for i in range(len(edges) - 1) if edges[i] <= token < edges[i + 1]) for token in range(5)]
+    mask = torch.tensor([[a == b for b in segment] for a in segment])
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=0.25, enable_gqa=True)
+    given = None if bounds is None else torch.tensor(bounds, dtype=torch.int32)
+    torch.testing.assert_close(OPS.segment_attention(q, k, v, given, 0.25), expected.transpose(1, 2))
 
 
 def test_softcap_bounds_the_scores():
