@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Source = str | Path | bytes | Picture | np.ndarray
 
-FORMATS = "JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF"
+FORMATS = "JPEG, PNG, WebP, GIF, TIFF or BMP"  # in every Pillow that is supported
 MODES = {2: "L", 3: "RGB", 4: "RGBA"}
 
 
