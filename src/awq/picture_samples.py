@@ -106,8 +106,8 @@ def _encoded(document: Document, tokenizer: Any, processor: PictureProcessor, to
     found = encode(document, tokenizer)
     if found.count(token) != len(pictures):
         raise CalibrationError(
-            f"{place} has {len(pictures)} pictures, and {found.count(token)} placeholders once the chat template is "
-            "applied; leave placeholders out of the text, and use the model's own chat template."
+            f"{place} has pictures: {len(pictures)}, and placeholders for them once the chat template is applied: "
+            f"{found.count(token)}; leave placeholders out of the text, and use the model's own chat template."
         )
     for each in found:
         tokens += [each] * (next(left).patches // processor.merged if each == token else 1)

@@ -114,3 +114,16 @@ def test_a_dataset(monkeypatch):
 def test_a_dataset_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     refused("no/such/file", "'no/such/file' is no file, and datasets is not installed; give 'bundled', 'self'")
+
+
+def test_pictures_lie_beside_the_file(lines):
+    content = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "What?"}]
+    path = lines({"messages": [{"role": "user", "content": content}]})
+    ((message,),) = documents_of(path)
+    assert message["content"] == [{"type": "image", "image": str(path.parent / "a.png")}, content[1]]
+    assert documents_of([[{"role": "user", "content": content}]])[0][0]["content"][0]["image"] == "a.png"
+
+
+def test_a_part_that_is_no_picture(lines):
+    row = {"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}]}
+    refused(lines(row), r"Line 1 of .* has neither a text under 'text' nor messages")

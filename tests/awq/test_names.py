@@ -1,7 +1,7 @@
 """Tensors answer to the names of Hugging Face's model."""
 
 from awq.checkpoint import Checkpoint
-from awq.names import under_model_names
+from awq.names import model_name, stored_name, under_model_names
 from awq.skeleton import build_on_meta
 
 
@@ -15,3 +15,22 @@ def test_gpt_neox_has_its_head_under_an_old_name(checkpoint):
 def test_other_families_keep_their_names(checkpoint):
     opened = Checkpoint.open(checkpoint("qwen2"))
     assert under_model_names(opened, build_on_meta(opened)).tensors == opened.tensors
+
+
+def test_vision_language_models_are_stored_under_the_hubs_names():
+    config, pairs = (
+        {"model_type": "qwen2_5_vl"},
+        {
+            "model.visual.merger.ln_q.weight": "visual.merger.ln_q.weight",
+            "model.language_model.layers.0.mlp.up_proj": "model.layers.0.mlp.up_proj",
+            "lm_head": "lm_head",
+        },
+    )
+    for name, stored in pairs.items():
+        assert stored_name(name, config) == stored
+        assert model_name(stored, config) == model_name(name, config) == name
+
+
+def test_models_of_text_are_stored_under_their_own():
+    name = "model.language_model.layers.0.mlp.up_proj"
+    assert stored_name(name, {"model_type": "gemma3"}) == model_name(name, {"model_type": "gemma3"}) == name

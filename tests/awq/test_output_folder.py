@@ -58,6 +58,14 @@ def test_config_says_float16_and_a_head_of_its_own(source, file_format, field):
     assert made["tie_word_embeddings"] is True
 
 
+def test_parts_of_a_nested_config_agree(source):
+    text = {"tie_word_embeddings": True, "torch_dtype": "bfloat16", "hidden_size": 8}
+    nested = {"model_type": "qwen2_5_vl", "dtype": "bfloat16", "text_config": text, "vision_config": {"depth": 2}}
+    made = quantized_config(nested, QuantConfig(), {"lm_head.qweight": (1, 1)})
+    assert made["text_config"] == {"tie_word_embeddings": False, "torch_dtype": "float16", "hidden_size": 8}
+    assert made["vision_config"] == {"depth": 2} and made["tie_word_embeddings"] is False
+
+
 def test_an_existing_folder_is_refused(tmp_path, source, parts):
     (tmp_path / "out").mkdir()
     with pytest.raises(OutputError, match="exists already"):

@@ -1,5 +1,7 @@
 """config.json's `quantization_config` in both formats, and which of others can be read."""
 
+import re
+
 import pytest
 from transformers import AwqConfig
 
@@ -96,6 +98,33 @@ def test_compressed_tensors_of_whole_rows_is_by_channel():
 def test_mixed_bits_name_every_module():
     groups = compressed(Q, UP, "lm_head", overrides={UP: 8})["config_groups"]
     assert [(g["weights"]["num_bits"], g["targets"]) for g in groups.values()] == [(4, [Q, "lm_head"]), (8, [UP])]
+
+
+TOWER = {"visual.blocks.0.mlp.up_proj.weight": (84, 64), "visual.patch_embed.proj.weight": (64, 3, 2, 14, 14)}
+
+
+def test_a_float_tower_goes_by_one_name():
+    names = {f"{Q}.qweight": (1, 1), f"{UP}.weight": (1, 1)} | TOWER
+    found = quantization_config(QuantConfig(overrides={UP: None}), names)
+    assert found["modules_to_not_convert"] == ["visual", "model.visual", UP.removeprefix("model.")]
+    found = compressed(Q, "lm_head", floats=FLOATS | TOWER)
+    assert found["ignore"] == ["re:.*visual.*", r"re:.*embed_tokens$"]
+    assert found["config_groups"]["group_0"]["targets"] == ["Linear", "re:.*lm_head$"]
+
+
+def test_an_8_bit_tower_has_groups_of_its_own():
+    by_rows, by_groups = "visual.blocks.0.mlp.down_proj", "visual.merger.mlp.0"
+    scales = {f"{by_rows}.weight_scale": (64, 1), f"{by_groups}.weight_scale": (64, 4)}
+    found = compressed(Q, "lm_head", by_rows, by_groups, floats=scales | TOWER, vision_bits=8)
+    assert [
+        (g["weights"]["num_bits"], g["weights"]["strategy"], g["weights"]["symmetric"], len(g["targets"]))
+        for g in found["config_groups"].values()
+    ] == [(4, "group", False, 2), (8, "channel", True, 1), (8, "group", True, 1)]
+    assert found["ignore"] == [r"re:.*visual\.blocks\.0\.mlp\.up_proj$"]
+    target = found["config_groups"]["group_0"]["targets"][0].removeprefix("re:")
+    for name in (Q, Q.replace("model.", "model.language_model."), Q.replace("model.", "language_model.model.")):
+        assert re.match(target, name)
+    assert not re.match(target, Q.replace("layers.0", "layers.10"))
 
 
 def test_what_is_written_can_be_read():
