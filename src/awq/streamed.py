@@ -29,6 +29,13 @@ BLOCK_VALUES = 1 << 26  # logits in memory at a time
 Advance = Callable[[float, str], None]  # how many tokens' worth of work was done, and what
 
 
+@dataclass
+class Decoded(BaseModelOutputWithPast):  # type: ignore[misc]  # transformers gives no types here
+    """The decoder's output as every family's head looks for it."""
+
+    rope_deltas: None = None  # of vision-language models
+
+
 @dataclass(frozen=True)
 class StreamedModel:
     """What a checkpoint predicts, in float32 arithmetic, in the memory of a layer and `PASS_TOKENS` hidden states."""
@@ -100,7 +107,7 @@ class StreamedModel:
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits float32 [n, V] of hidden states [n, H], by the model's own code, which may scale or cap them."""
-        base = BaseModelOutputWithPast(last_hidden_state=hidden[None])
+        base = Decoded(last_hidden_state=hidden[None])
         tokens = torch.zeros((1, len(hidden)), dtype=torch.int64, device=hidden.device)
         with (
             torch.no_grad(),

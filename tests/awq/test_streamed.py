@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from tests.awq import tiny_vision_models
 from tests.awq.tiny_models import FAMILIES, VOCABULARY, token_lists
 from transformers import AutoModelForCausalLM
 
@@ -40,6 +41,13 @@ def test_a_float_checkpoint_predicts_as_transformers(checkpoint, family):
     found = torch.cat(list(StreamedModel.open(checkpoint(family), "cpu").predictions(SAMPLES, ignore)))
     reference = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
     torch.testing.assert_close(found, expected(reference), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", tiny_vision_models.FAMILIES)
+def test_a_vision_language_model_predicts_text_as_transformers(tmp_path, family):
+    folder = tiny_vision_models.write_vision_checkpoint(tmp_path, family)
+    found = torch.cat(list(StreamedModel.open(folder, "cpu").predictions(SAMPLES, ignore)))
+    torch.testing.assert_close(found, expected(load_dequantized(folder)), rtol=1e-3, atol=1e-3)
 
 
 def test_a_quantised_checkpoint_predicts_as_its_dequantised_model(checkpoint, rounded):
