@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -159,11 +160,11 @@ class _GivenRotary(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.table: list[torch.Tensor] = []  # a list, for export takes a tensor that is set for a mistake
+        self.given = SimpleNamespace()  # export takes a tensor that is set on the module itself for a mistake
 
     def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and sines [1, S, head_dim]."""
-        (table,) = self.table
+        table = self.given.table
         doubled = torch.cat([table, table], dim=-1).unsqueeze(0)
         return doubled[:, :, 0], doubled[:, :, 1]
 
@@ -178,7 +179,7 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, embeddings: torch.Tensor, rope_param: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
         """Logits [1, 1, vocabulary] of row `row`."""
-        self.rotary.table[:] = [rope_param]
+        self.rotary.given.table = rope_param
         positions = torch.zeros(3, 1, embeddings.shape[1], dtype=torch.int64, device=embeddings.device)
         language = language_of(self.model)
         hidden = language(inputs_embeds=embeddings, position_ids=positions, use_cache=False).last_hidden_state
