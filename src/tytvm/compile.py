@@ -20,6 +20,7 @@ from tytvm.layout import Layout
 from tytvm.link import link
 from tytvm.lower import lower
 from tytvm.plan import Program, plan
+from tytvm.rewrites import constants
 
 
 def compile_program(
@@ -38,13 +39,14 @@ def compile_program(
     Raises:
         UnsupportedError: an operator cannot be compiled.
     """
+    constants.fold(graph.capture)
     insert_all_reduces(graph.capture, input_cut, row_cut)
     rewrites.apply(graph.capture.graph_module)
     module = import_graph(graph, kernels)
     module = lower(module)
     calls = straighten(module, graph.outputs)
-    constants = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
-    return plan(calls, params, kv, constants, graph.head_input)
+    values = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
+    return plan(calls, params, kv, values, graph.head_input)
 
 
 def build_shared_object(

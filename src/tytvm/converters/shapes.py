@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from tytvm.emitter import Emitter
+from tytvm.weights import Plain
 
 Converter = Callable[[torch.fx.Node], Any]
 
@@ -26,6 +27,10 @@ def converters(emitter: Emitter, theirs: Mapping[str, Converter]) -> dict[str, C
 
 
 def _reshape(emitter: Emitter, node: torch.fx.Node) -> Any:
+    """A weight stays what it is: how it is stored has its own shape."""
+    if (name := emitter.weight_names.get(node.args[0])) and not isinstance(emitter.graph.weights[name], Plain):
+        emitter.weight_names[node] = name
+        return emitter.env[node.args[0]]
     return emitter.shaped(emitter.env[node.args[0]], tuple(node.meta["val"].shape))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from tytvm.rewrites import cleanup, duplicates, rms_norm, rope, swiglu
+from tytvm.rewrites import cleanup, conv_as_linear, duplicates, rms_norm, rope, swiglu
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Rewrite:
 
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("cleanup", cleanup.run),  # first: a `to` that changes nothing stands between the nodes of every pattern
+    Rewrite("conv_as_linear", conv_as_linear.run),
     Rewrite("duplicates", duplicates.run),  # before the fusions: a pattern that names x twice wants the same node twice
     Rewrite("rms_norm", rms_norm.FUSION.run),  # the fusions share no node, so their order is that of a decoder layer
     Rewrite("rope", rope.FUSION.run),

@@ -13,7 +13,7 @@ def run(graph: fx.Graph) -> int:
     first: dict[str, fx.Node] = {}
     before = len(graph.nodes)
     for node in list(graph.nodes):
-        if not _pure(node):
+        if not is_pure(node):
             continue
         # Written out, a node argument is its unique name, and 1, 1.0 and True differ.
         original = first.setdefault(repr((node.target, node.args, node.kwargs)), node)
@@ -23,7 +23,7 @@ def run(graph: fx.Graph) -> int:
     return before - len(graph.nodes)
 
 
-def _pure(node: fx.Node) -> bool:
+def is_pure(node: fx.Node) -> bool:
     """Whether the node's value follows from its arguments alone."""
     if node.target is operator.getitem:
         return True

@@ -29,13 +29,27 @@ def captured(module):
 
 
 def test_order():
-    assert [rewrite.name for rewrite in REWRITES] == ["cleanup", "duplicates", "rms_norm", "rope", "swiglu"]
+    assert [rewrite.name for rewrite in REWRITES] == [
+        "cleanup",
+        "conv_as_linear",
+        "duplicates",
+        "rms_norm",
+        "rope",
+        "swiglu",
+    ]
 
 
 def test_apply_changes_the_module_in_place_and_counts():
     graph_module = captured(Layer())
     assert apply(graph_module) is graph_module
-    assert graph_module.meta["rewrites"] == {"cleanup": 2, "duplicates": 0, "rms_norm": 1, "rope": 0, "swiglu": 1}
+    assert graph_module.meta["rewrites"] == {
+        "cleanup": 2,
+        "conv_as_linear": 0,
+        "duplicates": 0,
+        "rms_norm": 1,
+        "rope": 0,
+        "swiglu": 1,
+    }
     assert graph_module.code.count("torch.ops.tytvm") == 2
 
 

@@ -1,0 +1,108 @@
+"""Constant folding: what follows from constants alone is computed now, by torch, on their true values.
+
+So the positions of a picture's patches become the cosines and sines that its attention turns by, once for all runs.
+Weights are no constants here: their values come last, a few rows at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx
+
+from tytvm.capture import Capture
+from tytvm.rewrites.duplicates import is_pure
+
+MOST_BYTES = 16 << 20
+"""Of a value that is stored; a program computes larger ones, which it may do as fast as it would read them."""
+_ASSERTION = torch.ops.aten._assert_tensor_metadata.default
+
+
+def fold(capture: Capture) -> int:
+    """Compute nodes in place, and let go of constants that nothing reads; the number of nodes gone.
+
+    What was computed is read from new placeholders, whose values are in `capture.constants`. A graph in which an
+    operator writes to its input stays as it is.
+    """
+    graph = capture.graph_module.graph
+    before = len(graph.nodes)
+    if all(map(_is_safe, graph.nodes)):
+        values = _values(capture)
+        for node in [node for node in values if _is_read_elsewhere(node, values)]:
+            _store(capture, node, values[node])
+        for node in reversed(values):
+            if node.op != "placeholder" and not node.users:
+                graph.erase_node(node)
+        _drop_unread(capture)
+    graph.lint()
+    capture.graph_module.recompile()
+    return before - len(graph.nodes)
+
+
+def _values(capture: Capture) -> dict[fx.Node, Any]:
+    """The value of every node that has one before the program runs: a tensor, or the list that `split` returns."""
+    values: dict[fx.Node, Any] = {}
+    for node in capture.graph_module.graph.nodes:
+        if node.op == "placeholder":
+            value = capture.constants.get(node.name)
+            if value is not None and not value.is_meta:
+                values[node] = value.detach().cpu()
+        elif node.target is _ASSERTION and node.args[0] in values:
+            values[node] = None
+        elif _follows(node, values):
+            values[node] = _run(node, values)
+    return values
+
+
+def _follows(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
+    """Whether a node's value follows from those, the same each time, and is small enough to be kept."""
+    known = node.op == "call_function" and is_pure(node) and values.keys() >= set(node.all_input_nodes)
+    return known and _bytes(node) <= MOST_BYTES
+
+
+def _run(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+    """What a node returns, wherever the graph was traced to run."""
+    args, kwargs = fx.node.map_aggregate(
+        fx.node.map_arg((node.args, dict(node.kwargs)), values.__getitem__),
+        lambda argument: torch.device("cpu") if isinstance(argument, torch.device) else argument,
+    )
+    with torch.inference_mode(False), torch.no_grad():
+        return node.target(*args, **kwargs)
+
+
+def _store(capture: Capture, node: fx.Node, value: torch.Tensor) -> None:
+    """A constant of its own in the place of a node."""
+    graph = capture.graph_module.graph
+    with graph.inserting_before(next(each for each in graph.nodes if each.op != "placeholder")):
+        stored = graph.placeholder(f"folded_{node.name}")
+    stored.meta = {"val": node.meta["val"]}
+    node.replace_all_uses_with(stored)
+    capture.constants[stored.name] = value.contiguous()
+
+
+def _is_read_elsewhere(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
+    """Whether what must still run reads a node's value."""
+    is_new = node.op != "placeholder" and isinstance(values[node], torch.Tensor)
+    return is_new and any(user not in values for user in node.users)
+
+
+def _drop_unread(capture: Capture) -> None:
+    graph = capture.graph_module.graph
+    for node in graph.find_nodes(op="placeholder"):
+        if node.name in capture.constants and not node.users:
+            del capture.constants[node.name]
+            graph.erase_node(node)
+
+
+def _is_safe(node: fx.Node) -> bool:
+    """Whether a node leaves its inputs as they are, so that each node stands for one value."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is None or not schema.is_mutable
+
+
+def _bytes(node: fx.Node) -> int:
+    """Of all tensors that a node returns."""
+    value = node.meta.get("val")
+    tensors = value if isinstance(value, list | tuple) else [value]
+    return sum(t.numel() * t.element_size() for t in tensors if isinstance(t, torch.Tensor))
