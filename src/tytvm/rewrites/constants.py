@@ -29,8 +29,12 @@ def fold(capture: Capture) -> int:
     before = len(graph.nodes)
     if all(map(_is_safe, graph.nodes)):
         values = _values(capture)
+        stored: dict[Any, fx.Node] = {}
         for node in [node for node in values if _is_read_elsewhere(node, values)]:
-            _store(capture, node, values[node])
+            key = _identity(values[node])  # every captured layer computes the same tables anew
+            if key not in stored:
+                stored[key] = _store(capture, node, values[node])
+            node.replace_all_uses_with(stored[key])
         for node in reversed(values):
             if node.op != "placeholder" and not node.users:
                 graph.erase_node(node)
@@ -71,14 +75,19 @@ def _run(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         return node.target(*args, **kwargs)
 
 
-def _store(capture: Capture, node: fx.Node, value: torch.Tensor) -> None:
-    """A constant of its own in the place of a node."""
+def _store(capture: Capture, node: fx.Node, value: torch.Tensor) -> fx.Node:
+    """A placeholder that holds a node's value from now on."""
     graph = capture.graph_module.graph
     with graph.inserting_before(next(each for each in graph.nodes if each.op != "placeholder")):
         stored = graph.placeholder(f"folded_{node.name}")
     stored.meta = {"val": node.meta["val"]}
-    node.replace_all_uses_with(stored)
     capture.constants[stored.name] = value.contiguous()
+    return stored
+
+
+def _identity(value: torch.Tensor) -> Any:
+    """What is equal for equal tensors."""
+    return value.dtype, value.shape, bytes(value.contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _is_read_elsewhere(node: fx.Node, values: dict[fx.Node, Any]) -> bool:

@@ -83,6 +83,18 @@ def test_lists_of_tensors():
     assert called(captured) == ["mul.Tensor", "add.Tensor"]
 
 
+class Twice(Pieces):
+    """Computes the same table twice."""
+
+    def forward(self, x):
+        return (x + (self.table * 2)) * (self.table * 2)
+
+
+def test_equal_constants_are_one():
+    captured, _ = folded(Twice(), x=torch.randn(6))
+    assert len(captured.constants) == 1
+
+
 class Returned(Pieces):
     """Returns what follows from its table."""
 
