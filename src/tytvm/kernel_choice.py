@@ -68,7 +68,7 @@ class Kernels:
             return FLOAT32
         is_many = self.spec.has_tiles and rows >= amx.SIDE
         if isinstance(weight, W16):
-            return Bfloat16() if is_many and weight.in_features % amx.DEPTH == 0 else FLOAT32
+            return Bfloat16() if is_many else FLOAT32
         group = self.activation_group(weight)
         return Int8(group, tiled=is_many and group % amx.BYTES == 0)
 

@@ -16,6 +16,12 @@ RESHAPES = {aten.reshape.default, aten.view.default, aten.unsqueeze.default, ate
 
 
 def wanted(emitter: Emitter, node: torch.fx.Node) -> Encoding:
+    """As `asked`, if a row is a whole number of the encoding's units, which kernels that go by rows write; float32."""
+    encoding, width = asked(emitter, node), node.meta["val"].shape[-1]
+    return FLOAT32 if width % encoding.unit(width) else encoding
+
+
+def asked(emitter: Emitter, node: torch.fx.Node) -> Encoding:
     """The one encoding in which all readers take a node's rows; float32 if they differ."""
     encodings = {_wanted_by(emitter, user, node) for user in _readers(node)}
     return encodings.pop() if len(encodings) == 1 else FLOAT32

@@ -73,7 +73,7 @@ class Int8:
 
 @dataclass(frozen=True)
 class Bfloat16:
-    """bfloat16 in AMX's left tiles, as `bfloat16_tiles` has them."""
+    """bfloat16 in AMX's left tiles, as `bfloat16_tiles` has them: where K is no whole number of tiles, zeros follow."""
 
     kind = "_bfloat16"
     sizes = ()
@@ -84,7 +84,7 @@ class Bfloat16:
 
     def tensors(self, R: int, K: int) -> tuple[Tensor, ...]:
         """What stands for [R, K] activations."""
-        return (((ceildiv(R, amx.SIDE), K // amx.DEPTH, amx.SIDE, amx.DEPTH), "uint16"),)
+        return (((ceildiv(R, amx.SIDE), ceildiv(K, amx.DEPTH), amx.SIDE, amx.DEPTH), "uint16"),)
 
     def write(self, outputs: list[Any], row: Any, unit: Any, values: list[Any], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""

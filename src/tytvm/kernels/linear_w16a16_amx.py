@@ -1,33 +1,35 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """Linear layer with float16 weights and many rows, both rounded to bfloat16, on AMX tiles; summed in float32."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.amx import DEPTH, SIDE, bfloat16
+from tytvm.kernels import amx, tile_product
+from tytvm.kernels.amx import DEPTH, SIDE
 from tytvm.kernels.cost import Cost, size
 from tytvm.kernels.linear_w16a16 import pack, unpack
-from tytvm.kernels.tile_product import TileProduct
-from tytvm.kernels.vector import LANES, ceildiv, hold, of, prefetch, span
+from tytvm.kernels.tile_product import Sums, TileProduct, sizes
+from tytvm.kernels.vector import LANES, ceildiv
 from tytvm.target import InstructionSet
 
 __all__ = ["build", "cost", "pack", "reference", "unpack"]
 
 
 def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
-    """(x u16[ceil(R/16),K/32,16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N]).
+    """(x u16[ceil(R/16),ceil(K/32),16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N]).
 
     Args:
         spec: The CPU; it has tiles.
         R: Rows of activations; they are bfloat16 in left tiles, where rows from R on may hold anything.
-        K: Inputs, a multiple of 32.
+        K: Inputs; in the tiles those from K on are zeros.
         N: Outputs.
         with_bias: Whether there is a bias.
     """
-    shape = TileProduct(R, K, N)
+    shape = TileProduct(R, K, ceildiv(N, 2 * SIDE))
 
     @T.jit(private=True)
     def linear_w16a16_amx(
@@ -37,21 +39,58 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
         out: T.Buffer((R, N), "float32"),
     ) -> None:
         for piece in T.parallel(shape.pieces):
-            decoded = T.meta_var(lambda *place: decode(weight, *place))
-            shape.multiply(piece, x, bias, out, decoded)
+            decode = T.meta_var(
+                lambda right, place, pair, b: tile_product.decode(right, place, b, weight, 2 * pair + b)
+            )
+            begin = T.meta_var(lambda sums: start(sums, bias, N))
+            finish = T.meta_var(lambda sums: store(sums, out, N))
+            shape.multiply(piece, x, decode, begin, finish)
 
     return linear_w16a16_amx.specialize() if with_bias else linear_w16a16_amx.specialize(bias=None)
 
 
-def decode(weight: Any, right: Any, k: Any, step: Any, block: Any, b: int) -> None:
-    """Makes a right tile of 32 inputs of sixteen channels; asks for the pair of blocks that comes next."""
-    turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
-    for row in range(SIDE):
-        first = step * DEPTH + 2 * row
-        prefetch(weight, [block, first, 0], 2 * weight.shape[1] * LANES * 2, level=2)
-        low, high = (hold(T.cast(weight[block, first + i, span(0)], of("float32"))) for i in range(2))
-        pairs = T.Shuffle([hold(bfloat16(low, high), "uint16", 2 * LANES)], turns)
-        T.buffer_store(right, pairs, [k, b, span(row * DEPTH, DEPTH)])
+def start(sums: Sums, bias: Any, N: int) -> None:
+    """Sets a pair's sums to the bias; where the channels end within the pair, its tiles become smaller."""
+
+    def begin(blocks: int) -> None:
+        for (_, b), number in sums.numbers(blocks).items():
+            if bias is None:
+                amx.clear(number)
+            else:
+                amx.load(number, bias, [(2 * sums.pair + b) * SIDE], 0)
+
+    _whole_or_edge(sums, N, begin, before=lambda channels: amx.start(sums.rows, channels))
+
+
+def store(sums: Sums, out: Any, N: int) -> None:
+    """Writes a pair's sums into `out` [R, N]."""
+
+    def write(blocks: int) -> None:
+        for (a, b), number in sums.numbers(blocks).items():
+            amx.store(number, out, [(sums.tile + a) * SIDE, (2 * sums.pair + b) * SIDE], 4 * N)
+
+    _whole_or_edge(sums, N, write, after=lambda: amx.start(sums.rows))
+
+
+def _whole_or_edge(
+    sums: Sums,
+    N: int,
+    act: Callable[[int], None],
+    before: Callable[[tuple[int, ...]], None] = lambda channels: None,
+    after: Callable[[], None] = lambda: None,
+) -> None:
+    """Acts on both blocks of a pair, or on those that there are of the last one, between `before` and `after`."""
+    edge = sizes(N % (2 * SIDE))
+    if not edge:
+        act(2)
+        return
+    with T.If(sums.pair < N // (2 * SIDE)):
+        with T.Then():
+            act(2)
+        with T.Else():
+            before((*edge, SIDE)[:2])
+            act(len(edge))
+            after()
 
 
 def reference(

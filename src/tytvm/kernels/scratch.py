@@ -6,7 +6,7 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.cost import size
 
-BYTES = 640 << 10
+BYTES = 1 << 20
 """What a thread has; the runtime's native/scratch.c says so too."""
 
 

@@ -1,7 +1,10 @@
-"""The product of many rows of bfloat16 by a float16 weight on AMX tiles, two by two tiles at a time.
+"""The product of many rows of bfloat16 by float16 weights on AMX tiles, two by two tiles at a time.
 
-The weight becomes bfloat16 on the way. `linear_w4a8_amx` tells how the work is cut; here the sums stay in tiles for a
-whole slice of the inputs.
+Workers share out pieces of the output channels. All of a piece's weights become right tiles in scratch memory, once,
+and stay in the second cache while all rows pass over them, two row tiles (a panel) at a time; the sums of a panel and a
+pair of blocks stay in tiles from the first input to the last. Meanwhile the next panel comes to the second cache: at
+2 × 2 tiles that cache, which gives 51 bytes a cycle of the 64 that the tiles could take, is the bound; docs/log.md
+has what else was tried.
 """
 
 from collections.abc import Callable
@@ -13,25 +16,43 @@ from tvm.script import tirx as T
 from tytvm.kernels import amx
 from tytvm.kernels.amx import DEPTH, LEFT, RIGHT, SIDE, SUMS, TILE
 from tytvm.kernels.scratch import BYTES, scratch
-from tytvm.kernels.vector import ceildiv
+from tytvm.kernels.vector import ceildiv, hold, of, prefetch, span, zeros
 
-_SLICE = 12  # steps of 32 inputs: the decoded weight of a slice is 24 KB
-_PIECE = 8  # pairs of blocks: as often is a slice of the rows read from the second cache before the next one comes
-_FEW = 2  # pairs of blocks where that cache holds all rows anyway
+PANEL = 2 * SIDE
+"""Rows that pass over the weights together."""
+_TILE_BYTES = 2 * TILE
+_SUMS_BYTES = 4 * SIDE * SIDE * 4
+_FEW = 2  # pairs of blocks of a piece where the second cache holds all rows anyway
 _RESIDENT = 1 << 20  # bytes of rows for which it does
-_TILE_BYTES = 4 * SIDE * SIDE  # of sums
+_AHEAD = 4 << 10  # bytes: how far ahead of their conversion weights are asked for
 
-Decode = Callable[[Any, Any, Any, Any, int], None]
-"""(right u16[steps,2,512], k, step, block, b): writes a block's right tile for a step of the inputs at right[k, b]."""
+
+@dataclass(frozen=True)
+class Sums:
+    """Where the sums of a panel and a pair of blocks belong.
+
+    Attributes:
+        tile: The first of the panel's row tiles.
+        pair: The pair of blocks.
+        rows: Rows of each row tile.
+    """
+
+    tile: Any
+    pair: Any
+    rows: tuple[int, ...]
+
+    def numbers(self, blocks: int = 2) -> dict[tuple[int, int], int]:
+        """(row tile, block) of the panel and the pair → the tile register of its sums."""
+        return {(a, b): SUMS + 2 * a + b for a in range(len(self.rows)) for b in range(blocks)}
 
 
 @dataclass(frozen=True)
 class TileProduct:
-    """Shapes of a product of [R, K] by [N, K]; K is a multiple of 32."""
+    """How the product of [R, K] by so many pairs of blocks of sixteen channels is cut."""
 
     R: int
     K: int
-    N: int
+    pairs: int
 
     @property
     def row_tiles(self) -> int:
@@ -40,29 +61,18 @@ class TileProduct:
 
     @property
     def steps(self) -> int:
-        """Left tiles side by side."""
-        return self.K // DEPTH
+        """Left tiles side by side; inputs from K on are zeros."""
+        return ceildiv(self.K, DEPTH)
 
     @property
-    def pairs(self) -> int:
-        """Pairs of blocks of sixteen channels; the last may be one block."""
-        return ceildiv(self.N, 2 * SIDE)
-
-    @property
-    def slices(self) -> int:
-        """Passes over the rows, one for each slice of the inputs."""
-        return ceildiv(self.steps, _SLICE)
-
-    @property
-    def slice(self) -> int:
-        """Steps of a slice; the last may have fewer."""
-        return ceildiv(self.steps, self.slices)
+    def room(self) -> int:
+        """Pairs whose right tiles scratch memory holds."""
+        return (BYTES - _SUMS_BYTES) // (self.steps * 2 * _TILE_BYTES)
 
     @property
     def piece(self) -> int:
         """Pairs of a piece; the last may have fewer. There is an even number of pieces, for two workers."""
-        room = (BYTES - self.slice * 2 * TILE * 2) // (ceildiv(self.R, 2 * SIDE) * 4 * _TILE_BYTES)
-        most = min(_FEW if 2 * self.R * self.K <= _RESIDENT else _PIECE, room)
+        most = min(_FEW if 2 * self.R * self.K <= _RESIDENT else self.room, self.room)
         return ceildiv(self.pairs, 2 * ceildiv(self.pairs, 2 * most))
 
     @property
@@ -70,114 +80,100 @@ class TileProduct:
         """What workers share out."""
         return ceildiv(self.pairs, self.piece)
 
-    def multiply(self, piece: Any, x: Any, bias: Any, out: Any, decode: Decode) -> None:
-        """Computes a piece: out = x · weightᵀ + bias.
+    def sums(self) -> Any:
+        """Scratch for a panel's sums of a pair: f32 [row tile and block, 16, 16]."""
+        return scratch((4, SIDE, SIDE), "float32", self.piece * self.steps * 2 * _TILE_BYTES)
+
+    def multiply(
+        self,
+        piece: Any,
+        x: Any,
+        decode: Callable[[Any, Any, Any, int], None],
+        begin: Callable[[Sums], None],
+        finish: Callable[[Sums], None],
+    ) -> None:
+        """Computes a piece.
 
         Args:
             piece: Which.
-            x: Left tiles, u16 [row_tiles, steps, 16, 32].
-            bias: f32 [N] or None.
-            out: f32 [R, N].
-            decode: Where right tiles come from.
+            x: Left tiles, u16 [row_tiles, steps, 16, 32]; inputs from K on are zeros.
+            decode: (right u16[pairs,steps,2,512], place, pair, b): makes the right tiles of block `b` of a pair, which
+                is right[place, :, b].
+            begin: Sets the tiles of sums.
+            finish: Writes them.
         """
-        right = scratch((self.slice, 2, TILE), "uint16")
-        sums = scratch((self.piece, ceildiv(self.R, 2 * SIDE), 4, SIDE * SIDE), "float32", self.slice * 2 * TILE * 2)
+        right = scratch((self.piece, self.steps, 2, TILE), "uint16")
+        first = T.bind(piece * self.piece)
+        count = T.bind(T.min(self.piece, self.pairs - first))
         amx.start()
-        with T.serial(self.slices) as s:
-            first = T.bind(s * self.slice)
-            count = T.min(self.slice, self.steps - first) if self.steps % self.slice else self.slice
-            with T.serial(T.min(self.piece, self.pairs - piece * self.piece)) as p:
-                of = _Part(self, x, bias, out, right, sums, s, first, count, p, T.bind(piece * self.piece + p))
-                self._pair(of, decode)
+        with T.serial(count) as place:
+            for b in range(2):
+                decode(right, place, T.bind(first + place), b)
+
+        def pass_over(tile: Any, rows: tuple[int, ...]) -> None:
+            with T.serial(count) as place:
+                sums = Sums(tile, T.bind(first + place), rows)
+                begin(sums)
+                self._dot(sums, x, right, place)
+                finish(sums)
+
+        with T.serial(self.R // PANEL) as panel:
+            pass_over(T.bind(2 * panel), amx.WHOLE)
+        edge = sizes(self.R % PANEL)
+        if edge:
+            amx.start(edge)
+            pass_over(self.R // PANEL * 2, edge)
         amx.end()
 
-    def _pair(self, of: "_Part", decode: Decode) -> None:
-        """One pair of blocks; where the channels end within the last one, with smaller tiles."""
-        edge = _sizes(self.N % (2 * SIDE))
-        if not edge:
-            of.multiply(amx.WHOLE, decode)
-            return
-        with T.If(of.pair < self.N // (2 * SIDE)):
-            with T.Then():
-                of.multiply(amx.WHOLE, decode)
-            with T.Else():
-                amx.start(channels=edge)
-                of.multiply(edge, decode)
-                amx.start()
+    def _dot(self, sums: Sums, x: Any, right: Any, place: Any) -> None:
+        """Adds the products of all inputs; a right tile is asked for as late as can be, for tiles are not renamed."""
+        lines = ceildiv(PANEL, self.piece)
+        with T.serial(self.steps) as k:
+            if self.R > PANEL:
+                for i in range(lines):
+                    line = place * lines + i
+                    prefetch(x, [sums.tile + 2 + line // SIDE, k, line % SIDE, 0], level=2)
+            for b in range(2):
+                amx.load(RIGHT + b, right, [place, k, b, 0], 2 * DEPTH)
+                for a in range(len(sums.rows)):
+                    if b == 0:
+                        amx.load(LEFT + a, x, [sums.tile + a, k, 0, 0], 2 * DEPTH)
+                    amx.dot(SUMS + 2 * a + b, LEFT + a, RIGHT + b)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A pair of blocks and a slice of the inputs: `count` steps from `first` on."""
+def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
+    """Makes the right tiles of a block of a float16 weight [blocks, K, 16]: bfloat16, zeros for inputs from K on.
 
-    shape: TileProduct
-    x: Any
-    bias: Any
-    out: Any
-    right: Any
-    sums: Any
-    slice: Any
-    first: Any
-    count: Any
-    pair_of_piece: Any
-    pair: Any
+    Args:
+        right: u16 [pairs, steps, 2, 512].
+        place: The pair's place in it.
+        b: Which of the pair's blocks it is.
+        weight: Where the block is read from.
+        block: Its number; the block is zeros where there is none of that number.
+    """
+    blocks, K, _ = (int(n) for n in weight.shape)
 
-    def multiply(self, channels: tuple[int, ...], decode: Decode) -> None:
-        """Decodes the blocks, then passes all rows over them."""
-        for b in range(len(channels)):
-            with T.serial(self.count) as k:
-                decode(self.right, k, self.first + k, 2 * self.pair + b, b)
-        with T.serial(self.shape.R // (2 * SIDE)) as m:
-            self._rows(2 * m, amx.WHOLE, channels)
-        edge = _sizes(self.shape.R % (2 * SIDE))
-        if edge:
-            amx.start(edge, channels)
-            self._rows(self.shape.R // (2 * SIDE) * 2, edge, channels)
-            amx.start(amx.WHOLE, channels)
+    def row(step: Any, p: int, rest: int = DEPTH) -> None:
+        values = [weight[block, step * DEPTH + i, span(0)] if i < rest else None for i in (2 * p, 2 * p + 1)]
+        low, high = (zeros() if v is None else hold(T.cast(v, of("float32"))) for v in values)
+        turns = [lane // 2 + lane % 2 * SIDE for lane in range(DEPTH)]
+        pairs = T.Shuffle([hold(amx.bfloat16(low, high), "uint16", DEPTH)], turns)
+        T.buffer_store(right, pairs, [place, step, b, span(p * DEPTH, DEPTH)])
 
-    def _rows(self, tile: Any, rows: tuple[int, ...], channels: tuple[int, ...]) -> None:
-        """Adds the products of one or two row tiles by one or two blocks to their sums."""
-        sums = {(a, b): SUMS + 2 * a + b for a in range(len(rows)) for b in range(len(channels))}
-        self._begin(tile, sums)
-        with T.serial(self.count) as k:
-            for b in range(len(channels)):
-                amx.load(RIGHT + b, self.right, [k, b, 0], 2 * DEPTH)
-            for a in range(len(rows)):
-                amx.load(LEFT + a, self.x, [tile + a, self.first + k, 0, 0], 2 * DEPTH)
-                for b in range(len(channels)):
-                    amx.dot(sums[a, b], LEFT + a, RIGHT + b)
-        self._end(tile, sums)
-
-    def _begin(self, tile: Any, sums: dict[tuple[int, int], int]) -> None:
-        """The bias, or what earlier slices left."""
-        with T.If(self.slice == 0):
-            with T.Then():
-                for (_, b), number in sums.items():
-                    if self.bias is None:
-                        amx.clear(number)
-                    else:
-                        amx.load(number, self.bias, [self._channel(b)], 0)
-            with T.Else():
-                for number in sums.values():
-                    amx.load(number, self.sums, self._waiting(tile, number), 4 * SIDE)
-
-    def _end(self, tile: Any, sums: dict[tuple[int, int], int]) -> None:
-        """Leaves the sums to the next slice; after the last one they are the output."""
-        with T.If(self.slice == self.shape.slices - 1):
-            with T.Then():
-                for (a, b), number in sums.items():
-                    amx.store(number, self.out, [(tile + a) * SIDE, self._channel(b)], 4 * self.shape.N)
-            with T.Else():
-                for number in sums.values():
-                    amx.store(number, self.sums, self._waiting(tile, number), 4 * SIDE)
-
-    def _channel(self, b: int) -> Any:
-        return (2 * self.pair + b) * SIDE
-
-    def _waiting(self, tile: Any, number: int) -> list[Any]:
-        return [self.pair_of_piece, tile // 2, number - SUMS, 0]
+    with T.If(block < blocks):
+        with T.Then():
+            with T.serial(K // DEPTH) as step:
+                for p in range(SIDE):
+                    prefetch(weight, [block, step * DEPTH + 2 * p, 0], _AHEAD, level=1)
+                    row(step, p)
+            if K % DEPTH:
+                for p in range(SIDE):
+                    row(K // DEPTH, p, K % DEPTH)
+        with T.Else():
+            with T.serial(ceildiv(K, DEPTH)) as step, T.serial(SIDE) as p:
+                T.buffer_store(right, zeros("uint16", DEPTH), [place, step, b, span(p * DEPTH, DEPTH)])
 
 
-def _sizes(count: int) -> tuple[int, ...]:
+def sizes(count: int) -> tuple[int, ...]:
     """Rows or channels of the one or two tiles that cover `count`."""
     return tuple(min(SIDE, count - start) for start in range(0, count, SIDE))

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.skipif(not native().has_tiles, reason="this machine has
         (37, 1312, 55, True),  # an odd number of blocks, the last of seven channels
         (16, 96, 7, False),
         (128, 512, 288, True),  # several pieces
+        (70, 90, 48, True),  # inputs that end within a tile, at an even place and an odd one
+        (48, 23, 40, False),
+        (200, 3420, 100, True),  # few pairs to a piece
     ],
 )
 def test_equals_reference(R, K, N, with_bias):
@@ -36,11 +39,11 @@ def test_equals_reference(R, K, N, with_bias):
         np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("R", "K"), [(16, 64), (37, 96)])
+@pytest.mark.parametrize(("R", "K"), [(16, 64), (37, 96), (20, 60), (17, 23), (16, 48)])
 def test_tiles_of_the_inputs(R, K):
     x = np.random.default_rng(R).normal(size=(R, K)).astype(np.float32)
     expected = bfloat16_tiles.reference(x)
     kernel = Kernel(bfloat16_tiles.build(resolve("native"), R, K), resolve("native"))
     (tiles,) = outputs(kernel, [x], expected, workers=2)
-    rows = [each.transpose(0, 2, 1, 3).reshape(-1, K)[:R] for each in (tiles, expected)]
+    rows = [each.transpose(0, 2, 1, 3).reshape(len(expected) * 16, -1)[:R] for each in (tiles, expected)]
     np.testing.assert_array_equal(*rows)
