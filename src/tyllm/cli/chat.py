@@ -3,11 +3,15 @@
 import json
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tyllm.cli.attach import Attached
 from tyllm.cli.opening import open_session
 from tyllm.cli.options import (
     Debug,
+    Fit,
+    Fps,
+    ImageFit,
     Json,
     MaxNewTokens,
     MinP,
@@ -22,14 +26,17 @@ from tyllm.cli.options import (
     TopP,
 )
 from tyllm.cli.output import counted
-from tyllm.cli.speech import as_dict, chat_tokens, print_timings, speak
+from tyllm.cli.speech import as_dict, print_timings, speak
 
 if TYPE_CHECKING:
+    from tyllm.errors import TyllmError
     from tyllm.runtime import Session
+    from tyllm.runtime.prompt import Prompt
     from tyllm.runtime.request import Options
     from tyllm.runtime.result import Result
 
 COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
+PICTURES = "/image PATH and /video PATH go with the next message"
 
 
 def chat(
@@ -43,11 +50,15 @@ def chat(
     repetition_penalty: RepetitionPenalty = 1.0,
     seed: Seed = None,
     stop: Stop = None,
+    image_fit: Fit = ImageFit.PAD,
+    fps: Fps = None,
     threads: Threads = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Talk with a package: `/reset`, `/system TEXT`, `/exit`; Ctrl-C ends an answer, Ctrl-D the chat.
+    """Talk with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
+
+    A model that sees takes pictures with the next message: `/image PATH`, several if need be, and `/video PATH`.
 
     With `--json` each line of stdin is a message, and each answer one line of JSON on stdout.
 
@@ -64,9 +75,9 @@ def chat(
         "stop": tuple(stop or ()),
     }
     with open_session(package, threads) as session:
-        talk = Talk(session, options, system, as_json)
+        talk = Talk(session, options, system, as_json, Attached(session, image_fit.value, fps))
         _ = session.chat_template  # a package without one is told before the first question
-        talk.note(f"{session.info.architecture} on {counted(session.info.dies, 'die')}; {COMMANDS}.")
+        talk.note(f"{session.info.architecture} on {counted(session.info.dies, 'die')}; {talk.commands}.")
         while (line := talk.ask()) is not None:
             talk.hear(line)
 
@@ -79,7 +90,13 @@ class Talk:
     options: "Options"
     system: str | None
     as_json: bool
-    messages: list[dict[str, str]] = field(default_factory=list)
+    attached: Attached
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def commands(self) -> str:
+        """What can be said beside messages."""
+        return COMMANDS if self.session.info.visual is None else f"{COMMANDS}, {PICTURES}"
 
     def ask(self) -> str | None:
         """The next line of the user; None at the end."""
@@ -94,29 +111,43 @@ class Talk:
         """Obey a command, or answer a message."""
         command, _, rest = line.partition(" ")
         if command == "/reset":
-            self.messages.clear()
+            self._forget()
             self.note("The conversation is forgotten.")
         elif command == "/system":
             self.system = rest.strip() or None
-            self.messages.clear()
+            self._forget()
             self.note("The system message is set." if self.system else "There is no system message now.")
+        elif command in ("/image", "/video"):
+            self.attach(command, rest)
+        elif command == "/help":
+            self.note(f"{self.commands}.")
         elif command.startswith("/"):
-            self.note(f"There is no command {command}; {COMMANDS}.")
+            self.note(f"There is no command {command}; {self.commands}.")
         elif line:
             self.answer(line)
+
+    def attach(self, command: str, rest: str) -> None:
+        """Keep pictures for the next message; one that cannot be used is told."""
+        from tyllm.errors import TyllmError
+
+        try:
+            for told in self.attached.add(command.removeprefix("/"), rest):
+                self.note(told)
+        except TyllmError as error:
+            self._refuse(error)
 
     def answer(self, line: str) -> None:
         """Answer a message; one that cannot be answered is forgotten."""
         from tyllm.errors import GenerationError
 
-        self.messages.append({"role": "user", "content": line})
+        self.messages.append({"role": "user", "content": self.attached.with_text(line)})
         try:
-            tokens = chat_tokens(self.session, [*self._system_message(), *self.messages])
+            prompt = self.session.prompts.of_chat([*self._system_message(), *self.messages])
             said: list[str] = []
-            result = self._speak(tokens, said)
+            result = self._speak(prompt, said)
         except GenerationError as error:
             self.messages.pop()
-            self._refuse(error)
+            self._refuse(error, " Or say /reset.")
             return
         self.messages.append({"role": "assistant", "content": "".join(said)})
         if self.as_json:
@@ -131,7 +162,7 @@ class Talk:
     def _system_message(self) -> list[dict[str, str]]:
         return [{"role": "system", "content": self.system}] if self.system else []
 
-    def _speak(self, tokens: list[int], said: list[str]) -> "Result | None":
+    def _speak(self, prompt: "Prompt", said: list[str]) -> "Result | None":
         """Speak until the end (the result) or Ctrl-C (None); `said` keeps the pieces."""
 
         def write(piece: str) -> None:
@@ -140,15 +171,19 @@ class Talk:
                 print(piece, end="", flush=True)
 
         try:
-            return speak(self.session, tokens, self.options, write)
+            return speak(self.session, prompt, self.options, write)
         except KeyboardInterrupt:
             return None
         finally:
             if not self.as_json:
                 print()
 
-    def _refuse(self, error: "Exception") -> None:
+    def _forget(self) -> None:
+        self.messages.clear()
+        self.attached.clear()
+
+    def _refuse(self, error: "TyllmError", more: str = "") -> None:
         """Say why a message was not answered, and go on."""
         if self.as_json:
-            print(json.dumps({"error": str(error), "exit_code": 8}, ensure_ascii=False), flush=True)
-        self.note(f"{error} Or say /reset.")
+            print(json.dumps({"error": str(error), "exit_code": error.exit_code}, ensure_ascii=False), flush=True)
+        self.note(f"{error}{more}")

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, each with one meaning and one help text."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,21 @@ TrustRemoteCode = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output folder if it exists.")]
 
+
+class ImageFit(StrEnum):
+    """What becomes of a picture that has not the shape of a compiled size."""
+
+    PAD = "pad"
+    RESIZE = "resize"
+
+
+Fit = Annotated[
+    ImageFit, typer.Option("--image-fit", help="Pad a picture to the compiled size's shape, or stretch it.")
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Frames of a second: those to take of a file; of a folder's frames, their own number."),
+]
 System = Annotated[str | None, typer.Option("--system", help="The system message of the chat.")]
 MaxNewTokens = Annotated[int, typer.Option(help="Tokens to write at most.")]
 Temperature = Annotated[float, typer.Option(help="0 takes the likeliest token each time.")]

@@ -2,14 +2,18 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tyllm.cli.opening import open_session
 from tyllm.cli.options import (
     Debug,
+    Fit,
+    Fps,
+    ImageFit,
     Json,
     MaxNewTokens,
     MinP,
@@ -23,9 +27,11 @@ from tyllm.cli.options import (
     TopK,
     TopP,
 )
-from tyllm.cli.speech import as_dict, chat_tokens, print_timings, speak
+from tyllm.cli.speech import as_dict, print_timings, speak
 
 if TYPE_CHECKING:
+    from tyllm.runtime import Session
+    from tyllm.runtime.prompt import Prompt
     from tyllm.runtime.request import Options
 
 
@@ -37,6 +43,15 @@ def run(
     ] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Put the prompt into the chat template.")] = False,
     system: System = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A picture; may be given several times.")
+    ] = None,
+    video: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="A folder of frames, or a GIF, WebP, PNG or TIFF with several."),
+    ] = None,
+    fps: Fps = None,
+    image_fit: Fit = ImageFit.PAD,
     max_new_tokens: MaxNewTokens = 256,
     temperature: Temperature = 0.0,
     top_k: TopK = 0,
@@ -51,10 +66,14 @@ def run(
 ) -> None:
     """Continue a prompt, given as an argument, in a file or on stdin.
 
+    Pictures go where the prompt has <|vision_start|><|image_pad|><|vision_end|>; without that, before it in a chat.
+
     Example: `tyllm run PACKAGE "Once upon a time" --max-new-tokens 64 --temperature 0.7 --seed 1`
+
+    Example: `tyllm run PACKAGE "What is in this picture?" --image cat.jpg`
     """
-    text = prompt_text(prompt, file)
-    if system is not None and not chat:
+    asked = Asked(prompt_text(prompt, file), system, tuple(image or ()), tuple(video or ()), fps, image_fit, chat)
+    if system is not None and not (chat or image or video):
         raise typer.BadParameter("it goes into the chat template: add --chat", param_hint="'--system'")
     options: Options = {
         "max_new_tokens": max_new_tokens,
@@ -67,15 +86,44 @@ def run(
         "stop": tuple(stop or ()),
     }
     with open_session(package, threads) as session:
-        messages = [{"role": "system", "content": system}] if system else []
-        messages.append({"role": "user", "content": text})
-        tokens = chat_tokens(session, messages) if chat else session.tokenizer.encode(text)
-        result = speak(session, tokens, options, (lambda piece: None) if as_json else _write)
+        result = speak(session, asked.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
         print(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
         return
     print()
+    for note in result.notes:
+        print(note, file=sys.stderr)
     print_timings(result.timings)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, on the command line."""
+
+    text: str
+    system: str | None
+    images: tuple[Path, ...]
+    videos: tuple[Path, ...]
+    fps: float | None
+    fit: ImageFit
+    chat: bool
+
+    def prompt(self, session: "Session") -> "Prompt":
+        """The text by itself or in the chat template; pictures in their places, or before it."""
+        videos = [{"video": path, "fps": self.fps} for path in self.videos]
+        if not (self.images or videos) or session.prompts.has_placeholders(self.text):
+            if not self.chat and self.system is None:
+                return session.prompts.of(self.text, self.images, videos, self.fit.value)
+            messages = self._messages(self.text)
+            return session.prompts.of_chat(messages, images=self.images, videos=videos, fit=self.fit.value)
+        parts: list[dict[str, Any]] = [{"type": "image", "image": path} for path in self.images]
+        parts += [{"type": "video", **video} for video in videos]
+        messages = self._messages([*parts, {"type": "text", "text": self.text}])
+        return session.prompts.of_chat(messages, fit=self.fit.value)
+
+    def _messages(self, content: Any) -> list[dict[str, Any]]:
+        system = [] if self.system is None else [{"role": "system", "content": self.system}]
+        return [*system, {"role": "user", "content": content}]
 
 
 def prompt_text(prompt: str | None, file: Path | None) -> str:

@@ -2,30 +2,44 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from itertools import takewhile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.progress import Report, progress
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
+    from tyllm.runtime.prompt import Prompt
     from tyllm.runtime.request import Options
     from tyllm.runtime.result import Result, Timings
 
 STEPS_PER_PIECE = 16  # of the longest sequence length, between two looks at the progress
 
 
-def chat_tokens(session: "Session", messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """The tokens of a chat, up to where the answer begins."""
-    return session.tokenizer.encode(session.chat_template.render(messages), add_special_tokens=False)
+@dataclass
+class Fed:
+    """What was fed before the text begins: tokens and seconds; seconds of pictures, and what was done with them."""
+
+    tokens: int
+    seconds: float
+    picture_seconds: float
+    notes: list[str]
+
+    def add_to(self, result: "Result") -> None:
+        """Count it as a part of the prompt, as if the generation had fed it."""
+        timings = result.timings
+        timings.prompt_tokens += self.tokens
+        timings.reused_tokens -= self.tokens
+        timings.prompt_seconds += self.seconds
+        timings.picture_seconds += self.picture_seconds
+        result.notes = self.notes
 
 
-def speak(session: "Session", tokens: Sequence[int], options: "Options", write: Callable[[str], object]) -> "Result":
-    """Continue `tokens`, giving each piece of text to `write` as it comes.
+def speak(session: "Session", prompt: "Prompt", options: "Options", write: Callable[[str], object]) -> "Result":
+    """Continue a prompt, giving each piece of text to `write` as it comes.
 
-    What the KV cache already holds of the tokens is not fed again.
+    What the KV cache already holds of it is not fed again.
 
     Raises:
         GenerationError: too long a prompt, or an option that cannot work.
@@ -34,38 +48,37 @@ def speak(session: "Session", tokens: Sequence[int], options: "Options", write: 
 
     Request.of(options)  # a wrong value is told before the prompt is fed
     with progress("prompt") as report:
-        fed, seconds = prefill(session, tokens, report)
+        fed = prefill(session, prompt, report)
     options["reuse"] = True
-    generation = session.generate(tokens, stream=True, **options)
+    generation = session.generate(prompt, stream=True, **options)
     for piece in generation:
         write(piece)
-    timings = generation.result.timings
-    timings.prompt_tokens += fed
-    timings.reused_tokens -= fed
-    timings.prompt_seconds += seconds
+    fed.add_to(generation.result)
     return generation.result
 
 
-def prefill(session: "Session", tokens: Sequence[int], report: Report) -> tuple[int, float]:
-    """Feed the beginning of a long prompt, all but its last piece: how many tokens, in how many seconds."""
-    conversation, started = session.conversation(), time.perf_counter()
-    pairs = zip(conversation.tokens, tokens[:-1], strict=False)
-    kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def prefill(session: "Session", prompt: "Prompt", report: Report) -> Fed:
+    """Compute a prompt's pictures, and feed the beginning of a long one, all but its last piece."""
+    conversation = session.conversation()
+    kept = conversation.common(prompt[:-1])
     conversation.rewind(kept)
-    conversation.check(tokens[kept:])
-    piece, fed = STEPS_PER_PIECE * max(session.info.seq_lens), kept
-    while len(tokens) - fed > piece:
-        conversation.append(tokens[fed : fed + piece])
+    rest = prompt[kept:]
+    conversation.check(rest)
+    picture_seconds, started = rest.look(report), time.perf_counter()
+    piece, fed = STEPS_PER_PIECE * max(session.info.seq_lens), 0
+    while len(rest) - fed > piece:
+        conversation.append(rest[fed : fed + piece])
         fed += piece
-        report(fed - kept, len(tokens) - kept, "tokens")
-    return fed - kept, time.perf_counter() - started
+        report(fed, len(rest), "tokens")
+    return Fed(fed, time.perf_counter() - started, picture_seconds, rest.notes)
 
 
 def print_timings(timings: "Timings") -> None:
-    """One line on stderr: tokens and speed of the prompt and of the text."""
+    """One line on stderr: tokens and speed of the prompt and of the text, and the seconds that pictures took."""
+    pictures = f"pictures: {timings.picture_seconds:.2f} s; " if timings.picture_seconds else ""
     reused = f" ({timings.reused_tokens} more were in the cache)" if timings.reused_tokens else ""
     print(
-        f"[prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "
+        f"[{pictures}prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "
         f"text: {timings.new_tokens} tokens, {timings.decode_tokens_per_second:.1f} tokens/s]",
         file=sys.stderr,
     )
@@ -81,5 +94,6 @@ def as_dict(result: "Result") -> dict[str, Any]:
         "text": result.text,
         "token_ids": result.token_ids,
         "finish_reason": result.finish_reason,
+        "notes": result.notes,
         "timings": {name: round(value, 6) for name, value in {**asdict(result.timings), **speeds}.items()},
     }

@@ -12,48 +12,53 @@ from tyllm.runtime.chunks import Chunk, cover
 from tyllm.runtime.embedding import Embedding
 from tyllm.runtime.engine import Engine
 from tyllm.runtime.kv_file import copy_kv, read_kv, write_kv
+from tyllm.runtime.positions import Positions
+from tyllm.runtime.prompt import UNKNOWN, Embeddings, Prompt
+from tyllm.runtime.record import Record
 
+__all__ = ["UNKNOWN", "Conversation", "Embeddings", "Logits", "log_sum_exp"]
 Logits = npt.NDArray[np.float32]
-Embeddings = npt.NDArray[np.float32]
-UNKNOWN = -1  # the token of a position that was fed as an embedding
 
 
 class Conversation:
     """The state of a slot. All methods that feed return or keep nothing of a step that failed."""
 
-    def __init__(self, engine: Engine, slot: int, embedding: Embedding | None) -> None:
-        self._engine, self._slot, self._embedding = engine, slot, embedding
-        self._tokens: list[int] = []
+    def __init__(self, engine: Engine, slot: int, embedding: Embedding | None, positions: Positions) -> None:
+        self._engine, self._slot, self._embedding, self._positions = engine, slot, embedding, positions
+        self._record = Record()
         self.owner: object = None  # whoever generates in it now; another taking it over ends that
 
     @property
     def tokens(self) -> list[int]:
-        """The tokens in the cache; `UNKNOWN` where an embedding was fed."""
-        return list(self._tokens)
+        """The tokens in the cache; placeholders for pictures, `UNKNOWN` for embeddings of the caller's own making."""
+        return list(self._record.tokens)
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._record)
 
     @property
     def limit(self) -> int:
         """How many tokens the cache holds: max_kv_cache_size."""
         return self._engine.package.buffers.max_kv_cache_size
 
-    def append(self, token_ids: Sequence[int]) -> Logits:
-        """Feed tokens after those in the cache; the logits float32 [V] of the last one.
+    def append(self, prompt: Sequence[int] | Prompt) -> Logits:
+        """Feed tokens, and pictures among them, after those in the cache; the logits float32 [V] of the last one.
 
         Raises:
             GenerationError: no token, one outside the vocabulary, or more than the cache has room for.
             StepError: compiled code failed.
         """
-        self.check(token_ids)
-        return self._feed(list(token_ids), None)
+        prompt = Prompt.of(prompt)
+        self.check(prompt)
+        return self._feed(prompt)
 
     def append_embeddings(self, embeddings: Embeddings) -> Logits:
-        """Feed embeddings float32 [n, H] of the caller's own making; raises as `append`."""
-        self.check_embeddings(embeddings)
-        rows = np.ascontiguousarray(embeddings, np.float32)
-        return self._feed([UNKNOWN] * len(rows), rows)
+        """Feed embeddings float32 [n, H] of the caller's own making; raises as `append`, and `SettingError`."""
+        return self.append(Prompt.of_embeddings(embeddings))
+
+    def common(self, prompt: Prompt) -> int:
+        """How many of a prompt's first tokens the cache holds: the same tokens and pictures in the same places."""
+        return min(self._record.common(prompt), self._positions.common(prompt))
 
     def log_probs(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """Log-probability of each token but the first, given those before it: float32 [n - 1], a fresh conversation.
@@ -78,99 +83,104 @@ class Conversation:
         The head runs once a token. The tokens count as fed when the last chunk has been taken; raises as `append`.
         """
         self.check(token_ids)
-        tokens, vocabulary = list(token_ids), self._engine.package.manifest.vocab_size
-        for chunk in self._cover(len(tokens)):
+        prompt, vocabulary = Prompt.of(token_ids), self._engine.package.manifest.vocab_size
+        for chunk in self._cover(len(prompt)):
             logits = np.empty((chunk.count, vocabulary), np.float32)
             with self._engine.lock:  # another step would overwrite the hidden states that the head reads
                 for row in range(chunk.count):
-                    logits[row] = self._run(chunk, tokens, None, body=row == 0, row=row)
+                    logits[row] = self._run(chunk, prompt, body=row == 0, row=row)
             yield logits
-        self._tokens += tokens
+        self._record.add(prompt)
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens; raises `GenerationError`."""
         if not 0 <= length <= len(self):
             raise GenerationError(f"Cannot rewind to {length} tokens: the conversation has {len(self)}.")
-        del self._tokens[length:]
+        self._record.cut(length)
 
     def reset(self) -> None:
         """Forget all tokens."""
         self.rewind(0)
 
     def save(self) -> bytes:
-        """The tokens and their KV cache as a .npz file."""
+        """What was fed, and its KV cache, as a .npz file."""
         with self._engine.lock:
-            return write_kv(self._engine, self._slot, self._tokens)
+            fed = self._record.arrays() | self._positions.arrays(len(self))
+            return write_kv(self._engine, self._slot, fed)
 
     def restore(self, saved: bytes) -> None:
         """Bring back what `save` gave, in this slot; raises `GenerationError` for what another package saved."""
-        tokens, arrays = read_kv(self._engine, saved)
+        arrays = read_kv(self._engine, saved)
         with self._engine.lock:
             copy_kv(self._engine, self._slot, arrays)
-            self._tokens = tokens
+            self._positions.restore(arrays)
+            self._record = Record.of(arrays)
 
-    def check(self, token_ids: Sequence[int]) -> None:
-        """Raise `GenerationError` unless these tokens can be appended."""
+    def check(self, prompt: Sequence[int] | Prompt) -> None:
+        """Raise `GenerationError` unless this can be appended; `SettingError` for embeddings to a package of tokens."""
+        prompt = Prompt.of(prompt)
+        self._check_inserts(prompt)
         vocabulary = self._engine.package.manifest.vocab_size
-        outside = next((token for token in token_ids if not 0 <= token < vocabulary), None)
+        least = UNKNOWN if any(insert.digest is None for insert in prompt.inserts) else 0
+        outside = next((token for token in prompt.tokens if not least <= token < vocabulary), None)
         if outside is not None:
             raise GenerationError(f"Token {outside} is outside the vocabulary, give ids from 0 to {vocabulary - 1}.")
-        self._check_room(len(token_ids))
+        self._check_room(prompt)
 
-    def check_embeddings(self, embeddings: Embeddings) -> None:
-        """Raise `SettingError` or `GenerationError` unless these embeddings can be appended."""
-        if self._embedding is None:
+    def _check_inserts(self, prompt: Prompt) -> None:
+        if prompt.inserts and self._embedding is None:
             raise SettingError("This package takes token ids; compile it with embedding_as_input to feed embeddings.")
         hidden = self._engine.package.manifest.hidden_size
-        if embeddings.ndim != 2 or embeddings.shape[1] != hidden:
-            raise GenerationError(f"Embeddings of shape {list(embeddings.shape)} do not fit, give [n, {hidden}].")
-        self._check_room(len(embeddings))
+        for insert in prompt.inserts:
+            if len(insert.shape) != 2 or insert.shape[1] != hidden:
+                raise GenerationError(f"Embeddings of shape {list(insert.shape)} do not fit, give [n, {hidden}].")
 
-    def _check_room(self, count: int) -> None:
+    def _check_room(self, prompt: Prompt) -> None:
+        count = len(prompt)
         if count == 0:
             raise GenerationError("The prompt has no tokens; give at least one.")
-        if len(self) + count > self.limit:
-            before = f" after {len(self)} in the cache" if len(self) else ""
-            raise GenerationError(
-                f"{count} tokens{before} are more than the {self.limit} that the cache holds; "
-                "shorten the prompt or compile the model with a larger max_kv_cache_size."
-            )
+        if len(self) + count <= self.limit:
+            return
+        before, cure = f" after {len(self)} in the cache" if len(self) else "", "shorten the prompt or"
+        of_pictures = sum(insert.shape[0] for insert in prompt.inserts if insert.digest is not None)
+        if of_pictures:
+            before, cure = f" ({of_pictures} of pictures){before}", "give fewer pictures or words, or"
+        raise GenerationError(
+            f"{count} tokens{before} are more than the {self.limit} that the cache holds; "
+            f"{cure} compile the model with a larger max_kv_cache_size."
+        )
 
     def _cover(self, count: int) -> list[Chunk]:
         return cover(count, self._engine.seq_lens, self._engine.package.buffers.kv_capacity - len(self))
 
-    def _feed(self, tokens: list[int], embeddings: Embeddings | None) -> Logits:
-        chunks = self._cover(len(tokens))
+    def _feed(self, prompt: Prompt) -> Logits:
+        chunks = self._cover(len(prompt))
         for chunk in chunks:
-            logits = self._run(chunk, tokens, embeddings, head=chunk is chunks[-1], row=chunk.count - 1)
-        self._tokens += tokens
+            logits = self._run(chunk, prompt, head=chunk is chunks[-1], row=chunk.count - 1)
+        self._record.add(prompt)
         return logits
 
-    def _run(
-        self, chunk: Chunk, tokens: list[int], embeddings: Embeddings | None,
-        *, row: int, body: bool = True, head: bool = True,
-    ) -> Logits:  # fmt: skip
+    def _run(self, chunk: Chunk, prompt: Prompt, *, row: int, body: bool = True, head: bool = True) -> Logits:
         """One step; the logits of `row` where the head ran. All within the lock: io belongs to every conversation."""
         with self._engine.lock:
             if body:
-                part = slice(chunk.start, chunk.start + chunk.count)
-                self._write_inputs(chunk, tokens[part], None if embeddings is None else embeddings[part])
+                self._write_inputs(chunk, prompt)
             for io in self._engine.views(chunk.seq_len):
                 io["row"][0] = row
             self._engine.step(chunk.seq_len, self._slot, body=body, head=head)
             return self._read_logits(chunk.seq_len) if head else np.empty(0, np.float32)
 
-    def _write_inputs(self, chunk: Chunk, tokens: list[int], embeddings: Embeddings | None) -> None:
+    def _write_inputs(self, chunk: Chunk, prompt: Prompt) -> None:
         """The chunk's inputs for every die; padding is token 0 or a zero embedding."""
-        position = len(self) + chunk.start
-        if self._embedding is not None and embeddings is None:
-            embeddings = self._embedding.rows(tokens)
+        start, part = len(self) + chunk.start, prompt[chunk.start : chunk.start + chunk.count]
+        self._positions.place(len(self), prompt)
+        embeddings = part.embeddings(self._embedding.rows) if self._embedding else None
         for io in self._engine.views(chunk.seq_len):
-            name, values = ("tokens", tokens) if embeddings is None else ("embeddings", embeddings)
+            name, values = ("tokens", part.tokens) if embeddings is None else ("embeddings", embeddings)
             io[name][0, : chunk.count] = values
             io[name][0, chunk.count :] = 0
-            io["positions"][0] = np.arange(position, position + chunk.seq_len)
-            io["position"][0] = position
+            io["position"][0] = start
+            self._positions.write(io, start, chunk.seq_len)
 
     def _read_logits(self, seq_len: int) -> Logits:
         """The dies' slices of the vocabulary, joined."""

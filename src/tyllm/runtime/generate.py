@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import numpy as np
 
 from tyllm.errors import GenerationError
-from tyllm.runtime.conversation import Conversation, Embeddings, Logits, log_sum_exp
+from tyllm.runtime.conversation import Conversation, Logits, log_sum_exp
+from tyllm.runtime.prompt import Prompt
 from tyllm.runtime.request import Request
 from tyllm.runtime.result import Result, TokenLogprob
 from tyllm.runtime.sampling import Sampler
 from tyllm.runtime.stream import StopStrings, TextStream
 from tyllm.runtime.tokenizer import Tokenizer
-
-Prompt = Sequence[int] | Embeddings
 
 
 class Generation(Iterator[str]):
@@ -39,7 +38,7 @@ class Generation(Iterator[str]):
         self._sampler = Sampler(request.sampling)
         self._text = TextStream(_decoder(tokenizer, request))
         self._stop = StopStrings(request.stop)
-        self._feed_prompt = self._embeddings_feeder(prompt) if _is_embeddings(prompt) else self._tokens_feeder(prompt)
+        self._rest = self._rest_of(prompt)
         conversation.owner = self
         self._pieces = self._run()
 
@@ -52,30 +51,26 @@ class Generation(Iterator[str]):
             pass
         return self.result
 
-    def _tokens_feeder(self, prompt: Prompt) -> Callable[[], Logits]:
-        """Leave of the conversation what is also the prompt's beginning; the rest is fed later."""
-        tokens = [int(token) for token in prompt]
-        kept = _common_length(self._conversation.tokens, tokens[:-1]) if self._request.reuse else 0
+    def _rest_of(self, prompt: Prompt) -> Prompt:
+        """Leave of the conversation what is also the prompt's beginning; the rest, to be fed later."""
+        kept = self._conversation.common(prompt[:-1]) if self._request.reuse else 0
         self._conversation.rewind(kept)
-        self._conversation.check(tokens[kept:])
-        self._count_prompt(len(tokens) - kept, kept)
-        return lambda: self._conversation.append(tokens[kept:])
+        self._conversation.check(prompt[kept:])
+        self.result.timings.prompt_tokens, self.result.timings.reused_tokens = len(prompt) - kept, kept
+        self.result.timings.picture_seconds = prompt.seconds
+        self.result.notes = prompt[kept:].notes
+        return prompt[kept:]
 
-    def _embeddings_feeder(self, prompt: Prompt) -> Callable[[], Logits]:
-        embeddings = np.asarray(prompt, np.float32)
-        self._conversation.reset()
-        self._conversation.check_embeddings(embeddings)
-        self._count_prompt(len(embeddings), 0)
-        return lambda: self._conversation.append_embeddings(embeddings)
-
-    def _count_prompt(self, fed: int, reused: int) -> None:
-        self.result.timings.prompt_tokens, self.result.timings.reused_tokens = fed, reused
+    def _feed_prompt(self) -> Logits:
+        prompt, timings = self._rest, self.result.timings
+        timings.picture_seconds += prompt.look()
+        start = time.perf_counter()
+        logits = self._conversation.append(prompt)
+        timings.prompt_seconds = time.perf_counter() - start
+        return logits
 
     def _run(self) -> Iterator[str]:
-        timings = self.result.timings
-        start = time.perf_counter()
-        logits = self._guarded(self._feed_prompt)
-        timings.prompt_seconds = time.perf_counter() - start
+        timings, logits = self.result.timings, self._guarded(self._feed_prompt)
         while self.result.finish_reason is None:
             start = time.perf_counter()
             piece = self._take(logits)
@@ -111,16 +106,6 @@ class Generation(Iterator[str]):
         if self._conversation.owner is not self:
             raise GenerationError("Another call took this conversation over; give each conversation a slot of its own.")
         return feed()
-
-
-def _is_embeddings(prompt: Prompt) -> bool:
-    return isinstance(prompt, np.ndarray) and prompt.ndim == 2
-
-
-def _common_length(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many tokens two sequences share from their start."""
-    length = min(len(left), len(right))
-    return next((i for i in range(length) if left[i] != right[i]), length)
 
 
 def _decoder(tokenizer: Tokenizer | None, request: Request) -> Callable[[Sequence[int]], str]:

@@ -1,10 +1,10 @@
-"""A KV cache as bytes: a .npz file (no pickle) with the tokens, the package's fingerprint and each layer's rows."""
+"""A KV cache as bytes: a .npz file (no pickle) with what was fed, the package's fingerprint and each layer's rows."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,16 @@ Array = npt.NDArray[Any]
 _TILED = 4  # dimensions of keys
 
 
-def write_kv(engine: Engine, slot: int, tokens: list[int]) -> bytes:
-    """The first len(tokens) rows of every layer on every die."""
-    arrays: dict[str, Any] = {name: _rows(view, len(tokens)) for name, view in _named_views(engine, slot)}
+def write_kv(engine: Engine, slot: int, fed: Mapping[str, Array]) -> bytes:
+    """What was fed, `tokens` int64 [n] and more, and the first n rows of every layer on every die."""
+    arrays: dict[str, Any] = {name: _rows(view, len(fed["tokens"])) for name, view in _named_views(engine, slot)}
     file = io.BytesIO()
-    np.savez(file, tokens=np.asarray(tokens, np.int64), package=np.asarray(engine.package.fingerprint), **arrays)
+    np.savez(file, package=np.asarray(engine.package.fingerprint), **arrays, **dict[str, Any](fed))
     return file.getvalue()
 
 
-def read_kv(engine: Engine, saved: bytes) -> tuple[list[int], dict[str, Array]]:
-    """The tokens and the rows by name; raises `GenerationError` for what is damaged or of another package."""
+def read_kv(engine: Engine, saved: bytes) -> dict[str, Array]:
+    """What `write_kv` was given, and the rows by name; raises `GenerationError` for what is damaged or another's."""
     try:
         with np.load(io.BytesIO(saved), allow_pickle=False) as file:
             arrays: dict[str, Array] = dict(file)
@@ -34,18 +34,14 @@ def read_kv(engine: Engine, saved: bytes) -> tuple[list[int], dict[str, Array]]:
         raise GenerationError(f"The saved conversation is damaged ({error}); save it again.") from error
     if str(arrays.pop("package", "")) != engine.package.fingerprint:
         raise GenerationError("The saved conversation belongs to another package; restore it where it was saved.")
-    tokens = [int(token) for token in arrays.pop("tokens")]
+    count = len(arrays["tokens"])
     for name, view in _named_views(engine, 0):
-        if (
-            name not in arrays
-            or arrays[name].shape != _rows(view, len(tokens)).shape
-            or arrays[name].dtype != view.dtype
-        ):
+        if name not in arrays or arrays[name].shape != _rows(view, count).shape or arrays[name].dtype != view.dtype:
             raise GenerationError(f"The saved conversation is damaged ({name} does not fit); save it again.")
-    return tokens, arrays
+    return arrays
 
 
-def copy_kv(engine: Engine, slot: int, arrays: dict[str, Array]) -> None:
+def copy_kv(engine: Engine, slot: int, arrays: Mapping[str, Array]) -> None:
     """Put the rows that `read_kv` gave into a slot's cache."""
     for name, view in _named_views(engine, slot):
         rows = arrays[name]

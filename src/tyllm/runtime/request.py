@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tyllm.errors import GenerationError
 from tyllm.runtime.sampling import Sampling
+
+if TYPE_CHECKING:
+    from tyllm.runtime.pictures.sizes import Fit
 
 
 class Options(TypedDict, total=False):
@@ -27,6 +30,9 @@ class Options(TypedDict, total=False):
     min_p: float
     repetition_penalty: float
     seed: int | None
+    images: Sequence[object]
+    videos: Sequence[object]
+    image_fit: Fit
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class Request:
         slot: the conversation to use.
         reuse: keep the part of the slot's cache that the prompt starts with, and feed only what follows.
         sampling: how to pick tokens.
+        images: pictures for the prompt's placeholders (of a chat: after those of its messages), as paths, bytes,
+            data: URLs, Pillow images, uint8 arrays, or what `Vision.picture` gave.
+        videos: videos likewise: frames, folders of frames, files with several frames, or with rates as `Clip` and
+            {"video": …, "fps": …}.
+        image_fit: "pad" or "resize" a picture that has not the shape of a compiled size.
     """
 
     max_new_tokens: int = 256
@@ -54,6 +65,9 @@ class Request:
     slot: int = 0
     reuse: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+    images: tuple[Any, ...] = ()
+    videos: tuple[Any, ...] = ()
+    image_fit: Fit = "pad"
 
     @classmethod
     def of(cls, options: Options) -> Request:
@@ -67,6 +81,8 @@ class Request:
         stop = given.pop("stop", ())
         eos = given.pop("eos_token_ids", None)
         return cls(
+            images=tuple(given.pop("images", ())),
+            videos=tuple(given.pop("videos", ())),
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             eos_token_ids=None if eos is None else tuple(eos),
             sampling=sampling,

@@ -20,12 +20,15 @@ from tyllm.runtime.conversation import Conversation, Embeddings, Logits
 from tyllm.runtime.embedding import Embedding
 from tyllm.runtime.engine import Engine
 from tyllm.runtime.generate import Generation
+from tyllm.runtime.positions import CountedPositions, RotaryPositions
+from tyllm.runtime.prompt import Prompt
+from tyllm.runtime.prompts import Given, Prompts, no_pictures
 from tyllm.runtime.request import Options, Request
 from tyllm.runtime.result import Result
+from tyllm.runtime.rope_table import RopeTable
 from tyllm.runtime.threads import workers_per_die
 from tyllm.runtime.tokenizer import Tokenizer
-
-Prompt = str | Sequence[int] | Embeddings
+from tyllm.runtime.vision import Vision
 
 
 class Session:
@@ -56,7 +59,16 @@ class Session:
         workers = workers_per_die(threads, self.info.dies)
         self._engine = Engine(self._package, workers, slots, pin=pin)
         embedding = Embedding(self._package) if self.info.embedding_as_input else None
-        self._conversations = [Conversation(self._engine, slot, embedding) for slot in range(slots)]
+        self._rope = RopeTable(self._package) if self._package.rope else None
+        visual = self.info.visual
+        self._vision = Vision(self._package, visual, threads, pin=pin) if visual else None
+        self.prompts = Prompts(self.info, self._vision, lambda: self.tokenizer, lambda: self.chat_template)
+        self._conversations = [
+            Conversation(
+                self._engine, slot, embedding, RotaryPositions(self._rope) if self._rope else CountedPositions()
+            )
+            for slot in range(slots)
+        ]
 
     @property
     def info(self) -> Manifest:
@@ -77,6 +89,13 @@ class Session:
     def chat_template(self) -> ChatTemplate:
         """The package's chat template; raises `PackageError` where it has none."""
         return ChatTemplate(self._package.folder)
+
+    @property
+    def vision(self) -> Vision:
+        """The package's vision tower; raises `PictureError` where the package was compiled from a text model."""
+        if self._vision is None:
+            raise no_pictures(self.info)
+        return self._vision
 
     @cached_property
     def generation_config(self) -> Mapping[str, Any]:
@@ -99,8 +118,8 @@ class Session:
             raise GenerationError(f"There is no slot {slot}, this session has 0 to {len(self._conversations) - 1}.")
         return self._conversations[slot]
 
-    def logits(self, token_ids: Sequence[int] | Embeddings, slot: int = 0) -> Logits:
-        """The logits float32 [V] after these tokens (or embeddings float32 [n, H]), as a fresh conversation in `slot`.
+    def logits(self, prompt: Prompt | Sequence[int] | Embeddings, slot: int = 0) -> Logits:
+        """Logits float32 [V] after token ids, embeddings float32 [n, H] or what `prompts` made: a fresh conversation.
 
         Raises:
             GenerationError: no token, one outside the vocabulary, or more than the cache holds.
@@ -108,9 +127,7 @@ class Session:
         conversation = self.conversation(slot)
         conversation.owner = None
         conversation.reset()
-        if isinstance(token_ids, np.ndarray) and token_ids.ndim == 2:
-            return conversation.append_embeddings(token_ids)
-        return conversation.append([int(token) for token in token_ids])
+        return conversation.append(Prompt.of(prompt))
 
     def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
         """Log-probability of each token but the first given those before: float32 [n - 1]; raises as `logits`.
@@ -122,24 +139,26 @@ class Session:
         return conversation.log_probs([int(token) for token in token_ids])
 
     @overload
-    def generate(self, prompt: Prompt, *, stream: Literal[False] = False, **options: Unpack[Options]) -> Result: ...
+    def generate(self, prompt: Given, *, stream: Literal[False] = False, **options: Unpack[Options]) -> Result: ...
     @overload
-    def generate(self, prompt: Prompt, *, stream: Literal[True], **options: Unpack[Options]) -> Generation: ...
+    def generate(self, prompt: Given, *, stream: Literal[True], **options: Unpack[Options]) -> Generation: ...
     @overload
-    def generate(self, prompt: Prompt, *, stream: bool, **options: Unpack[Options]) -> Result | Generation: ...
-    def generate(self, prompt: Prompt, *, stream: bool = False, **options: Unpack[Options]) -> Result | Generation:
+    def generate(self, prompt: Given, *, stream: bool, **options: Unpack[Options]) -> Result | Generation: ...
+    def generate(self, prompt: Given, *, stream: bool = False, **options: Unpack[Options]) -> Result | Generation:
         """Continue a prompt: text, token ids, or embeddings float32 [n, H] where the package takes them.
 
         Args:
-            prompt: what to continue. Text is tokenized with the special tokens that the tokenizer adds.
+            prompt: what to continue. Text is tokenized with the special tokens that the tokenizer adds. With `images`
+                and `videos` it has a placeholder for each: <|vision_start|><|image_pad|><|vision_end|>.
             stream: return an iterator over pieces of text, with `.result` at its end, instead of the result.
             options: see `Options` for each and its default; greedy unless `temperature` is given.
 
         Raises:
             GenerationError: too long a prompt, or an option that cannot work.
         """
-        generation = self._start(prompt, Request.of(options))
-        return generation if stream else generation.run()
+        request = Request.of(options)
+        made = self.prompts.of(prompt, request.images, request.videos, request.image_fit)
+        return self._start(made, request, stream)
 
     @overload
     def chat(
@@ -161,7 +180,9 @@ class Session:
         """Answer the last of `messages`, feeding only what the slot's cache does not hold from the turns before.
 
         Args:
-            messages: {"role": "system" | "user" | "assistant" | …, "content": text} in order.
+            messages: {"role": "system" | "user" | "assistant" | …, "content": text} in order. The content may be a
+                list of parts: {"type": "text", "text": …}, {"type": "image", "image": …}, {"type": "image_url",
+                "image_url": {"url": …}}, {"type": "video", "video": …, "fps": …}; `Request` says what pictures may be.
             stream: as in `generate`.
             tools: function descriptions for templates that know them.
             template_options: more variables for the template, such as {"enable_thinking": False}.
@@ -172,21 +193,22 @@ class Session:
             PackageError: the package has no chat template.
         """
         options.setdefault("reuse", True)
-        text = self.chat_template.render(messages, tools=tools, **(template_options or {}))
-        generation = self._start(self.tokenizer.encode(text, add_special_tokens=False), Request.of(options))
-        return generation if stream else generation.run()
+        request = Request.of(options)
+        pictures = request.images, request.videos, request.image_fit
+        return self._start(self.prompts.of_chat(messages, tools, template_options, *pictures), request, stream)
 
-    def _start(self, prompt: Prompt, request: Request) -> Generation:
-        has_tokenizer = Tokenizer.is_in(self._package.folder)
-        if isinstance(prompt, str):
-            prompt = self.tokenizer.encode(prompt)
+    def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | Generation:
         eos = self.eos_token_ids if request.eos_token_ids is None else request.eos_token_ids
-        tokenizer = self.tokenizer if has_tokenizer else None
-        return Generation(self.conversation(request.slot), prompt, request, tokenizer, eos)
+        tokenizer = self.tokenizer if Tokenizer.is_in(self._package.folder) else None
+        generation = Generation(self.conversation(request.slot), prompt, request, tokenizer, eos)
+        return generation if stream else generation.run()
 
     def close(self) -> None:
         """Stop the threads and free the memory; calling it twice is no mistake."""
         self._engine.close()
+        for part in (self._vision, self._rope):
+            if part is not None:
+                part.close()
 
     def __enter__(self) -> Self:
         return self

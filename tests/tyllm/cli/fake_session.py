@@ -1,8 +1,10 @@
 """A session without a model: a token is a character's code, and the answer to n tokens is the text '<n>'."""
 
+from itertools import takewhile
 from types import SimpleNamespace
 
 from tyllm.errors import GenerationError
+from tyllm.runtime.prompt import Prompt
 from tyllm.runtime.request import Request
 from tyllm.runtime.result import Result, Timings
 
@@ -17,9 +19,13 @@ class FakeConversation:
         self.tokens = []
         self.appended = []  # lengths of what was fed apart from generate
 
-    def append(self, tokens):
-        self.appended.append(len(tokens))
-        self.tokens += tokens
+    def append(self, prompt):
+        self.appended.append(len(prompt))
+        self.tokens += prompt.tokens
+
+    def common(self, prompt):
+        pairs = zip(self.tokens, prompt.tokens, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def rewind(self, length):
         del self.tokens[length:]
@@ -43,15 +49,25 @@ class FakeGeneration:
             yield piece
 
 
+def encode(text):
+    return Prompt([ord(character) for character in text])
+
+
+def render(messages):
+    return "".join(f"[{m['role'][0]}]{m['content']}" for m in messages) + "[a]"
+
+
 class FakeSession:
     """Stands for `tyllm.runtime.Session`; `interrupt` makes the next answer end in a Ctrl-C after its first piece."""
 
     def __init__(self):
-        self.info = SimpleNamespace(architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4))
-        self.tokenizer = SimpleNamespace(encode=lambda text, add_special_tokens=True: [ord(c) for c in text])
-        self.chat_template = SimpleNamespace(
-            render=lambda messages: "".join(f"[{m['role'][0]}]{m['content']}" for m in messages) + "[a]"
+        self.info = SimpleNamespace(architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4), visual=None)
+        self.prompts = SimpleNamespace(
+            of=lambda text, *pictures: encode(text),
+            of_chat=lambda messages, **pictures: encode(render(messages)),
+            has_placeholders=lambda text: False,
         )
+        self.chat_template = None
         self.talk = FakeConversation()
         self.options = []
         self.interrupt = False
@@ -59,8 +75,9 @@ class FakeSession:
     def conversation(self):
         return self.talk
 
-    def generate(self, tokens, stream, **options):
+    def generate(self, prompt, stream, **options):
         assert stream
+        tokens = prompt.tokens
         Request.of(options)
         self.options.append(options)
         kept = len(self.talk.tokens)

@@ -6,6 +6,7 @@ import pytest
 
 from tyllm.cli.speech import as_dict, prefill, speak
 from tyllm.errors import GenerationError
+from tyllm.runtime.prompt import Prompt
 from tyllm.runtime.result import Result, Timings
 
 from .fake_session import FakeSession
@@ -17,34 +18,34 @@ def ignore(done, total, what):
 
 def test_a_short_prompt_is_left_to_generate():
     session = FakeSession()
-    assert prefill(session, list(range(64)), ignore)[0] == 0
+    assert prefill(session, Prompt(range(64)), ignore).tokens == 0
     assert session.talk.tokens == []
 
 
 def test_the_last_piece_of_a_long_prompt_is_left_to_generate():
     session, reports = FakeSession(), []
-    fed, _ = prefill(session, list(range(129)), lambda *report: reports.append(report))
-    assert fed == 128
+    fed = prefill(session, Prompt(range(129)), lambda *report: reports.append(report))
+    assert fed.tokens == 128
     assert reports == [(64, 129, "tokens"), (128, 129, "tokens")]
 
 
 def test_what_the_cache_holds_is_not_fed_again():
     session = FakeSession()
     session.talk.tokens = [0, 1, 2, 99]
-    prefill(session, list(range(100)), ignore)
+    prefill(session, Prompt(range(100)), ignore)
     assert session.talk.tokens == list(range(3 + 64))
 
 
 def test_a_wrong_option_is_told_before_the_prompt_is_fed():
     session = FakeSession()
     with pytest.raises(GenerationError, match="top_p is 2"):
-        speak(session, list(range(100)), {"top_p": 2.0}, print)
+        speak(session, Prompt(range(100)), {"top_p": 2.0}, print)
     assert session.talk.appended == []
 
 
 def test_the_pieces_come_in_order():
     pieces = []
-    result = speak(FakeSession(), [1, 2, 3], {}, pieces.append)
+    result = speak(FakeSession(), Prompt([1, 2, 3]), {}, pieces.append)
     assert pieces == ["<", "3", ">"]
     assert result.text == "<3>"
 

@@ -1,0 +1,67 @@
+"""Pictures and videos that wait for the next message of a chat."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tyllm.runtime import Session
+    from tyllm.runtime.pictures import Fitted
+    from tyllm.runtime.pictures.sizes import Fit
+
+
+class Attached:
+    """They are read when they are named, so that what is wrong is told at once, and once each."""
+
+    def __init__(self, session: "Session", fit: "Fit", fps: float | None) -> None:
+        self._session, self._fit, self._fps = session, fit, fps
+        self._parts: list[dict[str, Any]] = []
+
+    def add(self, kind: str, rest: str) -> list[str]:
+        """Read what `/image` or `/video` names.
+
+        Args:
+            kind: "image" or "video".
+            rest: a path, spaces and all; or several, quoted where they have spaces.
+
+        Returns:
+            A sentence about each.
+
+        Raises:
+            PictureError: one cannot be used; none is kept.
+        """
+        found = [(path, self._read(kind, path)) for path in _paths(kind, rest)]
+        self._parts += [{"type": kind, kind: fitted} for _, fitted in found]
+        told = [f"{path.name} goes with the next message ({fitted.tokens} tokens)." for path, fitted in found]
+        return told + [fitted.message for _, fitted in found if fitted.message]
+
+    def with_text(self, text: str) -> str | list[dict[str, Any]]:
+        """The content of a message: pictures before the text; nothing waits any more."""
+        parts = [*self._parts, {"type": "text", "text": text}]
+        self.clear()
+        return parts if len(parts) > 1 else text
+
+    def clear(self) -> None:
+        """Nothing waits any more."""
+        self._parts.clear()
+
+    def _read(self, kind: str, path: Path) -> "Fitted":
+        from tyllm.runtime.clip import Clip
+
+        vision = self._session.vision
+        return vision.picture(path, self._fit) if kind == "image" else vision.video(Clip(path, self._fps), self._fit)
+
+
+def _paths(kind: str, rest: str) -> list[Path]:
+    """The whole line where there is such a file, or else its words as a shell reads them."""
+    from tyllm.errors import PictureError
+
+    if not rest.strip():
+        raise PictureError(f"/{kind} names no file; say /{kind} PATH.")
+    whole = Path(rest.strip()).expanduser()
+    if whole.exists():
+        return [whole]
+    try:
+        return [Path(word).expanduser() for word in shlex.split(rest)]
+    except ValueError:  # a quote that is not closed
+        return [whole]

@@ -1,0 +1,59 @@
+"""A video that a caller gives, with its rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tyllm.errors import PictureError
+
+if TYPE_CHECKING:
+    from tyllm.runtime.pictures import Fitted
+    from tyllm.runtime.pictures.frames import Video
+
+RATES = ("fps", "source_fps", "num_frames")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video.
+
+    Attributes:
+        video: frames, a folder of frames, or a file with several frames.
+        fps: frames to take of each second; of frames or a folder without `source_fps`, their own rate: all are taken.
+        source_fps: frames that there are of each second; a file knows its own.
+        num_frames: frames to take, evenly spaced.
+    """
+
+    video: Video | Fitted
+    fps: float | None = None
+    source_fps: float | None = None
+    num_frames: int | None = None
+
+    @classmethod
+    def of(cls, given: Clip | Video | Fitted | Mapping[str, Any]) -> Clip:
+        """The clip of a video alone, or of {"video": …, "fps": …}; raises `PictureError`."""
+        if isinstance(given, Clip):
+            return given
+        if not isinstance(given, Mapping):
+            return cls(given)
+        if given.get("video") is None:
+            raise PictureError(f"A video is given with {', '.join(map(str, given)) or 'nothing'}; give it as 'video'.")
+        return cls(given["video"], **{name: given[name] for name in RATES if given.get(name) is not None})
+
+    @property
+    def rates(self) -> dict[str, Any]:
+        """The rates as `fit_video` takes them."""
+        if self.source_fps is None and self.fps is not None and self._has_no_rate():
+            return {"source_fps": self.fps, "num_frames": self.num_frames}
+        return {name: getattr(self, name) for name in RATES}
+
+    def _has_no_rate(self) -> bool:
+        if isinstance(self.video, str) and self.video.startswith("data:"):
+            return False
+        is_path = isinstance(self.video, str | Path)
+        return isinstance(self.video, list | tuple | np.ndarray) or (is_path and Path(str(self.video)).is_dir())
