@@ -57,7 +57,7 @@ class Session:
             raise SettingError(f"{slots} slots hold no conversation; give 1 or more.")
         self._package = open_package(path)
         workers = workers_per_die(threads, self.info.dies)
-        self._engine = Engine(self._package, workers, slots, pin=pin)
+        self._engine = Engine(self._package, workers, slots, pin=pin, order=self.info.die_order or None)
         embedding = Embedding(self._package) if self.info.embedding_as_input else None
         self._rope = RopeTable(self._package) if self._package.rope else None
         visual = self.info.visual
