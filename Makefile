@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test lint bench bench-quantisers
+.PHONY: help quickstart test lint bench bench-vision bench-quantisers
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -26,6 +26,9 @@ lint: $(READY)  ## ruff and mypy --strict
 
 bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenAI; BENCH="--only tg@96" for a part
 	$(BIN)/python scripts/peers $(BENCH)
+
+bench-vision: $(READY)  ## vision tower of TyLLM beside OpenVINO, ONNX Runtime and PyTorch; BENCH="--depth 2" for a look
+	$(BIN)/python scripts/peers/vision_tower.py $(BENCH)
 
 bench-quantisers: $(READY)  ## our quantiser beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
 	$(BIN)/python scripts/quantisers $(BENCH)

@@ -15,7 +15,7 @@ REQUIREMENTS = {
     ),
     "onnxruntime": (
         "onnxruntime==1.31.1", "onnxruntime-genai==0.18.0", "onnx==1.23.2", "onnx-ir==1.1.0",
-        "transformers==5.23.0", "sentencepiece==0.2.3", TORCH,
+        "onnxscript==0.7.2", "transformers==5.23.0", "sentencepiece==0.2.3", TORCH,
     ),
     "llama.cpp": (
         "cmake==4.4.4", "ninja==1.13.2", "numpy==2.4.6", "typing_extensions==4.16.0", "diskcache==5.6.3",

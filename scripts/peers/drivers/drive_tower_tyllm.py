@@ -1,0 +1,21 @@
+"""Measures the vision tower of our package."""
+
+import argparse
+
+import tower_measurement
+
+from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package.layout import VISUAL
+from tyllm.runtime.module import CompiledModule
+
+
+def opened(given: argparse.Namespace) -> tower_measurement.Tower:
+    """The package's only size."""
+    folder = given.model / VISUAL
+    config = ModuleConfig.read(folder)
+    tower, (program,) = CompiledModule(folder, config, given.threads), config.programs
+    return lambda patches: tower(program.name, {program.inputs[0]: patches})[program.outputs[0]]
+
+
+if __name__ == "__main__":
+    tower_measurement.main(opened)

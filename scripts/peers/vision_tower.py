@@ -1,0 +1,80 @@
+"""Compare the vision towers of TyLLM, OpenVINO, ONNX Runtime and PyTorch: `python scripts/peers/vision_tower.py`.
+
+The same random weights, the same patches of one picture, the same machine, in one alternating run. What is missing
+(environments, checkpoint, conversions) is made under out/peers first; only our own package is compiled anew each time.
+Every program's embeddings are compared with Hugging Face's in float32, and one that computes something else does not
+count. The raw samples and the table go to out/peers/vision/TOWER-GRID/samples.json and table.md.
+"""
+
+import argparse
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments import make_environment
+from limits import measure_limits, programs
+from steps import StepError, say
+from tower_engines import ENGINES, TowerEngine
+from tower_making import Subject, make_tower
+from tower_rounds import TowerRun, TowerSample, alternate
+from tower_table import markdown
+
+from tyllm.cli.machine import this_machine
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="Qwen2.5-VL-7B-Instruct", help="a vision-language model of models/configs")
+    parser.add_argument("--grid", type=int, nargs=2, default=(38, 68), metavar="N", help="rows and columns of patches")
+    parser.add_argument("--depth", type=int, help="layers of the tower, for a quick look")
+    parser.add_argument("--engines", nargs="+", choices=[engine.name for engine in ENGINES], help="these only")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="worker threads of every program")
+    parser.add_argument("--make-only", action="store_true", help="make what is missing, measure nothing")
+    return parser.parse_args(words)
+
+
+def make_all(run: TowerRun, subject: Subject, engines: Sequence[TowerEngine]) -> dict[TowerEngine, Path]:
+    """Make environments and models; what failed becomes a sample that says so, the rest is returned."""
+    made = {}
+    for engine in engines:
+        try:
+            if engine.environment:
+                make_environment(engine.environment)
+            made[engine] = make_tower(engine, subject)
+        except StepError as failure:
+            say(f"{engine.title}: {failure}")
+            run.samples.append(TowerSample(0, engine.name, error=str(failure)))
+    return made
+
+
+def main() -> int:
+    """Make, measure, write."""
+    given = arguments()
+    engines = [engine for engine in ENGINES if not given.engines or engine.name in given.engines]
+    programs()  # no compiler, no run
+    subject = Subject(given.config, tuple(given.grid), given.depth)
+    run = TowerRun(
+        datetime.date.today().isoformat(), subject.tower, subject.grid, this_machine().processor, given.threads
+    )
+    data = subject.data()
+    models = make_all(run, subject, engines)
+    if given.make_only:
+        return 0
+    folder = subject.folder
+    alternate(
+        run, models, data, given.rounds, folder / "samples.json",
+        lambda: run.limits.append(measure_limits(run.threads)),
+    )  # fmt: skip
+    (folder / "table.md").write_text(markdown(run), encoding="utf-8")
+    print(markdown(run))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except StepError as failure:
+        sys.exit(str(failure))
