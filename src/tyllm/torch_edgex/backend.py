@@ -1,0 +1,126 @@
+"""The backend: what Dynamo hands over is compiled at its first call, once for each set of shapes and weights.
+
+Inference only: where gradients are wanted, torch runs the module as it is. A module in half precision computes in
+float32, and its results are half again. Weights are compiled in; when they change, the module is compiled again.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+
+from tyllm.torch_edgex.build import build
+from tyllm.torch_edgex.layers import make_layers
+from tyllm.torch_edgex.options import current
+from tyllm.torch_edgex.program import Program
+from tyllm.torch_edgex.trace import trace
+
+FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
+
+
+class FallbackWarning(UserWarning):
+    """Torch runs a module, or some of its operators, instead of compiled code."""
+
+
+def edgex(
+    graph_module: fx.GraphModule, example_inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None
+) -> CompiledGraph:
+    """The backend that `torch.compile(…, backend="edgex")` calls, once for each graph that Dynamo finds."""
+    return CompiledGraph(graph_module, options or {})
+
+
+class CompiledGraph:
+    """One of Dynamo's graphs; compiled when it is called."""
+
+    def __init__(self, graph_module: fx.GraphModule, changes: Mapping[str, Any]) -> None:
+        self.module, self.base, self.changes = graph_module, current(), dict(changes)
+        nodes = graph_module.graph.find_nodes(op="placeholder", sort=True)
+        self.frozen = {number for number, node in enumerate(nodes) if _is_static(node)}
+        self.name = _name(graph_module)
+        self.programs: dict[Any, Program | None] = {}
+        self.kept: list[Any] = []
+        self.lock = threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the module returns.
+
+        Raises:
+            SettingError: an option that cannot work.
+            OutputError: the folder for compiled modules cannot be written.
+            BuildError: there is no C compiler.
+        """
+        options = self.base.updated(self.changes)
+        if options.exec_mode == "EAGER":
+            return self.module(*arguments)
+        reason = _unfit(arguments)
+        if reason:
+            self._warn(f"{self.name} runs in torch: {reason}.")
+            return self.module(*arguments)
+        with self.lock:
+            key = tuple(self._key(number, value) for number, value in enumerate(arguments))
+            if key not in self.programs:
+                self.programs[key] = self._program(arguments)
+            program = self.programs[key]
+        return self.module(*arguments) if program is None else program(arguments)
+
+    def _program(self, arguments: Sequence[Any]) -> Program | None:
+        """A program for these shapes and weights; None where torch has to run all of it."""
+        options = self.base.updated(self.changes)
+        self.kept += [arguments[number] for number in self.frozen]  # so that their addresses stay theirs
+        try:
+            traced = trace(self.module, arguments, self.frozen)
+            make_layers(traced)
+        except Exception as error:
+            self._warn(f"{self.name} runs in torch, which cannot export it: {_first_line(error)}")
+            return None
+        built = build(traced, options)
+        if built.refused:
+            operators = ", ".join(dict.fromkeys(built.refused.values()))
+            self._warn(f"Of {self.name}, {operators} cannot be compiled and run in torch.")
+        return Program(traced, built, options)
+
+    def _key(self, number: int, value: Any) -> Any:
+        """The same for arguments that one program serves."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        shape = (value.dtype, *value.shape)
+        if number not in self.frozen:
+            return shape
+        return (*shape, value.data_ptr(), 0 if value.is_inference() else value._version)
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, FallbackWarning, stacklevel=3)
+
+
+def _is_static(node: fx.Node) -> bool:
+    """Whether a placeholder is a parameter or a buffer of the module."""
+    return bool((node.meta.get("tensor_dict") or {}).get("_dynamo_static_input_type"))
+
+
+def _name(graph_module: fx.GraphModule) -> str:
+    """Where a graph begins: the function's name, file and line."""
+    frames = (FRAME.search(node.stack_trace or "") for node in graph_module.graph.nodes if node.op != "placeholder")
+    found = next(filter(None, frames), None)
+    return "A function" if found is None else f"{found[3]} ({Path(found[1]).name}, line {found[2]})"
+
+
+def _unfit(arguments: Sequence[Any]) -> str | None:
+    """Why compiled code cannot take these arguments."""
+    tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
+    if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
+        return "gradients are wanted; call it under torch.no_grad()"
+    if any(value.device.type != "cpu" or value.layout != torch.strided for value in tensors):
+        return "it has tensors that are not in the processor's memory"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

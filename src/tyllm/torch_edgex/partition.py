@@ -1,0 +1,78 @@
+"""Partition: parts of a graph that are compiled, as large as they can be; torch runs what lies between."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.passes.infra.partitioner import CapabilityBasedPartitioner
+from torch.fx.passes.operator_support import OperatorSupportBase
+
+DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool)
+"""Types of values in compiled parts; graphs in half precision are float32 by now."""
+aten = torch.ops.aten
+FREE = {
+    operator.getitem, aten.reshape.default, aten.permute.default, aten.transpose.int, aten.unsqueeze.default,
+    aten.squeeze.dim, aten.squeeze.dims, aten.expand.default, aten.slice.Tensor, aten.select.int, aten.clone.default,
+    aten.alias.default, aten.detach.default, aten.t.default, aten.unbind.int, aten.chunk.default,
+    aten.split.Tensor, aten.split_with_sizes.default,
+}  # fmt: skip
+"""Operators that compute nothing: a part of these alone is not worth compiling."""
+
+
+def has_known_types(node: fx.Node) -> bool:
+    """Whether a node's values, and those that it reads, are tensors of types that the compiler knows."""
+    return all(_is_known(each.meta.get("val")) for each in (node, *node.all_input_nodes))
+
+
+def partition(graph_module: fx.GraphModule, refused: Collection[str]) -> fx.GraphModule:
+    """A module in which each part to compile is a submodule; `graph_module` stays as it is.
+
+    Args:
+        graph_module: with `meta["val"]` at every node.
+        refused: names of nodes that torch runs.
+    """
+    copied = fx.GraphModule(graph_module, _copied(graph_module.graph))
+    partitioner = CapabilityBasedPartitioner(copied, _Support(refused), allows_single_node_partition=True)
+    worth = [part for part in partitioner.propose_partitions() if any(node.target not in FREE for node in part.nodes)]
+    return partitioner.fuse_partitions(worth, prefix="part") if worth else copied
+
+
+def submodules(partitioned: fx.GraphModule) -> dict[str, fx.GraphModule]:
+    """The parts to compile, by name; their placeholders are named as what they are given, with `meta["val"]`."""
+    found = {}
+    for node in partitioned.graph.find_nodes(op="call_module"):
+        part = partitioned.get_submodule(node.target)
+        for placeholder, argument in zip(part.graph.find_nodes(op="placeholder"), node.args, strict=True):
+            assert placeholder.name == argument.name
+            placeholder.meta["val"] = argument.meta["val"]
+        found[node.target] = part
+    return found
+
+
+class _Support(OperatorSupportBase):  # type: ignore[misc]
+    """Says of each node whether it is compiled."""
+
+    def __init__(self, refused: Collection[str]) -> None:
+        self.refused = refused
+
+    def is_node_supported(self, submodules: Any, node: fx.Node) -> bool:
+        return node.op == "call_function" and node.name not in self.refused
+
+
+def _is_known(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_known, value))
+    return isinstance(value, torch.Tensor) and value.dtype in DTYPES and value.numel() > 0
+
+
+def _copied(graph: fx.Graph) -> fx.Graph:
+    """A copy with the same names."""
+    copied = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    result = copied.graph_copy(graph, values)
+    copied.output(result)
+    return copied
