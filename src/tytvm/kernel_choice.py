@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 from tytvm.kernels import (
+    activated_w16a16_amx,
+    activation,
     amx,
     attention,
     attention_merge,
@@ -16,6 +18,8 @@ from tytvm.kernels import (
     cache_append,
     embedding,
     gated_w4a8_amx,
+    gated_w16a16_amx,
+    layer_norm,
     linear_w4a8,
     linear_w4a8_amx,
     linear_w4a16,
@@ -88,6 +92,12 @@ class Kernels:
         kernel = _build(rms_norm, self.spec, rows, width, eps, encoding, with_sum)
         return _named(kernel, rms_norm.cost(rows, width, encoding, with_sum), name, rows, width, *encoding.sizes)
 
+    def layer_norm(self, rows: int, width: int, eps: float, encoding: Encoding, with_sum: bool) -> Any:
+        """Layer norm, of a sum that it makes itself or of what is there."""
+        name = f"{'add_' * with_sum}layer_norm{encoding.kind}"
+        kernel = _build(layer_norm, self.spec, rows, width, eps, encoding, with_sum)
+        return _named(kernel, layer_norm.cost(rows, width, encoding, with_sum), name, rows, width, *encoding.sizes)
+
     def select_rows(self, tokens: int, width: int, count: int, encoding: Encoding) -> Any:
         """Rows by their numbers."""
         kernel = _build(select_rows, self.spec, tokens, width, count, encoding)
@@ -106,16 +116,39 @@ class Kernels:
             kernel, swiglu.cost(rows, width, encoding), f"swiglu{encoding.kind}", rows, width, *encoding.sizes
         )
 
-    def gated(self, rows: int, weight: W4, encoding: Encoding) -> Any:
+    def gated(self, rows: int, weight: W4 | W16, encoding: Encoding, has_bias: bool = False) -> Any:
         """silu(x · gateᵀ) · (x · upᵀ), both weights of one format; None where they are better done one by one."""
-        inputs = self.encoding(rows, weight)
-        if not (isinstance(inputs, Int8) and isinstance(encoding, Int8) and inputs.tiled and encoding.tiled):
+        inputs, sizes = self.encoding(rows, weight), (rows, weight.in_features, weight.out_features)
+        if isinstance(weight, W16):
+            if not (isinstance(inputs, Bfloat16) and isinstance(encoding, Bfloat16)):
+                return None
+            kernel = _build(gated_w16a16_amx, self.spec, *sizes, has_bias)
+            cost = gated_w16a16_amx.cost(*sizes, has_bias)
+            return _named(kernel, cost, "gated_w16a16_amx", *sizes, *["bias"] * has_bias)
+        if has_bias or not (isinstance(inputs, Int8) and isinstance(encoding, Int8)):
             return None
-        shape = (rows, weight.in_features, weight.out_features, weight.group_size, inputs.group, encoding.group)
-        if not gated_w4a8_amx.fits(*shape):
+        shape = (*sizes, weight.group_size, inputs.group, encoding.group)
+        if not (inputs.tiled and encoding.tiled and gated_w4a8_amx.fits(*shape)):
             return None
         kernel = _build(gated_w4a8_amx, self.spec, *shape)
         return _named(kernel, gated_w4a8_amx.cost(*shape), "gated_w4a8_amx", *shape[:4])
+
+    def activation(self, rows: int, width: int, kind: str, encoding: Encoding) -> Any:
+        """One of `activation.KINDS`."""
+        kernel, cost = (
+            _build(activation, self.spec, rows, width, kind, encoding),
+            activation.cost(rows, width, encoding),
+        )
+        return _named(kernel, cost, f"{kind}{encoding.kind}", rows, width, *encoding.sizes)
+
+    def activated(self, rows: int, weight: W16, kind: str, encoding: Encoding, has_bias: bool) -> Any:
+        """A linear layer and its activation; None where they are better done one by one."""
+        if not (isinstance(self.encoding(rows, weight), Bfloat16) and isinstance(encoding, Bfloat16)):
+            return None
+        shape = (rows, weight.in_features, weight.out_features)
+        kernel = _build(activated_w16a16_amx, self.spec, *shape, kind, has_bias)
+        cost = activated_w16a16_amx.cost(*shape, has_bias)
+        return _named(kernel, cost, f"{kind}_w16a16_amx", *shape, *["bias"] * has_bias)
 
     def cache_append(self, cache: KvCache, tokens: int) -> Any:
         """New keys and values into a layer's cache."""

@@ -29,6 +29,11 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     return torch.nn.functional.silu(gate) * up
 
 
+def quick_gelu(x: Tensor) -> Tensor:
+    """The product x · sigmoid(1.702 x) (Hendrycks and Gimpel 2016)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
 def attention(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window: int, softcap: float) -> Tensor:
     """Causal grouped-query attention of `layer`, here over these S tokens alone, as with an empty cache.
 
@@ -123,6 +128,7 @@ OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "rms_norm": (rms_norm, _like_first),
     "rope": (rope, _like_first),
     "swiglu": (swiglu, _like_first),
+    "quick_gelu": (quick_gelu, _like_first),
     "attention": (attention, _attention_shape),
     "segment_attention": (segment_attention, _segment_attention_shape),
     "all_reduce": (all_reduce, _like_first),

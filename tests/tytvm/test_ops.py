@@ -24,6 +24,7 @@ def sample(name):
         "rms_norm": (torch.randn(1, 5, 8), torch.randn(8), 1e-6),
         "rope": (q, torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
         "swiglu": (torch.randn(1, 5, 8), torch.randn(1, 5, 8)),
+        "quick_gelu": (torch.randn(1, 5, 8),),
         "attention": (q, k, v, 3, 0.25, 2, 30.0),
         "segment_attention": (q, k, v, torch.tensor([0, 2, 5], dtype=torch.int32), 0.25),
         "all_reduce": (torch.randn(1, 5, 8),),

@@ -7,7 +7,18 @@ from typing import Any
 
 import torch
 
-from tytvm.converters import add, attention, embedding, linear, rms_norm, rope, select_rows, swiglu
+from tytvm.converters import (
+    activation,
+    add,
+    attention,
+    embedding,
+    layer_norm,
+    linear,
+    rms_norm,
+    rope,
+    select_rows,
+    swiglu,
+)
 from tytvm.converters.all_reduce import convert as all_reduce
 from tytvm.emitter import Emitter
 
@@ -19,11 +30,15 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
     "rms_norm.default": rms_norm.convert,
     "rope.default": rope.convert,
     "swiglu.default": swiglu.convert,
+    "silu.default": activation.convert,
+    "gelu.default": activation.convert,
+    "quick_gelu.default": activation.convert,
 }
 """Operator → what converts a node of it: returns the node's value, of the node's shape."""
 
 PARTIAL: dict[str, Callable[[Emitter, Callable[[torch.fx.Node], Any], torch.fx.Node], Any]] = {
     "add.Tensor": add.convert,
     "index.Tensor": select_rows.convert,
+    "layer_norm.default": layer_norm.convert,
 }
 """Operator → what converts some nodes of it, and falls back on TVM's own converter, its second argument."""

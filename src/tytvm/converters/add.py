@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters import rms_norm
+from tytvm.converters import layer_norm, rms_norm
 from tytvm.emitter import Emitter
 
 
@@ -20,16 +20,21 @@ def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: t
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
     terms = [emitter.shaped(emitter.env[term], rows) for term in node.args]
-    total, emitter.env[norm] = rms_norm.emit(emitter, norm, terms, rows)
+    total, emitter.env[norm] = _module_of(norm).emit(emitter, norm, terms, rows)
     return emitter.shaped(total, shape)
 
 
 def _norm_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
-    """The RMSNorm that reads a sum of two tensors of one shape, where its weight is at hand."""
+    """The norm that reads a sum of two tensors of one shape, where its weights are at hand."""
     if node.kwargs or not all(_is_alike(term, node) for term in node.args):
         return None
-    norms = [user for user in node.users if rms_norm.is_norm(user) and user.args[0] is node]
-    return next((norm for norm in norms if rms_norm.arguments(norm)[1] in emitter.env), None)
+    norms = [user for user in node.users if _module_of(user) and user.args[0] is node]
+    return next((norm for norm in norms if set(norm.all_input_nodes) - {node} <= emitter.env.keys()), None)
+
+
+def _module_of(node: torch.fx.Node) -> Any:
+    """What converts a norm; None for any other node."""
+    return next((module for module in (rms_norm, layer_norm) if module.is_norm(node)), None)
 
 
 def _is_alike(term: Any, node: torch.fx.Node) -> bool:

@@ -7,46 +7,36 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.readers import RESHAPES, wanted
+from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
+from tytvm.converters.readers import asked, wanted
 from tytvm.emitter import Emitter
 from tytvm.kernels.encoding import Encoding
-from tytvm.weights import W4
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     """(gate, up), both [..., width] → [..., width]."""
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    encoding = wanted(emitter, node)
-    joined = _with_layers(emitter, node, rows, encoding)
+    encoding = asked(emitter, node)
+    joined = _with_layers(emitter, node, rows[0], encoding)
     if joined is None:
+        encoding = wanted(emitter, node)
         gate, up = (emitter.shaped(emitter.env[argument], rows) for argument in node.args)
         joined = emitter.kernels.swiglu(*rows, encoding), [gate, up]
     (result,) = emitter.call_encoded(*joined, [], encoding, rows)
     return emitter.shaped(result, shape)
 
 
-def _with_layers(
-    emitter: Emitter, node: torch.fx.Node, rows: tuple[int, int], encoding: Encoding
-) -> tuple[Any, list[Any]] | None:
-    """The kernel that multiplies by both weights and gates, and its arguments; the layers' own calls are then dead."""
-    layers = [_layer(emitter, argument) for argument in node.args]
-    if None in layers or layers[0].args[0] is not layers[1].args[0]:
+def _with_layers(emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Encoding) -> tuple[Any, list[Any]] | None:
+    """The kernel that multiplies by both weights and gates, and its arguments."""
+    gate, up = (layer_of(emitter, argument) for argument in node.args)
+    if gate is None or up is None or gate.args[0] is not up.args[0]:
         return None
-    gate, up = (emitter.format_of(layer.args[1]) for layer in layers)
-    if not isinstance(gate, W4) or gate != up:
+    weight, biases = format_of(emitter, gate), [bias_of(emitter, layer) for layer in (gate, up)]
+    if weight is None or weight != format_of(emitter, up) or len(biases[0]) != len(biases[1]):
         return None
-    kernel = emitter.kernels.gated(rows[0], gate, encoding)
+    kernel = emitter.kernels.gated(rows, weight, encoding, bool(biases[0]))
     if kernel is None:
         return None
-    x = emitter.shaped(emitter.env[layers[0].args[0]], (rows[0], gate.in_features))
-    inputs = emitter.encoded(x, emitter.kernels.encoding(rows[0], gate))
-    return kernel, [*inputs, *(tensor for layer in layers for tensor in emitter.stored(layer.args[1]))]
-
-
-def _layer(emitter: Emitter, node: torch.fx.Node) -> Any:
-    """The layer without bias that a value comes from, if nothing else reads it."""
-    while node.target in RESHAPES and len(node.users) == 1:
-        node = node.args[0]
-    is_linear = node.target is torch.ops.aten.linear.default and node.args[2:] in ((), (None,))
-    return node if is_linear and len(node.users) == 1 and node.args[1] in emitter.weight_names else None
+    parts = [emitter.stored(layer.args[1]) + bias for layer, bias in zip((gate, up), biases, strict=True)]
+    return kernel, [*inputs_of(emitter, gate, weight), *parts[0], *parts[1]]

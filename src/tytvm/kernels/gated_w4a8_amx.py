@@ -12,11 +12,11 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels import int4_weight, linear_w4a8
+from tytvm.kernels.activation import silu
 from tytvm.kernels.amx import BYTES, SIDE
 from tytvm.kernels.cost import Cost, size
 from tytvm.kernels.int8_tile_product import Block, Memory, Shape, multiply
 from tytvm.kernels.quantize_rows import code_shape, write_group
-from tytvm.kernels.swiglu import silu
 from tytvm.kernels.vector import LANES, ceildiv, span
 from tytvm.target import InstructionSet
 

@@ -3,6 +3,7 @@
 Where a row is shared by several workers each sums its squares for itself: that is quicker than to wait for one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def build(
     tensors = {"x": whole, "y": whole} | weight | {"sum": whole} if with_sum else {"x": whole} | weight
 
     def factor(buffers: Buffers, row: Any) -> Any:
-        mean = squares(buffers, row, H, pieces.lanes) / T.float32(H)
+        mean = total(buffers, row, H, pieces.lanes, lambda v: v * v) / T.float32(H)
         return hold(T.float32(1) / T.sqrt(mean + T.float32(eps)), "float32", 1)
 
     def value(buffers: Buffers, factor: Any, row: Any, at: Any) -> Any:
@@ -56,18 +57,18 @@ def read(buffers: Buffers, row: Any, at: Any) -> Any:
     return x + buffers["y"][row, at] if "y" in buffers else x
 
 
-def squares(buffers: Buffers, row: Any, H: int, lanes: int) -> Any:
-    """The sum of the squares of a row."""
+def total(buffers: Buffers, row: Any, H: int, lanes: int, term: Callable[[Any], Any]) -> Any:
+    """The sum over a row of what `term` makes of its vectors."""
     chains = next(count for count in (_CHAINS, 2, 1) if H // lanes % count == 0)
     sums = [T.alloc_buffer((lanes,), "float32") for _ in range(chains)]
     whole = span(0, lanes)
-    for total in sums:
-        T.buffer_store(total, zeros("float32", lanes), [whole])
+    for chain in sums:
+        T.buffer_store(chain, zeros("float32", lanes), [whole])
     with T.serial(H // lanes // chains) as i:
-        for chain, total in enumerate(sums):
-            v = hold(read(buffers, row, span((i * chains + chain) * lanes, lanes)), "float32", lanes)
-            T.buffer_store(total, total[whole] + v * v, [whole])
-    return fold(add, sum((total[whole] for total in sums[1:]), sums[0][whole]), "float32", lanes)
+        for number, chain in enumerate(sums):
+            v = hold(read(buffers, row, span((i * chains + number) * lanes, lanes)), "float32", lanes)
+            T.buffer_store(chain, chain[whole] + term(v), [whole])
+    return fold(add, sum((chain[whole] for chain in sums[1:]), sums[0][whole]), "float32", lanes)
 
 
 def reference(x: npt.NDArray[Any], weight: npt.NDArray[Any], eps: float) -> npt.NDArray[np.float32]:

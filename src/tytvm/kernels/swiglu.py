@@ -4,17 +4,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tvm.script import tirx as T
 
 from tytvm.kernels import rows
+from tytvm.kernels.activation import silu
 from tytvm.kernels.cost import Cost, size
 from tytvm.kernels.encoding import FLOAT32, Encoding, bytes_of
-from tytvm.kernels.exponential import LOG2_E, exp2, reciprocal
 from tytvm.kernels.rows import Buffers, Pieces
-from tytvm.kernels.vector import fill, hold
 from tytvm.target import InstructionSet
-
-_MOST = 100.0  # power of two: a silu beyond is 0 to any precision, and 2^x stays finite
 
 
 def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> Any:
@@ -26,13 +22,6 @@ def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32
         return silu(spec, buffers["gate"][row, at], pieces.lanes) * buffers["up"][row, at]
 
     return rows.build("swiglu", pieces, {"gate": whole, "up": whole}, value)
-
-
-def silu(spec: InstructionSet, x: Any, lanes: int) -> Any:
-    """The product x · sigmoid(x), of so many lanes."""
-    x = hold(x, "float32", lanes)
-    power = T.min(x * fill(T.float32(-LOG2_E), lanes), fill(T.float32(_MOST), lanes))
-    return x * reciprocal(spec, fill(T.float32(1), lanes) + exp2(power, lanes), lanes)
 
 
 def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

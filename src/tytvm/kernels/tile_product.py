@@ -16,7 +16,7 @@ from tvm.script import tirx as T
 from tytvm.kernels import amx
 from tytvm.kernels.amx import DEPTH, LEFT, RIGHT, SIDE, SUMS, TILE
 from tytvm.kernels.scratch import BYTES, scratch
-from tytvm.kernels.vector import ceildiv, hold, of, prefetch, span, zeros
+from tytvm.kernels.vector import LANES, ceildiv, hold, of, prefetch, span, zeros
 
 PANEL = 2 * SIDE
 """Rows that pass over the weights together."""
@@ -169,9 +169,38 @@ def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
             if K % DEPTH:
                 for p in range(SIDE):
                     row(K // DEPTH, p, K % DEPTH)
+        with T.Else(), T.serial(ceildiv(K, DEPTH)) as step, T.serial(SIDE) as p:
+            T.buffer_store(right, zeros("uint16", DEPTH), [place, step, b, span(p * DEPTH, DEPTH)])
+
+
+def clear(sums: Sums) -> None:
+    """Sets a pair's sums to zero."""
+    for number in sums.numbers().values():
+        amx.clear(number)
+
+
+def bias_of(bias: Any, block: Any, N: int) -> Any:
+    """The bias f32 [N] of a block as a vector, some number for outputs from N on; zeros where there is no bias."""
+    if bias is None:
+        return zeros()
+    held = T.alloc_buffer((LANES,), "float32")
+    whole, rest = divmod(N, LANES)
+    with T.If(block < whole):
+        with T.Then():
+            T.buffer_store(held, bias[span(block * LANES)], [span(0)])
         with T.Else():
-            with T.serial(ceildiv(K, DEPTH)) as step, T.serial(SIDE) as p:
-                T.buffer_store(right, zeros("uint16", DEPTH), [place, step, b, span(p * DEPTH, DEPTH)])
+            values = [bias[whole * LANES + lane] if lane < rest else T.float32(0) for lane in range(LANES)]
+            T.buffer_store(held, T.Shuffle(values, list(range(LANES))), [span(0)])
+    return held[span(0)]
+
+
+def each_row(sums: Sums, memory: Any, act: Callable[[int, Any], None]) -> None:
+    """Brings sums to `memory` (see `TileProduct.sums`), then acts on every row tile of the panel and row of it."""
+    for (a, b), number in sums.numbers().items():
+        amx.store(number, memory, [2 * a + b, 0, 0], 4 * SIDE)
+    for a, rows in enumerate(sums.rows):
+        with T.serial(rows) as r:
+            act(a, r)
 
 
 def sizes(count: int) -> tuple[int, ...]:

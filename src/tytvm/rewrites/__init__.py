@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from tytvm.rewrites import cleanup, conv_as_linear, duplicates, rms_norm, rope, swiglu
+from tytvm.rewrites import cleanup, conv_as_linear, duplicates, quick_gelu, rms_norm, rope, swiglu
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite("rms_norm", rms_norm.FUSION.run),  # the fusions share no node, so their order is that of a decoder layer
     Rewrite("rope", rope.FUSION.run),
     Rewrite("swiglu", swiglu.FUSION.run),
+    Rewrite("quick_gelu", quick_gelu.FUSION.run),
 )
 
 

@@ -36,6 +36,7 @@ def test_order():
         "rms_norm",
         "rope",
         "swiglu",
+        "quick_gelu",
     ]
 
 
@@ -49,6 +50,7 @@ def test_apply_changes_the_module_in_place_and_counts():
         "rms_norm": 1,
         "rope": 0,
         "swiglu": 1,
+        "quick_gelu": 0,
     }
     assert graph_module.code.count("torch.ops.tytvm") == 2
 

@@ -1,0 +1,48 @@
+"""Activations, written as their readers want them; in one kernel with the linear layer that they are of, if there is one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
+from tytvm.converters.readers import asked, wanted
+from tytvm.emitter import Emitter
+from tytvm.kernels.encoding import Encoding
+from tytvm.weights import W16
+
+
+def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+    """(x [..., width]) → [..., width]."""
+    shape = tuple(node.meta["val"].shape)
+    rows = (math.prod(shape[:-1]), shape[-1])
+    encoding, kind = asked(emitter, node), kind_of(node)
+    joined = _with_layer(emitter, node, kind, rows[0], encoding)
+    if joined is None:
+        encoding = wanted(emitter, node)
+        x = emitter.shaped(emitter.env[node.args[0]], rows)
+        joined = emitter.kernels.activation(*rows, kind, encoding), [x]
+    (result,) = emitter.call_encoded(*joined, [], encoding, rows)
+    return emitter.shaped(result, shape)
+
+
+def kind_of(node: torch.fx.Node) -> str:
+    """Which of the kernel's activations it is."""
+    if node.target is torch.ops.aten.gelu.default:
+        return "gelu_tanh" if node.kwargs.get("approximate", "none") == "tanh" else "gelu"
+    return "silu" if node.target is torch.ops.aten.silu.default else "quick_gelu"
+
+
+def _with_layer(
+    emitter: Emitter, node: torch.fx.Node, kind: str, rows: int, encoding: Encoding
+) -> tuple[Any, list[Any]] | None:
+    """The kernel of layer and activation, and its arguments."""
+    layer = layer_of(emitter, node.args[0])
+    weight = format_of(emitter, layer) if layer is not None else None
+    if layer is None or not isinstance(weight, W16):
+        return None
+    bias = bias_of(emitter, layer)
+    kernel = emitter.kernels.activated(rows, weight, kind, encoding, bool(bias))
+    return kernel and (kernel, [*inputs_of(emitter, layer, weight), *emitter.stored(layer.args[1]), *bias])
