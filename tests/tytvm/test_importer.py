@@ -112,6 +112,47 @@ def test_many_rows_are_gated_where_they_are_multiplied(tokens):
     assert counts == ([1, 0, 1] if KERNELS.spec.has_tiles and tokens >= 16 else [0, 1, 3])
 
 
+class VisionBlock(torch.nn.Module):
+    """Residuals, norms of both kinds, SwiGLU with biases and QuickGELU; no width is a whole number of tiles."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = torch.nn.Linear(90, 64, bias=False)
+        self.gate, self.up = torch.nn.Linear(64, 108), torch.nn.Linear(64, 108)
+        self.down = torch.nn.Linear(108, 64)
+        self.first, self.second = torch.nn.Linear(64, 76), torch.nn.Linear(76, 64)
+        self.root_mean_square, self.layer = torch.nn.RMSNorm(64, eps=1e-6), torch.nn.LayerNorm(64, eps=1e-6)
+
+    def forward(self, x):
+        x = self.patch(x)
+        h = self.root_mean_square(x)
+        x = x + self.down(torch.nn.functional.silu(self.gate(h)) * self.up(h))
+        h = self.first(self.layer(x))
+        return x + self.second(h * torch.sigmoid(1.702 * h))
+
+
+@pytest.mark.skipif(not KERNELS.spec.has_tiles, reason="this machine has no AMX")
+def test_a_vision_block_on_tiles():
+    found = calls(lower(imported(graph_of(VisionBlock(), x=torch.zeros(48, 90)))))
+    *kernels, total = found
+    assert total.startswith("add") and kernels == [
+        "bfloat16_tiles_48_90",
+        "linear_w16a16_amx_48_90_64",
+        "rms_norm_bfloat16_48_64",
+        "gated_w16a16_amx_48_64_108_bias",
+        "linear_w16a16_amx_48_108_64_bias",
+        "add_layer_norm_bfloat16_48_64",
+        "quick_gelu_w16a16_amx_48_64_76_bias",
+        "linear_w16a16_amx_48_76_64_bias",
+    ]
+
+
+def test_a_vision_block_on_vectors():
+    found = calls(imported(graph_of(VisionBlock(), x=torch.zeros(48, 90)), FLOATS))
+    kernels = ["rms_norm_48_64", "swiglu_48_108", "add_layer_norm_48_64", "quick_gelu_48_76"]
+    assert [name for name in found if "norm" in name or "glu" in name or "gelu" in name] == kernels
+
+
 def test_float_activations_stay():
     weights = weight_formats(Small()) | {"up.weight": W4(40, 32, 32)}
     found = calls(imported(graph_of(Small(), weights, **INPUTS), FLOATS))

@@ -24,6 +24,8 @@ FLOAT = Kernels(resolve("native"), int8_activations=False)
         (INT8.rms_norm(4, 32, 1e-6, Int8(32), True), "add_rms_norm_int8_4_32_32"),
         (INT8.rope(2, 4, 32, False), "rope_2_4_32"),
         (INT8.swiglu(4, 40, FLOAT32), "swiglu_4_40"),
+        (INT8.layer_norm(4, 32, 1e-6, FLOAT32, True), "add_layer_norm_4_32"),
+        (INT8.activation(4, 40, "gelu", FLOAT32), "gelu_4_40"),
         (INT8.cache_append(CACHE, 4), "cache_append_2_4_16"),
         (INT8.attention(Attention(CACHE, 4, 40, 0.25)), "attention_4_40_16_0"),
         (INT8.attention_merge(Attention(CACHE, 4, 1, 0.25)), "attention_merge_4_1_16"),

@@ -1,4 +1,4 @@
-"""Activations, written as their readers want them; in one kernel with the linear layer that they are of, if there is one."""
+"""Activations, written as their readers want them; in one kernel with the linear layer that they are of, if any."""
 
 from __future__ import annotations
 
