@@ -135,7 +135,7 @@ class VisionBlock(torch.nn.Module):
 def test_a_vision_block_on_tiles():
     found = calls(lower(imported(graph_of(VisionBlock(), x=torch.zeros(48, 90)))))
     *kernels, total = found
-    assert total.startswith("add") and kernels == [
+    assert "add" in total and kernels == [
         "bfloat16_tiles_48_90",
         "linear_w16a16_amx_48_90_64",
         "rms_norm_bfloat16_48_64",
