@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import fx
 
+import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 from tytvm.rewrites.pattern import complete
 
 aten = torch.ops.aten
@@ -151,6 +152,11 @@ def _attention(node: fx.Node, place: Place) -> Operands | None:
     return found
 
 
+def _segments(node: fx.Node, place: Place) -> Operands | None:
+    """Attention [B,S,H,Dv] within segments, of queries, keys and values [B,H,S,D]."""
+    return {x: Place(1, place.blocks) for x in node.args[:3]} if place.axis == 2 else None
+
+
 def _matmul(node: fx.Node, place: Place) -> Operands | None:
     """By an axis over which there is a product for each element."""
     rank = len(shape_of(node))
@@ -187,6 +193,7 @@ RULES: dict[Any, Rule] = {
     aten.cat.default: _along(1),
     aten.slice.Tensor: _along(1),
     aten.scaled_dot_product_attention.default: _attention,
+    torch.ops.tytvm.segment_attention.default: _segments,
     aten.matmul.default: _matmul,
     aten.bmm.default: _matmul,
 }
