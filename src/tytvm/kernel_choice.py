@@ -28,6 +28,8 @@ from tytvm.kernels import (
     quantize_rows,
     rms_norm,
     rope,
+    segment_attention,
+    segment_pack,
     select_rows,
     swiglu,
 )
@@ -35,6 +37,8 @@ from tytvm.kernels.attention_cut import Attention
 from tytvm.kernels.cost import Cost
 from tytvm.kernels.encoding import FLOAT32, Bfloat16, Encoding, Int8
 from tytvm.kernels.kv_cache import KvCache
+from tytvm.kernels.segment_pack import Source
+from tytvm.kernels.segments import Segments
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
@@ -104,10 +108,11 @@ class Kernels:
         cost = select_rows.cost(width, count, encoding)
         return _named(kernel, cost, f"select_rows{encoding.kind}", tokens, width, count, *encoding.sizes)
 
-    def rope(self, heads: int, tokens: int, width: int, by_token: bool) -> Any:
-        """Rotary positions; `by_token` where x has tokens before heads."""
-        kernel = _build(rope, self.spec, heads, tokens, width, None, by_token)
-        return _named(kernel, rope.cost(heads, tokens, width), "rope", heads, tokens, width, *["by_token"] * by_token)
+    def rope(self, heads: int, tokens: int, width: int, by_token: bool, kept: bool = False) -> Any:
+        """Rotary positions; `by_token` where x has tokens before heads, `kept` where the result shall have, too."""
+        kernel = _build(rope, self.spec, heads, tokens, width, None, by_token, kept)
+        kind = ["by_token"] * by_token + ["kept"] * kept
+        return _named(kernel, rope.cost(heads, tokens, width), "rope", heads, tokens, width, *kind)
 
     def swiglu(self, rows: int, width: int, encoding: Encoding) -> Any:
         """silu(gate) · up."""
@@ -165,6 +170,23 @@ class Kernels:
         cut = attention.cut_of(self.spec, shape)
         kernel, cost = _build(attention_merge, self.spec, cut), attention_merge.cost(cut)
         return _named(kernel, cost, "attention_merge", shape.H, shape.S, shape.cache.Dv)
+
+    @property
+    def rounds_products(self) -> bool:
+        """Whether attention's products may be, and are, of bfloat16 in tiles."""
+        return self.spec.has_tiles and self.int8_activations
+
+    def segment_pack(self, shape: Segments, source: Source) -> Any:
+        """Queries, keys and values as `segment_attention` reads them."""
+        kind = ["joined"] * source.joined + ["turned"] * source.turned
+        kernel, cost = _build(segment_pack, self.spec, shape, source), segment_pack.cost(shape, source)
+        return _named(kernel, cost, "segment_pack", shape.tokens, shape.H, shape.D, *kind)
+
+    def segment_attention(self, shape: Segments, encoding: Encoding) -> Any:
+        """Attention of each token to its segment."""
+        kernel, cost = _build(segment_attention, self.spec, shape, encoding), segment_attention.cost(shape, encoding)
+        sizes = shape.tokens, len(shape.lengths), shape.H, shape.D
+        return _named(kernel, cost, f"segment_attention{encoding.kind}", *sizes)
 
     def linear(self, rows: int, weight: W4 | W16, has_bias: bool) -> Any:
         """Linear layer; its input lies as `encoding` says."""

@@ -19,9 +19,17 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def rope(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021), first half paired with second; x [1,H,S,D], cos and sin [1,S,D]."""
+    """Rotary positions (Su et al. 2021), first half paired with second.
+
+    Args:
+        x: [B,H,S,D], or tokens first: [S,H,D].
+        cos: [B,S,D] or [S,D]; or of as many axes as x, one of length 1 for the heads.
+        sin: the same.
+    """
+    if cos.ndim < x.ndim:
+        cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
     first, second = x.chunk(2, dim=-1)
-    return x * cos.unsqueeze(1) + torch.cat((-second, first), dim=-1) * sin.unsqueeze(1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:

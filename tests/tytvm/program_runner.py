@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from tests.tytvm.kernels.harness import _Any, aligned
+from tests.tytvm.kernels.harness import _PERMIT_TILES, _SCRATCH, _Any, aligned
 
 from tytvm.compile import build_shared_object
 from tytvm.host import PLACES
@@ -45,7 +45,9 @@ class Runner:
     """A built program with its memories; arena and io hold NaN until something is written."""
 
     def __init__(self, program, kernels, folder, weights):
-        (folder / "runtime.c").write_text(RUNTIME)
+        (folder / "runtime.c").write_text(RUNTIME + _SCRATCH.read_text())
+        if kernels.spec.has_tiles:
+            assert ctypes.CDLL(None).syscall(*_PERMIT_TILES) == 0
         objects = compile_c([folder / "runtime.c"], ["-fPIC"], folder, kernels.spec)
         build_shared_object(program, {"body": "body", "head": "head"}, kernels, objects, Path(folder / "program.so"))
         self.library = ctypes.CDLL(str(folder / "program.so"))

@@ -16,6 +16,7 @@ from tytvm.converters import (
     linear,
     rms_norm,
     rope,
+    segment_attention,
     select_rows,
     swiglu,
 )
@@ -29,6 +30,7 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
     "all_reduce.default": all_reduce,
     "rms_norm.default": rms_norm.convert,
     "rope.default": rope.convert,
+    "segment_attention.default": segment_attention.convert,
     "swiglu.default": swiglu.convert,
     "silu.default": activation.convert,
     "gelu.default": activation.convert,

@@ -7,19 +7,28 @@ from typing import Any
 import torch
 
 from tytvm.emitter import Emitter
+from tytvm.errors import UnsupportedError
 from tytvm.weights import TensorSpec
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
-    """(x [1,H,S,D], cos [1,S,D], sin [1,S,D]) → [1,H,S,D]."""
+    """(x [1,H,S,D] or [S,H,D], cos and sin of S · D values) → the same shape.
+
+    Raises:
+        UnsupportedError: there is a batch.
+    """
     x, *tables = node.args
     shape = tuple(node.meta["val"].shape)
-    source = _by_token(x)
-    of = x if source is None else source
-    arguments = [emitter.shaped(emitter.env[each], tuple(each.meta["val"].shape)[1:]) for each in (of, *tables)]
-    _, heads, tokens, width = shape
-    kernel = emitter.kernels.rope(heads, tokens, width, source is not None)
-    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec(shape[1:], "float32")), shape)
+    tokens_first = len(shape) == 3
+    if not tokens_first and shape[0] != 1:
+        raise UnsupportedError(f"Rotary positions of a batch of {shape[0]} cannot be compiled; use a batch of 1.")
+    source = x if tokens_first else _by_token(x)
+    tokens, heads, width = shape if tokens_first else (shape[2], shape[1], shape[3])
+    rows = (heads, tokens, width) if source is None else (tokens, heads, width)
+    value = emitter.shaped(emitter.env[x if source is None else source], rows)
+    arguments = [value, *(emitter.shaped(emitter.env[table], (tokens, width)) for table in tables)]
+    kernel = emitter.kernels.rope(heads, tokens, width, source is not None, tokens_first)
+    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec(shape[-3:], "float32")), shape)
 
 
 def _by_token(node: torch.fx.Node) -> torch.fx.Node | None:

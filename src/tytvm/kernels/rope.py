@@ -12,10 +12,12 @@ from tytvm.kernels.vector import lanes_of, span
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False) -> Any:
+def build(
+    spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False, kept: bool = False
+) -> Any:
     """(x f32[H,S,D], cos f32[S,rotary], sin f32[S,rotary], out f32[H,S,D]); lanes from `rotary` on (default D) pass.
 
-    With `by_token`, x is [S,H,D], as a linear layer leaves it.
+    With `by_token`, x is [S,H,D], as a linear layer leaves it; out too if that is `kept`.
     """
     turned = D if rotary is None else rotary
     half = turned // 2
@@ -26,22 +28,23 @@ def build(spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = Non
         x: T.Buffer((S, H, D) if by_token else (H, S, D), "float32"),
         cos: T.Buffer((S, turned), "float32"),
         sin: T.Buffer((S, turned), "float32"),
-        out: T.Buffer((H, S, D), "float32"),
+        out: T.Buffer((S, H, D) if kept else (H, S, D), "float32"),
     ) -> None:
         for i in T.parallel(H * S):
-            h: T.let = i // S
             s: T.let = i % S
             row: T.let = i % S if by_token else i // S
             column: T.let = i // S if by_token else i % S
+            into: T.let = i % S if kept else i // S
+            beside: T.let = i // S if kept else i % S
             for j in range(half // lanes):
                 low: T.let = T.ramp(j * lanes, 1, lanes) if lanes > 1 else j
                 high: T.let = low + half
                 a: T.let = x[row, column, low]
                 b: T.let = x[row, column, high]
-                out[h, s, low] = a * cos[s, low] - b * sin[s, low]
-                out[h, s, high] = b * cos[s, high] + a * sin[s, high]
+                out[into, beside, low] = a * cos[s, low] - b * sin[s, low]
+                out[into, beside, high] = b * cos[s, high] + a * sin[s, high]
             for j in range((D - turned) // max(rest, 1)):
-                out[h, s, span(turned + j * rest, rest)] = x[row, column, span(turned + j * rest, rest)]
+                out[into, beside, span(turned + j * rest, rest)] = x[row, column, span(turned + j * rest, rest)]
 
     return rope
 

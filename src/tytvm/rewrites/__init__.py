@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from tytvm.rewrites import cleanup, conv_as_linear, duplicates, quick_gelu, rms_norm, rope, swiglu
+from tytvm.rewrites import cleanup, conv_as_linear, duplicates, quick_gelu, rms_norm, rope, scaled_dot_product, swiglu
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Rewrite:
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("cleanup", cleanup.run),  # first: a `to` that changes nothing stands between the nodes of every pattern
     Rewrite("conv_as_linear", conv_as_linear.run),
+    Rewrite("scaled_dot_product", scaled_dot_product.run),
     Rewrite("duplicates", duplicates.run),  # before the fusions: a pattern that names x twice wants the same node twice
     Rewrite("rms_norm", rms_norm.FUSION.run),  # the fusions share no node, so their order is that of a decoder layer
     Rewrite("rope", rope.FUSION.run),

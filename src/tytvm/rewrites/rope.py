@@ -1,7 +1,7 @@
 """Rotary positions in one kernel: the halves of a head are turned in registers, with no copy that exchanges them.
 
 Where only the first part of a head is rotated (Phi, StableLM, GPT-NeoX), the model slices it off before and joins it to
-the rest afterwards; the pattern then stands on the slice.
+the rest afterwards; the pattern then stands on the slice. Vision towers have tokens before heads.
 """
 
 from __future__ import annotations
@@ -23,24 +23,31 @@ second_half = Call(aten.slice.Tensor, (x, axis, half, end))
 rotate_half = Call(aten.cat.default, ([-second_half, first_half], joined))
 
 
-def over_heads(table: Hole) -> Call:
-    """A table [1,S,D] as [1,1,S,D], the same for every head."""
-    return Call(aten.unsqueeze.default, (table, 1))
+def over_heads(table: Hole, axis: int = 1) -> Call:
+    """A table [1,S,D] as [1,1,S,D] (or [S,D] as [S,1,D]), the same for every head."""
+    return Call(aten.unsqueeze.default, (table, axis))
 
 
 def fits(x: fx.Node, cos: fx.Node, sin: fx.Node, axis: int, joined: int, half: int, end: int) -> bool:
-    """Whether x is [1,H,S,D], cut in two equal halves of D, and the tables are [1,S,D]."""
+    """Whether x is [B,H,S,D] or [S,H,D], cut in two equal halves of D, and the tables are [B,S,D] or [S,D]."""
+    if not (isinstance(cos, fx.Node) and isinstance(sin, fx.Node)):
+        return False
     of = x.meta["val"]
     tables = (cos.meta["val"], sin.meta["val"])
-    if of.ndim != 4 or axis % 4 != 3 or joined % 4 != 3:
+    if of.ndim not in (3, 4) or axis % of.ndim != of.ndim - 1 or joined % of.ndim != of.ndim - 1:
         return False
-    batch, _, tokens, size = of.shape
-    whole_tables = all(table.shape == (batch, tokens, size) and table.dtype == of.dtype for table in tables)
-    return whole_tables and 2 * half == size and end >= size
+    first, _, *rest = of.shape
+    shapes = {(first, *rest), (first, 1, *rest)}
+    whole_tables = all(tuple(table.shape) in shapes and table.dtype == of.dtype for table in tables)
+    return whole_tables and 2 * half == of.shape[-1] and end >= of.shape[-1]
 
 
 FUSION = Fusion(
-    patterns=(x * over_heads(cos) + rotate_half * over_heads(sin),),
+    patterns=(
+        x * over_heads(cos) + rotate_half * over_heads(sin),
+        x * over_heads(cos, -2) + rotate_half * over_heads(sin, -2),
+        x * cos + rotate_half * sin,  # tables with the heads' axis: constants, computed before
+    ),
     target=torch.ops.tytvm.rope.default,
     operands=(x, cos, sin),
     fits=fits,

@@ -32,6 +32,7 @@ def test_order():
     assert [rewrite.name for rewrite in REWRITES] == [
         "cleanup",
         "conv_as_linear",
+        "scaled_dot_product",
         "duplicates",
         "rms_norm",
         "rope",
@@ -46,6 +47,7 @@ def test_apply_changes_the_module_in_place_and_counts():
     assert graph_module.meta["rewrites"] == {
         "cleanup": 2,
         "conv_as_linear": 0,
+        "scaled_dot_product": 0,
         "duplicates": 0,
         "rms_norm": 1,
         "rope": 0,

@@ -89,6 +89,20 @@ def of_another(x, cos, sin):
     return x * cos.unsqueeze(1) + rotate_half(x.exp()) * sin.unsqueeze(1)
 
 
+def tokens_first(x, cos, sin):
+    return x * cos.unsqueeze(-2) + rotate_half(x) * sin.unsqueeze(-2)
+
+
+def test_tokens_before_heads(rewritten):
+    x, table = torch.randn(TOKENS, HEADS, SIZE), torch.randn(TOKENS, SIZE)
+    assert count(rewritten(tokens_first, x, table, table.exp())) == 1
+
+
+def test_tables_with_the_axis_of_the_heads(rewritten):
+    x, table = torch.randn(TOKENS, HEADS, SIZE), torch.randn(TOKENS, 1, SIZE)
+    assert count(rewritten(lambda x, cos, sin: x * cos + rotate_half(x) * sin, x, table, table.exp())) == 1
+
+
 def per_head(x, cos, sin):
     return x.transpose(1, 2) * cos.unsqueeze(2) + rotate_half(x.transpose(1, 2)) * sin.unsqueeze(2)
 
