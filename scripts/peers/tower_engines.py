@@ -20,6 +20,7 @@ class TowerEngine:
         variant: what the driver is told to run.
         environment: the virtual environment; empty for the one that runs this.
         int8: whether it rounds weights and activations to 8 bits, which the others do not.
+        on_demand: whether it starts so slowly that it is measured only when it is named.
     """
 
     name: str
@@ -29,6 +30,7 @@ class TowerEngine:
     variant: str = ""
     environment: str = ""
     int8: bool = False
+    on_demand: bool = False
 
     @property
     def is_ours(self) -> bool:
@@ -59,7 +61,7 @@ def torch(form: str, what: str, kind: str = "bfloat16", *, compiled: bool = Fals
     variant = f"{kind}:{form}{':compiled' if compiled else ''}"
     short = {"bfloat16": "bf16", "float32": "fp32"}[kind]
     title = f"PyTorch {short}, {what}{', torch.compile' if compiled else ''}"
-    return TowerEngine(name, title, "torch", variant=variant)
+    return TowerEngine(name, title, "torch", variant=variant, on_demand=compiled)
 
 
 WINDOWS, BATCHED, MATMUL, MASKS = "a window at a time", "windows in batches", "windows in batches, MatMul", "masks"

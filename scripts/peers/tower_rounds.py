@@ -4,7 +4,7 @@ import json
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from steps import clean_environment, say
 from tower_engines import TowerEngine
 
 LONGEST = 600  # seconds that a process may take
+FAR = 3.0  # times as long as the fastest it competes with: such a program is measured in the first round only
 REPEATS, SECONDS = 5, 6.0  # pictures of a process after the first: so many, or no more once so much time is spent
 
 
@@ -93,6 +94,8 @@ def alternate(
     for turn in range(rounds):
         limits()
         for engine, model in models.items():
+            if is_far(run, engine, models):
+                continue
             read_into_cache(model)
             sample = measure(engine, model, data, run.threads, turn)
             run.samples.append(sample)
@@ -100,6 +103,13 @@ def alternate(
             say(f"round {turn + 1}/{rounds}  {engine.title:56}{described(sample)}")
     limits()
     run.save(save)
+
+
+def is_far(run: TowerRun, engine: TowerEngine, engines: Iterable[TowerEngine]) -> bool:
+    """Whether the first round has found a program too slow to be the best of the others, which TyLLM is set against."""
+    times = {sample.engine: sample.time for sample in run.samples if not sample.round and not sample.error}
+    rivals = [times[each.name] for each in engines if each.name in times and not (each.is_ours or each.int8)]
+    return bool(rivals) and not engine.is_ours and times.get(engine.name, 0.0) > FAR * min(rivals)
 
 
 def described(sample: TowerSample) -> str:

@@ -36,6 +36,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def wanted_engines(names: Sequence[str] | None) -> list[TowerEngine]:
+    """Those of the given names, or all but those that start slowly."""
+    return [engine for engine in ENGINES if (engine.name in names if names else not engine.on_demand)]
+
+
 def make_all(run: TowerRun, subject: Subject, engines: Sequence[TowerEngine]) -> dict[TowerEngine, Path]:
     """Make environments and models; what failed becomes a sample that says so, the rest is returned."""
     made = {}
@@ -53,7 +58,7 @@ def make_all(run: TowerRun, subject: Subject, engines: Sequence[TowerEngine]) ->
 def main() -> int:
     """Make, measure, write."""
     given = arguments()
-    engines = [engine for engine in ENGINES if not given.engines or engine.name in given.engines]
+    engines = wanted_engines(given.engines)
     programs()  # no compiler, no run
     subject = Subject(given.config, tuple(given.grid), given.depth)
     run = TowerRun(

@@ -58,6 +58,30 @@ def test_every_program_has_a_driver_and_a_name_of_its_own(peers):
     assert {engine.environment for engine in engines if engine.environment} <= set(peers("environments").REQUIREMENTS)
 
 
+def test_what_was_far_behind_in_the_first_round_sits_out_the_others(peers, monkeypatch, tmp_path):
+    rounds, engines = peers("tower_rounds"), peers("tower_engines").ENGINES[:4]
+    seconds = dict(zip(engines, (0.1, 3.5, 1.0, 2.0), strict=True))
+    monkeypatch.setattr(rounds, "read_into_cache", lambda model: None)
+    monkeypatch.setattr(
+        rounds,
+        "measure",
+        lambda engine, model, data, threads, turn: rounds.TowerSample(turn, engine.name, 1.0, (seconds[engine],)),
+    )
+    run, turns = rounds.TowerRun("2026-01-02", "A tower", (4, 6), "A processor", 2), []
+    models = dict.fromkeys(engines, tmp_path)
+    rounds.alternate(run, models, tmp_path, 3, tmp_path / "samples.json", lambda: turns.append(len(run.samples)))
+    assert turns == [0, 4, 7, 10]
+    assert len(run.of(engines[1].name)) == 1
+
+
+def test_what_starts_slowly_is_measured_when_named(peers):
+    program = peers("vision_tower")
+    assert [engine.name for engine in program.wanted_engines(["torch-batched-sdpa-compiled"])] == [
+        "torch-batched-sdpa-compiled"
+    ]
+    assert not any(engine.on_demand for engine in program.wanted_engines(None))
+
+
 @pytest.fixture
 def engine(peers):
     """`engine(program)`: one whose driver is this Python program."""
