@@ -86,12 +86,12 @@ def rounded(subject: Subject, part: Path, engine: TowerEngine) -> None:
     run([python(engine.environment), DRIVERS / "tower_to_int8.py", make_tower(plain, subject), part], subject.name)
 
 
-def make_tower(engine: TowerEngine, subject: Subject) -> Path:
-    """What the program reads; ours is compiled anew, since the compiler changes; raises `StepError`."""
+def make_tower(engine: TowerEngine, subject: Subject, *, keep: bool = True) -> Path:
+    """What the program reads; ours is compiled anew, since the compiler changes, unless `keep`; raises `StepError`."""
     if engine.family == "torch":
         return subject.checkpoint()
     folder = subject.folder / engine.name
-    if engine.is_ours:
+    if engine.is_ours and not keep:
         remove(folder)
     recipes: dict[str, Callable[[Path], None]] = {
         "tyllm": lambda part: tyllm(subject, part),

@@ -3,7 +3,8 @@
 The same random weights, the same patches of one picture, the same machine, in one alternating run. What is missing
 (environments, checkpoint, conversions) is made under out/peers first; only our own package is compiled anew each time.
 Every program's embeddings are compared with Hugging Face's in float32, and one that computes something else does not
-count. The raw samples and the table go to out/peers/vision/TOWER-GRID/samples.json and table.md.
+count. The raw samples and the table go to out/peers/vision/TOWER-GRID/samples.json and table.md; --write-docs also puts
+the table into docs/performance.md.
 """
 
 import argparse
@@ -12,8 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from document import VISION, refresh
 from environments import make_environment
 from limits import measure_limits, programs
+from places import ROOT
 from steps import StepError, say
 from tower_engines import ENGINES, TowerEngine
 from tower_making import Subject, make_tower
@@ -33,6 +36,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="worker threads of every program")
     parser.add_argument("--make-only", action="store_true", help="make what is missing, measure nothing")
+    parser.add_argument("--keep", action="store_true", help="measure our package as it was compiled before")
+    parser.add_argument("--write-docs", action="store_true", help="put the table into docs/performance.md")
     return parser.parse_args(words)
 
 
@@ -41,14 +46,14 @@ def wanted_engines(names: Sequence[str] | None) -> list[TowerEngine]:
     return [engine for engine in ENGINES if (engine.name in names if names else not engine.on_demand)]
 
 
-def make_all(run: TowerRun, subject: Subject, engines: Sequence[TowerEngine]) -> dict[TowerEngine, Path]:
+def make_all(run: TowerRun, subject: Subject, engines: Sequence[TowerEngine], *, keep: bool) -> dict[TowerEngine, Path]:
     """Make environments and models; what failed becomes a sample that says so, the rest is returned."""
     made = {}
     for engine in engines:
         try:
             if engine.environment:
                 make_environment(engine.environment)
-            made[engine] = make_tower(engine, subject)
+            made[engine] = make_tower(engine, subject, keep=keep)
         except StepError as failure:
             say(f"{engine.title}: {failure}")
             run.samples.append(TowerSample(0, engine.name, error=str(failure)))
@@ -65,7 +70,7 @@ def main() -> int:
         datetime.date.today().isoformat(), subject.tower, subject.grid, this_machine().processor, given.threads
     )
     data = subject.data()
-    models = make_all(run, subject, engines)
+    models = make_all(run, subject, engines, keep=given.keep)
     if given.make_only:
         return 0
     folder = subject.folder
@@ -74,6 +79,8 @@ def main() -> int:
         lambda: run.limits.append(measure_limits(run.threads)),
     )  # fmt: skip
     (folder / "table.md").write_text(markdown(run), encoding="utf-8")
+    if given.write_docs:
+        refresh(ROOT / "docs" / "performance.md", markdown(run), VISION)
     print(markdown(run))
     return 0
 
