@@ -1,0 +1,70 @@
+"""Pictures that wait for the next message: paths, quotes, and what is told."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tyllm.cli.attach import Attached
+from tyllm.errors import PictureError
+
+
+class FakeVision:
+    """Takes files that exist."""
+
+    def picture(self, path, fit):
+        if not path.is_file():
+            raise PictureError(f"There is no picture {path.name}; check the path.")
+        return SimpleNamespace(tokens=4, message=f"{path.name} was {fit}ded." if "wide" in path.name else None)
+
+    def video(self, clip, fit):
+        return SimpleNamespace(tokens=8, message=None, rates=clip.rates)
+
+
+@pytest.fixture
+def attached(tmp_path, monkeypatch):
+    for name in ("a.png", "wide one.png", "it's.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "frames").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return Attached(SimpleNamespace(vision=FakeVision()), "pad", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("rest", "count"),
+    [("a.png", 1), ("wide one.png", 1), ("'wide one.png'", 1), ('"wide one.png" a.png', 2), ("wide\\ one.png", 1),
+     ("it's.png", 1), ("a.png a.png", 2)],
+)  # fmt: skip
+def test_paths_with_spaces_and_quotes(attached, rest, count):
+    assert sum("goes with the next message (4 tokens)." in told for told in attached.add("image", rest)) == count
+    content = attached.with_text("what?")
+    assert [part["type"] for part in content] == ["image"] * count + ["text"]
+
+
+def test_what_was_done_with_a_picture_is_told(attached):
+    assert attached.add("image", "wide one.png")[-1] == "wide one.png was padded."
+
+
+def test_a_video_has_its_rate(attached):
+    attached.add("video", "frames")
+    assert attached.with_text("?")[0]["video"].rates == {"source_fps": 2.0, "num_frames": None}
+
+
+def test_text_alone_and_after_it_was_said(attached):
+    assert attached.with_text("hello") == "hello"
+    attached.add("image", "a.png")
+    attached.with_text("one")
+    assert attached.with_text("two") == "two"
+    attached.add("image", "a.png")
+    attached.clear()
+    assert attached.with_text("three") == "three"
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [("", "/image names no file; say /image PATH."), ("none.png", "no picture none.png"),
+     ("a.png none.png", "no picture none.png"), ("'a.png", "no picture 'a.png")],
+)  # fmt: skip
+def test_what_cannot_be_attached_leaves_nothing(attached, rest, words):
+    with pytest.raises(PictureError, match=words):
+        attached.add("image", rest)
+    assert attached.with_text("hello") == "hello"
