@@ -2,9 +2,8 @@
 
 Workers share out pieces of the output channels. All of a piece's weights become right tiles in scratch memory, once,
 and stay in the second cache while all rows pass over them, two row tiles (a panel) at a time; the sums of a panel and a
-pair of blocks stay in tiles from the first input to the last. Meanwhile the next panel comes to the second cache: at
-2 × 2 tiles that cache, which gives 51 bytes a cycle of the 64 that the tiles could take, is the bound; docs/log.md
-has what else was tried.
+pair of blocks stay in tiles from the first input to the last. Meanwhile the next panel comes to the second cache.
+What bounds it is the caches: docs/log.md has what was tried.
 """
 
 from collections.abc import Callable
@@ -24,6 +23,7 @@ _TILE_BYTES = 2 * TILE
 _SUMS_BYTES = 4 * SIDE * SIDE * 4
 _FEW = 2  # pairs of blocks of a piece where the second cache holds all rows anyway
 _RESIDENT = 1 << 20  # bytes of rows for which it does
+_BUSY = 4  # pairs of a piece from which on the next panel comes while they are worked on: with fewer it is in the way
 _AHEAD = 4 << 10  # bytes: how far ahead of their conversion weights are asked for
 
 
@@ -129,7 +129,7 @@ class TileProduct:
         """Adds the products of all inputs; a right tile is asked for as late as can be, for tiles are not renamed."""
         lines = ceildiv(PANEL, self.piece)
         with T.serial(self.steps) as k:
-            if self.R > PANEL:
+            if self.piece > _BUSY:
                 for i in range(lines):
                     line = place * lines + i
                     prefetch(x, [sums.tile + 2 + line // SIDE, k, line % SIDE, 0], level=2)
