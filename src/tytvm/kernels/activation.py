@@ -16,7 +16,7 @@ from tytvm.kernels.vector import fill, hold, zeros
 from tytvm.target import InstructionSet
 
 KINDS = ("silu", "quick_gelu", "gelu", "gelu_tanh")
-_MOST = 100.0  # power of two: a sigmoid beyond is 0 to any precision, and 2^x stays finite
+_MOST = 100.0  # power of two: a sigmoid beyond is 0 to any precision, 2^x stays finite, and no product is subnormal
 _QUICK = 1.702
 _CUBE, _TANH = 0.044715, 2 * math.sqrt(2 / math.pi)  # tanh(z) = 2 sigmoid(2z) − 1
 # 1 − erf(z) = (t a1 + … + t⁵ a5) exp(−z²), t = 1 / (1 + p z), to 1.5e-7: Abramowitz and Stegun, 7.1.26
@@ -67,7 +67,7 @@ def _gelu(spec: InstructionSet, x: Any, lanes: int) -> Any:
     tail = fill(T.float32(_ERF[0] / 2), lanes)
     for coefficient in _ERF[1:]:
         tail = hold(tail * t + fill(T.float32(coefficient / 2), lanes), "float32", lanes)
-    power = size_of * size_of * fill(T.float32(-LOG2_E / 2), lanes)
+    power = T.max(size_of * size_of * fill(T.float32(-LOG2_E / 2), lanes), fill(T.float32(-_MOST), lanes))
     return positive - size_of * tail * t * exp2(power, lanes)
 
 
