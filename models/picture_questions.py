@@ -11,7 +11,6 @@ ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
 PLURALS = {"cross": "crosses"}
 CORNERS = {"circle": "0", "square": "4", "triangle": "3", "star": "10", "cross": "12"}
 OPPOSITES = {"left": "right", "right": "left", "up": "down", "down": "up"}
-WAYS = {"left of": (1, -1), "right of": (1, 1), "above": (0, -1), "below": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -131,25 +130,6 @@ def existence(rng: random.Random, scene: Scene) -> Question:
     return Question("existence", f"Is there {'an' if colour == 'orange' else 'a'} {colour} {kind}?", answer)
 
 
-def relation(rng: random.Random, scene: Scene) -> Question | None:
-    """Whether one thing is left of, right of, above or below another, a row or column apart."""
-    kinds = Counter(thing.kind for thing in shapes(scene))
-    alone = [thing for thing in shapes(scene) if kinds[thing.kind] == 1]
-    if len(alone) < 2:
-        return None
-    one, other = rng.sample(alone, 2)
-    asked = [way for way, (axis, _) in WAYS.items() if cell(one)[axis] != cell(other)[axis]]
-    way = rng.choice(asked)
-    axis, sign = WAYS[way]
-    holds = (cell(one)[axis] - cell(other)[axis]) * sign > 0
-    return Question("relation", f"Is the {one.kind} {way} the {other.kind}?", "yes" if holds else "no")
-
-
-def cell(thing: Thing) -> tuple[int, int]:
-    """Row and column."""
-    return thing.row, thing.column
-
-
 def description(rng: random.Random, scene: Scene) -> Question:
     """Everything there is, in reading order."""
     parts = [f"{with_article(thing)} {placed(thing.row, thing.column)}" for thing in scene.things]
@@ -206,17 +186,18 @@ ABOUT_A_PICTURE: dict[str, Callable[[random.Random, Scene], Question | None]] = 
     "content": content,
     "digit": digit,
     "existence": existence,
-    "relation": relation,
 }
 
 
+HARD = ("count", "content")  # asked twice as often as the others
+
+
 def questions_about(rng: random.Random, scene: Scene, number: int) -> list[Question]:
-    """Different questions about a scene; a description only as the last one, since it gives the other answers away."""
+    """Different questions about a scene, none of them for a description, which would give other answers away."""
     asked: dict[str, Question] = {}
+    ways = [*ABOUT_A_PICTURE.values(), *(ABOUT_A_PICTURE[kind] for kind in HARD)]
     while len(asked) < number:
-        last = len(asked) == number - 1
-        ask = description if last and rng.random() < 0.4 else rng.choice(list(ABOUT_A_PICTURE.values()))
-        question = ask(rng, scene)
+        question = rng.choice(ways)(rng, scene)
         if question is not None:
             asked.setdefault(question.text, question)
     return list(asked.values())

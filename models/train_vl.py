@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from drawing import COLOURS, random_film, random_scene
-from picture_questions import questions_about, questions_about_film, text_only
+from picture_questions import description, questions_about, questions_about_film, text_only
 from preprocessor import PATCH, preprocessor_config
 from tokenizer import (
     END_OF_TEXT,
@@ -28,6 +28,7 @@ from tokenizer import (
     save_tokenizer,
     train_bpe,
 )
+from tokenizers import Tokenizer
 from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from vl_examples import IGNORED, KINDS, Example, Writer, collate
 from vl_forward import Windows, all_logits
@@ -78,10 +79,15 @@ def make_tokenizer() -> Any:
         scene = random_scene(rng, 112, 168)
         way, frames = random_film(rng, 112, 168, 4)
         asked = questions_about(rng, scene, 5) + questions_about_film(rng, frames[0].things[0], way)
-        asked.append(text_only(rng))
+        asked += [description(rng, scene), text_only(rng)]
         texts += [text for question in asked for text in (question.text, question.answer)]
     texts += ["Which picture has a star, the first or the second?", "How many shapes are in the second picture?"] * 50
-    return chat_tokenizer(train_bpe(texts, VOCABULARY, VISION_SPECIALS), CONTEXT, VISION_CHAT_TEMPLATE)
+    return around(train_bpe(texts, VOCABULARY, VISION_SPECIALS))
+
+
+def around(bpe: Tokenizer) -> Any:
+    """The transformers tokenizer around `bpe`."""
+    return chat_tokenizer(bpe, CONTEXT, VISION_CHAT_TEMPLATE)
 
 
 def schedule(progress: float) -> float:
@@ -119,8 +125,10 @@ class Trainer:
         self.optims = optimisers(torch.nn.ModuleList([self.model, self.marker]), args.rate)
 
     def resume(self, kept: Path) -> None:
-        """Takes the weights that another run kept."""
+        """Takes the weights and the tokenizer that another run kept."""
         weights = torch.load(kept, weights_only=True)
+        self.tokenizer = around(Tokenizer.from_str(weights["tokenizer"]))
+        self.writer = Writer(self.tokenizer, LENGTH)
         self.model.load_state_dict(weights["model"])
         self.marker.load_state_dict(weights["marker"])
 
@@ -190,7 +198,8 @@ class Trainer:
         self.curve.append({"step": step, "progress": round(progress, 4), "loss": round(float(losses[0]), 4)} | right)
         shares = "  ".join(f"{kind} {100 * share:.0f}" for kind, share in right.items())
         print(f"{step} {progress:.3f}  loss {losses[0]:.3f} {losses[1]:.3f}  {shares}", flush=True)
-        torch.save({"model": self.model.state_dict(), "marker": self.marker.state_dict()}, self.args.kept)
+        parts = {"model": self.model.state_dict(), "marker": self.marker.state_dict()}
+        torch.save(parts | {"tokenizer": self.tokenizer.backend_tokenizer.to_str()}, self.args.kept)
 
 
 def save(trainer: Trainer) -> None:

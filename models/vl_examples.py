@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from drawing import COLOURS, DIGITS, SHAPES, Scene, draw, random_film, random_scene
-from picture_questions import Question, choice, questions_about, questions_about_film, text_only
+from picture_questions import Question, choice, description, questions_about, questions_about_film, text_only
 from preprocessor import DEVIATION, FRAMES, MEAN, MERGE, PATCH
 from tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 
 UNIT = PATCH * MERGE  # pixels a side of a picture token
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 SECONDS_A_PATCH = 2  # positions between the temporal patches of a film: tokens_per_second × a second
+DESCRIBED = 0.25  # share of the pictures whose description is asked for
 IGNORED = -100  # label of a token that is no answer
 KINDS = (*SHAPES, *DIGITS)
 NOTHING = len(KINDS)
@@ -87,9 +88,10 @@ class Writer:
         return example
 
     def about_picture(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """One picture."""
+        """One picture; a quarter of the time the first answer describes it."""
         scene = random_scene(rng, *size)
-        return self.ask(self.begin([(scene,)]), questions_about(rng, scene, 6))
+        first = [description(rng, scene)] if rng.random() < DESCRIBED else []
+        return self.ask(self.begin([(scene,)]), [*first, *questions_about(rng, scene, 6 - 3 * len(first))])
 
     def about_another(self, rng: random.Random, size: tuple[int, int]) -> Example:
         """One picture and a question, then another."""
@@ -118,8 +120,8 @@ class Writer:
         """Examples of every kind, 32 of them `number` times."""
         shares = {
             self.about_picture: 25,
-            self.about_another: 2,
-            self.about_two: 2,
+            self.about_another: 1,
+            self.about_two: 3,
             self.about_film: 2,
             self.about_nothing: 1,
         }

@@ -60,17 +60,6 @@ def test_what_has_no_single_answer_is_not_asked(asked):
     assert "Which shape is green?" not in asked
 
 
-def test_relations_compare_places():
-    scene = Scene(112, 168, (0, 0, 0), (thing("circle", "red", 0, 1), thing("star", "blue", 2, 1)))
-    rng = random.Random(0)
-    asked = {
-        question.text: question.answer for question in (ABOUT_A_PICTURE["relation"](rng, scene) for _ in range(99))
-    }
-    assert asked["Is the circle above the star?"] == asked["Is the star below the circle?"] == "yes"
-    assert asked["Is the star above the circle?"] == asked["Is the circle below the star?"] == "no"
-    assert not any("left" in text or "right" in text for text in asked)  # they stand in one column
-
-
 def test_description_names_everything_in_reading_order():
     expected = (
         "a red circle at the top left, a blue circle at the top right, "
@@ -98,12 +87,12 @@ def test_films_and_text():
     assert asked["Is red a colour?"] == "yes"
 
 
-def test_questions_differ_and_a_description_comes_last():
+def test_questions_differ_and_give_no_answers_away():
     rng = random.Random(0)
     for _ in range(100):
         questions = questions_about(rng, random_scene(rng, 112, 168), 5)
         assert len({question.text for question in questions}) == 5
-        assert all(question.kind != "description" for question in questions[:-1])
+        assert all(question.kind != "description" for question in questions)
 
 
 def test_yes_is_as_frequent_as_no():

@@ -42,7 +42,7 @@ def test_positions_are_transformers(examples):
     with torch.device("meta"):
         model = Qwen2_5_VLForConditionalGeneration(configuration())
     config = model.config
-    for example in (*examples[:2], *examples[50:64]):
+    for example in (*examples[:2], *examples[25:]):
         ids = torch.tensor([example.ids])
         grids = {
             film: [[t, 2 * h, 2 * w] for _, (t, h, w), is_film in example.spans if is_film == film] for film in (0, 1)

@@ -29,7 +29,7 @@ def test_picture_tokens(model, size):
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("row", [0, 51, 55, 59, 63])  # a picture, another later, two at once, a film, none
+@pytest.mark.parametrize("row", [0, 25, 26, 29, 31])  # a picture, another later, two at once, a film, none
 def test_logits(model, row):
     example = Writer(make_tokenizer(), 144).batch(random.Random(0), (112, 168), 1)[row]
     filler = Writer(make_tokenizer(), 144).about_picture(random.Random(1), (112, 168))
