@@ -189,6 +189,13 @@ def test_other_rows_are_taken_within_bounds():
     assert taken.attrs.mode == "wrap" and taken.attrs.axis == 0
 
 
+def test_one_index_is_a_slice():
+    for index in (1, -1):
+        graph = graph_of(Calculation(lambda x, index=index: (torch.tanh(x)[:, index],)), x=torch.zeros(2, 3, 4))
+        text = str(imported(graph)["main"])
+        assert "strided_slice" in text and "take" not in text
+
+
 def test_heads_are_turned_where_they_are_rotated():
     def rotate(x, cos, sin):
         return (torch.ops.tytvm.rope(x.transpose(1, 2), cos, sin),)

@@ -17,6 +17,7 @@ from tytvm.converters import (
     rms_norm,
     rope,
     segment_attention,
+    select,
     select_rows,
     swiglu,
 )
@@ -35,6 +36,7 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
     "silu.default": activation.convert,
     "gelu.default": activation.convert,
     "quick_gelu.default": activation.convert,
+    "select.int": select.convert,
 }
 """Operator → what converts a node of it: returns the node's value, of the node's shape."""
 

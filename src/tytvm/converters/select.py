@@ -1,0 +1,19 @@
+"""One index of an axis: a slice. TVM gathers, and reads outside for an index that is counted from the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from tvm import relax
+
+from tytvm.emitter import Emitter
+
+
+def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+    """(x, axis, index) → x without that axis."""
+    x, axis, index = node.args
+    shape = x.meta["val"].shape
+    start = index % shape[axis]
+    part = emitter.emit(relax.op.strided_slice(emitter.env[x], [axis % len(shape)], [start], [start + 1]))
+    return emitter.shaped(part, tuple(node.meta["val"].shape))
