@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any
 
 import torch
 from torch import fx
 
+from tyllm.torch_edgex.emit import Emit
 from tyllm.torch_edgex.folding import fold
+from tyllm.torch_edgex.plain_rules import PLAIN_RULES
 from tyllm.torch_edgex.trace import Traced
 from tytvm.rewrites.pattern import complete
 
@@ -26,29 +27,10 @@ LARGEST = 65504.0
 CONVOLUTIONS = {aten.conv1d.default, aten.conv2d.default, aten.conv3d.default}
 
 
-class Emit:
-    """Adds nodes to a graph, each with its value's shape."""
-
-    def __init__(self, traced: Traced) -> None:
-        self.traced, self.graph = traced, traced.graph_module.graph
-
-    def __call__(self, target: Any, *args: Any) -> fx.Node:
-        """A node that calls an operator."""
-        node = self.graph.call_function(target, args)
-        node.meta["val"] = target(*fx.node.map_arg(args, lambda source: source.meta["val"]))
-        return node
-
-    def knows(self, node: fx.Node) -> bool:
-        """Whether a node's value follows from weights alone."""
-        if node.op == "placeholder":
-            return node.name in self.traced.weights
-        return bool(node.all_input_nodes) and all(map(self.knows, node.all_input_nodes))
-
-
 def make_layers(traced: Traced) -> None:
     """Rewrite the graph in place; afterwards each linear layer's weight is a weight of its own."""
     fold(traced)
-    for rule in (_selection, _choice, _batch_norm, _convolution, _product):
+    for rule in (*PLAIN_RULES, _batch_norm, _convolution, _product):
         _apply(traced, rule)
     fold(traced)
     _apply(traced, _linear)
@@ -66,30 +48,6 @@ def _apply(traced: Traced, rule: Callable[[Emit, fx.Node], fx.Node | None]) -> N
             if made is not None:
                 node.replace_all_uses_with(made)
     traced.refresh()
-
-
-def _selection(emit: Emit, node: fx.Node) -> fx.Node | None:
-    """A row along an axis is a slice, which moves no data where the axis is the first."""
-    if node.target is not aten.select.int:
-        return None
-    x, axis, index = node.args
-    size = x.meta["val"].shape[axis]
-    piece = emit(aten.slice.Tensor, x, axis, index % size, index % size + 1)
-    return emit(aten.reshape.default, piece, list(node.meta["val"].shape))
-
-
-def _choice(emit: Emit, node: fx.Node) -> fx.Node | None:
-    """A choice between values and a number fills the values where the number is chosen."""
-    if node.target is aten.where.ScalarOther:
-        condition, values, number = node.args
-        condition = emit(aten.logical_not.default, condition)
-    elif node.target is aten.where.ScalarSelf:
-        condition, number, values = node.args
-    else:
-        return None
-    made = emit(aten.masked_fill.Scalar, values, condition, number)
-    same = (made.meta["val"].dtype, made.meta["val"].shape) == (node.meta["val"].dtype, node.meta["val"].shape)
-    return made if same else None
 
 
 def _batch_norm(emit: Emit, node: fx.Node) -> fx.Node | None:

@@ -194,3 +194,30 @@ def test_no_compiler(monkeypatch):
     with pytest.raises(BuildError, match=r"No C compiler .* install gcc or clang"):
         compiled(module)(x)
     link.c_compiler.cache_clear()
+
+
+MASK = torch.tensor([[True, False, True], [True, True, True]])
+OPERATORS = {
+    "bool mask": lambda x: F.scaled_dot_product_attention(x[..., :2, :], x[..., :3, :], x[..., :3, :], attn_mask=MASK),
+    "causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "layer norm": lambda x: F.layer_norm(x, (6, 10)),
+    "group norm": lambda x: F.group_norm(x, 2, torch.arange(1.0, 5.0), torch.ones(4)),
+    "glu": lambda x: F.glu(x, 1),
+    "where": lambda x: torch.where(x > 0, x, -2.0) + torch.where(x > 1, 3.0, x),
+    "strides": lambda x: F.conv2d(x, torch.linspace(-1, 1, 3 * 4 * 6).reshape(3, 4, 3, 2), stride=2, padding=(2, 1)),
+    "dilation": lambda x: F.conv1d(x[0], torch.linspace(-1, 1, 5 * 6 * 3).reshape(5, 6, 3), dilation=2),
+    "pools": lambda x: F.max_pool2d(x, 3, 2, 1) + F.avg_pool2d(x, 3, 2, 1),
+    "pieces": lambda x: torch.cat([piece * k for k, piece in enumerate(x.split([1, 2, 1], 1))], 1).softmax(1)[:, 1],
+    "reductions": lambda x: x.sum((1, 3)) / x.mean(3, keepdim=True).exp().sum((1, 3)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators(name):
+    torch.manual_seed(2)
+    function, x = OPERATORS[name], torch.randn(2, 4, 6, 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", torch_edgex.FallbackWarning)
+        found = compiled(function)(x)
+    assert found.shape == function(x).shape
+    assert error(found, function(x)) < TOLERANCE
