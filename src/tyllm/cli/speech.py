@@ -75,7 +75,7 @@ def prefill(session: "Session", prompt: "Prompt", report: Report) -> Fed:
 
 def print_timings(timings: "Timings") -> None:
     """One line on stderr: tokens and speed of the prompt and of the text, and the seconds that pictures took."""
-    pictures = f"pictures: {timings.picture_seconds:.2f} s; " if timings.picture_seconds else ""
+    pictures = f"pictures: {timings.picture_seconds:.2f} s; " if timings.picture_seconds >= 0.005 else ""
     reused = f" ({timings.reused_tokens} more were in the cache)" if timings.reused_tokens else ""
     print(
         f"[{pictures}prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def fill_placeholders(
     tokens: Sequence[int], visual: Visual, hidden_size: int, images: Sequence[Fitted], videos: Sequence[Fitted],
-    embeddings: Callable[[Fitted], Embeddings],
+    embeddings: Callable[[Fitted], Embeddings], show: Callable[[int], str],
 ) -> Prompt:  # fmt: skip
     """The prompt in which each placeholder has become as many as its picture has embeddings.
 
@@ -28,13 +28,15 @@ def fill_placeholders(
         images: pictures.
         videos: videos.
         embeddings: gives a picture's or video's, float32 [its tokens, hidden_size].
+        show: the text of a token.
 
     Raises:
         GenerationError: there are more or fewer placeholders than pictures.
     """
     given = {visual.tokens["image"]: iter(images), visual.tokens["video"]: iter(videos)}
     for name, kind, there in (("picture", "image", images), ("video", "video", videos)):
-        _check_count(name, visual.tokens[kind], list(tokens).count(visual.tokens[kind]), len(there))
+        token = visual.tokens[kind]
+        _check_count(name, show(token), list(tokens).count(token), len(there))
     filled: list[int] = []
     inserts, spans = [], []
     for token in tokens:
@@ -49,10 +51,10 @@ def fill_placeholders(
     return Prompt(filled, tuple(inserts), rope_index(len(filled), spans))
 
 
-def _check_count(name: str, token: int, found: int, given: int) -> None:
+def _check_count(name: str, placeholder: str, found: int, given: int) -> None:
     if found != given:
         raise GenerationError(
-            f"The prompt has {found} placeholder{'s' * (found != 1)} (token {token}) for {given} "
+            f"The prompt has {found} placeholder{'s' * (found != 1)} {placeholder} for {given} "
             f"{name}{'s' * (given != 1)}; write one where each {name} belongs, or give a chat whose messages have the "
             f"{name}s in them."
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tyllm.errors import PictureError
+from tyllm.errors import PackageError, PictureError
 from tyllm.package import Manifest
 from tyllm.runtime.chat_template import ChatTemplate
 from tyllm.runtime.clip import Clip
@@ -77,8 +77,17 @@ class Prompts:
         started, vision = time.perf_counter(), self._vision
         pictures = [vision.picture(image, fit) for image in images]
         clips = [vision.video(Clip.of(video), fit) for video in videos]
-        prompt = fill_placeholders(tokens, vision.visual, self._info.hidden_size, pictures, clips, vision.embeddings)
+        prompt = fill_placeholders(
+            tokens, vision.visual, self._info.hidden_size, pictures, clips, vision.embeddings, self._show
+        )
         return prompt.after(time.perf_counter() - started if prompt.inserts else 0.0)
+
+    def _show(self, token: int) -> str:
+        """A token for a message."""
+        try:
+            return self._tokenizer().decode([token], skip_special_tokens=False)
+        except PackageError:  # there is no tokenizer
+            return f"(token {token})"
 
     def _check_sight(self, images: Sequence[Any], videos: Sequence[Any]) -> None:
         if self._vision is None and (images or videos):

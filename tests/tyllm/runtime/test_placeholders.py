@@ -25,7 +25,7 @@ def fill(tokens, images=(), videos=()):
         calls.append(fitted.digest)
         return np.full((fitted.tokens, 3), len(calls), np.float32)
 
-    return fill_placeholders(tokens, VISUAL, 3, images, videos, embeddings), calls
+    return fill_placeholders(tokens, VISUAL, 3, images, videos, embeddings, lambda token: f"<{token}>"), calls
 
 
 def test_pictures_and_videos_take_their_own_placeholders():
@@ -54,10 +54,10 @@ def test_text_alone_stays_as_it_is():
 @pytest.mark.parametrize(
     ("tokens", "images", "videos", "words"),
     [
-        ([1], 1, 0, r"0 placeholders \(token 7\) for 1 picture; write one where each picture belongs"),
-        ([7, 7, 1], 1, 0, r"2 placeholders \(token 7\) for 1 picture;"),
-        ([7], 0, 0, r"1 placeholder \(token 7\) for 0 pictures;"),
-        ([7], 1, 2, r"0 placeholders \(token 8\) for 2 videos; write one where each video belongs"),
+        ([1], 1, 0, r"0 placeholders <7> for 1 picture; write one where each picture belongs"),
+        ([7, 7, 1], 1, 0, r"2 placeholders <7> for 1 picture;"),
+        ([7], 0, 0, r"1 placeholder <7> for 0 pictures;"),
+        ([7], 1, 2, r"0 placeholders <8> for 2 videos; write one where each video belongs"),
     ],
 )
 def test_placeholders_that_do_not_match(tokens, images, videos, words):

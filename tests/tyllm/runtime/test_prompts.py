@@ -38,7 +38,8 @@ class FakeVision:
 
 def tokenizer():
     return SimpleNamespace(
-        encode=lambda text, add_special_tokens=True: [0] * add_special_tokens + [ord(letter) for letter in text]
+        encode=lambda text, add_special_tokens=True: [0] * add_special_tokens + [ord(letter) for letter in text],
+        decode=lambda tokens, skip_special_tokens: chr(tokens[0]),
     )
 
 
@@ -91,7 +92,7 @@ def test_whether_a_text_has_placeholders():
 
 
 def test_mistakes():
-    with pytest.raises(GenerationError, match=r"1 placeholder .* for 0 pictures"):
+    with pytest.raises(GenerationError, match="1 placeholder I for 0 pictures"):
         SEEING.of("I")
     for ask in (lambda: BLIND.of("I", ["cat"]), lambda: BLIND.of_chat([{"role": "user", "content": ""}], videos=["a"])):
         with pytest.raises(
