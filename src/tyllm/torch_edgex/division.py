@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from torch import fx
 
 from tyllm.compiler.tensor_parallel import Cut
+from tyllm.torch_edgex.partition import copy_of
 from tyllm.torch_edgex.places import shape_of
 from tyllm.torch_edgex.regions import Region
 from tyllm.torch_edgex.trace import propagate
@@ -44,8 +44,7 @@ class Division:
         Raises:
             ValueError: the shapes contradict each other (a mistake in a rule of `places`).
         """
-        own = copy.deepcopy(self.graph_module)
-        mine = dict(zip(self.graph_module.graph.nodes, own.graph.nodes, strict=True))
+        own, mine = copy_of(self.graph_module)
         for region in self.regions:
             span = region.spans(self.dies)[die]
             shapes = {node: region.local_shape(node, span) for node in region.places}

@@ -31,8 +31,8 @@ class Options:
         target: instruction set to compile for; "native" is this machine's.
         threads: worker threads in all; None for the cores that may be used.
         trace_only: compile, and return zeros of the right shapes instead of running.
-        vm_die_remap: for each part the physical die that plays it, the main die first; of compiled modules, as of
-            vision towers.
+        vm_die_remap: for each part the physical die that plays it, the main die first, and whose cores its
+            threads are bound to; of compiled modules, as of vision towers.
         lm_die_remap: likewise of language models; for `tyllm.build_util`.
         prefill_lens: sequence lengths to compile a language model for; for `tyllm.build_util`.
     """

@@ -35,10 +35,19 @@ def partition(graph_module: fx.GraphModule, refused: Collection[str]) -> fx.Grap
         graph_module: with `meta["val"]` at every node.
         refused: names of nodes that torch runs.
     """
-    copied = fx.GraphModule(graph_module, _copied(graph_module.graph))
+    copied, _ = copy_of(graph_module)
     partitioner = CapabilityBasedPartitioner(copied, _Support(refused), allows_single_node_partition=True)
     worth = [part for part in partitioner.propose_partitions() if any(node.target not in FREE for node in part.nodes)]
     return partitioner.fuse_partitions(worth, prefix="part") if worth else copied
+
+
+def copy_of(graph_module: fx.GraphModule) -> tuple[fx.GraphModule, dict[fx.Node, fx.Node]]:
+    """A copy with the same names, and each node's own in it."""
+    graph = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    result = graph.graph_copy(graph_module.graph, values)
+    values[next(iter(graph_module.graph.find_nodes(op="output")))] = graph.output(result)
+    return fx.GraphModule(graph_module, graph), values
 
 
 def submodules(partitioned: fx.GraphModule) -> dict[str, fx.GraphModule]:
@@ -67,12 +76,3 @@ def _is_known(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_known, value))
     return isinstance(value, torch.Tensor) and value.dtype in DTYPES and value.numel() > 0
-
-
-def _copied(graph: fx.Graph) -> fx.Graph:
-    """A copy with the same names."""
-    copied = fx.Graph()
-    values: dict[fx.Node, fx.Node] = {}
-    result = copied.graph_copy(graph, values)
-    copied.output(result)
-    return copied

@@ -31,7 +31,8 @@ class Program:
                        for node in output.args[0]]  # fmt: skip
         self.runs = not options.trace_only
         if self.runs and built.config is not None:
-            module = CompiledModule(built.folder, built.config, options.threads, order=options.order())
+            order = options.order()
+            module = CompiledModule(built.folder, built.config, options.threads, order=order, pin=order is not None)
             _put_in(built, module)
         names = [node.name for node in built.partitioned.graph.find_nodes(op="placeholder")]
         self.weights = {name: traced.weights[name] for name in names if name in traced.weights}

@@ -1,10 +1,14 @@
-"""Small modules of the kinds that users have."""
+"""Small modules of the kinds that users have, and how they are compiled and compared."""
 
 from __future__ import annotations
+
+import warnings
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tyllm.torch_edgex import FallbackWarning
 
 
 class ResNetBlock(nn.Module):
@@ -73,3 +77,29 @@ def sample(kind: type[nn.Module]) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(1)
     shapes = {ResNetBlock: (2, 8, 6, 5), GatedMlp: (5, 32), VitBlock: (2, 3, 8, 12), Attention: (2, 5, 64)}
     return kind().eval(), torch.randn(shapes[kind])
+
+
+TOLERANCE = 1e-3
+"""Of the largest value: weights of linear layers and convolutions are rounded to float16."""
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    """The largest difference, relative to the largest value."""
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def compiled(function, **options):
+    """A module or function through the backend."""
+    return torch.compile(function, backend="edgex", options=options)
+
+
+def wholly_compiled(function, x: Tensor, **options) -> Tensor:
+    """What it returns, where torch runs none of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FallbackWarning)
+        return compiled(function, **options)(x)
+
+
+def folders(path):
+    """The compiled modules in a folder."""
+    return sorted(each for each in path.iterdir() if each.is_dir())

@@ -1,4 +1,4 @@
-"""What is divided over dies, and where the units lie after a reshape."""
+"""What is divided over dies."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tyllm.torch_edgex.division import Division
 from tyllm.torch_edgex.layers import make_layers
 from tyllm.torch_edgex.partition import partition
 from tyllm.torch_edgex.parts import find_parts
-from tyllm.torch_edgex.places import Place, placed, shape_of
+from tyllm.torch_edgex.places import shape_of
 from tyllm.torch_edgex.regions import LINEAR, find_regions
 from tyllm.torch_edgex.trace import trace
 
@@ -55,17 +55,3 @@ def test_uneven_dies_hold_all_units_once():
     division = Division(part.graph_module, regions, 2)
     inner = [[shape_of(n)[-1] for n in division.of_die(die).graph.nodes if n.target is LINEAR] for die in (0, 1)]
     assert inner == [[64, 64, 32], [32, 32, 32]]  # gate, up and down of 96, in steps of 32
-
-
-@pytest.mark.parametrize(
-    ("shape", "before", "place"),
-    [
-        ((7, 2, 48), 14, Place(2)),
-        ((7, 2, 48), 42, Place(2, 3)),  # queries, keys and values
-        ((7, 2, 3, 16), 42, Place(3)),
-        ((7, 4, 8), 14, Place(1, 2)),  # heads of both rows of the batch
-        ((7, 4, 1), 28, None),
-    ],
-)
-def test_places(shape, before, place):
-    assert placed(shape, before) == place
