@@ -3,6 +3,8 @@
 One pass over what linear layers leave; a step of 32 positions of a head is made in the first cache, then moved.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +20,7 @@ from tytvm.kernels.exponential import LOG2_E
 from tytvm.kernels.rope import reference as rope
 from tytvm.kernels.scratch import scratch
 from tytvm.kernels.segments import STEP, Segments, Tensor
-from tytvm.kernels.vector import LANES, fill, hold, lanes_of, span, zeros
+from tytvm.kernels.vector import LANES, fill, hold, lanes_of, prefetch, span, zeros
 from tytvm.target import InstructionSet
 
 
@@ -56,11 +58,16 @@ class Source:
 
     def read(self, buffers: dict[str, Any], part: int, row: Any, head: Any, at: Any) -> Any:
         """Inputs of a token's query (part 0), key (1) or value (2)."""
+        buffer, place = self.place(buffers, part, row, head)
+        return buffer[(*place, at)]
+
+    def place(self, buffers: dict[str, Any], part: int, row: Any, head: Any) -> tuple[Any, list[Any]]:
+        """In which tensor, and where in it, they are."""
         if self.joined:
-            return buffers["qkv"][row, part, head, at]
+            return buffers["qkv"], [row, part, head]
         if self.by_token[part]:
-            return buffers["qkv"[part]][row, head, at]
-        return buffers["qkv"[part]][row // self.tokens, head, row % self.tokens, at]
+            return buffers["qkv"[part]], [row, head]
+        return buffers["qkv"[part]], [row // self.tokens, head, row % self.tokens]
 
 
 def build(spec: InstructionSet, shape: Segments, source: Source) -> Any:
@@ -75,46 +82,45 @@ def build(spec: InstructionSet, shape: Segments, source: Source) -> Any:
         rows = script.arg("rows", T.Buffer((P,), "int32"))
         packed = [script.arg(f"packed{i}", T.Buffer(*tensor)) for i, tensor in enumerate(shape.packed())]
         with T.parallel(P // STEP) as step:
-            stage = Stage(shape, source, buffers)
-            stage.clear()
+            stage = Stage(shape, source, buffers, rows, step)
+            writers = _TILES if shape.tiled else _FLOATS
             with T.serial(shape.H) as head:
-                with T.serial(STEP) as i:
-                    stage.fill(head, i, hold(rows[step * STEP + i], "int32", 1))
-                (_write_tiles if shape.tiled else _write_floats)(shape, stage, packed, head, step)
+                stage.fill(0, head, shape.scale * LOG2_E)
+                writers[0](shape, stage, packed[0], head, step)
+                with T.If(head < shape.KH), T.Then():
+                    for part in (1, 2):
+                        stage.fill(part, head)
+                        writers[part](shape, stage, packed[part], head, step)
     return builder.get()
 
 
 class Stage:
-    """32 tokens' query, key and value of a head, float32, in the thread's memory."""
+    """32 tokens' queries, keys or values of a head, float32, in the thread's memory."""
 
-    def __init__(self, shape: Segments, source: Source, buffers: dict[str, Any]) -> None:
-        self.shape, self.source, self.buffers = shape, source, buffers
+    def __init__(self, shape: Segments, source: Source, buffers: dict[str, Any], rows: Any, step: Any) -> None:
+        self.shape, self.source, self.buffers, self.tokens, self.step = shape, source, buffers, rows, step
         self.columns = max(shape.depth, shape.width)
-        self.rows = scratch((3, STEP, self.columns), "float32")
-        self.pairs = scratch((STEP, self.columns // 2), "int32", 3 * STEP * self.columns * 4)
+        self.rows = scratch((STEP, self.columns), "float32")
+        self.pairs = scratch((STEP, self.columns // 2), "int32", STEP * self.columns * 4)
 
-    def clear(self) -> None:
-        """Zeros, for inputs that there are none of."""
-        with T.serial(3) as part, T.serial(STEP) as i:
-            self._clear(part, i)
+    def fill(self, part: int, head: Any, factor: float = 1.0) -> None:
+        """The tokens' queries (part 0), keys (1) or values (2); zeros for inputs and tokens that there are none of."""
+        with T.serial(STEP) as i:
+            row = hold(self.tokens[self.step * STEP + i], "int32", 1)
+            with T.If(row >= 0):
+                with T.Then():
+                    self._take(part, head, i, row, factor)
+                    self._clear(i, self.shape.D if part < 2 else self.shape.Dv)
+                with T.Else():
+                    self._clear(i, 0)
 
-    def _clear(self, part: Any, i: Any) -> None:
-        lanes = lanes_of(self.columns)
-        with T.serial(self.columns // lanes) as vector:
-            T.buffer_store(self.rows, zeros("float32", lanes), [part, i, span(vector * lanes, lanes)])
-
-    def fill(self, head: Any, i: Any, row: Any) -> None:
-        """A token's, or zeros if `row` is negative; keys and values only where they are the head's."""
-        with T.If(row >= 0):
-            with T.Then():
-                self._take(0, head, i, row, self.shape.scale * LOG2_E)
-                with T.If(head < self.shape.KH), T.Then():
-                    self._take(1, head, i, row, 1.0)
-                    self._take(2, head, i, row, 1.0)
-            with T.Else(), T.serial(3) as part:
-                self._clear(part, i)
+    def _clear(self, i: Any, start: int) -> None:
+        lanes = math.gcd(lanes_of(self.columns), start)
+        for at in range(start, self.columns, max(lanes, 1)):
+            T.buffer_store(self.rows, zeros("float32", lanes), [i, span(at, lanes)])
 
     def _take(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
+        self._ask(part, head, row)
         if self.source.turned and part < 2:
             self._turn(part, head, i, row, factor)
             return
@@ -123,53 +129,92 @@ class Stage:
         with T.serial(width // lanes) as vector:
             at = span(vector * lanes, lanes)
             value = self.source.read(self.buffers, part, row, head, at) * fill(T.float32(factor), lanes)
-            T.buffer_store(self.rows, value, [part, i, at])
+            T.buffer_store(self.rows, value, [i, at])
+
+    def _ask(self, part: int, head: Any, row: Any) -> None:
+        """Asks for what the next head reads of the token, if it lies beside this."""
+        width = self.shape.D if part < 2 else self.shape.Dv
+        if self.source.joined or self.source.by_token[part]:
+            place = self.source.place(self.buffers, part, row, head)
+            for start in range(0, width, LANES):
+                prefetch(place[0], [*place[1], start], 4 * width, level=2)
 
     def _turn(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
         half = self.shape.D // 2
+        if half % LANES and self.shape.D % LANES == 0:
+            for vector in range(self.shape.D // LANES):
+                self._turn_vector(part, head, i, row, factor, vector * LANES)
+            return
         lanes = lanes_of(half)
         cos, sin, times = self.buffers["cos"], self.buffers["sin"], fill(T.float32(factor), lanes)
         with T.serial(half // lanes) as vector:
             low, high = span(vector * lanes, lanes), span(half + vector * lanes, lanes)
             a, b = (hold(self.source.read(self.buffers, part, row, head, at), "float32", lanes) for at in (low, high))
-            T.buffer_store(self.rows, (a * cos[row, low] - b * sin[row, low]) * times, [part, i, low])
-            T.buffer_store(self.rows, (b * cos[row, high] + a * sin[row, high]) * times, [part, i, high])
+            T.buffer_store(self.rows, (a * cos[row, low] - b * sin[row, low]) * times, [i, low])
+            T.buffer_store(self.rows, (b * cos[row, high] + a * sin[row, high]) * times, [i, high])
+
+    def _turn_vector(self, part: int, head: Any, i: Any, row: Any, factor: float, start: int) -> None:
+        """Whole vectors also where the halves end within one: smaller stores would hold up the loads after them."""
+        D, half, at = self.shape.D, self.shape.D // 2, span(start)
+        other = (start + half) % D
+
+        def read(column: int) -> Any:
+            return hold(self.source.read(self.buffers, part, row, head, span(column)))
+
+        if other + LANES <= D:
+            partner = read(other)
+        else:
+            last = D - LANES
+            partner = hold(T.Shuffle([read(last), read(0)], [other + lane - last for lane in range(LANES)]))
+        signs = T.Select(T.ramp(start, 1, LANES) < fill(half), fill(T.float32(-factor)), fill(T.float32(factor)))
+        cos = hold(self.buffers["cos"][row, at] * fill(T.float32(factor)))
+        sin = hold(self.buffers["sin"][row, at] * signs)
+        T.buffer_store(self.rows, read(start) * cos + partner * sin, [i, at])
 
 
-def _write_tiles(shape: Segments, stage: Stage, packed: list[Any], head: Any, step: Any) -> None:
-    """Queries to left tiles, keys and values to right tiles."""
-    queries, keys, values = packed
+def _left_tiles(shape: Segments, stage: Stage, queries: Any, head: Any, step: Any) -> None:
     with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
         at = [head, step * 2 + i // amx.SIDE, depth, i % amx.SIDE, span(0, amx.DEPTH)]
-        T.buffer_store(queries, _rounded(stage, 0, i, depth), at)
-        pairs = T.reinterpret("int32x16", hold(_rounded(stage, 1, i, depth), "uint16", amx.DEPTH))
+        T.buffer_store(queries, _rounded(stage, i, depth), at)
+
+
+def _right_tiles_of_keys(shape: Segments, stage: Stage, keys: Any, head: Any, step: Any) -> None:
+    with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
+        pairs = T.reinterpret("int32x16", hold(_rounded(stage, i, depth), "uint16", amx.DEPTH))
         T.buffer_store(stage.pairs, pairs, [i, span(depth * LANES)])
-    with T.If(head < shape.KH), T.Then():
-        with T.serial(2) as tile, T.serial(shape.depth // 2) as pair:
-            sixteen = T.Shuffle([stage.pairs[tile * LANES + key, pair] for key in range(LANES)], list(range(LANES)))
-            T.buffer_store(keys, sixteen, [head, step * 2 + tile, pair, span(0)])
-        turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
-        with T.serial(shape.width // LANES) as vector, T.serial(amx.SIDE) as pair:
-            two = [hold(stage.rows[2, pair * 2 + each, span(vector * LANES)]) for each in (0, 1)]
-            both = T.Shuffle([hold(amx.bfloat16(*two), "uint16", amx.DEPTH)], turns)
-            T.buffer_store(values, both, [head, step, vector, pair, span(0, amx.DEPTH)])
+    with T.serial(2) as tile, T.serial(shape.depth // 2) as pair:
+        sixteen = T.Shuffle([stage.pairs[tile * LANES + key, pair] for key in range(LANES)], list(range(LANES)))
+        T.buffer_store(keys, sixteen, [head, step * 2 + tile, pair, span(0)])
 
 
-def _rounded(stage: Stage, part: int, i: Any, depth: Any) -> Any:
-    return amx.bfloat16(*(hold(stage.rows[part, i, span(depth * amx.DEPTH + half)]) for half in (0, LANES)))
+def _right_tiles_of_values(shape: Segments, stage: Stage, values: Any, head: Any, step: Any) -> None:
+    turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+    with T.serial(shape.width // LANES) as vector, T.serial(amx.SIDE) as pair:
+        two = [hold(stage.rows[pair * 2 + each, span(vector * LANES)]) for each in (0, 1)]
+        both = T.Shuffle([hold(amx.bfloat16(*two), "uint16", amx.DEPTH)], turns)
+        T.buffer_store(values, both, [head, step, vector, pair, span(0, amx.DEPTH)])
 
 
-def _write_floats(shape: Segments, stage: Stage, packed: list[Any], head: Any, step: Any) -> None:
-    """Queries and values as they are, sixteen keys together and transposed."""
-    queries, keys, values = packed
+def _rounded(stage: Stage, i: Any, depth: Any) -> Any:
+    return amx.bfloat16(*(hold(stage.rows[i, span(depth * amx.DEPTH + half)]) for half in (0, LANES)))
+
+
+def _rows(shape: Segments, stage: Stage, out: Any, head: Any, step: Any) -> None:
+    lanes = lanes_of(int(out.shape[2]))
+    with T.serial(STEP) as i, T.serial(int(out.shape[2]) // lanes) as vector:
+        at = span(vector * lanes, lanes)
+        T.buffer_store(out, stage.rows[i, at], [head, step * STEP + i, at])
+
+
+def _columns(shape: Segments, stage: Stage, keys: Any, head: Any, step: Any) -> None:
     with T.serial(STEP) as i, T.serial(shape.D) as d:
-        T.buffer_store(queries, stage.rows[0, i, d], [head, step * STEP + i, d])
-    with T.If(head < shape.KH), T.Then():
-        with T.serial(STEP) as i, T.serial(shape.D) as d:
-            T.buffer_store(keys, stage.rows[1, i, d], [head, step * 2 + i // LANES, d, i % LANES])
-        with T.serial(STEP) as i, T.serial(shape.width // LANES) as vector:
-            at = span(vector * LANES)
-            T.buffer_store(values, stage.rows[2, i, at], [head, step * STEP + i, at])
+        T.buffer_store(keys, stage.rows[i, d], [head, step * 2 + i // LANES, d, i % LANES])
+
+
+_Writer = Callable[[Segments, Stage, Any, Any, Any], None]
+_TILES: tuple[_Writer, ...] = (_left_tiles, _right_tiles_of_keys, _right_tiles_of_values)
+_FLOATS: tuple[_Writer, ...] = (_rows, _columns, _rows)
+"""What writes 32 queries, keys and values of a head."""
 
 
 def reference(

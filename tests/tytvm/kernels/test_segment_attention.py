@@ -60,9 +60,10 @@ def test_against_the_definition(name, lengths, heads, width, v_width):
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_joined_and_turned(name):
+@pytest.mark.parametrize("width", [24, 32, 48, 80])
+def test_joined_and_turned(name, width):
     spec = resolve(name)
-    shape = Segments(LENGTHS["many"], 2, 2, 24, 24, 0.25, spec.has_tiles)
+    shape = Segments(LENGTHS["many"], 2, 2, width, width, 0.25, spec.has_tiles)
     q, k, v, cos, sin = sample(shape)
     got = attend(spec, shape, Source(shape.tokens, joined=True, turned=True), (np.stack([q, k, v], 1), cos, sin))
     turned = segment_pack.rope(q, cos[:, None], sin[:, None]), segment_pack.rope(k, cos[:, None], sin[:, None])
