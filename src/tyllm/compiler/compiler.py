@@ -141,7 +141,7 @@ def _build(
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
         compiles = [partial(_compile, folder, model, plan, die, s, kernels, runtime, settings) for die, s in keys]
-        builds = vision.builds(folder, Path(scratch), reader, kernels, runtime) if vision else None
+        builds = vision.builds(folder, Path(scratch), reader, kernels.spec, runtime) if vision else None
         tasks: list[Task] = [partial(_write_weights, folder, plan, reader), *compiles]
         files, *results = run_forked([*tasks, *(builds.compiles() if builds else [])], processes, work.step)
         programs, modules = results[: len(keys)], results[len(keys) :]
