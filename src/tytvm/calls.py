@@ -70,7 +70,7 @@ class _Straightener:
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
-        self._name_outputs([str(name) for name in self._name(main.body.body)], outputs)
+        self._name_outputs([str(name) for name in self._name(main.body.body)], outputs, main.body.body.ty.fields)
         return self.list
 
     def _declare(self, name: str, ty: Any) -> None:
@@ -144,13 +144,14 @@ class _Straightener:
         self.list.constants[name] = array
         return name
 
-    def _name_outputs(self, results: Sequence[str], outputs: Sequence[str]) -> None:
-        """Let the results be written to where the runtime reads them."""
+    def _name_outputs(self, results: Sequence[str], outputs: Sequence[str], types: Sequence[Any]) -> None:
+        """Let the results be written to where the runtime reads them, in the shapes that were returned."""
         rename = {name: f"io:{output}" for name, output in zip(results, outputs, strict=True)}
-        for name, output in rename.items():
+        for (name, output), ty in zip(rename.items(), types, strict=True):
             if ":" in name:
                 raise UnsupportedError(f"The model returns {name}, one of its inputs; there is nothing to compile.")
-            self.list.buffers[output] = self.list.buffers.pop(name)
+            del self.list.buffers[name]
+            self._declare(output, ty)
         self.list.calls = [
             Call(call.kernel, tuple(rename.get(argument, argument) for argument in call.arguments), call.writes)
             for call in self.list.calls

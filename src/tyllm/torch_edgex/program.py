@@ -72,8 +72,7 @@ class _Runner(torch.nn.Module):  # type: ignore[misc]
     def forward(self, *inputs: torch.Tensor) -> Any:
         arrays = {name: value.detach().numpy() for name, value in zip(self.part.inputs, inputs, strict=True)}
         found = self.module(self.part.name, arrays)
-        pairs = zip(self.part.outputs, self.part.shapes, strict=True)  # a buffer has its maker's shape of several
-        values = [torch.from_numpy(found[name].reshape(shape)) for name, shape in pairs]
+        values = [torch.from_numpy(found[name]) for name in self.part.outputs]
         return values[0] if self.is_single else values
 
 
