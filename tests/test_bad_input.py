@@ -3,6 +3,7 @@
 In a sentence, {checkpoint}, {output} and {package} are the folders, and … is what differs from machine to machine.
 """
 
+import io
 import json
 import re
 import shutil
@@ -11,8 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.full_disk import small_disk
 from tests.tiny_checkpoint import FILE, copy_tiny, edit_json, edit_tensor, quantise_by_rounding, shard, write_tiny
+from tests.tiny_vision_language import write_tiny_vision_language
+from tests.vision_tokenizer import write_vision_tokenizer
 
 from tyllm.cli import main
 
@@ -467,4 +471,97 @@ def test_a_wrong_package(tyllm, package, tmp_path, mistake):
 def test_a_good_package_runs(package, capfd):
     """The rows above fail by what was broken, not by what they all share."""
     assert main(fill(RUN, package=package)) == 0
+    assert capfd.readouterr().out
+
+
+# Pictures
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory):
+    """A package of a vision-language model that works: a picture is 16 tokens, the cache holds 160."""
+    folder = tmp_path_factory.mktemp("seeing")
+    write_tiny_vision_language(folder / "model")
+    write_vision_tokenizer(folder / "model")
+    arguments = ["--seq-lens", "1,8", "--max-kv-cache-size", "160", "--image-size", "112x112"]
+    assert main(["compile", str(folder / "model"), str(folder / "package"), *arguments]) == 0
+    return folder / "package"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A good picture and bad ones."""
+    folder = tmp_path_factory.mktemp("pictures")
+    noise = np.random.default_rng(1).integers(0, 256, (112, 112, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "good.png")
+    for name, mode, size in (("dot", "RGB", (1, 1)), ("line", "RGB", (20000, 1)),
+                             ("bomb", "1", (20000, 20000))):  # fmt: skip
+        Image.new(mode, size).save(folder / f"{name}.png")
+    (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:20000])
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty").mkdir()
+    (folder / "film.mp4").write_bytes(b"film")
+    return folder
+
+
+GOOD = "--image {pictures}/good.png"
+PAD = "<|vision_start|><|image_pad|><|vision_end|>"
+NO_CHAT = "write one where each picture belongs, or give a chat whose messages have the pictures in them."
+PICTURES = {
+    "no such file": ("--image {pictures}/none.png", "There is no picture {pictures}/none.png; check the path."),
+    "no picture": (
+        "--image {pictures}/text.png", "text.png is not a picture that can be read; save it as JPEG, PNG, …."),
+    "a truncated one": ("--image {pictures}/cut.png", "cut.png is damaged or truncated …; fetch or save it again."),
+    "a single pixel": (
+        "--image {pictures}/dot.png", "dot.png is 1×1, a single pixel that shows nothing; give a larger picture."),
+    "a line": (
+        "--image {pictures}/line.png", "line.png is 20000×1, one side more than 200 times the other; crop it …."),
+    "a bomb": (
+        "--image {pictures}/bomb.png",
+        "bomb.png is …400,000,000 pixels, more than the … that are decoded; scale it down, …."),
+    "more than there is room for": (
+        " ".join([GOOD] * 11),
+        "… tokens (176 of pictures) are more than the 160 that the cache holds; give fewer pictures or words, or "
+        "compile the model with a larger max_kv_cache_size."),
+    "a video without frames": (
+        "--video {pictures}/empty", "The folder {pictures}/empty has no frames in it; put pictures there, …."),
+    "a film": ("--video {pictures}/film.mp4", "film.mp4 is a film, which is not decoded here; take its frames with …."),
+    "fewer placeholders than pictures": (
+        f"{GOOD} {GOOD} {PAD}", f"The prompt has 1 placeholder <|image_pad|> for 2 pictures; {NO_CHAT}"),
+    "a placeholder without a picture": (PAD, f"The prompt has 1 placeholder <|image_pad|> for 0 pictures; {NO_CHAT}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", PICTURES)
+def test_a_picture_that_cannot_be_used(tyllm, seeing, pictures, mistake):
+    arguments, sentence = PICTURES[mistake]
+    words = arguments.replace("{pictures}", str(pictures)).split()
+    prompt = ["Hello"] if words[-1] != PAD else []
+    ended = tyllm(["run", str(seeing), *prompt, *words])
+    agrees(ended, 8, sentence, pictures=pictures)
+
+
+def test_a_picture_for_a_text_model(tyllm, package, pictures):
+    sentence = (
+        "The package was compiled from a text model (…) and takes no pictures; compile a vision-language model such as "
+        "Qwen2.5-VL."
+    )
+    agrees(tyllm(["run", str(package), "Hello", "--image", str(pictures / "good.png")]), 8, sentence)
+
+
+def test_a_chat_goes_on_after_what_is_wrong_with_pictures(seeing, pictures, monkeypatch, capfd):
+    bad = [f"/image {pictures / name}.png" for name in ("none", "text", "cut", "dot", "line", "bomb")]
+    many = [f"/image {pictures / 'good.png'}"] * 11
+    lines = [*bad, f"/video {pictures / 'empty'}", PAD, *many, "too many", many[0], "Hello"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    assert main(["chat", str(seeing), "--max-new-tokens", "2", "--json"]) == 0
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [each.get("exit_code") for each in told] == [8] * 9 + [None]
+    assert told[-1]["timings"]["prompt_tokens"] > 16
+
+
+def test_good_pictures_are_seen(seeing, pictures, capfd):
+    """The rows above fail by what was wrong, not by what they all share."""
+    assert main(["run", str(seeing), "Hello", "--image", str(pictures / "good.png"), "--max-new-tokens", "2"]) == 0
+    assert main(["run", str(seeing), f"{PAD} Hello", "--image", str(pictures / "good.png"), "--json"]) == 0
     assert capfd.readouterr().out
