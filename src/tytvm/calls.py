@@ -61,6 +61,7 @@ class _Straightener:
         self.module, self.list = module, CallList()
         self.names: dict[Any, str | list[str]] = {}
         self.staged: dict[str, Staged] = {}
+        self.constants: dict[tuple[Any, ...], str] = {}
 
     def run(self, outputs: Sequence[str]) -> CallList:
         main = self.module["main"]
@@ -133,13 +134,16 @@ class _Straightener:
             self.list.calls.append(Call(symbol, names, tuple(stage.writes)))
 
     def _name(self, value: Any) -> str | list[str]:
-        """The buffer behind an expression, or those behind a tuple; a constant gets one of its own."""
+        """The buffer behind an expression, or those behind a tuple; equal constants share one."""
         if isinstance(value, relax.Tuple):
             return [str(self._name(part)) for part in value.fields]
         if not isinstance(value, tvm.ir.GenericConst):
             return self.names[value]
-        name = f"constants:constant{len(self.list.constants)}"
         array = value.value.numpy()
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key in self.constants:
+            return self.constants[key]
+        name = self.constants[key] = f"constants:constant{len(self.list.constants)}"
         self.list.buffers[name] = TensorSpec(array.shape, str(array.dtype))
         self.list.constants[name] = array
         return name

@@ -101,6 +101,20 @@ def test_a_constant_has_a_buffer_and_its_value():
     assert found.buffers[name] == TensorSpec((6,), "float32") and name in found.calls[0].read
 
 
+def test_equal_constants_share_a_buffer():
+    builder = relax.BlockBuilder()
+    x = relax.Var("io:x", relax.TensorType((6, 6), "float32"))
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            value = x
+            for axis in (0, 1):
+                rows = relax.const(np.arange(6)[::-1].copy())
+                value = builder.emit(relax.op.take(value, rows, axis))
+            result = builder.emit_output(relax.Tuple([value]))
+        builder.emit_func_output(result)
+    assert len(straighten(lower(builder.get()), ["out"]).constants) == 1
+
+
 def test_an_input_that_is_returned_is_copied():
     found = of_function(lambda x: (x.reshape(24),), x=torch.zeros(4, 6))
     (call,) = found.calls
