@@ -62,6 +62,23 @@ def test_the_examples_run_and_leave_the_manuals_tree(tmp_path):
     assert (package / "empty.bin").stat().st_size == 0
 
 
+@pytest.mark.slow
+def test_the_vision_example_describes_its_picture_from_the_manuals_tree(tmp_path, repo):
+    said = run(tmp_path, "5_vision.py", str(repo / "models" / "tyllm-vl-4m"), str(EXAMPLES / "picture.png"))
+    assert "a yellow star at the bottom" in said and "a blue circle on the right" in said
+    (package,) = tmp_path.glob("out/examples/tyllm-vl-AOT_168x112_4096/4die")
+    vision = {f"visual/{name}" for name in ("aot_config.json", "buffer_config.json")}
+    vision |= {
+        f"visual/{name}{die}.{kind}"
+        for die in range(3)
+        for name, kind in (("vit_die", "so"), ("constant_die", "params"))
+    }
+    rope = {"embedding.params", "rope_param.params", "compute_rope_param.so", "compute_rope_param.params"}
+    files = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
+    assert files - COPIED == manual_tree(4, (1, 96)) | vision | rope | OURS | {"preprocessor_config.json"}
+    assert "tokenizer.json" in files
+
+
 def call_of(script: str, name: str) -> ast.Call:
     """The call of the function or method `name` in an example."""
     for node in ast.walk(ast.parse((EXAMPLES / script).read_text(encoding="utf-8"))):
