@@ -8,10 +8,13 @@ from tytvm.kernel_choice import Kernels
 from tytvm.kernels.attention_cut import Attention
 from tytvm.kernels.encoding import FLOAT32, Int8
 from tytvm.kernels.kv_cache import KvCache
+from tytvm.kernels.segment_pack import Source
+from tytvm.kernels.segments import Segments
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 
 CACHE = KvCache(2, 64, 16, 16)
+SEGMENTS = Segments((8, 4), 2, 2, 16, 16, 0.25, False)
 INT8 = Kernels(resolve("native"), int8_activations=True)
 FLOAT = Kernels(resolve("native"), int8_activations=False)
 
@@ -28,6 +31,8 @@ FLOAT = Kernels(resolve("native"), int8_activations=False)
         (INT8.activation(4, 40, "gelu", FLOAT32), "gelu_4_40"),
         (INT8.cache_append(CACHE, 4), "cache_append_2_4_16"),
         (INT8.attention(Attention(CACHE, 4, 40, 0.25)), "attention_4_40_16_0"),
+        (INT8.segment_pack(SEGMENTS, Source(12, joined=True)), "segment_pack_12_2_16_joined"),
+        (INT8.segment_attention(SEGMENTS, FLOAT32), "segment_attention_12_2_2_16"),
         (INT8.attention_merge(Attention(CACHE, 4, 1, 0.25)), "attention_merge_4_1_16"),
         (INT8.encode(4, 64, Int8(32)), "quantize_rows_4_64_32"),
         (INT8.encode(20, 128, Int8(64, tiled=True)), "quantize_rows_20_128_64_tiled"),
