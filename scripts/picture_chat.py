@@ -60,8 +60,8 @@ def svg(picture: Any, turns: list[tuple[str, str]], title: str) -> str:
         lines += [("#111827", f"  {part}") for part in wrapped(answer, columns)] + [("", "")]
     tall = max(height, LINE * len(lines)) + 2 * MARGIN + LINE
     texts = "\n".join(
-        f'<text x="{left}" y="{MARGIN + LINE * (i + 2)}" fill="{colour}" {TEXT} xml:space="preserve">{escape(line)}</text>'
-        for i, (colour, line) in enumerate(lines)
+        f'<text x="{left}" y="{MARGIN + LINE * row}" fill="{colour}" {TEXT} xml:space="preserve">{escape(line)}</text>'
+        for row, (colour, line) in enumerate(lines, start=2)
         if line
     )
     return (
@@ -82,7 +82,8 @@ def main() -> None:
     options = parser.parse_args()
     picture = draw(random_scene(random.Random(f"chat {options.seed}"), 112, 168, (4, 5)))
     turns = chat(options.package, picture, QUESTIONS)
-    options.output.write_text(svg(picture, turns, f"tyllm chat {options.package.name}  ·  /image picture.png"), encoding="utf-8")
+    title = f"tyllm chat {options.package.name}  ·  /image picture.png"
+    options.output.write_text(svg(picture, turns, title), encoding="utf-8")
     for question, answer in turns:
         print(f"> {question}\n{answer}")
 
