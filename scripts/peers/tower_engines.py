@@ -43,9 +43,10 @@ class TowerEngine:
         return [interpreter, DRIVERS / f"drive_tower_{self.family}.py"]
 
 
-def openvino(form: str, what: str) -> TowerEngine:
+def openvino(form: str, what: str, *, on_demand: bool = False) -> TowerEngine:
     """OpenVINO on a form."""
-    return TowerEngine(f"openvino-{form}", f"OpenVINO bf16, {what}", "openvino", form, environment="openvino")
+    title = f"OpenVINO bf16, {what}"
+    return TowerEngine(f"openvino-{form}", title, "openvino", form, "", "openvino", on_demand=on_demand)
 
 
 def onnxruntime(form: str, what: str, *, int8: bool = False) -> TowerEngine:
@@ -67,7 +68,7 @@ def torch(form: str, what: str, kind: str = "bfloat16", *, compiled: bool = Fals
 WINDOWS, BATCHED, MATMUL, MASKS = "a window at a time", "windows in batches", "windows in batches, MatMul", "masks"
 ENGINES = (
     TowerEngine("tyllm", "TyLLM fp16 weights, bf16 products", "tyllm"),
-    openvino("windows-sdpa", WINDOWS),
+    openvino("windows-sdpa", WINDOWS, on_demand=True),
     openvino("batched-sdpa", BATCHED),
     openvino("batched-matmul", MATMUL),
     openvino("masks-sdpa", MASKS),
