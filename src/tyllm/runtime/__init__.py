@@ -1,4 +1,4 @@
-"""Open a package and run it: numpy, tokenizers and jinja2 only; no torch, no TVM, no transformers."""
+"""Open a package and run it: numpy, tokenizers and jinja2, and Pillow once there is a picture; no torch, no TVM."""
 
 from tyllm.runtime.session import Session
 
