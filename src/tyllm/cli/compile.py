@@ -11,6 +11,7 @@ from tyllm.cli.extras import COMPILE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
 from tyllm.cli.output import counted, emit, folder_bytes, size
 from tyllm.cli.progress import progress
+from tyllm.package.layout import VISUAL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -135,6 +136,7 @@ def compile_(
 
     def draw(console: "Console") -> None:
         console.print(f"{package}: {size(total)} for {counted(dies, 'die')}, in {seconds:.1f} s", markup=False)
-        console.print(f"Run it: tyllm run {package} 'Once upon a time'", markup=False)
+        prompt = "'What is this?' --image PICTURE" if (package / VISUAL).is_dir() else "'Once upon a time'"
+        console.print(f"Run it: tyllm run {package} {prompt}", markup=False)
 
     emit({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)

@@ -56,7 +56,7 @@ def test_a_model_that_sees(tyllm, told, tmp_path):
         *("compile", tmp_path / "model", "--image-size", "540x960", "--image-size", "448X768", "--visual-dies", 3),
         *("--dies", 4, "--die-order", "1,2,3,0", "--visual-die-order", "3,2,1"),
     )
-    assert outcome.code == 0
+    assert outcome.code == 0 and "'Once upon a time'" in outcome.out
     assert told["image_sizes"] == [(540, 960), (448, 768)]
     assert (told["visual_dies"], told["dev_count"]) == (3, 4)
     assert (told["die_order"], told["visual_die_order"]) == ([1, 2, 3, 0], [3, 2, 1])
