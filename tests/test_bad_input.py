@@ -41,6 +41,7 @@ class Ended:
 def quiet(tmp_path_factory, monkeypatch):
     """Other libraries keep stderr for us, as in a process of the command's own; hashes stay out of the user's cache."""
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
+    monkeypatch.setattr("tyllm.cli.progress.LINE_EVERY_S", 3600.0)  # a busy machine would print how far it is
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     if "transformers" in sys.modules:
         sys.modules["transformers"].logging.set_verbosity_error()
@@ -312,7 +313,8 @@ SETTINGS = [
     (QUANTIZE, "--method gptq", 2, "…'gptq'…"),
     (QUANTIZE, "--bits 3", 2, "…'3' is not one of '4', '8'…"),
     (QUANTIZE, "--bits 8", 4,
-     "w_bit is 8 bits, but the AWQ GEMM format holds 4-bit weights; use format='compressed-tensors'."),
+     "w_bit is 8 bits, but the AWQ GEMM format holds 4-bit weights; use format='compressed-tensors' "
+     "(--format compressed-tensors)."),
     (QUANTIZE, "--without clip", 2, "…'clip' is not one of …"),
     (QUANTIZE, "--bits-per-weight 4.5", 4,
      "bits_per_weight needs the method 'tyllm', not 'rtn'; leave one of them out."),
@@ -448,7 +450,7 @@ PACKAGES = {
         wrong_weights_length,
         f"{{package}}/{WEIGHTS} is too long: … bytes instead of …; copy it again or compile again."),
     "another version": (manifest(format_version=99), "{package}…has format_version 99, this TyLLM reads 2; …."),
-    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 2; …."),
+    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 1; …."),
     "another machine": (
         target(triple="s390x-linux-gnu"),
         "{package} was compiled for s390x, this machine is …; compile the model for it."),

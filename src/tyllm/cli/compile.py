@@ -11,7 +11,6 @@ from tyllm.cli.extras import COMPILE_MODULES, require
 from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
 from tyllm.cli.output import counted, emit, folder_bytes, size
 from tyllm.cli.progress import progress
-from tyllm.package.layout import VISUAL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,6 +108,7 @@ def compile_(
     sizes = [picture_size(text) for text in image_size or ()]
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
+    from tyllm.package.layout import VISUAL
 
     started = time.monotonic()
     with progress("compile") as report:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
+    own_format, warnings.formatwarning = warnings.formatwarning, _warning
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -33,6 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         return _failed(error, given)
+    finally:
+        warnings.formatwarning = own_format
+
+
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning for a user in one line; those of libraries, which are for programmers, as Python has them."""
+    return f"tyllm: {message}\n" if category is UserWarning else f"{category.__name__}: {message}\n"
 
 
 def _run(given: list[str]) -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 import typer
@@ -121,3 +122,17 @@ def test_a_terminal_without_unicode_gets_escapes(toy):
 
 def test_the_sentence_of_a_plain_error():
     assert entry._sentence(ValueError("no")) == "no"
+
+
+def test_a_warning_is_one_line(tyllm, monkeypatch):
+    said = []
+
+    def fake(**_: object) -> None:
+        said.append(warnings.formatwarning("stored as float16.", UserWarning, "file.py", 3))
+        said.append(warnings.formatwarning("old", DeprecationWarning, "file.py", 3))
+
+    monkeypatch.setattr(application, "app", fake)
+    before = warnings.formatwarning
+    assert tyllm("models").code == 0
+    assert said == ["tyllm: stored as float16.\n", "DeprecationWarning: old\n"]
+    assert warnings.formatwarning is before
