@@ -7,13 +7,13 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test lint bench bench-vision bench-quantisers
+.PHONY: help quickstart test lint bench bench-vision bench-quantizers
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 18
 
-quickstart: $(READY)  ## quantise, compile for 2 dies and run the small trained model; leaves out/quickstart
+quickstart: $(READY)  ## quantize, compile for 2 dies and run the small trained model; leaves out/quickstart
 	$(BIN)/python scripts/quickstart.py
 
 test: $(READY)  ## run every test
@@ -30,8 +30,8 @@ bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenA
 bench-vision: $(READY)  ## vision tower of TyLLM beside OpenVINO, ONNX Runtime and PyTorch; BENCH="--depth 2" for a look
 	$(BIN)/python scripts/peers/vision_tower.py $(BENCH)
 
-bench-quantisers: $(READY)  ## our quantiser beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
-	$(BIN)/python scripts/quantisers $(BENCH)
+bench-quantizers: $(READY)  ## our quantizer beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
+	$(BIN)/python scripts/quantizers $(BENCH)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

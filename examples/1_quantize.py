@@ -1,4 +1,4 @@
-"""Quantise a checkpoint to INT4 in AutoAWQ's format, the output projection included.
+"""Quantize a checkpoint to INT4 in AutoAWQ's format, the output projection included.
 
 python examples/1_quantize.py [CHECKPOINT] [OUTPUT]
 """
@@ -19,4 +19,4 @@ quant_config = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": 
 model.quantize(tokenizer, quant_config=quant_config)
 model.save_quantized(quant_path)
 tokenizer.save_pretrained(quant_path)
-print(f"quantised: {quant_path}")
+print(f"quantized: {quant_path}")

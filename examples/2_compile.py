@@ -1,4 +1,4 @@
-"""Compile the quantised checkpoint for four dies.
+"""Compile the quantized checkpoint for four dies.
 
 python examples/2_compile.py [CHECKPOINT] [DIES]
 """

@@ -1,6 +1,6 @@
-"""Compile a vision-language model for four dies, its vision tower for three, and ask about a picture.
+"""Compile a vision-language model for four dies, its vision tower for three, and ask about an image.
 
-python examples/5_vision.py [CHECKPOINT] [PICTURE]
+python examples/5_vision.py [CHECKPOINT] [IMAGE]
 """
 
 import sys
@@ -9,9 +9,9 @@ from tyllm.build_util import build_and_compile_vlm
 from tyllm.runtime import Session
 
 model_dir = sys.argv[1] if len(sys.argv) > 1 else "models/tyllm-vl-4m"
-picture = sys.argv[2] if len(sys.argv) > 2 else "examples/picture.png"
+image = sys.argv[2] if len(sys.argv) > 2 else "examples/picture.png"
 num_die = 4
-prefill_lens = 96  # prompts, pictures included, go through in steps of 96 tokens
+prefill_lens = 96  # prompts, images included, go through in steps of 96 tokens
 max_model_len = 4096  # tokens that a conversation can hold
 input_size = (112, 168)  # height and width; the manual's is (540, 960)
 save_dir = f"./out/examples/tyllm-vl-AOT_{input_size[1]}x{input_size[0]}_{max_model_len}"
@@ -30,4 +30,4 @@ package = build_and_compile_vlm(
 question = "<|vision_start|><|image_pad|><|vision_end|>Describe the picture."
 prompt = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
 with Session(package) as session:
-    print(session.generate(prompt, images=[picture], max_new_tokens=64).text)
+    print(session.generate(prompt, images=[image], max_new_tokens=64).text)

@@ -1,4 +1,4 @@
-"""Activation-aware rounding of a loaded model, slow and obvious: the yardstick for the quantiser and for outliers.
+"""Activation-aware rounding of a loaded model, slow and obvious: the yardstick for the quantizer and for outliers.
 
 Lin et al., AWQ: Activation-aware Weight Quantization for LLM Compression and Acceleration, 2023: a linear layer's input
 channels are scaled up before rounding and down again after it, by powers of the activations' and weights' sizes.
@@ -65,7 +65,7 @@ def best_scaled(weight: torch.Tensor, inputs: torch.Tensor, group: int) -> torch
 
 
 @torch.no_grad()
-def quantise_activation_aware(model: Any, calibration: torch.Tensor, group: int = 128) -> None:
+def quantize_activation_aware(model: Any, calibration: torch.Tensor, group: int = 128) -> None:
     """Rounds every linear layer of a model in Llama's layout in place, `lm_head` too (apart from a tied embedding).
 
     Args:

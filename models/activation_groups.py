@@ -20,7 +20,7 @@ GROUPS = (32, 64, 128)
 
 
 def symmetric(x: torch.Tensor, group: int) -> torch.Tensor:
-    """What int8 codes leave of `x` (..., columns) when `group` neighbours share a scale: steps of max|x| / 127."""
+    """What int8 codes leave of `x` (..., columns) when `group` neighbors share a scale: steps of max|x| / 127."""
     grouped = x.unflatten(-1, (-1, group))
     step = (grouped.abs().amax(-1, keepdim=True) / 127).clamp(min=1e-30)
     return ((grouped / step).round() * step).flatten(-2)

@@ -15,7 +15,7 @@ from pathlib import Path
 from questions import SMALL_TALK, questions_of
 from rest import plain_text
 
-# All under licences that allow use and change: PSF (Python), BSD (Sphinx, Flask, Jinja2, Werkzeug), MIT (pytest).
+# All under licenses that allow use and change: PSF (Python), BSD (Sphinx, Flask, Jinja2, Werkzeug), MIT (pytest).
 PACKAGES = (
     "python3.11-doc",
     "sphinx-doc",

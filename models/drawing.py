@@ -1,4 +1,4 @@
-"""Pictures of coloured shapes and digits, and short films of them, drawn from a seed: what the small VLM looks at."""
+"""Images of coloured shapes and digits, and short films of them, drawn from a seed: what the small VLM looks at."""
 
 import math
 import random
@@ -32,8 +32,8 @@ class Thing:
         colour: Of COLOURS.
         row: Of the place that it stands in, from the top.
         column: From the left.
-        y: Its centre, as a share of the picture's height.
-        x: As a share of the picture's width.
+        y: Its center, as a share of the image's height.
+        x: As a share of the image's width.
         radius: In pixels.
         turn: Degrees.
         tint: Red, green and blue as drawn: its colour with a little chance.
@@ -52,7 +52,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture's content: `height` × `width` pixels, and the things on it in reading order."""
+    """An image's content: `height` × `width` pixels, and the things on it in reading order."""
 
     height: int
     width: int
@@ -113,11 +113,11 @@ def corners(kind: str) -> list[tuple[float, float]]:
     return [(depths[i % 2] * math.cos(angle), depths[i % 2] * math.sin(angle)) for i, angle in enumerate(angles)]
 
 
-def outline(thing: Thing, centre: tuple[float, float], radius: float) -> list[tuple[float, float]]:
-    """Corners of the shape as it lies in the picture."""
+def outline(thing: Thing, center: tuple[float, float], radius: float) -> list[tuple[float, float]]:
+    """Corners of the shape as it lies in the image."""
     turn = math.radians(thing.turn)
     cosine, sine = radius * math.cos(turn), radius * math.sin(turn)
-    return [(centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine) for x, y in corners(thing.kind)]
+    return [(center[0] + x * cosine - y * sine, center[1] + x * sine + y * cosine) for x, y in corners(thing.kind)]
 
 
 @cache
@@ -138,7 +138,7 @@ def draw_thing(draw: ImageDraw.ImageDraw, thing: Thing, scene: Scene) -> None:
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene as an RGB picture."""
+    """The scene as an RGB image."""
     image = Image.new("RGB", (scene.width * FINER, scene.height * FINER), scene.background)
     pen = ImageDraw.Draw(image)
     for thing in scene.things:

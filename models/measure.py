@@ -21,7 +21,7 @@ WINDOW = 512  # tokens scored together; the first of a window is never scored
 
 
 def round_to_nearest(weight: torch.Tensor, group: int = 128, bits: int = 4) -> torch.Tensor:
-    """The values that asymmetric round-to-nearest quantisation leaves of a weight.
+    """The values that asymmetric round-to-nearest quantization leaves of a weight.
 
     Args:
         weight: (rows, columns); `columns` is a multiple of `group`.
@@ -42,7 +42,7 @@ def round_to_nearest(weight: torch.Tensor, group: int = 128, bits: int = 4) -> t
 
 
 @torch.no_grad()
-def quantise_linears(model: Any, group: int = 128) -> None:
+def quantize_linears(model: Any, group: int = 128) -> None:
     """Rounds every linear layer of `model` in place, `lm_head` too (apart from a tied embedding)."""
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
@@ -108,7 +108,7 @@ def tokens_of(tokenizer: Any, text: Path) -> torch.Tensor:
 
 def main() -> None:
     """Reads the command line and prints a table."""
-    from activation_aware import quantise_activation_aware
+    from activation_aware import quantize_activation_aware
 
     from awq.calibration import calibration_samples
 
@@ -118,8 +118,8 @@ def main() -> None:
     ids = tokens_of(tokenizer, HELD_OUT)
     calibration = calibration_samples(None, tokenizer, CALIBRATION_WINDOWS, WINDOW, len(tokenizer))
     nearest, aware = copy.deepcopy(model), copy.deepcopy(model)
-    quantise_linears(nearest)
-    quantise_activation_aware(aware, calibration)
+    quantize_linears(nearest)
+    quantize_activation_aware(aware, calibration)
     print(f"{windows_of(ids).numel()} tokens of held-out text      perplexity  KL (nats)  same top-1")
     names = ("as stored", "INT4, nearest", "INT4, activation-aware scales")
     for name, other in zip(names, (model, nearest, aware), strict=True):

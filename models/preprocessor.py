@@ -1,18 +1,18 @@
-"""How Qwen2-VL and Qwen2.5-VL cut pictures into patches, and the preprocessor_config.json that says so."""
+"""How Qwen2-VL and Qwen2.5-VL cut images into patches, and the preprocessor_config.json that says so."""
 
 from typing import Any
 
 PATCH = 14  # pixels a side
-MERGE = 2  # patches a side of a picture token
-FRAMES = 2  # of a film in a patch; a picture is seen twice
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the pictures that CLIP was trained on
+MERGE = 2  # patches a side of an image token
+FRAMES = 2  # of a film in a patch; an image is seen twice
+MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the images that CLIP was trained on
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 PROCESSORS = {"qwen2_vl": "Qwen2VLProcessor", "qwen2_5_vl": "Qwen2_5_VLProcessor"}
 SMALLEST, LARGEST = 56 * 56, 28 * 28 * 16384  # pixels, of the published models
 
 
 def preprocessor_config(model_type: str, smallest: int = SMALLEST, largest: int = LARGEST) -> dict[str, Any]:
-    """preprocessor_config.json of such a model, for pictures of `smallest` to `largest` pixels."""
+    """preprocessor_config.json of such a model, for images of `smallest` to `largest` pixels."""
     return {
         "min_pixels": smallest,
         "max_pixels": largest,

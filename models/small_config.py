@@ -22,7 +22,7 @@ MODELS = {  # 28 heads in 4 groups of 7 and an odd vocabulary: what is hard to s
     "Qwen2-VL-7B-Instruct": UNEVEN,
     "Qwen2.5-VL-7B-Instruct": UNEVEN,
 }
-VISION_TYPES = {  # 16 heads as in the real towers; windows of 2 × 2 picture tokens
+VISION_TYPES = {  # 16 heads as in the real towers; windows of 2 × 2 image tokens
     "qwen2_vl": {"depth": 2, "embed_dim": 256},
     "qwen2_5_vl": {
         "depth": 3,

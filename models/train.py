@@ -76,7 +76,7 @@ def add_dropout(model: Any, rate: float) -> None:
             module.register_forward_hook(lambda module, _, output: F.dropout(output, rate, module.training))
 
 
-def optimiser(model: Any, rate: float) -> torch.optim.AdamW:
+def optimizer(model: Any, rate: float) -> torch.optim.AdamW:
     """AdamW with weight decay on matrices only."""
     parameters = list(model.parameters())
     groups = [
@@ -134,7 +134,7 @@ def train(
     """Trains `model` and leaves it with the weights of its best validation; returns the curve."""
     steps = args.steps or math.ceil(args.epochs * len(training) / (args.batch * args.window))
     every = max(1, steps // 40)
-    optim, curve, best, began = optimiser(model, args.rate), [], {}, time.time()
+    optim, curve, best, began = optimizer(model, args.rate), [], {}, time.time()
     source = batches(training, args.window, args.batch, args.seed)
     model.train()
     for step in range(steps):

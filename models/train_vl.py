@@ -1,4 +1,4 @@
-"""Trains the small vision-language model: Qwen2.5-VL architecture, four million parameters, on pictures that it draws.
+"""Trains the small vision-language model: Qwen2.5-VL architecture, four million parameters, on images that it draws.
 
     python models/train_vl.py models/tyllm-vl-4m --minutes 60
 
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from drawing import COLOURS, random_film, random_scene
-from picture_questions import description, questions_about, questions_about_film, text_only
+from image_questions import description, questions_about, questions_about_film, text_only
 from preprocessor import PATCH, preprocessor_config
 from tokenizer import (
     END_OF_TEXT,
@@ -37,7 +37,7 @@ VOCABULARY = 512
 CONTEXT = 2048
 LENGTH = 144  # tokens an example
 SIZES = {(112, 168): 0.65, (140, 140): 0.35}  # height, width: share of the batches
-SMALLEST, LARGEST = 112 * 112, 140 * 140  # pixels that the processor leaves a picture
+SMALLEST, LARGEST = 112 * 112, 140 * 140  # pixels that the processor leaves an image
 WARM_UP = 0.02  # share of the time
 
 
@@ -97,7 +97,7 @@ def schedule(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP))))
 
 
-def optimisers(model: Any, rate: float) -> list[torch.optim.Optimizer]:
+def optimizers(model: Any, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside, AdamW for embeddings, heads, the patches' convolution, norms and biases."""
     outside = ("embed_tokens", "lm_head", "patch_embed")
     inside, others = [], []
@@ -118,11 +118,11 @@ class Trainer:
         self.tokenizer = make_tokenizer()
         self.writer = Writer(self.tokenizer, LENGTH)
         self.model = Qwen2_5_VLForConditionalGeneration(configuration())
-        self.marker = torch.nn.Linear(256, len(KINDS) + 1 + len(COLOURS) + 9)  # what each picture token shows
+        self.marker = torch.nn.Linear(256, len(KINDS) + 1 + len(COLOURS) + 9)  # what each image token shows
         visual = self.model.model.visual
         self.windows = {size: Windows(visual, size[0] // PATCH, size[1] // PATCH) for size in SIZES}
         self.compiled = torch.compile(self.losses, dynamic=False)
-        self.optims = optimisers(torch.nn.ModuleList([self.model, self.marker]), args.rate)
+        self.optims = optimizers(torch.nn.ModuleList([self.model, self.marker]), args.rate)
 
     def resume(self, kept: Path) -> None:
         """Takes the weights and the tokenizer that another run kept."""
@@ -137,7 +137,7 @@ class Trainer:
         return {name: torch.from_numpy(array) for name, array in collate(examples, LENGTH).items()}
 
     def losses(self, batch: dict[str, torch.Tensor], windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of the answers, and of what the picture tokens say of themselves."""
+        """Of the answers, and of what the image tokens say of themselves."""
         with torch.autocast("cpu", torch.bfloat16):
             logits, seen = all_logits(self.model, batch, windows)
             marked = self.marker(seen)
@@ -165,7 +165,7 @@ class Trainer:
 
     @torch.no_grad()
     def accuracy(self, batches: int = 4) -> dict[str, float]:
-        """Share of right answers by kind of question, on pictures of another seed; right means every token is."""
+        """Share of right answers by kind of question, on images of another seed; right means every token is."""
         rng, right, asked = random.Random("validation"), Counter[str](), Counter[str]()
         for size in SIZES:
             for _ in range(batches):

@@ -1,4 +1,4 @@
-"""Conversations about drawn pictures, as the arrays that a Qwen2.5-VL model is trained on."""
+"""Conversations about drawn images, as the arrays that a Qwen2.5-VL model is trained on."""
 
 import random
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from drawing import COLOURS, DIGITS, SHAPES, Scene, draw, random_film, random_scene
-from picture_questions import Question, choice, description, questions_about, questions_about_film, text_only
+from image_questions import Question, choice, description, questions_about, questions_about_film, text_only
 from preprocessor import DEVIATION, FRAMES, MEAN, MERGE, PATCH
 from tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 
-UNIT = PATCH * MERGE  # pixels a side of a picture token
+UNIT = PATCH * MERGE  # pixels a side of an image token
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 SECONDS_A_PATCH = 2  # positions between the temporal patches of a film: tokens_per_second × a second
-DESCRIBED = 0.25  # share of the pictures whose description is asked for
+DESCRIBED = 0.25  # share of the images whose description is asked for
 IGNORED = -100  # label of a token that is no answer
 KINDS = (*SHAPES, *DIGITS)
 NOTHING = len(KINDS)
@@ -30,7 +30,7 @@ class Example:
     Attributes:
         ids: Token ids.
         labels: The same where the assistant speaks, IGNORED elsewhere.
-        spans: (start, (t, h, w) in picture tokens, is it a film) of each picture's tokens.
+        spans: (start, (t, h, w) in image tokens, is it a film) of each image's tokens.
         slices: Scenes, one frame or two for each temporal patch.
         answers: (start, end, kind of the question) of each answer's tokens.
     """
@@ -47,7 +47,7 @@ class Example:
         self.labels += ids if spoken else [IGNORED] * len(ids)
 
     def show(self, tokenizer: Any, slices: list[tuple[Scene, ...]]) -> None:
-        """Appends a picture of one slice, or a film of several."""
+        """Appends an image of one slice, or a film of several."""
         film = len(slices) > 1
         start, pad, end = tokenizer.convert_tokens_to_ids([VISION_START, VIDEO_PAD if film else IMAGE_PAD, VISION_END])
         grid = len(slices), slices[0][0].height // UNIT, slices[0][0].width // UNIT
@@ -66,7 +66,7 @@ class Writer:
         self.tokens = cache(lambda text: tuple(tokenizer(text)["input_ids"]))
 
     def begin(self, *shown: list[tuple[Scene, ...]]) -> Example:
-        """A conversation with its system turn, and the pictures (a film: several slices) that its first turn shows."""
+        """A conversation with its system turn, and the images (a film: several slices) that its first turn shows."""
         example = Example()
         example.add(self.tokens(SYSTEM))
         example.add(self.tokens("<|im_start|>user\n"))
@@ -87,14 +87,14 @@ class Writer:
                 example.add(self.tokens("\n"))
         return example
 
-    def about_picture(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """One picture; a quarter of the time the first answer describes it."""
+    def about_image(self, rng: random.Random, size: tuple[int, int]) -> Example:
+        """One image; a quarter of the time the first answer describes it."""
         scene = random_scene(rng, *size)
         first = [description(rng, scene)] if rng.random() < DESCRIBED else []
         return self.ask(self.begin([(scene,)]), [*first, *questions_about(rng, scene, 6 - 3 * len(first))])
 
     def about_another(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """One picture and a question, then another."""
+        """One image and a question, then another."""
         one, other = random_scene(rng, *size), random_scene(rng, *size)
         example = self.ask(self.begin([(one,)]), questions_about(rng, one, 2)[:1])
         example.add(self.tokens("<|im_start|>user\n"))
@@ -102,7 +102,7 @@ class Writer:
         return self.ask(example, questions_about(rng, other, 3))
 
     def about_two(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """Two pictures in one message."""
+        """Two images in one message."""
         pair = random_scene(rng, *size), random_scene(rng, *size)
         return self.ask(self.begin(*([(scene,)] for scene in pair)), [choice(rng, pair) for _ in range(4)])
 
@@ -113,13 +113,13 @@ class Writer:
         return self.ask(self.begin(slices), questions_about_film(rng, frames[0].things[0], way))
 
     def about_nothing(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """No picture."""
+        """No image."""
         return self.ask(self.begin(), [text_only(rng) for _ in range(8)])
 
     def batch(self, rng: random.Random, size: tuple[int, int], number: int) -> list[Example]:
         """Examples of every kind, 32 of them `number` times."""
         shares = {
-            self.about_picture: 25,
+            self.about_image: 25,
             self.about_another: 1,
             self.about_two: 3,
             self.about_film: 2,
@@ -130,7 +130,7 @@ class Writer:
 
 @cache
 def shade_table() -> Array:
-    """(256, 3) what each shade of each channel is after rescaling and normalising."""
+    """(256, 3) what each shade of each channel is after rescaling and normalizing."""
     mean, deviation = np.array(MEAN, np.float32), np.array(DEVIATION, np.float32)
     return (np.arange(256, dtype=np.float32)[:, None] / np.float32(255) - mean) / deviation
 
@@ -163,7 +163,7 @@ def rope_index(example: Example, length: int) -> Array:
 
 
 def marks(frames: Sequence[Scene]) -> Array:
-    """(tokens, 3) kind (or NOTHING), colour and place of the thing whose centre each picture token covers."""
+    """(tokens, 3) kind (or NOTHING), colour and place of the thing whose center each image token covers."""
     scene = frames[-1]
     rows, columns = scene.height // UNIT, scene.width // UNIT
     marked = np.full((rows, columns, 3), IGNORED, np.int64)
@@ -183,23 +183,23 @@ def marks(frames: Sequence[Scene]) -> Array:
 def collate(examples: list[Example], length: int) -> dict[str, Array]:
     """A batch of arrays.
 
-    ids, labels, pictures (the index of the picture token that stands there, or -1): (examples, length); positions:
+    ids, labels, images (the index of the image token that stands there, or -1): (examples, length); positions:
     (3, examples, length); patches: (slices, h·w, 1176); marks: (slices · tokens, 3).
     """
     shape = len(examples), length
-    ids, pictures, labels = np.zeros(shape, np.int64), np.full(shape, -1), np.full(shape, IGNORED)
+    ids, images, labels = np.zeros(shape, np.int64), np.full(shape, -1), np.full(shape, IGNORED)
     seen = 0
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
         labels[row, : len(example.labels)] = example.labels
         for start, (t, h, w), _ in example.spans:
-            pictures[row, start : start + t * h * w] = np.arange(seen, seen + t * h * w)
+            images[row, start : start + t * h * w] = np.arange(seen, seen + t * h * w)
             seen += t * h * w
     slices = [frames for example in examples for frames in example.slices]
     return {
         "ids": ids,
         "labels": labels,
-        "pictures": pictures,
+        "pictures": images,
         "positions": np.stack([rope_index(example, length) for example in examples], axis=1),
         "patches": np.stack([patches(frames) for frames in slices]),
         "marks": np.concatenate([marks(frames) for frames in slices]),

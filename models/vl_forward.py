@@ -1,4 +1,4 @@
-"""Qwen2.5-VL's forward pass for training: pictures of one size as a batch.
+"""Qwen2.5-VL's forward pass for training: images of one size as a batch.
 
 The weights are those of transformers' model; a test compares the results.
 """
@@ -27,13 +27,13 @@ def mlp(module: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 class Windows:
-    """The order of a picture's patches by windows, and who sees whom, for pictures of (rows, columns) patches."""
+    """The order of an image's patches by windows, and who sees whom, for images of (rows, columns) patches."""
 
     def __init__(self, visual: Any, rows: int, columns: int) -> None:
         grid = torch.tensor([[1, rows, columns]])
         merge = visual.spatial_merge_size
         order, bounds = get_vision_window_index(grid, merge, visual.window_size, visual.patch_size)
-        self.back = order.argsort()  # of picture tokens
+        self.back = order.argsort()  # of image tokens
         unit = merge * merge
         self.order = (order[:, None] * unit + torch.arange(unit)).flatten()  # of patches
         cosine, sine = visual.rotary_pos_emb(torch.zeros(1), get_vision_position_ids(grid, merge)[self.order])
@@ -52,17 +52,17 @@ def weighted(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, hidden: torch.Te
 
 
 def see(attention: Any, x: torch.Tensor, windows: Windows, whole: bool) -> torch.Tensor:
-    """Vision attention on (pictures, patches, width), in windows or `whole`."""
-    pictures, tokens, width = x.shape
-    qkv = attention.qkv(x).view(pictures, tokens, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    """Vision attention on (images, patches, width), in windows or `whole`."""
+    images, tokens, width = x.shape
+    qkv = attention.qkv(x).view(images, tokens, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
     cosine, sine = windows.cosine.to(qkv.dtype), windows.sine.to(qkv.dtype)
     q, k, v = rotate(qkv[0], cosine, sine), rotate(qkv[1], cosine, sine), qkv[2]
     out = weighted(q, k, v, None if whole else windows.hidden)
-    return attention.proj(out.transpose(1, 2).reshape(pictures, tokens, width))
+    return attention.proj(out.transpose(1, 2).reshape(images, tokens, width))
 
 
-def picture_tokens(visual: Any, patches: torch.Tensor, windows: Windows) -> torch.Tensor:
-    """(pictures · tokens, out width) of (pictures, patches, values)."""
+def image_tokens(visual: Any, patches: torch.Tensor, windows: Windows) -> torch.Tensor:
+    """(images · tokens, out width) of (images, patches, values)."""
     weight = visual.patch_embed.proj.weight.flatten(1)
     x = F.linear(patches, weight)[:, windows.order]
     for i, block in enumerate(visual.blocks):
@@ -96,9 +96,9 @@ def hidden_states(language: Any, x: torch.Tensor, positions: torch.Tensor) -> to
 
 
 def all_logits(model: Any, batch: dict[str, torch.Tensor], windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (examples, length, vocabulary), and the picture tokens (pictures · tokens, width)."""
-    inner, pictures = model.model, batch["pictures"]
-    seen = picture_tokens(inner.visual, batch["patches"], windows)
+    """Logits (examples, length, vocabulary), and the image tokens (images · tokens, width)."""
+    inner, images = model.model, batch["pictures"]
+    seen = image_tokens(inner.visual, batch["patches"], windows)
     x = inner.language_model.embed_tokens(batch["ids"])
-    x = torch.where((pictures >= 0)[..., None], seen[pictures.clamp(min=0)], x.to(seen.dtype))
+    x = torch.where((images >= 0)[..., None], seen[images.clamp(min=0)], x.to(seen.dtype))
     return model.lm_head(hidden_states(inner.language_model, x, batch["positions"])), seen

@@ -1,4 +1,4 @@
-"""Make src/awq/calibration.jsonl, the text that the quantiser calibrates with when it is given none.
+"""Make src/awq/calibration.jsonl, the text that the quantizer calibrates with when it is given none.
 
     python scripts/calibration_text.py out/calibration    # Debian 12 with apt-get, pip and npm; about 60 MB
 

@@ -1,4 +1,4 @@
-"""Kills quantising runs by SIGKILL at random moments, lets each go on, and compares every byte with an undisturbed run.
+"""Kills quantizing runs by SIGKILL at random moments, lets each go on, and compares every byte with an undisturbed run.
 
     python scripts/kill_and_resume.py models/tyllm-7m --work /tmp/kill -- --max-samples 8 --max-length 256
 
@@ -22,7 +22,7 @@ POLL = 0.0005  # seconds between two looks for the folder in which the result is
 
 @dataclass(frozen=True)
 class Subject:
-    """What is quantised, and the options of `tyllm quantize`."""
+    """What is quantized, and the options of `tyllm quantize`."""
 
     checkpoint: Path
     options: list[str]

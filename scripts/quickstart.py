@@ -1,4 +1,4 @@
-"""What `make quickstart` runs: the small trained model quantised, compiled for two dies, heard, and compared.
+"""What `make quickstart` runs: the small trained model quantized, compiled for two dies, heard, and compared.
 
 python scripts/quickstart.py [--tokens 2048] [--model CHECKPOINT]
 
@@ -48,12 +48,12 @@ def planted(model_path: Path) -> Path:
     return output
 
 
-def quantise(model_path: Path, method: str) -> Path:
-    """Quantise the linear layers, the output projection too, beside the checkpoint's other versions."""
+def quantize(model_path: Path, method: str) -> Path:
+    """Quantize the linear layers, the output projection too, beside the checkpoint's other versions."""
     output = OUT / f"{model_path.name}-{method}"
     shutil.rmtree(output, ignore_errors=True)
     model = AutoAWQForCausalLM.from_pretrained(model_path, torch_dtype="float16")
-    with progress(f"quantise {model_path.name}, {method}") as report:
+    with progress(f"quantize {model_path.name}, {method}") as report:
         model.quantize(quant_config=QUANT_CONFIG, method=method, quant_path=output, progress=report)
     model.save_quantized(output)
     return output
@@ -114,20 +114,20 @@ def speed_of(package: Path) -> Timings:
 
 
 def main() -> None:
-    """Quantise, compile, speak, compare, and say what to do next; paths count from the repository's root."""
+    """Quantize, compile, speak, compare, and say what to do next; paths count from the repository's root."""
     os.chdir(Path(__file__).resolve().parents[1])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, default=2048, help="held-out tokens to predict")
     parser.add_argument("--model", type=Path, default=MODEL, help="the checkpoint")
     given = parser.parse_args()
     started = time.monotonic()
-    console.print(f"Quantising {given.model} (INT4, lm_head too) and compiling it for {DIES} dies …")
-    package = compile_model(quantise(given.model, "tyllm"), OUT / f"{DIES}die")
+    console.print(f"Quantizing {given.model} (INT4, lm_head too) and compiling it for {DIES} dies …")
+    package = compile_model(quantize(given.model, "tyllm"), OUT / f"{DIES}die")
     speak(package)
     console.print("Comparing with float16 and with weights rounded to nearest (RTN), there and in the twin …")
     twin = planted(given.model)
-    packages = {"float16": compile_model(given.model), "RTN": compile_model(quantise(given.model, "rtn"))}
-    twins = {"RTN": compile_model(quantise(twin, "rtn")), "TyLLM": compile_model(quantise(twin, "tyllm"))}
+    packages = {"float16": compile_model(given.model), "RTN": compile_model(quantize(given.model, "rtn"))}
+    twins = {"RTN": compile_model(quantize(twin, "rtn")), "TyLLM": compile_model(quantize(twin, "tyllm"))}
     title = f"{given.model.name}, {given.tokens} held-out tokens, {DIES} dies"
     compare(title, {**packages, "TyLLM": package}, given.tokens)
     compare("its planted-outlier twin, the same function", {"float16": packages["float16"], **twins}, given.tokens)

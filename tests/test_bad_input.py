@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.full_disk import small_disk
-from tests.tiny_checkpoint import FILE, copy_tiny, edit_json, edit_tensor, quantise_by_rounding, shard, write_tiny
+from tests.tiny_checkpoint import FILE, copy_tiny, edit_json, edit_tensor, quantize_by_rounding, shard, write_tiny
 from tests.tiny_vision_language import write_tiny_vision_language
 from tests.vision_tokenizer import write_vision_tokenizer
 
@@ -67,7 +67,7 @@ def checkpoints(tmp_path_factory):
     """Checkpoints that are copied and broken: float16, and INT4 made of it."""
     folder = tmp_path_factory.mktemp("good")
     write_tiny(folder / "float16")
-    quantise_by_rounding(folder / "float16", folder / "int4")
+    quantize_by_rounding(folder / "float16", folder / "int4")
     return folder
 
 
@@ -245,28 +245,28 @@ def test_a_wrong_checkpoint(tyllm, checkpoints, tmp_path, command, mistake):
         assert [path.name for path in tmp_path.rglob("*.partial")] == []
 
 
-# The mistakes in a quantised checkpoint
+# The mistakes in a quantized checkpoint
 
-QUANTISED = {
+QUANTIZED = {
     "another format": (
         quantization(quant_method="gptq"), 5,
-        "The checkpoint is quantised as gptq with 4 bits; only awq gemm with 4 bits and compressed-tensors "
-        "pack-quantized can be compiled: quantise the float checkpoint with `tyllm quantize`."),
+        "The checkpoint is quantized as gptq with 4 bits; only awq gemm with 4 bits and compressed-tensors "
+        "pack-quantized can be compiled: quantize the float checkpoint with `tyllm quantize`."),
     "another packing": (
-        quantization(version="gemv"), 5, "The checkpoint is quantised as awq gemv with 4 bits; only …."),
-    "other bits": (quantization(bits=8), 5, "The checkpoint is quantised as awq gemm with 8 bits; only …."),
+        quantization(version="gemv"), 5, "The checkpoint is quantized as awq gemv with 4 bits; only …."),
+    "other bits": (quantization(bits=8), 5, "The checkpoint is quantized as awq gemm with 8 bits; only …."),
     "a group size that does not divide": (
         quantization(group_size=48), 3,
         f"config.json says groups of 48, and … has groups of 32; {OTHER_MODEL}"),
     "a group size that is none": (
         quantization(group_size=0), 3,
-        "config.json says group_size 0, which is no group size; download or quantise the model again."),
+        "config.json says group_size 0, which is no group size; download or quantize the model again."),
     "another group size than the weights have": (
         quantization(group_size=64), 3,
         f"config.json says groups of 64, and … has groups of 32; {OTHER_MODEL}"),
     "codes of the wrong type": (
         tensor(f"{UP}.qweight", lambda array: array.astype(np.int64)), 3,
-        f"{UP}.qweight is I64 … where the tensors beside it call for I32 …; quantise the model again."),
+        f"{UP}.qweight is I64 … where the tensors beside it call for I32 …; quantize the model again."),
     "a missing part": (
         tensor(f"{UP}.scales", lambda _: None), 3,
         f"{{checkpoint}} has no tensor {UP}.scales, which its config.json calls for; download the checkpoint again."),
@@ -278,9 +278,9 @@ QUANTISED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", QUANTISED)
-def test_a_wrong_quantised_checkpoint(tyllm, checkpoints, tmp_path, mistake):
-    breaking, code, sentence = QUANTISED[mistake]
+@pytest.mark.parametrize("mistake", QUANTIZED)
+def test_a_wrong_quantized_checkpoint(tyllm, checkpoints, tmp_path, mistake):
+    breaking, code, sentence = QUANTIZED[mistake]
     folders = {"checkpoint": copy_tiny(checkpoints / "int4", tmp_path / "model"), "output": tmp_path / "out" / "new"}
     breaking(folders["checkpoint"])
     agrees(tyllm(fill(COMPILE, **folders)), code, sentence, **folders)
@@ -380,14 +380,14 @@ def test_a_checkpoint_that_will_not_fit(tyllm, checkpoints, tmp_path):
     with small_disk(tmp_path / "disk", 1 << 16) as disk:
         folders = {"checkpoint": checkpoints / "float16", "output": disk / "new"}
         sentence = (
-            "The disk of {output}.partial has 0.1 MiB free, and the run needs … MiB there (the quantised weights twice "
+            "The disk of {output}.partial has 0.1 MiB free, and the run needs … MiB there (the quantized weights twice "
             "while they are gathered); free some space or choose another folder."
         )
         agrees(tyllm(fill(QUANTIZE, **folders)), 7, sentence, **folders)
         assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_while_quantising(tyllm, checkpoints, tmp_path, monkeypatch):
+def test_a_disk_that_fills_while_quantizing(tyllm, checkpoints, tmp_path, monkeypatch):
     monkeypatch.setattr("awq.plan.Plan.check_disk", lambda plan, folder: None)  # others fill it while we work
     with small_disk(tmp_path / "disk", 1 << 16) as disk:
         folders = {"checkpoint": checkpoints / "float16", "output": disk / "new"}
@@ -476,12 +476,12 @@ def test_a_good_package_runs(package, capfd):
     assert capfd.readouterr().out
 
 
-# Pictures
+# Images
 
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory):
-    """A package of a vision-language model that works: a picture is 16 tokens, the cache holds 160."""
+    """A package of a vision-language model that works: an image is 16 tokens, the cache holds 160."""
     folder = tmp_path_factory.mktemp("seeing")
     write_tiny_vision_language(folder / "model")
     write_vision_tokenizer(folder / "model")
@@ -491,70 +491,70 @@ def seeing(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """A good picture and bad ones."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    """A good image and bad ones."""
+    folder = tmp_path_factory.mktemp("images")
     noise = np.random.default_rng(1).integers(0, 256, (112, 112, 3), np.uint8)
     Image.fromarray(noise).save(folder / "good.png")
     for name, mode, size in (("dot", "RGB", (1, 1)), ("line", "RGB", (20000, 1)),
                              ("bomb", "1", (20000, 20000))):  # fmt: skip
         Image.new(mode, size).save(folder / f"{name}.png")
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:20000])
-    (folder / "text.png").write_text("no picture")
+    (folder / "text.png").write_text("no image")
     (folder / "empty").mkdir()
     (folder / "film.mp4").write_bytes(b"film")
     return folder
 
 
-GOOD = "--image {pictures}/good.png"
+GOOD = "--image {images}/good.png"
 PAD = "<|vision_start|><|image_pad|><|vision_end|>"
-NO_CHAT = "write one where each picture belongs, or give a chat whose messages have the pictures in them."
-PICTURES = {
-    "no such file": ("--image {pictures}/none.png", "There is no picture {pictures}/none.png; check the path."),
-    "no picture": (
-        "--image {pictures}/text.png", "text.png is not a picture that can be read; save it as JPEG, PNG, …."),
-    "a truncated one": ("--image {pictures}/cut.png", "cut.png is damaged or truncated …; fetch or save it again."),
+NO_CHAT = "write one where each image belongs, or give a chat whose messages have the images in them."
+IMAGES = {
+    "no such file": ("--image {images}/none.png", "There is no image {images}/none.png; check the path."),
+    "no image": (
+        "--image {images}/text.png", "text.png is not an image that can be read; save it as JPEG, PNG, …."),
+    "a truncated one": ("--image {images}/cut.png", "cut.png is damaged or truncated …; fetch or save it again."),
     "a single pixel": (
-        "--image {pictures}/dot.png", "dot.png is 1×1, a single pixel that shows nothing; give a larger picture."),
+        "--image {images}/dot.png", "dot.png is 1×1, a single pixel that shows nothing; give a larger image."),
     "a line": (
-        "--image {pictures}/line.png", "line.png is 20000×1, one side more than 200 times the other; crop it …."),
+        "--image {images}/line.png", "line.png is 20000×1, one side more than 200 times the other; crop it …."),
     "a bomb": (
-        "--image {pictures}/bomb.png",
+        "--image {images}/bomb.png",
         "bomb.png is …400,000,000 pixels, more than the … that are decoded; scale it down, …."),
     "more than there is room for": (
         " ".join([GOOD] * 11),
-        "… tokens (176 of pictures) are more than the 160 that the cache holds; give fewer pictures or words, or "
+        "… tokens (176 of images) are more than the 160 that the cache holds; give fewer images or words, or "
         "compile the model with a larger max_kv_cache_size."),
     "a video without frames": (
-        "--video {pictures}/empty", "The folder {pictures}/empty has no frames in it; put pictures there, …."),
-    "a film": ("--video {pictures}/film.mp4", "film.mp4 is a film, which is not decoded here; take its frames with …."),
-    "fewer placeholders than pictures": (
-        f"{GOOD} {GOOD} {PAD}", f"The prompt has 1 placeholder <|image_pad|> for 2 pictures; {NO_CHAT}"),
-    "a placeholder without a picture": (PAD, f"The prompt has 1 placeholder <|image_pad|> for 0 pictures; {NO_CHAT}"),
+        "--video {images}/empty", "The folder {images}/empty has no frames in it; put images there, …."),
+    "a film": ("--video {images}/film.mp4", "film.mp4 is a film, which is not decoded here; take its frames with …."),
+    "fewer placeholders than images": (
+        f"{GOOD} {GOOD} {PAD}", f"The prompt has 1 placeholder <|image_pad|> for 2 images; {NO_CHAT}"),
+    "a placeholder without an image": (PAD, f"The prompt has 1 placeholder <|image_pad|> for 0 images; {NO_CHAT}"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", PICTURES)
-def test_a_picture_that_cannot_be_used(tyllm, seeing, pictures, mistake):
-    arguments, sentence = PICTURES[mistake]
-    words = arguments.replace("{pictures}", str(pictures)).split()
+@pytest.mark.parametrize("mistake", IMAGES)
+def test_an_image_that_cannot_be_used(tyllm, seeing, images, mistake):
+    arguments, sentence = IMAGES[mistake]
+    words = arguments.replace("{images}", str(images)).split()
     prompt = ["Hello"] if words[-1] != PAD else []
     ended = tyllm(["run", str(seeing), *prompt, *words])
-    agrees(ended, 8, sentence, pictures=pictures)
+    agrees(ended, 8, sentence, images=images)
 
 
-def test_a_picture_for_a_text_model(tyllm, package, pictures):
+def test_an_image_for_a_text_model(tyllm, package, images):
     sentence = (
-        "The package was compiled from a text model (…) and takes no pictures; compile a vision-language model such as "
+        "The package was compiled from a text model (…) and takes no images; compile a vision-language model such as "
         "Qwen2.5-VL."
     )
-    agrees(tyllm(["run", str(package), "Hello", "--image", str(pictures / "good.png")]), 8, sentence)
+    agrees(tyllm(["run", str(package), "Hello", "--image", str(images / "good.png")]), 8, sentence)
 
 
-def test_a_chat_goes_on_after_what_is_wrong_with_pictures(seeing, pictures, monkeypatch, capfd):
-    bad = [f"/image {pictures / name}.png" for name in ("none", "text", "cut", "dot", "line", "bomb")]
-    many = [f"/image {pictures / 'good.png'}"] * 11
-    lines = [*bad, f"/video {pictures / 'empty'}", PAD, *many, "too many", many[0], "Hello"]
+def test_a_chat_goes_on_after_what_is_wrong_with_images(seeing, images, monkeypatch, capfd):
+    bad = [f"/image {images / name}.png" for name in ("none", "text", "cut", "dot", "line", "bomb")]
+    many = [f"/image {images / 'good.png'}"] * 11
+    lines = [*bad, f"/video {images / 'empty'}", PAD, *many, "too many", many[0], "Hello"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
     assert main(["chat", str(seeing), "--max-new-tokens", "2", "--json"]) == 0
     told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
@@ -562,8 +562,8 @@ def test_a_chat_goes_on_after_what_is_wrong_with_pictures(seeing, pictures, monk
     assert told[-1]["timings"]["prompt_tokens"] > 16
 
 
-def test_good_pictures_are_seen(seeing, pictures, capfd):
+def test_good_images_are_seen(seeing, images, capfd):
     """The rows above fail by what was wrong, not by what they all share."""
-    assert main(["run", str(seeing), "Hello", "--image", str(pictures / "good.png"), "--max-new-tokens", "2"]) == 0
-    assert main(["run", str(seeing), f"{PAD} Hello", "--image", str(pictures / "good.png"), "--json"]) == 0
+    assert main(["run", str(seeing), "Hello", "--image", str(images / "good.png"), "--max-new-tokens", "2"]) == 0
+    assert main(["run", str(seeing), f"{PAD} Hello", "--image", str(images / "good.png"), "--json"]) == 0
     assert capfd.readouterr().out

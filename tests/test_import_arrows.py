@@ -11,7 +11,7 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 FORBIDDEN = {"awq": {"tytvm", "tyllm"}, "tytvm": {"awq", "tyllm"}}
 RUNTIME = ("tyllm", "tyllm.errors", "tyllm.package", "tyllm.runtime")
 RUNTIME_NEEDS = {"numpy", "tokenizers", "jinja2"}
-PICTURES = SRC / "tyllm" / "runtime" / "pictures"
+IMAGES = SRC / "tyllm" / "runtime" / "images"
 HEAVY = {"torch", "tvm", "tvm_ffi", "transformers", "safetensors", "awq", "tytvm", "PIL"}
 HELP_AVOIDS = HEAVY | {"numpy", "tokenizers", "jinja2"}
 
@@ -63,7 +63,7 @@ def test_the_runtime_needs_little(part):
         for path in files_of(part)
         for name in imports_of(path)
         if name.split(".")[0] not in sys.stdlib_module_names | RUNTIME_NEEDS and not name.startswith(RUNTIME[1:])
-        if name != "tyllm" and not (PICTURES in path.parents and name.split(".")[0] == "PIL")
+        if name != "tyllm" and not (IMAGES in path.parents and name.split(".")[0] == "PIL")
     }
     assert not foreign
 
@@ -77,7 +77,7 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 def test_importing_the_runtime_loads_nothing_heavy():
-    loaded = loaded_by("-c", "import tyllm.runtime.pictures, tyllm.errors, tyllm.package")
+    loaded = loaded_by("-c", "import tyllm.runtime.images, tyllm.errors, tyllm.package")
     assert "tyllm" in loaded
     assert not loaded & HEAVY
 

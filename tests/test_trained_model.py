@@ -24,7 +24,7 @@ def held_out(repo, trained):
 
 @pytest.fixture(scope="module")
 def int4(trained, tmp_path_factory):
-    """The model quantised with AWQ, the head too."""
+    """The model quantized with AWQ, the head too."""
     output = tmp_path_factory.mktemp("trained") / "awq"
     model = AutoAWQForCausalLM.from_pretrained(trained, torch_dtype="float16")
     model.quantize(quant_config=CONFIG)
@@ -34,7 +34,7 @@ def int4(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def package(int4):
-    """`package(dies, activations)`: the quantised model, compiled once for each."""
+    """`package(dies, activations)`: the quantized model, compiled once for each."""
 
     def get(dies, activations="int8"):
         output = int4.with_name(f"{dies}die-{activations}")

@@ -1,4 +1,4 @@
-"""The small trained vision-language model through the whole path: pictures to calibrate, INT4, dies, answers."""
+"""The small trained vision-language model through the whole path: images to calibrate, INT4, dies, answers."""
 
 import sys
 
@@ -24,7 +24,7 @@ def checkpoint(repo):
 
 @pytest.fixture(scope="module")
 def int4(checkpoint, tmp_path_factory):
-    """Quantised by rounding, the head too: the quickest, and the answers stay."""
+    """Quantized by rounding, the head too: the quickest, and the answers stay."""
     output = tmp_path_factory.mktemp("trained") / "int4"
     model = AutoAWQForCausalLM.from_pretrained(checkpoint, torch_dtype="float16")
     model.quantize(quant_config=CONFIG, method="rtn")
@@ -34,15 +34,15 @@ def int4(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def questions(checkpoint):
-    from held_out_pictures import SIZES, cases
+    from held_out_images import SIZES, cases
 
     return SIZES, list(cases(CASES))
 
 
 @pytest.fixture(scope="module")
 def expected(int4, questions):
-    """What transformers answers in float32 on the quantised weights."""
-    from pictures_accuracy import Checkpoint
+    """What transformers answers in float32 on the quantized weights."""
+    from images_accuracy import Checkpoint
 
     return Checkpoint(int4).answer(questions[1])
 
@@ -58,20 +58,20 @@ def right(questions, answers):
     return sum(case.question.answer == answer for case, answer in zip(questions, answers, strict=True))
 
 
-def test_answers_about_pictures_and_films(package, questions, expected):
+def test_answers_about_images_and_films(package, questions, expected):
     with Session(package) as session:
         answers = [session.chat(case.messages, max_new_tokens=80).text for case in questions[1]]
     assert sum(a == b for a, b in zip(answers, expected, strict=True)) >= CASES - 1
     assert right(questions[1], answers) >= 0.8 * CASES
 
 
-def test_logits_after_a_picture(package, int4, questions):
+def test_logits_after_an_image(package, int4, questions):
     """int8 activations against transformers in float32 on the same weights."""
     import torch
 
     _, cases = questions
-    case = next(case for case in cases if len(case.pictures) == 1)
-    from pictures_accuracy import Checkpoint
+    case = next(case for case in cases if len(case.images) == 1)
+    from images_accuracy import Checkpoint
 
     hugging_face = Checkpoint(int4)
     with torch.no_grad():
@@ -86,14 +86,14 @@ def test_the_tower_of_the_trained_model(package, checkpoint, questions):
     import torch
     from transformers import AutoModelForImageTextToText
 
-    from tyllm.runtime.pictures import PictureSettings, fit_picture
+    from tyllm.runtime.images import ImageSettings, fit_image
 
     visual = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).model.visual
     sizes, cases = questions
-    settings = PictureSettings.read(package)
+    settings = ImageSettings.read(package)
     with Session(package) as session:
-        for case in [case for case in cases if case.pictures][:8]:
-            fitted = fit_picture(case.pictures[0], settings, sizes)
+        for case in [case for case in cases if case.images][:8]:
+            fitted = fit_image(case.images[0], settings, sizes)
             patches = fitted.patches[0]
             with torch.no_grad():
                 expected = visual(torch.from_numpy(patches), grid_thw=torch.tensor([fitted.grid])).pooler_output

@@ -61,7 +61,7 @@ def edit_tensor(folder, name, change):
     write_safetensors(folder / FILE, arrays)
 
 
-def quantise_by_rounding(folder, output, group_size=32, lm_head=False):
+def quantize_by_rounding(folder, output, group_size=32, lm_head=False):
     """The AWQ INT4 checkpoint of a float one."""
     from awq import AutoAWQForCausalLM
 

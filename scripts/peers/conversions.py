@@ -39,13 +39,13 @@ def onnxruntime(shape: Shape, part: Path) -> None:
 
 
 def llama(shape: Shape, part: Path, kind: str) -> None:
-    """llama.cpp's file: converted to float16, then quantised."""
+    """llama.cpp's file: converted to float16, then quantized."""
     tools, float16 = SCRIPTS / "peers", part / "float16.gguf"
     part.mkdir()
     convert = [python("llama.cpp"), tools / "gguf_converter.py", LLAMA_SOURCE / "vendor" / "llama.cpp"]
     run([*convert, checkpoint(shape), "--outtype", "f16", "--outfile", float16], shape.name)
-    quantise = [python("llama.cpp"), tools / "gguf_quantizer.py", float16, part / "model.gguf", kind]
-    run(quantise, shape.name, LLAMA_VARIABLES)
+    quantize = [python("llama.cpp"), tools / "gguf_quantizer.py", float16, part / "model.gguf", kind]
+    run(quantize, shape.name, LLAMA_VARIABLES)
     float16.unlink()
 
 

@@ -1,6 +1,6 @@
 """Runs llama.cpp's converter on a model whose tokenizer it does not know: `python gguf_converter.py TREE ARGUMENTS…`.
 
-The converter recognises tokenizers by the hash of a text; ours is split like Qwen2's.
+The converter recognizes tokenizers by the hash of a text; ours is split like Qwen2's.
 """
 
 import runpy

@@ -1,4 +1,4 @@
-"""Makes what is measured of a vision tower: checkpoint, picture, the others' conversions (once), our package."""
+"""Makes what is measured of a vision tower: checkpoint, image, the others' conversions (once), our package."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PATCH = 14  # pixels
 
 @dataclass(frozen=True)
 class Subject:
-    """A tower and a picture.
+    """A tower and an image.
 
     Attributes:
         config: a name in models/configs.
@@ -39,7 +39,7 @@ class Subject:
 
     @property
     def folder(self) -> Path:
-        """Where all lies that depends on the picture's size."""
+        """Where all lies that depends on the image's size."""
         return MADE / "vision" / self.name
 
     def checkpoint(self) -> Path:
@@ -57,7 +57,7 @@ class Subject:
         script, words = DRIVERS / "prepare_tower.py", ["--grid", *map(str, self.grid)]
         return make(
             self.folder / "data",
-            f"the picture for {self.name}",
+            f"the image for {self.name}",
             lambda part: run([sys.executable, script, self.checkpoint(), part, *words], self.name),
         )
 

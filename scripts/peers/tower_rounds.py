@@ -14,7 +14,7 @@ from tower_engines import TowerEngine
 
 LONGEST = 600  # seconds that a process may take
 FAR = 3.0  # times as long as the fastest it competes with: such a program is measured in the first round only
-REPEATS, SECONDS = 5, 6.0  # pictures of a process after the first: so many, or no more once so much time is spent
+REPEATS, SECONDS = 5, 6.0  # images of a process after the first: so many, or no more once so much time is spent
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TowerSample:
         round: which turn of the alternation, from 0.
         engine: the program's name.
         start: seconds from the process's start to the embeddings of the first picture.
-        seconds: of each picture after it.
+        seconds: of each image after it.
         peak_rss: bytes.
         cosine: of all embeddings with Hugging Face's in float32.
         worst_cosine: the least of one embedding.
@@ -43,7 +43,7 @@ class TowerSample:
 
     @property
     def time(self) -> float:
-        """The median picture."""
+        """The median image."""
         return statistics.median(self.seconds)
 
 

@@ -8,7 +8,7 @@ from tower_rounds import TowerRun, fastest
 NEAR = 0.99  # cosine below which a program does not compute this tower, and is not compared
 HEAD = [
     "program",
-    "s a picture",
+    "s an image",
     "start → first picture, s",
     "peak RSS, MB",
     "cosine",

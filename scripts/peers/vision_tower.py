@@ -1,6 +1,6 @@
 """Compare the vision towers of TyLLM, OpenVINO, ONNX Runtime and PyTorch: `python scripts/peers/vision_tower.py`.
 
-The same random weights, the same patches of one picture, the same machine, in one alternating run. What is missing
+The same random weights, the same patches of one image, the same machine, in one alternating run. What is missing
 (environments, checkpoint, conversions) is made under out/peers first; only our own package is compiled anew each time.
 Every program's embeddings are compared with Hugging Face's in float32, and one that computes something else does not
 count. The raw samples and the table go to out/peers/vision/TOWER-GRID/samples.json and table.md; --write-docs also puts

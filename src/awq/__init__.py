@@ -1,4 +1,4 @@
-"""AWQ INT4 quantisation of Hugging Face checkpoints, layer by layer, with AutoAWQ's public API."""
+"""AWQ INT4 quantization of Hugging Face checkpoints, layer by layer, with AutoAWQ's public API."""
 
 from awq.auto import AutoAWQForCausalLM
 from awq.loader import load_quantized

@@ -12,7 +12,7 @@ from awq.source import local_folder
 
 
 class AutoAWQForCausalLM:
-    """Opens models: `from_pretrained` to quantise one, `from_quantized` to try a quantised one."""
+    """Opens models: `from_pretrained` to quantize one, `from_quantized` to try a quantized one."""
 
     def __init__(self) -> None:
         raise SettingError("AutoAWQForCausalLM is not made directly; use from_pretrained or from_quantized.")
@@ -31,11 +31,11 @@ class AutoAWQForCausalLM:
         cache_dir: str | None = None,
         **model_init_kwargs: Any,
     ) -> AwqModel:
-        """Open a float checkpoint for quantising; reads headers only, no weight.
+        """Open a float checkpoint for quantizing; reads headers only, no weight.
 
         Args:
             model_path: the checkpoint's folder, or a model's name on the hub.
-            torch_dtype: "auto" or float16; what is not quantised becomes float16 either way.
+            torch_dtype: "auto" or float16; what is not quantized becomes float16 either way.
             trust_remote_code: allow the checkpoint's own Python code to run.
             safetensors: must be True; other weight files are not read.
             device_map: "cpu", "cuda" or "cuda:1" chooses the device; anything else means a GPU if there is one.
@@ -57,17 +57,17 @@ class AutoAWQForCausalLM:
         checkpoint = Checkpoint.open(folder, trust_remote_code)
         if checkpoint.quantization is not None:
             method = checkpoint.quantization.get("quant_method")
-            raise CheckpointError(f"{folder} is quantised already ({method}); give the original float checkpoint.")
+            raise CheckpointError(f"{folder} is quantized already ({method}); give the original float checkpoint.")
         device = device_map if isinstance(device_map, str) and device_map.startswith(("cpu", "cuda")) else None
         return AwqModel(checkpoint, device, trust_remote_code)
 
     @staticmethod
     def from_quantized(quant_path: str | Path, *, trust_remote_code: bool = False, **ignored: Any) -> DequantizedModel:
-        """Load a quantised checkpoint with its weights multiplied out to float32, to evaluate it with plain torch.
+        """Load a quantized checkpoint with its weights multiplied out to float32, to evaluate it with plain torch.
 
         AutoAWQ's other arguments (fuse_layers, max_seq_len, batch_size, …) choose kernels and are accepted and ignored.
 
         Raises:
-            CheckpointError: the folder is damaged or quantised in another way.
+            CheckpointError: the folder is damaged or quantized in another way.
         """
         return DequantizedModel(Path(quant_path), trust_remote_code)

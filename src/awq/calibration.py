@@ -12,7 +12,8 @@ from awq.calibration_source import Document, documents_of, is_bundled
 from awq.calibration_source import Source as Source
 from awq.errors import CalibrationError
 
-SPELT_OUT = 1.4  # bytes a token holds, at most, where a tokenizer knows hardly a word: 1.0 to 1.35 seen there, else 1.5
+SPELLED_OUT = 1.4
+"""Bytes a token holds, at most, where a tokenizer knows hardly a word: 1.0 to 1.35 seen there, else 1.5."""
 
 
 def calibration_samples(
@@ -89,7 +90,9 @@ def _legible(documents: Sequence[Document], encoded: list[list[int]]) -> list[li
     All of them, if it spells out everything.
     """
     texts = [document if isinstance(document, str) else _plain(document) for document in documents]
-    read = [tokens for text, tokens in zip(texts, encoded, strict=True) if len(text.encode()) > SPELT_OUT * len(tokens)]
+    read = [
+        tokens for text, tokens in zip(texts, encoded, strict=True) if len(text.encode()) > SPELLED_OUT * len(tokens)
+    ]
     return read or encoded
 
 

@@ -1,4 +1,4 @@
-"""The calibration of a run: tokens, with pictures among them if the data has any."""
+"""The calibration of a run: tokens, with images among them if the data has any."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from awq.calibration import calibration_samples
 from awq.calibration_source import Source, documents_of
 from awq.errors import CalibrationError
 from awq.generation_starts import planned_samples
-from awq.messages import pictures_in
-from awq.picture_samples import PictureSamples, picture_samples
+from awq.image_samples import ImageSamples, image_samples
+from awq.messages import images_in
 from awq.self_calibration import SELF
 from awq.skeleton import Skeleton
 
@@ -29,8 +29,8 @@ class CalibrationData:
 
     def samples(
         self, skeleton: Skeleton, tokenizer: Any, count: int, length: int
-    ) -> tuple[torch.Tensor, PictureSamples | None]:
-        """At most `count` samples, int64 [n, T], and their pictures; −1 where the model itself is still to write.
+    ) -> tuple[torch.Tensor, ImageSamples | None]:
+        """At most `count` samples, int64 [n, T], and their images; −1 where the model itself is still to write.
 
         Raises:
             CalibrationError: the data cannot be used with this model.
@@ -38,23 +38,23 @@ class CalibrationData:
         tokenizer = self._tokenizer(tokenizer, skeleton)
         if self.source == SELF:
             return planned_samples(tokenizer, count, length, skeleton.vocabulary), None
-        if found := self._with_pictures(skeleton, tokenizer, count, length):
-            return found.tokens, found if found.pictures else None
+        if found := self._with_images(skeleton, tokenizer, count, length):
+            return found.tokens, found if found.images else None
         names = (self.split, self.text_column)
         return calibration_samples(self.source, tokenizer, count, length, skeleton.vocabulary, *names), None
 
-    def _with_pictures(self, skeleton: Skeleton, tokenizer: Any, count: int, length: int) -> PictureSamples | None:
-        """Samples of data that holds a picture, None of other data."""
+    def _with_images(self, skeleton: Skeleton, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
+        """Samples of data that holds an image, None of other data."""
         documents = documents_of(self.source, self.split, self.text_column)
-        number = next((n for n, document in enumerate(documents, 1) if any(pictures_in(document))), None)
+        number = next((n for n, document in enumerate(documents, 1) if any(images_in(document))), None)
         if number is None:
             return None
         if skeleton.tower is None:
             raise CalibrationError(
-                f"Conversation {number} of the calibration data has a picture, but a "
-                f"{skeleton.model.config.model_type} model reads text alone; leave pictures out."
+                f"Conversation {number} of the calibration data has an image, but a "
+                f"{skeleton.model.config.model_type} model reads text alone; leave images out."
             )
-        return picture_samples(documents, tokenizer, skeleton, count, length)
+        return image_samples(documents, tokenizer, skeleton, count, length)
 
     def _tokenizer(self, given: Any, skeleton: Skeleton) -> Any:
         """The tokenizer that is `given` or is in a processor that is; with None the one beside the checkpoint.

@@ -83,7 +83,7 @@ def _read_lines(path: Path, text_column: str) -> list[Document]:
 
 
 def _column(row: Any, text_column: str, place: str, folder: Path = Path()) -> Document:
-    """The text or the conversation in a row; pictures lie in `folder` unless their paths are absolute."""
+    """The text or the conversation in a row; images lie in `folder` unless their paths are absolute."""
     if isinstance(row, Mapping):
         if isinstance(row.get(text_column), str):
             return str(row[text_column])

@@ -1,4 +1,4 @@
-"""The `pack-quantized` format of the compressed-tensors package in NumPy: codes of neighbouring inputs in one int32.
+"""The `pack-quantized` format of the compressed-tensors package in NumPy: codes of neighboring inputs in one int32.
 
 With N outputs, K inputs, groups of g inputs and b bits a linear layer is `weight_packed` int32 [N, ⌈K·b/32⌉],
 `weight_scale` [N, K/g], `weight_shape` int64 [2] = (N, K) and, unless it is symmetric, `weight_zero_point` int32

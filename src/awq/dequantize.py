@@ -1,4 +1,4 @@
-"""Quantised or plain checkpoints as an ordinary Hugging Face model with float weights, the judge of everything else."""
+"""Quantized or plain checkpoints as an ordinary Hugging Face model with float weights, the judge of everything else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ VALUES = 1 << 22  # weights multiplied out at a time
 
 
 def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_remote_code: bool = False) -> Any:
-    """The Hugging Face model of the folder `path`, each quantised weight multiplied out, ready to run.
+    """The Hugging Face model of the folder `path`, each quantized weight multiplied out, ready to run.
 
-    A quantised head counts too (transformers 5 leaves it at random values). A checkpoint that is not quantised loads
+    A quantized head counts too (transformers 5 leaves it at random values). A checkpoint that is not quantized loads
     as it is, so both sides of a comparison come from here.
 
     Args:
@@ -31,7 +31,7 @@ def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_r
         trust_remote_code: accept a config that names code of its own.
 
     Raises:
-        CheckpointError: the folder is damaged, or quantised in another way.
+        CheckpointError: the folder is damaged, or quantized in another way.
         UnsupportedError: codes of other than 4 or 8 bits, or a model that transformers does not know.
     """
     checkpoint = Checkpoint.open(path, trust_remote_code)
@@ -53,13 +53,13 @@ def check_readable(checkpoint: Checkpoint) -> None:
     """Raise `CheckpointError` unless the checkpoint is a float one or in a format that is read here."""
     if checkpoint.quantization is not None and (reason := refusal(checkpoint.quantization)):
         raise CheckpointError(
-            f"{checkpoint.path} is quantised {reason}; "
+            f"{checkpoint.path} is quantized {reason}; "
             "give an AWQ checkpoint with GEMM packing or a compressed-tensors one with pack-quantized weights."
         )
 
 
 def untie_packed_head(model: Any, checkpoint: Checkpoint) -> None:
-    """Give a quantised head a weight of its own, even where config.json forgot to say that it is not the embedding."""
+    """Give a quantized head a weight of its own, even where config.json forgot to say that it is not the embedding."""
     head = model.get_output_embeddings()
     name = next(name for name, module in model.named_modules() if module is head)
     if head.weight is model.get_input_embeddings().weight and is_packed(checkpoint, f"{name}.weight"):

@@ -1,4 +1,4 @@
-"""What can be wrong with what a user gave to the quantiser, each with the exit code of the command line."""
+"""What can be wrong with what a user gave to the quantizer, each with the exit code of the command line."""
 
 
 class AwqError(Exception):
@@ -28,7 +28,7 @@ class CalibrationError(SettingError):
 
 
 class UnsupportedError(AwqError):
-    """A model that this quantiser does not understand."""
+    """A model that this quantizer does not understand."""
 
     exit_code = 5
 

@@ -2,7 +2,7 @@
 
 Two streams of hidden states go through the layer: the original model's, and that of the model as it is stored so far.
 A site is a tensor that linear layers read. Its Gram matrix is taken from the stored stream with all sites before it
-rounded, and its layers are moved towards what the original stream gives.
+rounded, and its layers are moved toward what the original stream gives.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Reached(Exception):  # noqa: N818
 
 @dataclass
 class GramLayer:
-    """Quantises the layer of `task`.
+    """Quantizes the layer of `task`.
 
     Attributes:
         task: the layer, with the original weights in it.
@@ -67,7 +67,7 @@ class GramLayer:
         return self.task.layer
 
     def quantized(self, streams: Arguments, samples: int) -> dict[str, Array]:
-        """Quantise; returns the tensors to store, and leaves the layer as they have it.
+        """Quantize; returns the tensors to store, and leaves the layer as they have it.
 
         Args:
             streams: hidden states of the original stream, `samples` of them, then of the stored one if there is error
@@ -123,7 +123,7 @@ class GramLayer:
         return error
 
     def _sites(self) -> list[list[str]]:
-        """The linear layers to quantise, by the tensor that they read, in order of use."""
+        """The linear layers to quantize, by the tensor that they read, in order of use."""
         return [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
 
     def _advance(self, stream: Arguments) -> None:
@@ -231,7 +231,7 @@ class GramLayer:
 def _token_weights(hidden: torch.Tensor) -> torch.Tensor:
     """The square root of each token's weight [n, T]: what an error in the stream [n, T, H] counts.
 
-    The stream is normalised before it is read, so an error counts in proportion to the token's own size. Some tokens,
+    The stream is normalized before it is read, so an error counts in proportion to the token's own size. Some tokens,
     such as the first, are a thousand times larger than others (Sun et al., arXiv 2402.17762) and would decide alone.
     So would one that the embedding makes zeros of: what is far fainter than the others counts as loud as `FAINTEST`.
     """

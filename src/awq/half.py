@@ -21,7 +21,7 @@ def as_float16(name: str, values: Array) -> npt.NDArray[np.float16]:
     """
     if NAMES[values.dtype] not in FLOATS:
         raise CheckpointError(
-            f"{name} has the type {NAMES[values.dtype]}, not a float; give the original, unquantised checkpoint."
+            f"{name} has the type {NAMES[values.dtype]}, not a float; give the original, unquantized checkpoint."
         )
     flat = values.reshape(-1)
     for start in range(0, flat.size, BLOCK):

@@ -30,11 +30,11 @@ SEARCH_ROWS = 16384  # evenly spread rows whose error decides the scale
 
 @dataclass(frozen=True)
 class HeadTask:
-    """The head of `skeleton`, to be quantised by `recipe`.
+    """The head of `skeleton`, to be quantized by `recipe`.
 
     Attributes:
         skeleton: the model.
-        recipe: how to quantise.
+        recipe: how to quantize.
         report: called with the share of the rows that is done.
         losses: the relative error of the rounded head, by its name.
     """

@@ -1,4 +1,4 @@
-"""One decoder layer: which of its weights are quantised and how, and its tensors as they are stored."""
+"""One decoder layer: which of its weights are quantized and how, and its tensors as they are stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LayerTask:
 
     @cached_property
     def schemes(self) -> dict[str, Scheme]:
-        """Names within the layer of the linear layers to quantise, and how; raises `SettingError`."""
+        """Names within the layer of the linear layers to quantize, and how; raises `SettingError`."""
         return {
             name: self.recipe.config.scheme(self.prefix + name, module.out_features, module.in_features)
             for name, module in self.layer.named_modules()
@@ -55,11 +55,11 @@ class LayerTask:
         return losses
 
     def rest(self) -> dict[str, Array]:
-        """The tensors that are not quantised, in float16; raises `CheckpointError` for what float16 cannot hold."""
+        """The tensors that are not quantized, in float16; raises `CheckpointError` for what float16 cannot hold."""
         return {self.prefix + name: as_float16(name, np.asarray(t.cpu())) for name, t in self._others().items()}
 
     def round_rest(self) -> None:
-        """Round the tensors that are not quantised to what float16 holds of them."""
+        """Round the tensors that are not quantized to what float16 holds of them."""
         for tensor in self._others().values():
             tensor.copy_(tensor.half())
 

@@ -1,4 +1,4 @@
-"""A quantised checkpoint as an ordinary transformers model: every weight right, the output projection too."""
+"""A quantized checkpoint as an ordinary transformers model: every weight right, the output projection too."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def load_quantized(
     device: torch.device | str | None = None,
     trust_remote_code: bool = False,
 ) -> Any:
-    """The Hugging Face model of the quantised folder `path`, with float weights, so that it needs no kernels.
+    """The Hugging Face model of the quantized folder `path`, with float weights, so that it needs no kernels.
 
-    transformers' own loader takes the format "awq" only with gptqmodel's kernels, and makes up a quantised output
+    transformers' own loader takes the format "awq" only with gptqmodel's kernels, and makes up a quantized output
     projection at random; here each weight is what its codes stand for. The model takes the memory of a float one, and
-    its config names no quantisation: `save_pretrained` writes a float checkpoint.
+    its config names no quantization: `save_pretrained` writes a float checkpoint.
 
     Args:
         path: a folder with AWQ GEMM or compressed-tensors `pack-quantized` weights of 4 or 8 bits, or a float one.
@@ -28,7 +28,7 @@ def load_quantized(
         trust_remote_code: accept a config that names code of its own.
 
     Raises:
-        CheckpointError: the folder is damaged, or quantised in another way.
+        CheckpointError: the folder is damaged, or quantized in another way.
         SettingError: `dtype` is no float type.
         UnsupportedError: a model that transformers does not know, or weights of other than 4 or 8 bits.
     """

@@ -1,4 +1,4 @@
-"""How much memory a run will take at its peak, estimated from shapes; `docs/quantise.md` tells how well."""
+"""How much memory a run will take at its peak, estimated from shapes; `docs/quantize.md` tells how well."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 
 from awq import head as output_projection
 from awq.gram import spans
+from awq.image_embeddings import PATCHES
 from awq.linears import Linear
-from awq.picture_embeddings import PATCHES
 from awq.recipe import Recipe
 from awq.site import ROWS, VALUES
 from awq.skeleton import Skeleton
@@ -26,9 +26,9 @@ def hidden_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
     return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(skeleton)
 
 
-def picture_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
-    """Bytes of the embeddings of the calibration's pictures."""
-    return 0 if recipe.pictures is None else SINGLE * recipe.pictures.embeddings * _width(skeleton)
+def image_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+    """Bytes of the embeddings of the calibration's images."""
+    return 0 if recipe.images is None else SINGLE * recipe.images.embeddings * _width(skeleton)
 
 
 def _width(skeleton: Skeleton) -> int:
@@ -45,7 +45,7 @@ def peak_memory(skeleton: Skeleton, recipe: Recipe, head: Linear) -> int:
     """What the process has now, hidden states, and a layer's work or the head's."""
     works = [_layer_bytes(layer, skeleton, recipe) for layer in skeleton.layers]
     works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(skeleton, recipe).units()]
-    states = hidden_bytes(skeleton, recipe) + picture_bytes(skeleton, recipe)
+    states = hidden_bytes(skeleton, recipe) + image_bytes(skeleton, recipe)
     return resident() + states + max([*works, _head_bytes(head, recipe)])
 
 
@@ -65,11 +65,11 @@ def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
     """A unit of the vision tower in float32 with the patches that go through it, or codes and a strip being rounded."""
     weights: int = sum(int(parameter.numel()) for parameter in unit.parameters())
     codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * min(VALUES, weights)
-    if recipe.pictures is None:
+    if recipe.images is None:
         return codes
     widest: int = max([0, *(max(each.in_features, each.out_features) for each in linears_in(unit))])
-    patches: int = min(PATCHES, sum(picture.patches for picture in recipe.pictures.pictures))
-    return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.pictures.processor.values)))
+    patches: int = min(PATCHES, sum(image.patches for image in recipe.images.images))
+    return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.images.processor.values)))
 
 
 def _site_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:

@@ -1,7 +1,7 @@
-"""Conversations in the form of Hugging Face's chat templates, with pictures among the parts of a message.
+"""Conversations in the form of Hugging Face's chat templates, with images among the parts of a message.
 
 A message is {"role": …, "content": …}; its content is a text, or a list of parts: {"type": "text", "text": …} and
-{"type": "image", "image": …}, a picture being a path (also as "path", or after "file://") or a PIL image.
+{"type": "image", "image": …}, an image being a path (also as "path", or after "file://") or a PIL image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _is_part(part: Any) -> bool:
 
 
 def located(messages: Sequence[Message], folder: Path = Path()) -> list[Message]:
-    """The messages with the paths of pictures joined to `folder`; a content of text alone becomes a string."""
+    """The messages with the paths of images joined to `folder`; a content of text alone becomes a string."""
     return [{**message, "content": _located(message["content"], folder)} for message in messages]
 
 
@@ -40,18 +40,18 @@ def _located(content: Any, folder: Path) -> Any:
         return content
     if all(part["type"] == "text" for part in content):
         return "".join(part["text"] for part in content)
-    return [part if part["type"] == "text" else _picture_part(part, folder) for part in content]
+    return [part if part["type"] == "text" else _image_part(part, folder) for part in content]
 
 
-def _picture_part(part: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _image_part(part: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     found = part.get("image", part.get("path"))
     if isinstance(found, (str, Path)) and "://" not in str(found).removeprefix(FILE):
         found = str(folder / str(found).removeprefix(FILE))
     return {"type": "image", "image": found}
 
 
-def pictures_in(document: Any) -> Iterator[Any]:
-    """The pictures of a conversation in order; none in a text or in token ids."""
+def images_in(document: Any) -> Iterator[Any]:
+    """The images of a conversation in order; none in a text or in token ids."""
     for message in document if isinstance(document, Sequence) and not isinstance(document, str) else ():
         if isinstance(message, Mapping) and not isinstance(message["content"], str):
             yield from (part["image"] for part in message["content"] if part["type"] == "image")

@@ -61,7 +61,7 @@ def chosen(candidates: Iterable[Candidate], config: QuantConfig, budget: float) 
     """The `overrides` that spend the budget; greedy, by effect for each extra bit.
 
     Args:
-        candidates: all linear layers that are quantised.
+        candidates: all linear layers that are quantized.
         config: the format, which says what a spared layer has.
         budget: bits per weight, scales and zero points included, over all candidates.
 

@@ -1,4 +1,4 @@
-"""The objects behind `AutoAWQForCausalLM`: a model to be quantised, and a quantised one to be tried."""
+"""The objects behind `AutoAWQForCausalLM`: a model to be quantized, and a quantized one to be tried."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REPORT = "quantization_report.json"  # beside the weights; what loads checkpoint
 
 
 class AwqModel:
-    """A float checkpoint to quantise: `quantize` writes parts into a work folder, `save_quantized` gathers them."""
+    """A float checkpoint to quantize: `quantize` writes parts into a work folder, `save_quantized` gathers them."""
 
     def __init__(self, checkpoint: Checkpoint, device: str | None = None, trust_remote_code: bool = False) -> None:
         self.checkpoint = checkpoint
@@ -73,7 +73,7 @@ class AwqModel:
         progress: Progress | None = None,
         announce: Callable[[Plan], None] | None = None,
     ) -> None:
-        """Quantise layer by layer; in memory are one layer in float32 and the calibration's hidden states.
+        """Quantize layer by layer; in memory are one layer in float32 and the calibration's hidden states.
 
         Every finished layer is written to the work folder at once. Give `quant_path` (or `work_dir`), and a run that
         was killed goes on at its last finished layer when it is started again with the same settings, and ends in the
@@ -82,7 +82,7 @@ class AwqModel:
         Args:
             tokenizer: encodes calibration text, or a processor with one; by default the one beside the checkpoint.
             quant_config: AutoAWQ's dictionary, see `QuantConfig`.
-            calib_data: texts, conversations (for vision-language models with pictures, see `awq.messages`), lists of
+            calib_data: texts, conversations (for vision-language models with images, see `awq.messages`), lists of
                 token ids, a text or .jsonl file, a dataset, or "self" for text that the model writes itself; by default
                 the bundled text.
             split: split of the dataset.
@@ -94,7 +94,7 @@ class AwqModel:
             max_calib_samples: by default 16 on a CPU, 128 on a GPU.
             max_calib_seq_len: tokens per sample; by default 512.
             max_chunk_memory: accepted for AutoAWQ's sake; `max_search_tokens` bounds memory here.
-            method: "tyllm", the best one (docs/quantise.md); "awq", AutoAWQ's algorithm; "rtn", rounding to nearest,
+            method: "tyllm", the best one (docs/quantize.md); "awq", AutoAWQ's algorithm; "rtn", rounding to nearest,
                 which needs no calibration.
             without: parts of the method to leave out, to measure their worth: "scale" and "range" (the searches), and
                 for "tyllm" "rounding" (GPTQ) and "propagation" (of errors); `apply_clip=False` leaves out "range".
@@ -102,7 +102,7 @@ class AwqModel:
             quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
             work_dir: another place for the work.
             max_search_tokens: calibration tokens replayed for every scale; by default 512 on a CPU, all on a GPU.
-            bits_per_weight: a budget, scales and zero points included, over all linear layers that are quantised: the
+            bits_per_weight: a budget, scales and zero points included, over all linear layers that are quantized: the
                 most sensitive ones stay at 8 bits (format "compressed-tensors") or float16 ("awq") as far as it goes.
             progress: called with (steps done, steps in all, what is being done); by default a bar on a terminal.
             announce: called with the plan (sizes, memory, disk) before the work begins; by default there is a warning
@@ -131,11 +131,11 @@ class AwqModel:
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         data = CalibrationData(calib_data, split, text_column, self.trust_remote_code)
         skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
-        samples, pictures = torch.empty((0, 0), dtype=torch.int64), None
+        samples, images = torch.empty((0, 0), dtype=torch.int64), None
         if method != "rtn":
-            samples, pictures = data.samples(skeleton, tokenizer, budget.samples, budget.length)
+            samples, images = data.samples(skeleton, tokenizer, budget.samples, budget.length)
         batch = n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest())
-        options = (duo_scaling, parts, budget.search_tokens, batch, bits_per_weight, pictures)
+        options = (duo_scaling, parts, budget.search_tokens, batch, bits_per_weight, images)
         recipe = Recipe(renamed(self.quant_config, self._model_name), method, samples, *options)
         with bar_unless(progress) as report:
             self._run(skeleton, recipe, work_path, report, announce or _warn)
@@ -180,7 +180,7 @@ class AwqModel:
         progress: Progress,
         announce: Callable[[Plan], None],
     ) -> None:
-        """Quantise into the work folder."""
+        """Quantize into the work folder."""
         import torch
 
         from awq.memory import return_large_blocks
@@ -222,11 +222,11 @@ class AwqModel:
             raise
 
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
-        """Gather the quantised parts into the new folder `save_dir`, which appears whole by a rename at the end.
+        """Gather the quantized parts into the new folder `save_dir`, which appears whole by a rename at the end.
 
         Beside the weights it holds config.json, `quantization_report.json` (the errors of `report`), and generation
         config, chat template and tokenizer files if the checkpoint has them. The work folder is removed; until then
-        the disk holds the quantised weights twice.
+        the disk holds the quantized weights twice.
 
         Args:
             save_dir: a path where nothing is yet.
@@ -234,7 +234,7 @@ class AwqModel:
             shard_size: largest weight file, such as "5GB".
 
         Raises:
-            OutputError: `save_dir` exists or cannot be written, or nothing was quantised.
+            OutputError: `save_dir` exists or cannot be written, or nothing was quantized.
             SettingError: `shard_size` is no size.
         """
         from awq.output_folder import write_output
@@ -258,7 +258,7 @@ def _warn(plan: Plan) -> None:
 
 
 class DequantizedModel:
-    """A quantised checkpoint as a float32 Hugging Face `model`, which calls and generates."""
+    """A quantized checkpoint as a float32 Hugging Face `model`, which calls and generates."""
 
     def __init__(self, path: Path, trust_remote_code: bool = False) -> None:
         from awq.dequantize import load_dequantized

@@ -12,7 +12,7 @@ VISION_LANGUAGE = ("qwen2_vl", "qwen2_5_vl")  # model types with a vision tower
 HUB_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))  # transformers 5's, and the hub's
 
 
-def sees_pictures(config: Mapping[str, Any]) -> bool:
+def sees_images(config: Mapping[str, Any]) -> bool:
     """Whether the model of that config.json is a vision-language model that is supported."""
     return config.get("model_type") in VISION_LANGUAGE
 
@@ -33,12 +33,12 @@ def stored_name(name: str, config: Mapping[str, Any]) -> str:
     A vision-language model keeps the names that the hub's checkpoints have, which every version of transformers, vLLM
     and AutoAWQ reads; transformers 5's own save_pretrained writes them too.
     """
-    return _renamed(name, HUB_NAMES) if sees_pictures(config) else name
+    return _renamed(name, HUB_NAMES) if sees_images(config) else name
 
 
 def model_name(name: str, config: Mapping[str, Any]) -> str:
     """The inverse of `stored_name`; a name that is the model's already stays."""
-    if not sees_pictures(config) or name.startswith(tuple(new for new, _ in HUB_NAMES)):
+    if not sees_images(config) or name.startswith(tuple(new for new, _ in HUB_NAMES)):
         return name
     return _renamed(name, [(hub, new) for new, hub in HUB_NAMES])
 

@@ -1,4 +1,4 @@
-"""The quantised checkpoint folder: parts gathered into shards, configs and tokenizer beside them, then one rename."""
+"""The quantized checkpoint folder: parts gathered into shards, configs and tokenizer beside them, then one rename."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_output(
     Args:
         folder: the result; it must not exist.
         parts: safetensors files with the tensors, in order.
-        source: the checkpoint that was quantised.
+        source: the checkpoint that was quantized.
         config: how.
         max_shard_size: a shard is not larger unless a single tensor is.
         notes: more JSON files by their names.
@@ -104,7 +104,7 @@ def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) ->
 def quantized_config(
     original: dict[str, Any], config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
-    """config.json of the result: the original's, float16, with the quantisation, untied if the head is quantised."""
+    """config.json of the result: the original's, float16, with the quantization, untied if the head is quantized."""
     changed = {"dtype" if "dtype" in original else "torch_dtype": "float16"}
     head = {"tie_word_embeddings": False} if any(map(is_outer, quantized_modules(tensors))) else {}
     parts = {name: _agreeing(original[name], changed | head) for name in PARTS if isinstance(original.get(name), dict)}

@@ -1,4 +1,4 @@
-"""Reads a quantised weight of a checkpoint, some rows at a time, in whichever format it is stored.
+"""Reads a quantized weight of a checkpoint, some rows at a time, in whichever format it is stored.
 
 It imports neither torch nor transformers, so the compiler uses it too.
 """
@@ -31,7 +31,7 @@ class PackedShape(NamedTuple):
 
 
 class PackedRows(NamedTuple):
-    """Rows of a quantised weight: `q` uint8 [n, K], `zeros` uint8 [n, G], `scales` float32 [n, G]."""
+    """Rows of a quantized weight: `q` uint8 [n, K], `zeros` uint8 [n, G], `scales` float32 [n, G]."""
 
     q: npt.NDArray[np.uint8]
     zeros: npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ class PackedRows(NamedTuple):
 
 
 def is_packed(checkpoint: Checkpoint, name: str) -> bool:
-    """Whether the weight `name`, such as "lm_head.weight", is stored quantised."""
+    """Whether the weight `name`, such as "lm_head.weight", is stored quantized."""
     stem = name.removesuffix("weight")
     return stem != name and (stem + AWQ[0] in checkpoint or stem + ct.PACKED in checkpoint)
 
@@ -60,7 +60,7 @@ def packed_parts(checkpoint: Checkpoint, name: str) -> list[str]:
 
 
 def packed_shape(checkpoint: Checkpoint, name: str) -> PackedShape:
-    """The shape of the quantised weight `name`; its tensors' shapes and types are checked against each other.
+    """The shape of the quantized weight `name`; its tensors' shapes and types are checked against each other.
 
     Raises:
         CheckpointError: a tensor is missing, or they contradict each other.
@@ -83,14 +83,14 @@ def _compressed_shape(checkpoint: Checkpoint, stem: str) -> PackedShape:
     if stem + ORDERED in checkpoint:
         raise UnsupportedError(
             f"{stem}{ORDERED} says that groups follow the activation order, which is not supported; "
-            "quantise the model without actorder='group'."
+            "quantize the model without actorder='group'."
         )
     outputs, inputs = (int(length) for length in checkpoint.read(stem + ct.SHAPE).reshape(-1)[:2])
     bits = ct.bits_of(_matrix(checkpoint, stem + ct.PACKED)[1], inputs)
     if bits is None:
         raise UnsupportedError(
             f"{stem}{ct.PACKED} has the shape {list(checkpoint.info(stem + ct.PACKED).shape)} for {inputs} inputs, "
-            "which is neither 4 nor 8 bits a weight; quantise the model with 4 or 8 bits."
+            "which is neither 4 nor 8 bits a weight; quantize the model with 4 or 8 bits."
         )
     _expect(checkpoint, stem + ct.PACKED, (outputs, -(-inputs * bits // 32)), "I32")
     groups = _scales(checkpoint, stem + ct.SCALE)[1]
@@ -102,7 +102,7 @@ def _compressed_shape(checkpoint: Checkpoint, stem: str) -> PackedShape:
 
 def _group_size(stem: str, inputs: int, groups: int) -> int:
     if not groups or inputs % groups:
-        raise CheckpointError(f"{stem}* has {groups} groups for {inputs} inputs; quantise the model again.")
+        raise CheckpointError(f"{stem}* has {groups} groups for {inputs} inputs; quantize the model again.")
     return inputs // groups
 
 
@@ -110,14 +110,14 @@ def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     """The shape of a tensor that is a matrix."""
     shape = checkpoint.info(name).shape
     if len(shape) != 2:
-        raise CheckpointError(f"{name} has shape {list(shape)}, which is no matrix; quantise the model again.")
+        raise CheckpointError(f"{name} has shape {list(shape)}, which is no matrix; quantize the model again.")
     return shape[0], shape[1]
 
 
 def _scales(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     """The shape of a matrix of scales."""
     if checkpoint.info(name).dtype not in FLOATS:
-        raise CheckpointError(f"{name} has type {checkpoint.info(name).dtype}, no float; quantise the model again.")
+        raise CheckpointError(f"{name} has type {checkpoint.info(name).dtype}, no float; quantize the model again.")
     return _matrix(checkpoint, name)
 
 
@@ -127,12 +127,12 @@ def _expect(checkpoint: Checkpoint, name: str, shape: tuple[int, int], dtype: st
     if (info.shape, info.dtype) != (shape, dtype):
         raise CheckpointError(
             f"{name} is {info.dtype} {list(info.shape)} where the tensors beside it call for {dtype} {list(shape)}; "
-            "quantise the model again."
+            "quantize the model again."
         )
 
 
 def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | None = None) -> PackedRows:
-    """Rows [start, stop) of the quantised weight `name`, all to the end by default.
+    """Rows [start, stop) of the quantized weight `name`, all to the end by default.
 
     Raises:
         CheckpointError: a tensor is missing, the tensors contradict each other, or a scale is NaN or infinite.

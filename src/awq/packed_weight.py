@@ -30,7 +30,7 @@ def round_parts(
 
 
 def stored(prefix: str, parts: Iterable[Rounded], scheme: Scheme, file_format: str) -> dict[str, Array]:
-    """The arrays of a quantised weight under the names that a checkpoint of that format gives them.
+    """The arrays of a quantized weight under the names that a checkpoint of that format gives them.
 
     Args:
         prefix: the linear layer's name.

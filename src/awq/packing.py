@@ -1,4 +1,4 @@
-"""AutoAWQ's GEMM format in NumPy: eight 4-bit values of neighbouring output channels in one int32.
+"""AutoAWQ's GEMM format in NumPy: eight 4-bit values of neighboring output channels in one int32.
 
 With K inputs, N outputs and groups of g inputs a linear layer is `qweight` int32 [K, N/8], `qzeros` int32 [K/g, N/8]
 and `scales` float16 [K/g, N], and means weight[n, k] = (q[k, n] - zero[k // g, n]) * scale[k // g, n].
@@ -19,7 +19,7 @@ Words = npt.NDArray[np.int32]
 
 
 class PackedLinear(NamedTuple):
-    """A quantised weight as AutoAWQ stores it; shapes as in the module's legend."""
+    """A quantized weight as AutoAWQ stores it; shapes as in the module's legend."""
 
     qweight: Words
     qzeros: Words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HIDDEN = "hidden"  # the tensor of hidden states in its part
 REST = "rest"  # the part with the embedding, the final norm and the head
-PICTURES = "pictures"  # the part with the embeddings of the calibration's pictures
+IMAGES = "images"  # the part with the embeddings of the calibration's images
 EFFECTS = "effects"  # the part with what was measured for a budget of bits
 
 

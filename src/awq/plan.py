@@ -9,7 +9,7 @@ from typing import Any
 
 from awq.errors import OutputError
 from awq.linears import HALF, Linear, linears_of, tower_linears
-from awq.memory_estimate import SINGLE, free_memory, hidden_bytes, linears_in, peak_memory, picture_bytes
+from awq.memory_estimate import SINGLE, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
 from awq.output_folder import COPIED
 from awq.recipe import Recipe
 from awq.skeleton import Skeleton
@@ -25,8 +25,8 @@ class Plan:
     Attributes:
         layers: decoder layers.
         linears: linear layers, the output projection among them, by their bits; 16 is float16.
-        weights: parameters of the model; a tied output projection that is quantised counts by itself.
-        bits_per_weight: of the quantised linear layers, scales and zero points included; the budget if there is one.
+        weights: parameters of the model; a tied output projection that is quantized counts by itself.
+        bits_per_weight: of the quantized linear layers, scales and zero points included; the budget if there is one.
         output: size of the weight files, at most if there is a budget of bits.
         tokens: calibration tokens.
         memory: estimated peak of resident memory; None on a GPU.
@@ -35,7 +35,7 @@ class Plan:
         present: how much of that an earlier run has left there already.
         free_disk: what is free where they go.
         vision_linears: the vision tower's linear layers by their bits; empty for a model of text alone.
-        pictures: how many are among the calibration tokens.
+        images: how many are among the calibration tokens.
     """
 
     layers: int
@@ -50,7 +50,7 @@ class Plan:
     present: int
     free_disk: int
     vision_linears: dict[int, int] = field(default_factory=dict)
-    pictures: int = 0
+    images: int = 0
 
     @property
     def shortage(self) -> str | None:
@@ -68,7 +68,7 @@ class Plan:
         if missing > self.free_disk:
             raise OutputError(
                 f"The disk of {folder} has {_size(self.free_disk)} free, and the run needs {_size(missing)} there "
-                "(the quantised weights twice while they are gathered); free some space or choose another folder."
+                "(the quantized weights twice while they are gathered); free some space or choose another folder."
             )
 
     def document(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _size(count: int) -> str:
 
 
 def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
-    """The plan of quantising the checkpoint of `skeleton` by `recipe`, the work waiting in the folder `work`."""
+    """The plan of quantizing the checkpoint of `skeleton` by `recipe`, the work waiting in the folder `work`."""
     linears = linears_of(skeleton, recipe)
     quantized = [linear for linear in linears if linear.scheme is not None]
     packed = sum(linear.nbytes(recipe.config.format) for linear in quantized)
@@ -97,7 +97,7 @@ def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
         output=output,
         vision_linears=_by_bits(tower_linears(skeleton, recipe)),
         tokens=recipe.samples.numel(),
-        pictures=0 if recipe.pictures is None else len(recipe.pictures.pictures),
+        images=0 if recipe.images is None else len(recipe.images.images),
         memory=peak_memory(skeleton, recipe, linears[-1]) if skeleton.device.type == "cpu" else None,
         free_memory=free_memory(),
         disk=output + max(output + _companion_bytes(skeleton), _waiting_bytes(skeleton, recipe)),
@@ -131,9 +131,9 @@ def _output_bytes(skeleton: Skeleton, recipe: Recipe, linears: list[Linear]) -> 
 
 
 def _waiting_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
-    """Bytes on disk beside the parts while the layers are quantised: pictures, hidden states, old and new, and tape."""
+    """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and tape."""
     inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in skeleton.layers)
-    hidden = picture_bytes(skeleton, recipe) + 2 * hidden_bytes(skeleton, recipe)
+    hidden = image_bytes(skeleton, recipe) + 2 * hidden_bytes(skeleton, recipe)
     return hidden + SINGLE * int(recipe.samples.numel()) * inputs
 
 

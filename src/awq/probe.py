@@ -30,7 +30,7 @@ SEPARATOR = " "
 
 @dataclass
 class Probe:
-    """Measures the linear layers that `recipe` quantises.
+    """Measures the linear layers that `recipe` quantizes.
 
     Attributes:
         skeleton: the model.
@@ -38,7 +38,7 @@ class Probe:
         find_plan: finds the plan of a layer by its number and arguments.
         tape: for what a layer reads.
         report: called before each layer with what is being done.
-        inserted: pictures among the samples.
+        inserted: images among the samples.
     """
 
     skeleton: Skeleton
@@ -81,5 +81,5 @@ def as_candidates(effects: Mapping[str, float], linears: Iterable[Linear]) -> It
     for joined, effect in effects.items():
         names = tuple(joined.split(SEPARATOR))
         scheme = found[names[0]].scheme
-        assert scheme is not None  # only what is quantised was measured
+        assert scheme is not None  # only what is quantized was measured
         yield Candidate(names, effect, sum(found[name].weights for name in names), scheme)

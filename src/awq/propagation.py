@@ -1,4 +1,4 @@
-"""Error propagation: a layer's weights are moved towards what makes good the errors of those before it.
+"""Error propagation: a layer's weights are moved toward what makes good the errors of those before it.
 
 A layer reads x where the original model has y. Its rows w should give wᵀ·y; the weights nearest to that on the tokens
 seen are w + H⁻¹·Σ x·(wᵀ·y − wᵀ·x), to which rounding then applies (QEP, Arai and Ichikawa, arXiv 2504.09629; GPTAQ,
@@ -90,7 +90,7 @@ def drift_of(inputs: int, outputs: int | None, device: torch.device) -> Drift:
 
 
 def corrected(weight: torch.Tensor, cure: torch.Tensor, blocks: int) -> torch.Tensor:
-    """`weight` [k, n], transposed rows for one of a layer's `blocks` of inputs, half of the way towards no error.
+    """`weight` [k, n], transposed rows for one of a layer's `blocks` of inputs, half of the way toward no error.
 
     Blocks do not know of each other, so each makes up for its part of the error only.
     """

@@ -20,7 +20,7 @@ TOWER_MODULES = ["visual", "model.visual"]  # AutoAWQ's and vLLM's name for it, 
 
 
 class Kind(NamedTuple):
-    """How layers are quantised: bits of a code, inputs that share a scale (−1: all of a row), without zero points."""
+    """How layers are quantized: bits of a code, inputs that share a scale (−1: all of a row), without zero points."""
 
     bits: int
     group_size: int
@@ -32,7 +32,7 @@ def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ..
 
     Args:
         config: the settings.
-        tensors: shapes of all stored tensors by name, which tell what is quantised and what is not.
+        tensors: shapes of all stored tensors by name, which tell what is quantized and what is not.
     """
     names = quantized_modules(tensors)
     if config.format == "awq":
@@ -50,7 +50,7 @@ def awq_config(config: QuantConfig, names: Iterable[str], with_tower: bool = Fal
     """AutoAWQ's, as transformers and vLLM read it; a vision tower has float weights.
 
     Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head` tells
-    vLLM of a quantised head.
+    vLLM of a quantized head.
     """
     left_out = [*config.modules_to_not_convert, *(name for name, bits in config.overrides.items() if bits is None)]
     if with_tower:
@@ -70,7 +70,7 @@ def awq_config(config: QuantConfig, names: Iterable[str], with_tower: bool = Fal
 def compressed_tensors_config(
     config: QuantConfig, names: Iterable[str], tensors: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
-    """compressed-tensors', as llm-compressor writes it; `names` are the quantised modules."""
+    """compressed-tensors', as llm-compressor writes it; `names` are the quantized modules."""
     with_tower = any(name.startswith(TOWER) for name in tensors)
     kinds: dict[Kind, list[str]] = {}
     for name in names:
@@ -91,7 +91,7 @@ def compressed_tensors_config(
 
 
 def kind_of(name: str, config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]) -> Kind:
-    """How the module `name` is quantised."""
+    """How the module `name` is quantized."""
     if name.startswith(TOWER):  # by rows where groups do not divide its inputs
         whole = tensors[f"{name}.{SCALE}"][1] == 1
         return Kind(config.vision_bits, -1 if whole else config.q_group_size, symmetric=True)
@@ -111,7 +111,7 @@ def float_patterns(tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
 
 
 def group(kind: Kind, targets: list[str]) -> dict[str, Any]:
-    """One of `config_groups`: how the layers `targets` are quantised."""
+    """One of `config_groups`: how the layers `targets` are quantized."""
     whole_rows = kind.group_size == -1
     weights = {
         "num_bits": kind.bits,
@@ -162,5 +162,5 @@ def refusal(found: Mapping[str, Any]) -> str | None:
         if own != PACK_QUANTIZED:
             return f"as compressed-tensors {own}"
         if layers.get("input_activations"):
-            return "as compressed-tensors with quantised activations"
+            return "as compressed-tensors with quantized activations"
     return None

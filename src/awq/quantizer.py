@@ -14,14 +14,14 @@ from awq.errors import UnsupportedError
 from awq.gram_layer import GramLayer
 from awq.half import as_float16
 from awq.head import HeadTask
+from awq.image_embeddings import inserted_images
 from awq.layer import LayerTask
 from awq.linears import linears_of
 from awq.memory import release
 from awq.meter import Meter
 from awq.mixed_bits import chosen, with_overrides
 from awq.observation import Arguments
-from awq.part_names import EFFECTS, HIDDEN, PICTURES, REST, errors_part, hidden_part, layer_part, vision_part
-from awq.picture_embeddings import inserted_pictures
+from awq.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
 from awq.probe import SEPARATOR, Probe, as_candidates
 from awq.progress import Progress
 from awq.recipe import Recipe
@@ -38,14 +38,14 @@ from awq.work_folder import WorkFolder
 
 @dataclass
 class Quantizer:
-    """Quantises the checkpoint of `skeleton` by `recipe` into parts in `work`; parts already there are kept."""
+    """Quantizes the checkpoint of `skeleton` by `recipe` into parts in `work`; parts already there are kept."""
 
     skeleton: Skeleton
     recipe: Recipe
     work: WorkFolder
     progress: Progress
     plans: dict[tuple[object, ...], LayerPlan] = field(default_factory=dict)
-    inserted: Inserted | None = None  # pictures among the samples
+    inserted: Inserted | None = None  # images among the samples
 
     def parts(self) -> list[str]:
         """The names of all parts, in the order in which they are stored."""
@@ -63,7 +63,7 @@ class Quantizer:
         """
         self.check()
         if not self.work.has(REST):
-            self.inserted = inserted_pictures(self.recipe.pictures, self.skeleton, self.work, self.progress)
+            self.inserted = inserted_images(self.recipe.images, self.skeleton, self.work, self.progress)
         if self.recipe.bits_per_weight is not None:
             self.recipe = self._within(self.recipe.bits_per_weight)
         meter = Meter(self.progress, costs(self.skeleton, self.recipe))
@@ -74,11 +74,11 @@ class Quantizer:
                 self._round_layers(meter)
             self._finish_rest(last, meter)
         self.work.drop(hidden_part(len(self.skeleton.layers)))
-        self.work.drop(PICTURES)
+        self.work.drop(IMAGES)
         meter.end()
 
     def _walk(self, meter: Meter) -> LastHidden:
-        """Quantise the layers, from the first on that is not done."""
+        """Quantize the layers, from the first on that is not done."""
         done = 0
         while done < len(self.skeleton.layers) and self.work.has(layer_part(done)):
             done += 1
@@ -142,7 +142,7 @@ class Quantizer:
         return f"layer {index + 1} of {len(self.skeleton.layers)}"
 
     def _quantize(self, index: int, arguments: Arguments, meter: Meter) -> torch.Tensor:
-        """Quantise a layer; the streams' hidden states behind it wait on disk for a run that goes on here."""
+        """Quantize a layer; the streams' hidden states behind it wait on disk for a run that goes on here."""
         part = layer_part(index)
         meter.at((part, SCALES), self._name(index))
         task, plan = self._task(index), self._plan(index, arguments)
@@ -199,7 +199,7 @@ class Quantizer:
         self.work.write(REST, {name: self._half(name, last) for name in names} | head)
 
     def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
-        """The quantised head."""
+        """The quantized head."""
         if last is None:
             return task.nearest()
         return task.rounded(last, len(self.recipe.samples)) if self.recipe.method == "tyllm" else task.replayed(last)

@@ -1,4 +1,4 @@
-"""Everything that decides what a quantised checkpoint will hold, and its fingerprint."""
+"""Everything that decides what a quantized checkpoint will hold, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from awq.precision import has_tiles
 from awq.settings import QuantConfig
 
 if TYPE_CHECKING:
-    from awq.picture_samples import PictureSamples
+    from awq.image_samples import ImageSamples
 
 REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
 
@@ -27,7 +27,7 @@ PARTS = ("scale", "range", "rounding", "propagation")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to quantise.
+    """How to quantize.
 
     Attributes:
         config: the format.
@@ -39,7 +39,7 @@ class Recipe:
         search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
         bits_per_weight: budget that spares the most sensitive linear layers (awq.mixed_bits); None spares none.
-        pictures: those among the samples; None for text alone.
+        images: those among the samples; None for text alone.
     """
 
     config: QuantConfig
@@ -50,7 +50,7 @@ class Recipe:
     search_tokens: int = 512
     batch: int = 8
     bits_per_weight: float | None = None
-    pictures: PictureSamples | None = None
+    images: ImageSamples | None = None
 
     @property
     def streams(self) -> int:
@@ -69,7 +69,7 @@ class Recipe:
         settings |= {"config": asdict(self.config), "samples": list(self.samples.shape), "torch": torch.__version__}
         settings |= {"tiles": has_tiles(), "threads": torch.get_num_threads()}
         settings["parts"] = sorted(self.parts)
-        settings["pictures"] = None if self.pictures is None else self.pictures.digest
+        settings["images"] = None if self.images is None else self.images.digest
         tensors = [(name, t.dtype, t.shape, t.file.name, t.offset) for name, t in checkpoint.tensors.items()]
         shards = sorted({info.file for info in checkpoint.tensors.values()})
         files = [(shard.stat().st_size, shard.stat().st_mtime_ns) for shard in shards]

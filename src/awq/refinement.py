@@ -17,7 +17,7 @@ RIDGE = 1e-6  # of the mean of the diagonal: keeps groups without any code but t
 
 
 def refined(codes: Codes, weight: torch.Tensor, matrix: torch.Tensor, scheme: Scheme, rounds: int) -> Codes:
-    """`codes` with less error towards `weight` [K, n], measured by `matrix` [K, K]."""
+    """`codes` with less error toward `weight` [K, n], measured by `matrix` [K, K]."""
     for _ in range(rounds):
         codes, slope = _revised(codes, weight, matrix, scheme)
         codes = _fitted(codes, slope, matrix)

@@ -19,7 +19,7 @@ Statistics = dict[str, InputStatistics]
 
 @dataclass(frozen=True)
 class ReplayLayer:
-    """Quantises the layer of `task`, which holds the original weights, by what `plan` found in it."""
+    """Quantizes the layer of `task`, which holds the original weights, by what `plan` found in it."""
 
     task: LayerTask
     plan: LayerPlan

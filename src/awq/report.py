@@ -20,7 +20,7 @@ OUTPUTS, WEIGHTS = "outputs", "weights"
 
 @dataclass(frozen=True)
 class LinearError:
-    """A quantised linear layer: its name, the bits of its codes, how many weights, and its relative squared error."""
+    """A quantized linear layer: its name, the bits of its codes, how many weights, and its relative squared error."""
 
     name: str
     bits: int
@@ -35,9 +35,9 @@ class Report:
     Attributes:
         measure: of what a linear layer's error is a share: of its `OUTPUTS` on the calibration text as the stored model
             sees it, or of its `WEIGHTS`.
-        linears: the quantised linear layers in order, as far as their errors are known.
+        linears: the quantized linear layers in order, as far as their errors are known.
         layers: relative squared error of the stream behind each decoder layer; empty where it is not known.
-        vision: the vision tower's quantised linear layers, whose errors are always shares of their `WEIGHTS`.
+        vision: the vision tower's quantized linear layers, whose errors are always shares of their `WEIGHTS`.
     """
 
     measure: str

@@ -83,7 +83,7 @@ def integers(groups: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, leve
 
 
 def round_trip(groups: torch.Tensor, scheme: Scheme) -> torch.Tensor:
-    """What is left of `groups` [..., g] after quantising them."""
+    """What is left of `groups` [..., g] after quantizing them."""
     scale, zero = grid(groups, scheme)
     return integers(groups, scale, zero, scheme.levels).sub_(zero).mul_(scale)
 
@@ -98,7 +98,7 @@ def round_weight(weight: torch.Tensor, scheme: Scheme) -> torch.Tensor:
 
 
 def quantize_weight(weight: torch.Tensor, scheme: Scheme) -> Rounded:
-    """Quantise `weight` float32 [N, K]."""
+    """Quantize `weight` float32 [N, K]."""
     parts = []
     for rows in weight.split(ROWS):
         groups = rows.unflatten(1, (-1, scheme.group_size))

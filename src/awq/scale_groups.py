@@ -109,7 +109,7 @@ def is_norm(module: nn.Module) -> bool:
 
 
 def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier: list[str]) -> Iterator[ScaleGroup]:
-    """What may be divided in favour of `linears`: the norm before them, or a linear layer of the same module."""
+    """What may be divided in favor of `linears`: the norm before them, or a linear layer of the same module."""
     parent = _parent(linears)
     if norm is not None:
         for offset in NORM_OFFSETS:

@@ -65,7 +65,7 @@ def _share_of_group(rows: torch.Tensor, group_size: int) -> torch.Tensor:
 
 
 def candidates(activation: torch.Tensor, weight: torch.Tensor, duo_scaling: bool) -> Iterator[torch.Tensor]:
-    """No scaling at all, then AutoAWQ's grid: activation^r / weight^(1 - r), centred on 1."""
+    """No scaling at all, then AutoAWQ's grid: activation^r / weight^(1 - r), centered on 1."""
     yield torch.ones_like(activation)
     for step in range(GRID):
         ratio = step / GRID

@@ -18,7 +18,7 @@ VISION_BITS = (16, 8)
 
 @dataclass(frozen=True)
 class QuantConfig:
-    """AutoAWQ's quantisation settings under AutoAWQ's names, and what other formats than its own can hold.
+    """AutoAWQ's quantization settings under AutoAWQ's names, and what other formats than its own can hold.
 
     Attributes:
         zero_point: asymmetric rounding; False means symmetric.
@@ -26,7 +26,7 @@ class QuantConfig:
         w_bit: bits of a weight, 4 or 8; the format "awq" holds 4 only.
         version: the packing of the format "awq": "GEMM" in any case of letters.
         modules_to_not_convert: parts of module names; linear layers whose name contains one stay float16.
-        lm_head_enable: quantise the output projection too.
+        lm_head_enable: quantize the output projection too.
         format: "awq" (AutoAWQ's), or "compressed-tensors" (`pack-quantized`, as llm-compressor writes it).
         overrides: module name → its bits where they are not `w_bit`; None leaves the module float16.
         vision_bits: of the weights of a vision tower's linear layers: 16 (float16), or 8 where the format has them.

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from awq.checkpoint import Checkpoint
 from awq.errors import CheckpointError, UnsupportedError
 from awq.half import check_range
-from awq.names import sees_pictures, under_model_names
+from awq.names import sees_images, under_model_names
 from awq.packed_rows import is_packed, packed_parts, packed_shape
 from awq.tower import Tower
 
@@ -22,8 +22,8 @@ Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
 
 
-def quantised(checkpoint: Checkpoint, name: str) -> bool:
-    """Whether config.json speaks of quantisation and the weight `name` is packed."""
+def quantized(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether config.json speaks of quantization and the weight `name` is packed."""
     return checkpoint.quantization is not None and is_packed(checkpoint, name)
 
 
@@ -46,8 +46,8 @@ class Skeleton:
         tied: whether the head's weight is the embedding's.
         checkpoint: where the weights are.
         device: where `fill` puts them.
-        reader: reads one of them; `awq.dequantize.read_float` multiplies out what is quantised.
-        tower: the vision tower, which turns pictures into rows among the embeddings; None for a model of text alone.
+        reader: reads one of them; `awq.dequantize.read_float` multiplies out what is quantized.
+        tower: the vision tower, which turns images into rows among the embeddings; None for a model of text alone.
     """
 
     model: Any
@@ -88,7 +88,7 @@ class Skeleton:
             prefixes=[f"{name}.{index}." for index in range(len(layers))],
             head=_find_head(model),
             embedding=_find_embedding(model),
-            tied=_is_tied(model) and not quantised(found, f"{_find_head(model)}.weight"),
+            tied=_is_tied(model) and not quantized(found, f"{_find_head(model)}.weight"),
             checkpoint=found,
             device=device,
             reader=reader,
@@ -100,7 +100,7 @@ class Skeleton:
     def check_names(self) -> None:
         """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape.
 
-        In the place of a quantised weight it has the tensors of its packed form.
+        In the place of a quantized weight it has the tensors of its packed form.
         """
         tied = {f"{self.head}.weight"} if self.tied else set()
         wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
@@ -120,10 +120,10 @@ class Skeleton:
                 )
 
     def _stored_names(self, name: str) -> list[str]:
-        return packed_parts(self.checkpoint, name) if quantised(self.checkpoint, name) else [name]
+        return packed_parts(self.checkpoint, name) if quantized(self.checkpoint, name) else [name]
 
     def _stored_shape(self, name: str) -> tuple[int, ...]:
-        if quantised(self.checkpoint, name):
+        if quantized(self.checkpoint, name):
             return packed_shape(self.checkpoint, name)[:2]
         return self.checkpoint.info(name).shape
 
@@ -178,7 +178,7 @@ class Skeleton:
 
 def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
     """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
-    kind = AutoModelForImageTextToText if sees_pictures(checkpoint.config) else AutoModelForCausalLM
+    kind = AutoModelForImageTextToText if sees_images(checkpoint.config) else AutoModelForCausalLM
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
         if hasattr(config, "quantization_config"):

@@ -1,4 +1,4 @@
-"""A checkpoint, float or quantised, run over text with one decoder layer in memory at a time."""
+"""A checkpoint, float or quantized, run over text with one decoder layer in memory at a time."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class StreamedModel:
         """Open the folder `path`; reads no weight.
 
         Args:
-            path: a float checkpoint, or one quantised in a format that this package writes.
+            path: a float checkpoint, or one quantized in a format that this package writes.
             device: where to compute; a GPU if there is one.
             trust_remote_code: accept a config that names code of its own.
 
         Raises:
-            CheckpointError: the folder is damaged, or quantised in another way.
+            CheckpointError: the folder is damaged, or quantized in another way.
             UnsupportedError: transformers does not know the model, or it is no decoder.
         """
         checkpoint = Checkpoint.open(path, trust_remote_code)

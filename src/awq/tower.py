@@ -1,4 +1,4 @@
-"""The vision tower of a vision-language model, which turns pictures into rows among the embeddings."""
+"""The vision tower of a vision-language model, which turns images into rows among the embeddings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The vision tower as it is stored: float16, or its linear layers rounded to 8 bits.
 
-Rounding reads no pictures: with 8 bits a code, each group's range is searched with all of its inputs counting alike.
+Rounding reads no images: with 8 bits a code, each group's range is searched with all of its inputs counting alike.
 """
 
 from __future__ import annotations

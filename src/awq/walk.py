@@ -56,7 +56,7 @@ class Reached(NamedTuple):
 
 
 class Inserted(NamedTuple):
-    """Pictures among tokens int64 [n, T].
+    """Images among tokens int64 [n, T].
 
     Attributes:
         rows: int64 [n, T]: which embedding stands in the place of a token; −1 for the token's own.
@@ -69,7 +69,7 @@ class Inserted(NamedTuple):
     embeddings: torch.Tensor
 
     def among(self, embedded: torch.Tensor) -> torch.Tensor:
-        """`embedded` tokens [s·n, T, H], the samples once for each stream, with the pictures in their places."""
+        """`embedded` tokens [s·n, T, H], the samples once for each stream, with the images in their places."""
         rows = self.rows.repeat(len(embedded) // len(self.rows), 1)
         return torch.where((rows >= 0)[..., None], self.embeddings[rows.clamp(min=0)], embedded)
 
@@ -96,7 +96,7 @@ def walk(
 ) -> LastHidden:
     """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer, from `reached` on.
 
-    `samples` may hold those that `inserted` has pictures for several times over, once for each stream.
+    `samples` may hold those that `inserted` has images for several times over, once for each stream.
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
     places = fill_surroundings(skeleton, samples)
@@ -117,7 +117,7 @@ def walk(
 
 
 def _inputs(skeleton: Skeleton, places: torch.Tensor, inserted: Inserted | None) -> dict[str, torch.Tensor]:
-    """The arguments of the decoder: tokens, or their embeddings with pictures among them."""
+    """The arguments of the decoder: tokens, or their embeddings with images among them."""
     if inserted is None:
         return {"input_ids": places}
     return inserted.inputs(skeleton.model.get_input_embeddings()(places))

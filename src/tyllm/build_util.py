@@ -13,14 +13,14 @@ class Options(TypedDict, total=False):
     """What both doors take by keyword.
 
     Attributes:
-        activations: "int8" (the default) quantises what enters INT4 layers, by groups; "float16" does not.
+        activations: "int8" (the default) quantizes what enters INT4 layers, by groups; "float16" does not.
         kv_cache_dtype: "float16" (the default) keeps keys and values so; "int8" rounds each head's, with a scale for
             each token, and halves the cache.
         quantize: "rtn" rounds the linear layers of a float checkpoint to INT4 now (a vision tower stays float16); None
             (the default) keeps them float16.
         group_size: inputs that share a scale, for `quantize`; 128.
         target: instruction set to compile for; "native" (the default) is this machine's.
-        trust_remote_code: run modelling code that lies in the checkpoint.
+        trust_remote_code: run modeling code that lies in the checkpoint.
         overwrite: replace a package that is already there.
         progress: called as `progress(done, total, what)`.
         die_order: for each die the physical die that plays it, the main one first (the manual's LM_die_remap); None for
@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
 
 
 class SizedOptions(Options, total=False):
-    """`Options`, and `image_sizes`: of a vision-language model, the sizes (height, width) of pictures in pixels."""
+    """`Options`, and `image_sizes`: of a vision-language model, the sizes (height, width) of images in pixels."""
 
     image_sizes: Sequence[tuple[int, int]]
 
@@ -75,7 +75,7 @@ def build_and_compile_llm(
     Raises:
         SettingError: a setting that cannot work (exit code 4).
         CheckpointError: the checkpoint is incomplete, damaged or contradicts itself (3).
-        UnsupportedError: the model, its quantisation or an operator cannot be compiled (5).
+        UnsupportedError: the model, its quantization or an operator cannot be compiled (5).
         OutputError: the package folder exists or cannot be written (7).
     """
     with _no_collection():
@@ -121,8 +121,8 @@ def build_and_compile_vlm(
         model_path: as in `build_and_compile_llm`.
         artifacts_path: folder in which the package `<dev_count>die` is made (the manual's AOT_DIR); by default
             `<model_path>-AOT_<width>x<height>_<max_kv_cache_size>`, beside the checkpoint.
-        image_sizes: sizes (height, width) in pixels; a picture of another size is fitted to the nearest.
-        max_kv_cache_size: as in `build_and_compile_llm`; pictures take room in it.
+        image_sizes: sizes (height, width) in pixels; an image of another size is fitted to the nearest.
+        max_kv_cache_size: as in `build_and_compile_llm`; images take room in it.
         seq_len_list: as in `build_and_compile_llm`.
         dev_count: dies of the language model, and of the vision tower unless `visual_dies` says otherwise.
         options: see `Options`.

@@ -47,5 +47,5 @@ class GenerationError(TyllmError):
     exit_code = 8
 
 
-class PictureError(GenerationError):
-    """A picture or a video that cannot be read, or not be used."""
+class ImageError(GenerationError):
+    """An image or a video that cannot be read, or not be used."""

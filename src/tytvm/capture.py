@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tytvm.errors import UnsupportedError
@@ -39,6 +39,11 @@ class Capture:
     inputs: list[str]
     """Placeholder names of the module's own inputs, in order."""
 
+    def within(self, wrapper: str, name: str = "") -> Capture:
+        """The capture of a module that stands in another as `wrapper`: weights are called by `name`, not by that."""
+        renamed = {node: f"{name}{weight.removeprefix(wrapper)}" for node, weight in self.parameters.items()}
+        return replace(self, parameters=renamed)
+
 
 def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capture:
     """Trace `module(**inputs)` with static shapes.
@@ -57,7 +62,7 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsupportedError(
             f"{type(module).__name__} cannot be captured by torch.export ({reason}); "
-            "its modelling code is not supported."
+            "its modeling code is not supported."
         ) from error
     kinds = torch.export.graph_signature.InputKind
     parameters: dict[str, str] = {}

@@ -36,7 +36,7 @@ class Staged:
 
 
 def cut(function: tirx.PrimFunc) -> Staged:
-    """Schedule a legalised kernel (`s_tir`) and cut it at its root."""
+    """Schedule a legalized kernel (`s_tir`) and cut it at its root."""
     scheduled = _schedule(function)
     root = scheduled.body.block
     nests = list(root.body.seq) if isinstance(root.body, tirx.SeqStmt) else [root.body]
@@ -77,7 +77,7 @@ def _schedule(function: tirx.PrimFunc) -> tirx.PrimFunc:
 
 
 def _parallelise(schedule: s_tir.Schedule, block: Any) -> None:
-    """One parallel loop: leading spatial loops, fused until it has enough slices; LLVM vectorises what is inside."""
+    """One parallel loop: leading spatial loops, fused until it has enough slices; LLVM vectorizes what is inside."""
     kinds = [variable.iter_type for variable in schedule.get(block).iter_vars]
     loops = schedule.get_loops(block)
     spatial = []

@@ -89,9 +89,9 @@ def test_what_from_pretrained_refuses(checkpoint, tmp_path):
         AutoAWQForCausalLM.from_pretrained(tmp_path)
 
 
-def test_a_quantised_checkpoint_is_not_quantised_again(checkpoint, tmp_path):
+def test_a_quantized_checkpoint_is_not_quantized_again(checkpoint, tmp_path):
     quantized(checkpoint("llama"), tmp_path / "out", "rtn")
-    with pytest.raises(CheckpointError, match=r"is quantised already \(awq\)"):
+    with pytest.raises(CheckpointError, match=r"is quantized already \(awq\)"):
         AutoAWQForCausalLM.from_pretrained(tmp_path / "out")
 
 

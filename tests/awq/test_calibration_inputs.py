@@ -1,4 +1,4 @@
-"""Which samples a run gets: text, the model's own, or pictures, and with whose tokenizer and chat template."""
+"""Which samples a run gets: text, the model's own, or images, and with whose tokenizer and chat template."""
 
 import json
 from types import SimpleNamespace
@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from tests.awq.tiny_models import token_lists
-from tests.awq.tiny_vision_models import TEMPLATE, conversation, picture, tokenizer, write_vision_checkpoint
+from tests.awq.tiny_vision_models import TEMPLATE, conversation, image, tokenizer, write_vision_checkpoint
 
 from awq.calibration_inputs import CalibrationData
 from awq.checkpoint import Checkpoint
 from awq.errors import CalibrationError
 from awq.skeleton import Skeleton
 
-TALKS = [conversation(picture(seed), seed) for seed in range(4)]
+TALKS = [conversation(image(seed), seed) for seed in range(4)]
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ def samples(folder, source, given=None):
     return CalibrationData(source, "train", "text").samples(skeleton, given, 2, 40)
 
 
-def test_text_has_no_pictures(folder):
+def test_text_has_no_images(folder):
     assert samples(folder, token_lists(4, 40))[1] is None
     assert samples(folder, ["words " * 40])[1] is None
-    own, pictures = samples(folder, "self")
-    assert (own == -1).any() and pictures is None
+    own, images = samples(folder, "self")
+    assert (own == -1).any() and images is None
 
 
 def test_the_checkpoints_tokenizer_by_default(folder):
-    tokens, pictures = samples(folder, TALKS)
-    assert torch.equal(tokens, pictures.tokens)
+    tokens, images = samples(folder, TALKS)
+    assert torch.equal(tokens, images.tokens)
     assert torch.equal(tokens, samples(folder, TALKS, tokenizer())[0])
 
 
@@ -58,5 +58,5 @@ def test_the_template_may_lie_in_the_processors_file(folder):
         samples(folder, TALKS)
 
 
-def test_samples_that_happen_to_have_no_picture_are_text(folder):
+def test_samples_that_happen_to_have_no_image_are_text(folder):
     assert samples(folder, ["words " * 40, "words " * 40, *TALKS[:1]])[1] is None

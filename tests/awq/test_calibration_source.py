@@ -116,7 +116,7 @@ def test_a_dataset_without_the_package(monkeypatch):
     refused("no/such/file", "'no/such/file' is no file, and datasets is not installed; give 'bundled', 'self'")
 
 
-def test_pictures_lie_beside_the_file(lines):
+def test_images_lie_beside_the_file(lines):
     content = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "What?"}]
     path = lines({"messages": [{"role": "user", "content": content}]})
     ((message,),) = documents_of(path)
@@ -124,6 +124,6 @@ def test_pictures_lie_beside_the_file(lines):
     assert documents_of([[{"role": "user", "content": content}]])[0][0]["content"][0]["image"] == "a.png"
 
 
-def test_a_part_that_is_no_picture(lines):
+def test_a_part_that_is_no_image(lines):
     row = {"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}]}
     refused(lines(row), r"Line 1 of .* has neither a text under 'text' nor messages")

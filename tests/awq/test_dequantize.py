@@ -1,4 +1,4 @@
-"""The reference model: float checkpoints as transformers loads them, quantised ones multiplied out, heads too."""
+"""The reference model: float checkpoints as transformers loads them, quantized ones multiplied out, heads too."""
 
 import json
 
@@ -17,8 +17,8 @@ from awq.rounding import Scheme, round_weight
 
 
 @pytest.fixture(scope="module")
-def quantise(checkpoint, tmp_path_factory):
-    """`quantise(**settings)` is the folder of a rounded tied Qwen2."""
+def quantize(checkpoint, tmp_path_factory):
+    """`quantize(**settings)` is the folder of a rounded tied Qwen2."""
 
     def run(**settings):
         output = tmp_path_factory.mktemp("rounded") / "out"
@@ -31,8 +31,8 @@ def quantise(checkpoint, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rounded(quantise):
-    return quantise()
+def rounded(quantize):
+    return quantize()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -43,7 +43,7 @@ def test_a_float_checkpoint_is_as_transformers_loads_it(checkpoint, family):
     torch.testing.assert_close(load_dequantized(checkpoint(family))(ids).logits, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_head_is_the_quantised_one(rounded):
+def test_the_head_is_the_quantized_one(rounded):
     opened, model = Checkpoint.open(rounded), load_dequantized(rounded)
     packed = PackedLinear(*(opened.read(f"lm_head.{field}") for field in PackedLinear._fields))
     assert torch.equal(model.lm_head.weight, torch.from_numpy(dequantize(packed)))
@@ -55,20 +55,20 @@ def test_another_type(rounded):
     assert load_dequantized(rounded, torch.bfloat16).lm_head.weight.dtype == torch.bfloat16
 
 
-def test_other_quantisations_are_refused(rounded, tmp_path):
+def test_other_quantizations_are_refused(rounded, tmp_path):
     config = json.loads((rounded / "config.json").read_text())
     config["quantization_config"] |= {"quant_method": "gptq"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").symlink_to(rounded / "model.safetensors")
-    with pytest.raises(CheckpointError, match="quantised as gptq with 4 bits"):
+    with pytest.raises(CheckpointError, match="quantized as gptq with 4 bits"):
         load_dequantized(tmp_path)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("zero_point", [True, False])
 @pytest.mark.parametrize("group_size", [64, -1])
-def test_compressed_tensors(quantise, checkpoint, bits, zero_point, group_size):
-    folder = quantise(format="compressed-tensors", w_bit=bits, zero_point=zero_point, q_group_size=group_size)
+def test_compressed_tensors(quantize, checkpoint, bits, zero_point, group_size):
+    folder = quantize(format="compressed-tensors", w_bit=bits, zero_point=zero_point, q_group_size=group_size)
     weights = load_file(checkpoint("qwen2") / "model.safetensors")
     found = load_dequantized(folder).state_dict()
     for name in ("model.layers.1.mlp.down_proj.weight", "model.layers.0.self_attn.k_proj.weight", "lm_head.weight"):
@@ -78,29 +78,29 @@ def test_compressed_tensors(quantise, checkpoint, bits, zero_point, group_size):
     assert torch.equal(found["model.layers.0.self_attn.k_proj.bias"], weights["model.layers.0.self_attn.k_proj.bias"])
 
 
-def test_both_formats_hold_the_same_weights(quantise, rounded):
-    ours, theirs = (load_dequantized(path).state_dict() for path in (rounded, quantise(format="compressed-tensors")))
+def test_both_formats_hold_the_same_weights(quantize, rounded):
+    ours, theirs = (load_dequantized(path).state_dict() for path in (rounded, quantize(format="compressed-tensors")))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_symmetric_weights_in_awq_format(quantise):
+def test_symmetric_weights_in_awq_format(quantize):
     ours, theirs = (
-        load_dequantized(quantise(format=file_format, zero_point=False)).state_dict()
+        load_dequantized(quantize(format=file_format, zero_point=False)).state_dict()
         for file_format in ("awq", "compressed-tensors")
     )
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_mixed_checkpoint(quantise, checkpoint):
+def test_a_mixed_checkpoint(quantize, checkpoint):
     up, down = "model.layers.0.mlp.up_proj", "model.layers.1.mlp.down_proj"
-    folder = quantise(format="compressed-tensors", overrides={up: 8, down: None})
+    folder = quantize(format="compressed-tensors", overrides={up: 8, down: None})
     weights = load_file(checkpoint("qwen2") / "model.safetensors")
     found = load_dequantized(folder).state_dict()
     assert torch.equal(found[f"{up}.weight"], round_weight(weights[f"{up}.weight"].float(), Scheme(8, 32)))
     assert torch.equal(found[f"{down}.weight"], weights[f"{down}.weight"].float())
 
 
-def test_a_quantised_head_counts_even_where_config_json_says_tied(rounded, tmp_path):
+def test_a_quantized_head_counts_even_where_config_json_says_tied(rounded, tmp_path):
     config = json.loads((rounded / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
     (tmp_path / "model.safetensors").symlink_to(rounded / "model.safetensors")
@@ -123,10 +123,10 @@ def test_odd_numbers(tmp_path):
     up[3], up[:, 64:96], up[5, :32] = 0, 0, 1e-7 * torch.randn(32)
     v.bias.data[::2] = 0
     model.save_pretrained(tmp_path / "float")
-    quantiser = AutoAWQForCausalLM.from_pretrained(tmp_path / "float")
+    quantizer = AutoAWQForCausalLM.from_pretrained(tmp_path / "float")
     settings = {"q_group_size": 32, "lm_head_enable": True, "format": "compressed-tensors"}
-    quantiser.quantize(quant_config=settings, method="rtn")
-    quantiser.save_quantized(tmp_path / "int4", shard_size="20KB")
+    quantizer.quantize(quant_config=settings, method="rtn")
+    quantizer.save_quantized(tmp_path / "int4", shard_size="20KB")
     assert len(list((tmp_path / "int4").glob("model-*-of-*.safetensors"))) > 5
     found = load_dequantized(tmp_path / "int4")
     scheme = Scheme(4, 32)

@@ -1,4 +1,4 @@
-"""Every error of the quantiser carries the exit code of the command line."""
+"""Every error of the quantizer carries the exit code of the command line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Models and numbers that break quantisers, each from a checkpoint to logits: finite, and no worse than rounding."""
+"""Models and numbers that break quantizers, each from a checkpoint to logits: finite, and no worse than rounding."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def save(model, folder, dtype=torch.float16, **options):
 
 
 def quantized(checkpoint, folder, calibration, method="tyllm", form=None, **config):
-    """The quantised folder of a checkpoint."""
+    """The quantized folder of a checkpoint."""
     model = AutoAWQForCausalLM.from_pretrained(checkpoint)
     settings = {"q_group_size": 64, "lm_head_enable": True} | config
     model.quantize(object(), settings, calibration, method=method, format=form, quant_path=folder)

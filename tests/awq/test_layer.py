@@ -1,4 +1,4 @@
-"""One layer's task: what is quantised, and what is stored."""
+"""One layer's task: what is quantized, and what is stored."""
 
 import torch
 

@@ -1,13 +1,13 @@
-"""The estimate of memory; how near it comes to the truth is measured on real shapes (docs/quantise.md)."""
+"""The estimate of memory; how near it comes to the truth is measured on real shapes (docs/quantize.md)."""
 
 import torch
 from tests.awq.tiny_models import token_lists
-from tests.awq.tiny_vision_models import conversation, picture, tokenizer, write_vision_checkpoint
+from tests.awq.tiny_vision_models import conversation, image, tokenizer, write_vision_checkpoint
 
 from awq.checkpoint import Checkpoint
+from awq.image_samples import image_samples
 from awq.linears import linears_of
 from awq.memory_estimate import free_memory, hidden_bytes, peak_memory, resident
-from awq.picture_samples import picture_samples
 from awq.recipe import PARTS, Recipe
 from awq.settings import QuantConfig
 from awq.skeleton import Skeleton
@@ -35,17 +35,17 @@ def test_free_memory_is_told_on_linux():
     assert found is None or found > 1 << 20
 
 
-def test_the_vision_tower_counts_where_pictures_go_through_it_or_it_is_rounded(tmp_path):
+def test_the_vision_tower_counts_where_images_go_through_it_or_it_is_rounded(tmp_path):
     folder = write_vision_checkpoint(tmp_path, "qwen2_5_vl", tied=False)
     skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
     head = linears_of(skeleton, Recipe(QuantConfig(q_group_size=64), "rtn", torch.empty((0, 0))))[-1]
-    talks = [conversation(picture(seed, 560, 560), seed) for seed in range(4)]
-    seen = picture_samples(talks, tokenizer(), skeleton, 2, 2048)
+    talks = [conversation(image(seed, 560, 560), seed) for seed in range(4)]
+    seen = image_samples(talks, tokenizer(), skeleton, 2, 2048)
 
-    def peak(config, pictures):
-        return peak_memory(skeleton, Recipe(config, "rtn", seen.tokens, pictures=pictures), head) - resident()
+    def peak(config, images):
+        return peak_memory(skeleton, Recipe(config, "rtn", seen.tokens, images=images), head) - resident()
 
-    assert sum(each.patches for each in seen.pictures) > 1000
+    assert sum(each.patches for each in seen.images) > 1000
     through = 4 * 1000 * (3 * 192 + 1176)  # a block's widest tensors, and the patches themselves
     assert peak(QuantConfig(), seen) > through > 0.9 * peak(QuantConfig(), None)
     eight = QuantConfig(vision_bits=8, format="compressed-tensors")

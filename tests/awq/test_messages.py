@@ -1,10 +1,10 @@
-"""Conversations: what counts as a message, and where its pictures are."""
+"""Conversations: what counts as a message, and where its images are."""
 
 from pathlib import Path
 
 import pytest
 
-from awq.messages import is_message, located, pictures_in
+from awq.messages import images_in, is_message, located
 
 IMAGE = {"type": "image", "image": "a.png"}
 
@@ -40,7 +40,7 @@ def test_text_alone_becomes_a_string():
 def test_paths_are_joined(path):
     (found,) = located([{"role": "user", "content": [{"type": "image", "image": path}]}], Path("/data"))
     assert found["content"] == [{"type": "image", "image": "/data/a.png"}]
-    assert list(pictures_in([found])) == ["/data/a.png"]
+    assert list(images_in([found])) == ["/data/a.png"]
 
 
 def test_absolute_paths_and_addresses_stay():
@@ -49,5 +49,5 @@ def test_absolute_paths_and_addresses_stay():
         assert found["content"][0]["image"] == path
 
 
-def test_no_pictures_in_text_and_tokens():
-    assert not [*pictures_in("words"), *pictures_in([1, 2]), *pictures_in([{"role": "user", "content": "words"}])]
+def test_no_images_in_text_and_tokens():
+    assert not [*images_in("words"), *images_in([1, 2]), *images_in([{"role": "user", "content": "words"}])]

@@ -139,7 +139,7 @@ def test_what_is_written_can_be_read():
         ({"format": "int-quantized", "config_groups": {"a": {}}}, "as compressed-tensors int-quantized"),
         ({"config_groups": {"a": {"format": "nvfp4-pack-quantized"}}}, "as compressed-tensors nvfp4-pack-quantized"),
         ({"config_groups": {"a": {"input_activations": {}}}}, None),
-        ({"config_groups": {"a": {"input_activations": {"num_bits": 8}}}}, "with quantised activations"),
+        ({"config_groups": {"a": {"input_activations": {"num_bits": 8}}}}, "with quantized activations"),
         ({"transform_config": {"R1": {}}}, "with rotations"),
     ],
 )

@@ -18,7 +18,7 @@ from awq.work_folder import WorkFolder
 
 CONFIG = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 
-# Quantises like `quantize` below, and dies by SIGKILL at the step named, as if the power went.
+# Quantizes like `quantize` below, and dies by SIGKILL at the step named, as if the power went.
 DIES = """
 import os, signal, sys, torch
 from awq import AutoAWQForCausalLM
@@ -73,7 +73,7 @@ class Killed(BaseException):
 
 
 def short(checkpoint, output, progress=lambda *_: None, **arguments):
-    """A quantised folder by few tokens."""
+    """A quantized folder by few tokens."""
     return quantize(checkpoint, output, progress, calib_data=token_lists(4, 16), **arguments)
 
 

@@ -1,4 +1,4 @@
-"""A streamed checkpoint predicts what transformers' model predicts, float or quantised, with a layer in memory."""
+"""A streamed checkpoint predicts what transformers' model predicts, float or quantized, with a layer in memory."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def test_a_vision_language_model_predicts_text_as_transformers(tmp_path, family)
     torch.testing.assert_close(found, expected(load_dequantized(folder)), rtol=1e-3, atol=1e-3)
 
 
-def test_a_quantised_checkpoint_predicts_as_its_dequantised_model(checkpoint, rounded):
+def test_a_quantized_checkpoint_predicts_as_its_dequantized_model(checkpoint, rounded):
     model = StreamedModel.open(rounded, "cpu")
     found = torch.cat(list(model.predictions(SAMPLES, ignore)))
     torch.testing.assert_close(found, expected(load_dequantized(rounded)), rtol=1e-3, atol=1e-3)
@@ -58,9 +58,9 @@ def test_a_quantised_checkpoint_predicts_as_its_dequantised_model(checkpoint, ro
     assert (found - original).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("quantised", [False, True])
-def test_small_passes_batches_and_blocks_change_nothing(checkpoint, rounded, quantised, monkeypatch):
-    path = rounded if quantised else checkpoint("qwen2")
+@pytest.mark.parametrize("quantized", [False, True])
+def test_small_passes_batches_and_blocks_change_nothing(checkpoint, rounded, quantized, monkeypatch):
+    path = rounded if quantized else checkpoint("qwen2")
     whole = torch.cat(list(StreamedModel.open(path, "cpu").predictions(SAMPLES, ignore)))
     monkeypatch.setattr(streamed, "PASS_TOKENS", 64)
     monkeypatch.setattr(streamed, "BATCH_TOKENS", 1)
@@ -99,10 +99,10 @@ def test_a_padding_token_outside_the_text_does_no_harm(checkpoint, tmp_path):
     torch.testing.assert_close(list(StreamedModel.open(copy, "cpu").predictions(few, ignore)), plain)
 
 
-def test_another_quantisation_is_refused(rounded, tmp_path):
+def test_another_quantization_is_refused(rounded, tmp_path):
     copy = shutil.copytree(rounded, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_text())
     config["quantization_config"]["quant_method"] = "gptq"
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="quantised as gptq"):
+    with pytest.raises(CheckpointError, match="quantized as gptq"):
         StreamedModel.open(copy)

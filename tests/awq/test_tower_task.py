@@ -1,4 +1,4 @@
-"""Eight bits with the range search are better than without, and within float16's neighbourhood."""
+"""Eight bits with the range search are better than without, and within float16's neighborhood."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Vision-language models from checkpoint to quantised folder: every method, both name styles, resume, what is told."""
+"""Vision-language models from checkpoint to quantized folder: every method, both name styles, resume, what is told."""
 
 import json
 from dataclasses import replace
@@ -9,8 +9,8 @@ from tests.awq.tiny_models import token_lists
 from tests.awq.tiny_vision_models import (
     FAMILIES,
     conversation,
-    picture,
-    picture_inputs,
+    image,
+    image_inputs,
     tokenizer,
     write_vision_checkpoint,
 )
@@ -26,7 +26,7 @@ from awq.skeleton import Skeleton, build_on_meta
 from awq.work_folder import WorkFolder
 
 CONFIG = {"q_group_size": 64, "lm_head_enable": True}
-TALKS = [conversation(picture(seed), seed) for seed in range(8)]
+TALKS = [conversation(image(seed), seed) for seed in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +51,25 @@ def quantize(folder, output, data=None, config=None, **options):
     return model
 
 
-def divergence(folder, quantised):
-    """KL divergence of a quantised folder from its float one, on a prompt with a picture."""
-    inputs = picture_inputs(picture(99))
+def divergence(folder, quantized):
+    """KL divergence of a quantized folder from its float one, on a prompt with an image."""
+    inputs = image_inputs(image(99))
     with torch.no_grad():
-        p, q = (awq.load_quantized(each)(**inputs).logits.log_softmax(-1) for each in (folder, quantised))
+        p, q = (awq.load_quantized(each)(**inputs).logits.log_softmax(-1) for each in (folder, quantized))
     return float((p.exp() * (p - q)).sum(-1).mean())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("tied", "hub_names"), [(True, True), (False, False)])
 def test_a_float_folder_is_the_model_of_transformers(made, family, tied, hub_names):
-    folder, inputs = made(family, tied, hub_names), picture_inputs(picture(1))
+    folder, inputs = made(family, tied, hub_names), image_inputs(image(1))
     reference = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     torch.testing.assert_close(awq.load_quantized(folder)(**inputs).logits, reference(**inputs).logits)
 
 
 @pytest.mark.parametrize("method", ["tyllm", "awq", "rtn"])
 @pytest.mark.parametrize(("family", "tied"), [("qwen2_vl", False), ("qwen2_5_vl", False), ("qwen2_5_vl", True)])
-@pytest.mark.parametrize("data", [TALKS, token_lists(8, 64)], ids=["pictures", "text"])
+@pytest.mark.parametrize("data", [TALKS, token_lists(8, 64)], ids=["images", "text"])
 def test_every_method_stays_near_the_float_model(made, tmp_path, method, family, tied, data):
     folder = made(family, tied, hub_names=tied)
     model = quantize(folder, tmp_path / "out", data, method=method)
@@ -83,20 +83,20 @@ def test_every_method_stays_near_the_float_model(made, tmp_path, method, family,
 def divergence_of_shuffled(folder):
     """That of a model whose output tokens are permuted: as far away as a broken one."""
     with torch.no_grad():
-        p = awq.load_quantized(folder)(**picture_inputs(picture(99))).logits.log_softmax(-1)
+        p = awq.load_quantized(folder)(**image_inputs(image(99))).logits.log_softmax(-1)
     return float((p.exp() * (p - p.roll(1, -1))).sum(-1).mean())
 
 
-def test_pictures_in_calibration_help_with_pictures(made, tmp_path):
+def test_images_in_calibration_help_with_images(made, tmp_path):
     folder = made("qwen2_5_vl", False)
-    quantize(folder, tmp_path / "seen", [conversation(picture(seed), seed) for seed in range(40)], max_calib_samples=16)
+    quantize(folder, tmp_path / "seen", [conversation(image(seed), seed) for seed in range(40)], max_calib_samples=16)
     quantize(folder, tmp_path / "unseen", token_lists(16, 64), max_calib_samples=16)
     assert divergence(folder, tmp_path / "seen") < 0.7 * divergence(folder, tmp_path / "unseen")
 
 
 @pytest.mark.parametrize("config", [{}, {"format": "compressed-tensors", "vision_bits": 8}], ids=["awq", "int8 tower"])
 def test_what_is_loaded_is_the_model_with_the_weights_that_the_codes_stand_for(made, tmp_path, config):
-    folder, inputs = made("qwen2_5_vl"), picture_inputs(picture(3))
+    folder, inputs = made("qwen2_5_vl"), image_inputs(image(3))
     quantize(folder, tmp_path / "out", config=config, method="rtn")
     reference = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     reference.lm_head.weight = torch.nn.Parameter(reference.lm_head.weight.clone())
@@ -187,11 +187,11 @@ def test_killed_at_any_file_a_run_goes_on_to_the_same_bytes(made, tmp_path, monk
             continue
     same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out")]
     assert same[0] == same[1]
-    assert {"pictures", "vision-00000", "vision-00003", "layer-00001", "rest"} <= set(written)
+    assert {"images", "vision-00000", "vision-00003", "layer-00001", "rest"} <= set(written)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
 
 
-def test_other_pictures_do_not_resume(made, tmp_path):
+def test_other_images_do_not_resume(made, tmp_path):
     folder = made("qwen2_5_vl")
 
     def stop(done, total, what):
@@ -200,8 +200,8 @@ def test_other_pictures_do_not_resume(made, tmp_path):
 
     quantize(folder, tmp_path / "whole")
     with pytest.raises(Killed):
-        quantize(folder, tmp_path / "out", [conversation(picture(50 + i), i) for i in range(8)], progress=stop)
-    assert (tmp_path / "out.partial" / "pictures.part").exists()
+        quantize(folder, tmp_path / "out", [conversation(image(50 + i), i) for i in range(8)], progress=stop)
+    assert (tmp_path / "out.partial" / "images.part").exists()
     quantize(folder, tmp_path / "out")
     assert len({(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out")}) == 1
 
@@ -225,22 +225,22 @@ def test_one_block_of_the_tower_is_in_memory(made, tmp_path, monkeypatch):
         return built[0]
 
     def progress(done, total, what):
-        if what.startswith(("pictures", "model.visual")):
+        if what.startswith(("images", "model.visual")):
             filled = {name for name, unit in built[0].tower.units() for p in unit.parameters() if not p.is_meta}
             seen.append((what, len(filled)))
 
     monkeypatch.setattr(Skeleton, "build", remember)
     quantize(made("qwen2_5_vl"), tmp_path / "out", progress=progress)
-    assert {what for what, _ in seen} >= {"pictures, model.visual.blocks.1", "model.visual.merger"}
+    assert {what for what, _ in seen} >= {"images, model.visual.blocks.1", "model.visual.merger"}
     assert {count for _, count in seen} == {0}  # each is told before it is filled, and the one before is gone by then
 
 
-def test_the_plan_counts_tower_and_pictures(made, tmp_path):
+def test_the_plan_counts_tower_and_images(made, tmp_path):
     model = quantize(made("qwen2_5_vl", False), tmp_path / "out")
     parameters = sum(p.numel() for p in awq.load_quantized(made("qwen2_5_vl", False)).parameters())
     assert (model.plan.weights, model.plan.vision_linears) == (parameters, {16: 12})
-    assert (model.plan.pictures, model.plan.tokens) == (8, 4 * 64)
-    assert replace(model.plan).document()["pictures"] == 8
+    assert (model.plan.images, model.plan.tokens) == (8, 4 * 64)
+    assert replace(model.plan).document()["images"] == 8
     assert model.plan.output == sum(info.nbytes for info in Checkpoint.open(tmp_path / "out").tensors.values())
 
 
@@ -249,9 +249,9 @@ def test_text_that_the_model_writes_itself(made, tmp_path):
     assert divergence(made("qwen2_5_vl", False), tmp_path / "out") < 1.0
 
 
-def test_pictures_for_a_model_of_text(checkpoint, tmp_path):
+def test_images_for_a_model_of_text(checkpoint, tmp_path):
     model = AutoAWQForCausalLM.from_pretrained(checkpoint("llama"))
     with pytest.raises(
-        CalibrationError, match="Conversation 2 of the calibration data has a picture, but a llama model"
+        CalibrationError, match="Conversation 2 of the calibration data has an image, but a llama model"
     ):
         model.quantize(tokenizer(), CONFIG, [[{"role": "user", "content": "Hi"}], *TALKS], quant_path=tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Tiny random Qwen2-VL and Qwen2.5-VL checkpoints with tokenizer, preprocessor and pictures."""
+"""Tiny random Qwen2-VL and Qwen2.5-VL checkpoints with tokenizer, preprocessor and images."""
 
 import json
 from pathlib import Path
@@ -92,20 +92,20 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=found, chat_template=TEMPLATE, eos_token="<|im_end|>")
 
 
-def picture(seed: int, width: int = 84, height: int = 56) -> Image.Image:
-    """Random blocks of colour."""
+def image(seed: int, width: int = 84, height: int = 56) -> Image.Image:
+    """Random blocks of color."""
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 14, width // 14, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST)
 
 
 def conversation(image: object, seed: int = 0) -> list[dict[str, object]]:
-    """A question about a picture, and an answer."""
+    """A question about an image, and an answer."""
     said = [{"type": "image", "image": image}, {"type": "text", "text": f"What is number {seed}?"}]
     return [{"role": "user", "content": said}, {"role": "assistant", "content": "abc" * (1 + seed % 4)}]
 
 
-def picture_inputs(image: Image.Image, text: str = "Hello") -> dict[str, torch.Tensor]:
-    """A prompt with a picture, as Hugging Face's processor makes it."""
+def image_inputs(image: Image.Image, text: str = "Hello") -> dict[str, torch.Tensor]:
+    """A prompt with an image, as Hugging Face's processor makes it."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     found = Qwen2VLImageProcessorPil()(images=[image], return_tensors="pt")

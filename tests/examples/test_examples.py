@@ -63,7 +63,7 @@ def test_the_examples_run_and_leave_the_manuals_tree(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_vision_example_describes_its_picture_from_the_manuals_tree(tmp_path, repo):
+def test_the_vision_example_describes_its_image_from_the_manuals_tree(tmp_path, repo):
     said = run(tmp_path, "5_vision.py", str(repo / "models" / "tyllm-vl-4m"), str(EXAMPLES / "picture.png"))
     assert "a yellow star at the bottom" in said and "a blue circle on the right" in said
     (package,) = tmp_path.glob("out/examples/tyllm-vl-AOT_168x112_4096/4die")
@@ -100,7 +100,7 @@ def constants(script: str) -> dict[str, object]:
     return found
 
 
-def test_the_manuals_quantise_call():
+def test_the_manuals_quantize_call():
     config = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
     assert constants("1_quantize.py")["quant_config"] == config
     opened = call_of("1_quantize.py", "from_pretrained")

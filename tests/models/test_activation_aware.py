@@ -1,7 +1,7 @@
 """The slow activation-aware rounding: scales help where activations differ, and the right inputs are caught."""
 
 import torch
-from activation_aware import best_scaled, channel_sizes, inputs_of, quantise_activation_aware
+from activation_aware import best_scaled, channel_sizes, inputs_of, quantize_activation_aware
 from measure import load, round_to_nearest
 from random_weights import write_random_checkpoint
 from small_config import small_config
@@ -38,7 +38,7 @@ def test_every_linear_has_sixteen_steps(tmp_path):
     write_random_checkpoint(small_config("Llama-3.2-1B"), tmp_path)
     model, _ = load(tmp_path)
     embedding = model.model.embed_tokens.weight.clone()
-    quantise_activation_aware(model, torch.arange(64)[None])
+    quantize_activation_aware(model, torch.arange(64)[None])
     assert torch.equal(model.model.embed_tokens.weight, embedding)
     for module in (model.lm_head, model.model.layers[1].self_attn.o_proj):
         assert max(len(group.unique()) for group in module.weight.reshape(-1, 128)[:50]) <= 16

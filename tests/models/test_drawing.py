@@ -1,4 +1,4 @@
-"""Drawn pictures depend on their seed alone, and show what the scene says where it says it."""
+"""Drawn images depend on their seed alone, and show what the scene says where it says it."""
 
 import random
 
@@ -14,7 +14,7 @@ def scenes(number, size=(112, 168)):
 
 def test_the_seed_decides():
     again = [np.asarray(draw(scene)) for scene in scenes(3)]
-    assert all((np.asarray(draw(scene)) == picture).all() for scene, picture in zip(scenes(3), again, strict=True))
+    assert all((np.asarray(draw(scene)) == image).all() for scene, image in zip(scenes(3), again, strict=True))
     assert not (again[0] == again[1]).all()
 
 
@@ -32,9 +32,9 @@ def test_things_lie_in_their_cells_in_reading_order(size):
 @pytest.mark.parametrize("kind", [*SHAPES, "4"])
 def test_a_thing_has_its_colour_and_no_other_place_has(kind):
     thing = Thing(kind, "red", 0, 2, 0.2, 0.8, 15, 5, COLOURS["red"])
-    picture = draw(Scene(112, 168, (255, 255, 255), (thing,)))
-    assert picture.size == (168, 112)
-    red = (np.asarray(picture, int) == COLOURS["red"]).all(axis=-1)
+    image = draw(Scene(112, 168, (255, 255, 255), (thing,)))
+    assert image.size == (168, 112)
+    red = (np.asarray(image, int) == COLOURS["red"]).all(axis=-1)
     rows, columns = np.nonzero(red)
     assert 100 < len(rows) < 900
     assert rows.max() < 56
@@ -43,8 +43,8 @@ def test_a_thing_has_its_colour_and_no_other_place_has(kind):
 
 def test_shapes_differ():
     things = [Thing(kind, "red", 1, 1, 0.5, 0.5, 15, 0, COLOURS["red"]) for kind in (*SHAPES, *DIGITS)]
-    pictures = {draw(Scene(112, 168, (255, 255, 255), (thing,))).tobytes() for thing in things}
-    assert len(pictures) == len(things)
+    images = {draw(Scene(112, 168, (255, 255, 255), (thing,))).tobytes() for thing in things}
+    assert len(images) == len(things)
 
 
 def test_films_move_the_way_they_say():

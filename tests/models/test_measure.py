@@ -3,7 +3,7 @@
 import math
 
 import torch
-from measure import HELD_OUT, load, loss_on, quantise_linears, round_to_nearest, score, tokens_of, windows_of
+from measure import HELD_OUT, load, loss_on, quantize_linears, round_to_nearest, score, tokens_of, windows_of
 from random_weights import write_random_checkpoint
 from small_config import small_config
 
@@ -37,7 +37,7 @@ def test_a_model_agrees_with_itself_and_less_when_rounded(tmp_path):
     same = score(model, model, ids, 64)
     assert (same.divergence, same.agreement) == (0.0, 1.0)
     assert math.isclose(math.log(same.perplexity), loss_on(model, ids, 64), rel_tol=1e-5)
-    quantise_linears(rounded)
+    quantize_linears(rounded)
     other = score(rounded, model, ids, 64)
     assert 0 < other.divergence < 1
     assert 0 < other.agreement < 1

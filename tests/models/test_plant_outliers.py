@@ -5,8 +5,8 @@ import json
 
 import pytest
 import torch
-from activation_aware import quantise_activation_aware
-from measure import HELD_OUT, load, quantise_linears, score, tokens_of
+from activation_aware import quantize_activation_aware
+from measure import HELD_OUT, load, quantize_linears, score, tokens_of
 from plant_outliers import SHARE, plant
 from random_weights import write_random_checkpoint
 from safetensors.torch import load_file
@@ -62,9 +62,9 @@ def test_rounding_is_ruined_and_activation_awareness_mends_it(trained, planted, 
     ids, calibration = text
     plain, twin = load(trained)[0], load(planted)[0]
     nearest, aware, aware_plain = copy.deepcopy(twin), copy.deepcopy(twin), copy.deepcopy(plain)
-    quantise_linears(nearest)
-    quantise_activation_aware(aware, calibration)
-    quantise_activation_aware(aware_plain, calibration)
+    quantize_linears(nearest)
+    quantize_activation_aware(aware, calibration)
+    quantize_activation_aware(aware_plain, calibration)
     stored, ruined, mended, usual = (score(model, plain, ids) for model in (plain, nearest, aware, aware_plain))
     assert ruined.perplexity > 2 * stored.perplexity
     assert mended.perplexity < 1.1 * stored.perplexity

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 import torch
-from train import add_dropout, batches, configuration, optimiser, schedule, train, validate
+from train import add_dropout, batches, configuration, optimizer, schedule, train, validate
 from transformers import Qwen2ForCausalLM
 
 
@@ -37,7 +37,7 @@ def test_a_pass_sees_each_token_once():
 
 
 def test_only_matrices_decay(tiny):
-    decayed, free = optimiser(tiny, 1e-3).param_groups
+    decayed, free = optimizer(tiny, 1e-3).param_groups
     assert (decayed["weight_decay"], free["weight_decay"]) == (0.1, 0.0)
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 import pytest
 import torch
-from train_vl import SIZES, Trainer, configuration, make_tokenizer, optimisers, save, schedule
+from train_vl import SIZES, Trainer, configuration, make_tokenizer, optimizers, save, schedule
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from vl_examples import collate
@@ -46,9 +46,9 @@ def test_schedule_rises_and_falls():
     assert shares[-1] < 1e-6
 
 
-def test_every_parameter_has_one_optimiser(trainer):
+def test_every_parameter_has_one_optimizer(trainer):
     module = torch.nn.ModuleList([trainer.model, trainer.marker])
-    muon, adam = optimisers(module, 1e-3)
+    muon, adam = optimizers(module, 1e-3)
     ours = [id(p) for optim in (muon, adam) for group in optim.param_groups for p in group["params"]]
     assert sorted(ours) == sorted(id(p) for p in module.parameters())
     assert id(trainer.model.lm_head.weight) not in {id(p) for p in muon.param_groups[0]["params"]}
@@ -80,7 +80,7 @@ def test_saved_files_are_read_again(trainer):
     chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}]
     expected = trainer.tokenizer.apply_chat_template(chat, tokenize=False)
     assert tokenizer.apply_chat_template(chat, tokenize=False) == expected
-    example = trainer.writer.about_picture(trainer.rng, (112, 168))
+    example = trainer.writer.about_image(trainer.rng, (112, 168))
     from drawing import draw
 
     seen = Qwen2VLImageProcessorPil.from_pretrained(folder)(images=[draw(example.slices[0][0])], return_tensors="np")

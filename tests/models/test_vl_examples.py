@@ -69,7 +69,7 @@ def test_tokens_are_the_chat_templates(writer, examples):
     assert tokenizer.apply_chat_template([{"role": "user", "content": parts}, *messages[1:]], tokenize=False) == text
 
 
-def test_only_answers_are_learnt(writer, examples):
+def test_only_answers_are_learned(writer, examples):
     for example in examples:
         assert len(example.ids) <= LENGTH
         spoken = [token for token, label in zip(example.ids, example.labels, strict=True) if label != IGNORED]
@@ -78,13 +78,13 @@ def test_only_answers_are_learnt(writer, examples):
         assert spoken.count(writer.tokenizer.convert_tokens_to_ids("<|im_end|>")) == len(example.answers) >= 1
 
 
-def test_a_batch_knows_its_pictures(examples):
+def test_a_batch_knows_its_images(examples):
     batch = collate(examples, LENGTH)
     slices = sum(len(example.slices) for example in examples)
     assert batch["patches"].shape == (slices, 96, 1176)
     assert batch["marks"].shape == (slices * 24, 3)
-    pictures = batch["pictures"]
-    assert (pictures[pictures >= 0] == np.arange(slices * 24)).all()
+    images = batch["pictures"]
+    assert (images[images >= 0] == np.arange(slices * 24)).all()
 
 
 def test_marks_lie_where_the_things_are():

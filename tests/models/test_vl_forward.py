@@ -7,7 +7,7 @@ import torch
 from train_vl import configuration, make_tokenizer
 from transformers import Qwen2_5_VLForConditionalGeneration
 from vl_examples import Writer, collate
-from vl_forward import Windows, all_logits, picture_tokens
+from vl_forward import Windows, all_logits, image_tokens
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +20,19 @@ def model():
 
 
 @pytest.mark.parametrize("size", [(112, 168), (140, 140), (84, 140)])
-def test_picture_tokens(model, size):
+def test_image_tokens(model, size):
     rows, columns = (length // 14 for length in size)
     patches = torch.randn(3, rows * columns, 1176)
     with torch.no_grad():
         expected = model.model.visual(patches.flatten(0, 1), torch.tensor([[1, rows, columns]] * 3)).pooler_output
-        found = picture_tokens(model.model.visual, patches, Windows(model.model.visual, rows, columns))
+        found = image_tokens(model.model.visual, patches, Windows(model.model.visual, rows, columns))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("row", [0, 25, 26, 29, 31])  # a picture, another later, two at once, a film, none
+@pytest.mark.parametrize("row", [0, 25, 26, 29, 31])  # an image, another later, two at once, a film, none
 def test_logits(model, row):
     example = Writer(make_tokenizer(), 144).batch(random.Random(0), (112, 168), 1)[row]
-    filler = Writer(make_tokenizer(), 144).about_picture(random.Random(1), (112, 168))
+    filler = Writer(make_tokenizer(), 144).about_image(random.Random(1), (112, 168))
     batch = {name: torch.from_numpy(array) for name, array in collate([example, filler], 144).items()}
     ids = torch.tensor([example.ids])
     film = any(is_film for *_, is_film in example.spans)

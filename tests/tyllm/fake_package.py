@@ -111,7 +111,7 @@ def bias() -> np.ndarray:
 
 
 def embedding_table() -> np.ndarray:
-    """Row t begins with t, which is how the toy program recognises a token."""
+    """Row t begins with t, which is how the toy program recognizes a token."""
     return np.repeat(np.arange(VOCAB, dtype=np.float16)[:, None], HIDDEN, 1)
 
 

@@ -1,4 +1,4 @@
-"""Packages of vision-language models beside Hugging Face's model: pictures and videos in any place, over turns."""
+"""Packages of vision-language models beside Hugging Face's model: images and videos in any place, over turns."""
 
 import numpy as np
 import pytest
@@ -35,12 +35,12 @@ def session(request, checkpoint, tmp_path_factory):
         yield opened
 
 
-def picture(seed, size=SIZE):
+def image(seed, size=SIZE):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
 
 
 def frames(seed, count):
-    return Clip([picture(seed + at) for at in range(count)], source_fps=0.5)  # 4 seconds from patch to patch
+    return Clip([image(seed + at) for at in range(count)], source_fps=0.5)  # 4 seconds from patch to patch
 
 
 def text(seed, count):
@@ -70,20 +70,20 @@ def cosine(left, right):
 
 
 def seen(session, tokens, images=(), videos=()):
-    """The prompt, and its pictures and videos as they were fitted."""
-    images = [session.vision.picture(image) for image in images]
+    """The prompt, and its images and videos as they were fitted."""
+    images = [session.vision.image(image) for image in images]
     videos = [session.vision.video(video) for video in videos]
     return session.prompts.of(tokens, images, [Clip(video) for video in videos]), [*images, *videos]
 
 
 LAYOUTS = {
-    "one picture at the start": ([START, IMAGE, END, *text(1, 5)], [picture(1)], []),
-    "a picture without words": ([IMAGE], [picture(1)], []),
-    "two sizes": ([*text(2, 9), START, IMAGE, END, IMAGE, *text(3, 4)], [picture(2), picture(3, OTHER)], []),
+    "one image at the start": ([START, IMAGE, END, *text(1, 5)], [image(1)], []),
+    "an image without words": ([IMAGE], [image(1)], []),
+    "two sizes": ([*text(2, 9), START, IMAGE, END, IMAGE, *text(3, 4)], [image(2), image(3, OTHER)], []),
     "a long video at the end": ([*text(4, 3), START, VIDEO], [], [frames(10, 9)]),
     "all, and adjacent": (
         [IMAGE, VIDEO, START, IMAGE, END, *text(5, 11), VIDEO, END],
-        [picture(4), picture(5, OTHER)],
+        [image(4), image(5, OTHER)],
         [frames(20, 4), frames(30, 3)],
     ),
 }
@@ -120,17 +120,17 @@ def is_likely(result, logits):
 
 
 def test_a_second_turn_feeds_only_what_is_new_and_is_as_if_all_were_fed(session, model):
-    tokens, pictures = [*text(6, 4), START, IMAGE, END, *text(7, 3)], [picture(6)]
-    first = session.generate(tokens, images=pictures, max_new_tokens=5, ignore_eos=True)
+    tokens, images = [*text(6, 4), START, IMAGE, END, *text(7, 3)], [image(6)]
+    first = session.generate(tokens, images=images, max_new_tokens=5, ignore_eos=True)
     answer = first.token_ids[:-1]
-    turn, pictures = [*tokens, *answer, *text(8, 3), START, IMAGE, END, *text(9, 2)], [*pictures, picture(7, OTHER)]
-    prompt, fitted = seen(session, turn, pictures)
+    turn, images = [*tokens, *answer, *text(8, 3), START, IMAGE, END, *text(9, 2)], [*images, image(7, OTHER)]
+    prompt, fitted = seen(session, turn, images)
     conversation = session.conversation()
     kept = conversation.common(prompt)
     assert kept == first.timings.prompt_tokens + len(answer)
     logits = expected(model, prompt, fitted)
     assert cosine(conversation.append(prompt[kept:]), logits[-1]) > ENOUGH
-    again = session.generate(turn, images=pictures, max_new_tokens=1, reuse=True, logprobs=0)
+    again = session.generate(turn, images=images, max_new_tokens=1, reuse=True, logprobs=0)
     assert again.timings.reused_tokens == len(prompt) - 1
     assert is_likely(again, logits[-1])
 
@@ -146,28 +146,28 @@ def test_after_a_long_video_answers_are_fed_again_where_they_would_stand_elsewhe
     assert cosine(conversation.append(prompt[kept:]), expected(model, prompt, fitted)[-1]) > ENOUGH
 
 
-def test_another_picture_of_the_same_size_is_not_taken_for_the_one_in_the_cache(session, model):
+def test_another_image_of_the_same_size_is_not_taken_for_the_one_in_the_cache(session, model):
     tokens = [*text(6, 4), START, IMAGE, END, *text(7, 3)]
-    session.generate(tokens, images=[picture(6)], max_new_tokens=1)
-    prompt, fitted = seen(session, tokens, [picture(8)])
+    session.generate(tokens, images=[image(6)], max_new_tokens=1)
+    prompt, fitted = seen(session, tokens, [image(8)])
     result = session.generate(prompt, max_new_tokens=1, reuse=True, logprobs=0)
     assert result.timings.reused_tokens == 5
     assert result.timings.prompt_tokens == len(prompt) - 5
     assert is_likely(result, expected(model, prompt, fitted)[-1])
 
 
-def test_a_rewound_picture_goes_on_in_its_middle(session, model):
+def test_a_rewound_image_goes_on_in_its_middle(session, model):
     prompt, fitted = seen(session, *LAYOUTS["two sizes"])
     conversation = session.conversation()
     conversation.reset()
     conversation.append(prompt)
-    for length in (11, 15, 18):  # behind the first's first row, between the pictures, within the second
+    for length in (11, 15, 18):  # behind the first's first row, between the images, within the second
         conversation.rewind(length)
         assert conversation.common(prompt) == length
         assert cosine(conversation.append(prompt[length:]), expected(model, prompt, fitted)[-1]) > ENOUGH
 
 
-def test_a_saved_conversation_with_pictures_goes_on_in_another_slot(session, model):
+def test_a_saved_conversation_with_images_goes_on_in_another_slot(session, model):
     prompt, fitted = seen(session, *LAYOUTS["all, and adjacent"])
     session.conversation().reset()
     session.conversation().append(prompt[:-1])
@@ -177,7 +177,7 @@ def test_a_saved_conversation_with_pictures_goes_on_in_another_slot(session, mod
     assert cosine(session.conversation(1).append(prompt[-1:]), expected(model, prompt, fitted)[-1]) > ENOUGH
 
 
-def test_text_alone_before_and_after_pictures_and_in_embeddings(session, model):
+def test_text_alone_before_and_after_images_and_in_embeddings(session, model):
     for _ in range(2):
         prompt, _ = seen(session, text(3, 13))
         found, wanted = session.logits(prompt), expected(model, prompt, [])[-1]
@@ -187,11 +187,11 @@ def test_text_alone_before_and_after_pictures_and_in_embeddings(session, model):
         session.logits(seen(session, *LAYOUTS["two sizes"])[0])
 
 
-def test_a_picture_is_computed_once(session, monkeypatch):
+def test_an_image_is_computed_once(session, monkeypatch):
     runs, run = [], session.vision._run
     monkeypatch.setattr(session.vision, "_run", lambda fitted: runs.append(fitted.digest) or run(fitted))
     for seed in (50, 51, 50):
-        session.generate([IMAGE, 7], images=[picture(seed)], max_new_tokens=1)
+        session.generate([IMAGE, 7], images=[image(seed)], max_new_tokens=1)
     assert len(runs) == 2
-    session.generate([IMAGE, 7], images=[picture(50)], max_new_tokens=1, reuse=True)
+    session.generate([IMAGE, 7], images=[image(50)], max_new_tokens=1, reuse=True)
     assert len(runs) == 2

@@ -57,7 +57,7 @@ def test_our_kernels_do_what_they_can():
     assert "linear_w16a16_4_40_32_bias" in found
 
 
-def test_activations_of_one_layer_are_quantised_once():
+def test_activations_of_one_layer_are_quantized_once():
     weights = weight_formats(Small()) | {name: W4(40, 32, 32) for name in ("up.weight", "gate.weight")}
     both = calls(imported(graph_of(Small(), weights, **INPUTS)))
     assert sum(name.startswith("quantize_rows") for name in both) == 1  # up reads x

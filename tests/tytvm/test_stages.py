@@ -12,7 +12,7 @@ from tytvm.target import resolve
 SHAPE = (3, 40)
 
 
-def legalised(*operators):
+def legalized(*operators):
     """The one kernel that operators applied in turn become, and its number of inputs."""
     builder = relax.BlockBuilder()
     x = relax.Var("x", relax.TensorType(SHAPE, "float32"))
@@ -46,7 +46,7 @@ def softmax(x):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_softmax(workers):
-    staged = cut(legalised(lambda x: relax.op.nn.softmax(x, -1)))
+    staged = cut(legalized(lambda x: relax.op.nn.softmax(x, -1)))
     assert len(staged.stages) == 3  # the maximum, the sum of exponentials, the quotient
     assert [shape for shape, _ in staged.temporaries.values()].count((3,)) >= 2
     x = np.random.default_rng(0).normal(0, 3, SHAPE).astype(np.float32)
@@ -54,26 +54,26 @@ def test_softmax(workers):
 
 
 def test_elementwise_producers_are_inlined():
-    staged = cut(legalised(relax.op.exp, relax.op.negative, relax.op.tanh))
+    staged = cut(legalized(relax.op.exp, relax.op.negative, relax.op.tanh))
     assert len(staged.stages) == 1
     x = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
     np.testing.assert_allclose(run(staged, x, SHAPE, 2), np.tanh(-np.exp(x)), rtol=1e-5)
 
 
 def test_a_producer_is_inlined_into_a_reduction():
-    staged = cut(legalised(relax.op.exp, lambda x: relax.op.sum(x, -1)))
+    staged = cut(legalized(relax.op.exp, lambda x: relax.op.sum(x, -1)))
     assert len(staged.stages) == 1
     x = np.random.default_rng(2).normal(size=SHAPE).astype(np.float32)
     np.testing.assert_allclose(run(staged, x, SHAPE[:1], 2), np.exp(x).sum(-1), rtol=1e-5)
 
 
 def test_a_reduction_to_a_single_number_still_has_a_parallel_loop():
-    staged = cut(legalised(lambda x: relax.op.sum(x)))
+    staged = cut(legalized(lambda x: relax.op.sum(x)))
     x = np.random.default_rng(3).normal(size=SHAPE).astype(np.float32)
     np.testing.assert_allclose(run(staged, x, (), 3), x.sum(), rtol=1e-4)
 
 
 def test_a_stage_names_what_it_writes():
-    staged = cut(legalised(lambda x: relax.op.nn.softmax(x, -1)))
+    staged = cut(legalized(lambda x: relax.op.nn.softmax(x, -1)))
     written = [stage.arguments[index] for stage in staged.stages for index in stage.writes]
     assert sorted(written, key=str) == sorted([1, *staged.temporaries], key=str)  # each buffer once

@@ -1,4 +1,4 @@
-"""Measures ONNX Runtime on its CPU provider, all optimisations of the graph on."""
+"""Measures ONNX Runtime on its CPU provider, all optimizations of the graph on."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Exports a form of the tower, free of modelling code: `export_tower.py CHECKPOINT DATA FORM OUT`."""
+"""Exports a form of the tower, free of modeling code: `export_tower.py CHECKPOINT DATA FORM OUT`."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes the patches of one picture, and what Hugging Face's tower makes of them in float32, to judge others by."""
+"""Writes the patches of one image, and what Hugging Face's tower makes of them in float32, to judge others by."""
 
 import argparse
 import json

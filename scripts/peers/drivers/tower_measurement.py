@@ -30,7 +30,7 @@ def cosines(one: Array, other: Array) -> dict[str, float]:
 
 
 def measure(open_tower: Callable[[argparse.Namespace], Tower], given: argparse.Namespace) -> dict[str, Any]:
-    """Start, seconds a picture, memory, cosines."""
+    """Start, seconds an image, memory, cosines."""
     patches = np.load(given.data / "patches.npy")
     tower = open_tower(given)
     found = tower(patches)

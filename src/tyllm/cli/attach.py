@@ -1,4 +1,4 @@
-"""Pictures and videos that wait for the next message of a chat."""
+"""Images and videos that wait for the next message of a chat."""
 
 import shlex
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.pictures import Fitted
-    from tyllm.runtime.pictures.sizes import Fit
+    from tyllm.runtime.images import Fitted
+    from tyllm.runtime.images.sizes import Fit
 
 
 class Attached:
@@ -28,7 +28,7 @@ class Attached:
             A sentence about each.
 
         Raises:
-            PictureError: one cannot be used; none is kept.
+            ImageError: one cannot be used; none is kept.
         """
         found = [(path, self._read(kind, path)) for path in _paths(kind, rest)]
         self._parts += [{"type": kind, kind: fitted} for _, fitted in found]
@@ -36,7 +36,7 @@ class Attached:
         return told + [fitted.message for _, fitted in found if fitted.message]
 
     def with_text(self, text: str) -> str | list[dict[str, Any]]:
-        """The content of a message: pictures before the text; nothing waits any more."""
+        """The content of a message: images before the text; nothing waits any more."""
         parts = [*self._parts, {"type": "text", "text": text}]
         self.clear()
         return parts if len(parts) > 1 else text
@@ -49,15 +49,15 @@ class Attached:
         from tyllm.runtime.clip import Clip
 
         vision = self._session.vision
-        return vision.picture(path, self._fit) if kind == "image" else vision.video(Clip(path, self._fps), self._fit)
+        return vision.image(path, self._fit) if kind == "image" else vision.video(Clip(path, self._fps), self._fit)
 
 
 def _paths(kind: str, rest: str) -> list[Path]:
     """The whole line where there is such a file, or else its words as a shell reads them."""
-    from tyllm.errors import PictureError
+    from tyllm.errors import ImageError
 
     if not rest.strip():
-        raise PictureError(f"/{kind} names no file; say /{kind} PATH.")
+        raise ImageError(f"/{kind} names no file; say /{kind} PATH.")
     whole = Path(rest.strip()).expanduser()
     if whole.exists():
         return [whole]

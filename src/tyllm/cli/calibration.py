@@ -22,7 +22,7 @@ def check(choice: str) -> str:
 
 
 def data(choice: str) -> str | Path | None:
-    """The choice as the quantiser's calib_data."""
+    """The choice as the quantizer's calib_data."""
     if choice == "bundled":
         return None
     return Path(choice) if choice not in CHOICES and Path(choice).is_file() else choice
@@ -34,6 +34,6 @@ Calibration = Annotated[
         metavar="bundled|self|FILE|DATASET",
         callback=check,
         help="Text to calibrate with: bundled, in many languages; self, the model writes it, which takes a while; "
-        "a text file, or .jsonl with text or messages, with pictures too; a dataset of Hugging Face's.",
+        "a text file, or .jsonl with text or messages, with images too; a dataset of Hugging Face's.",
     ),
 ]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tyllm.runtime.result import Result
 
 COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
-PICTURES = "/image PATH and /video PATH go with the next message"
+IMAGES = "/image PATH and /video PATH go with the next message"
 
 
 def chat(
@@ -58,7 +58,7 @@ def chat(
 ) -> None:
     """Talk with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
 
-    A model that sees takes pictures with the next message: `/image PATH`, several if need be, and `/video PATH`.
+    A model that sees takes images with the next message: `/image PATH`, several if need be, and `/video PATH`.
 
     With `--json` each line of stdin is a message, and each answer one line of JSON on stdout.
 
@@ -96,7 +96,7 @@ class Talk:
     @property
     def commands(self) -> str:
         """What can be said beside messages."""
-        return COMMANDS if self.session.info.visual is None else f"{COMMANDS}, {PICTURES}"
+        return COMMANDS if self.session.info.visual is None else f"{COMMANDS}, {IMAGES}"
 
     def ask(self) -> str | None:
         """The next line of the user; None at the end."""
@@ -127,7 +127,7 @@ class Talk:
             self.answer(line)
 
     def attach(self, command: str, rest: str) -> None:
-        """Keep pictures for the next message; one that cannot be used is told."""
+        """Keep images for the next message; one that cannot be used is told."""
         from tyllm.errors import TyllmError
 
         try:

@@ -31,7 +31,7 @@ class KvCacheDtype(StrEnum):
 
 
 class Quantize(StrEnum):
-    """Quantisation of float weights while compiling."""
+    """Quantization of float weights while compiling."""
 
     RTN = "rtn"
 
@@ -44,7 +44,7 @@ def whole_numbers(text: str) -> list[int]:
         raise typer.BadParameter(f"{text!r} is not a list of whole numbers such as 1,8.") from None
 
 
-def picture_size(text: str) -> tuple[int, int]:
+def parsed_size(text: str) -> tuple[int, int]:
     """Height and width of '540x960'."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
@@ -79,7 +79,7 @@ def compile_(
         list[str] | None,
         typer.Option(
             metavar="HxW",
-            help="Height and width of pictures, for models that see; give it again for more.",
+            help="Height and width of images, for models that see; give it again for more.",
             show_default="540x960",
         ),
     ] = None,
@@ -105,7 +105,7 @@ def compile_(
     numbers, order, visual_order = (
         None if text is None else whole_numbers(text) for text in (seq_lens, die_order, visual_die_order)
     )
-    sizes = [picture_size(text) for text in image_size or ()]
+    sizes = [parsed_size(text) for text in image_size or ()]
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
     from tyllm.package.layout import VISUAL
@@ -136,7 +136,7 @@ def compile_(
 
     def draw(console: "Console") -> None:
         console.print(f"{package}: {size(total)} for {counted(dies, 'die')}, in {seconds:.1f} s", markup=False)
-        prompt = "'What is this?' --image PICTURE" if (package / VISUAL).is_dir() else "'Once upon a time'"
+        prompt = "'What is this?' --image IMAGE" if (package / VISUAL).is_dir() else "'Once upon a time'"
         console.print(f"Run it: tyllm run {package} {prompt}", markup=False)
 
     emit({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)

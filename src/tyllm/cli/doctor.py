@@ -49,8 +49,8 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
 
     def draw(console: "Console") -> None:
         for finding in findings:
-            colour = "yellow" if finding.cure else "green"
-            console.print(f"[{colour}]{finding.state:8}[/]{finding.what}: {finding.found} (to {finding.needed_for})")
+            color = "yellow" if finding.cure else "green"
+            console.print(f"[{color}]{finding.state:8}[/]{finding.what}: {finding.found} (to {finding.needed_for})")
             if finding.cure:
                 console.print(f"        {finding.cure}", markup=False)
         for task, possible in can.items():

@@ -16,7 +16,7 @@ class MissingExtraError(Exception):
 def require(command: str, modules: tuple[str, ...]) -> None:
     """Check that `modules` can be imported, without importing them, and set how they will behave.
 
-    They leave stderr to us, and threads of theirs that wait sleep: on a busy machine of two cores, quantising takes
+    They leave stderr to us, and threads of theirs that wait sleep: on a busy machine of two cores, quantizing takes
     three times as long when they spin.
 
     Raises:

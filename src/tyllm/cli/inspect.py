@@ -42,7 +42,7 @@ def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
         "package": f"{report['package']}, {size(report['bytes'])}, format version {report['format_version']}",
         "model": f"{report['architecture']}, {report['layers']} layers, hidden {report['hidden_size']}, "
         f"vocabulary {report['vocab_size']}",
-        "quantisation": f"{method}; activations {report['activations']}",
+        "quantization": f"{method}; activations {report['activations']}",
         "compiled for": f"{counted(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
         "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; KV cache of "
         f"{report['max_kv_cache_size']} tokens, {report['kv_cache_dtype']}",
@@ -74,7 +74,7 @@ def _dies(report: Mapping[str, Any]) -> "Table":
 
 
 def _visual(report: Mapping[str, Any]) -> "Table":
-    table = _table("Vision tower", "die", "parameters by dtype", "code", "arena by size of picture")
+    table = _table("Vision tower", "die", "parameters by dtype", "code", "arena by size of image")
     for die in report["dies"]:
         arenas = ", ".join(f"{name} {size(own['arena_bytes'])}" for name, own in die["programs"].items())
         table.add_row(str(die["die"]), _dtypes(die["params_bytes"]), size(die["code_bytes"]), arenas)

@@ -18,15 +18,13 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 
 
 class ImageFit(StrEnum):
-    """What becomes of a picture that has not the shape of a compiled size."""
+    """What becomes of an image that has not the shape of a compiled size."""
 
     PAD = "pad"
     RESIZE = "resize"
 
 
-Fit = Annotated[
-    ImageFit, typer.Option("--image-fit", help="Pad a picture to the compiled size's shape, or stretch it.")
-]
+Fit = Annotated[ImageFit, typer.Option("--image-fit", help="Pad an image to the compiled size's shape, or stretch it.")]
 Fps = Annotated[
     float | None,
     typer.Option(help="Frames of a second: those to take of a file; of a folder's frames, their own number."),

@@ -66,7 +66,7 @@ def quantize(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Quantise a checkpoint to 4 or 8 bits, the output projection included; a vision tower stays float16.
+    """Quantize a checkpoint to 4 or 8 bits, the output projection included; a vision tower stays float16.
 
     Tells first what it will need, and at the end how close the result stays to the original. A run that was killed goes
     on at its last finished layer when the same command is given again.
@@ -116,7 +116,7 @@ def _default_output(checkpoint: Path, method: Method, file_format: Format, bits:
 
 
 def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json: bool, **options: Any) -> "AwqModel":
-    """Quantise into the folder `output`; a person is shown the plan first."""
+    """Quantize into the folder `output`; a person is shown the plan first."""
     from awq import AutoAWQForCausalLM
 
     def announce(plan: "Plan") -> None:

@@ -69,7 +69,7 @@ GroupSize = Annotated[
 Symmetric = Annotated[bool, typer.Option("--symmetric", help="Without zero points.", rich_help_panel=STORED)]
 FileFormat = Annotated[Format, typer.Option("--format", help="awq is AutoAWQ's GEMM.", rich_help_panel=STORED)]
 LmHead = Annotated[
-    bool, typer.Option("--lm-head/--no-lm-head", help="Quantise the output projection too.", rich_help_panel=STORED)
+    bool, typer.Option("--lm-head/--no-lm-head", help="Quantize the output projection too.", rich_help_panel=STORED)
 ]
 Exclude = Annotated[
     list[str] | None,
@@ -118,7 +118,7 @@ ReportFile = Annotated[
     typer.Option(
         metavar="FILE",
         callback=check_suffix,
-        help="Write each layer's error as a table or a picture: a .json, .md or .svg file.",
+        help="Write each layer's error as a table or an image: a .json, .md or .svg file.",
         rich_help_panel=AFTER,
     ),
 ]

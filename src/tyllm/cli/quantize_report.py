@@ -1,4 +1,4 @@
-"""The errors that quantising has made, by layer, as a JSON, Markdown or SVG file."""
+"""The errors that quantizing has made, by layer, as a JSON, Markdown or SVG file."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +75,7 @@ def as_svg(report: Document) -> str:
 
 
 def _panels(report: Document) -> Iterator[tuple[str, str, list[tuple[str, float]]]]:
-    """Title, colour, and names with errors; no panel without any."""
+    """Title, color, and names with errors; no panel without any."""
     if report["layers"]:
         rows = [(f"layer {index}", error) for index, error in enumerate(report["layers"])]
         yield "Relative squared error of the stream behind each decoder layer", LAYER, rows

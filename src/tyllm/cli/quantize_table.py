@@ -1,4 +1,4 @@
-"""A quantisation's plan and its outcome as tables for a person."""
+"""A quantization's plan and its outcome as tables for a person."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
     """Print what the run will do and need."""
     table = _table("Plan")
     table.add_row("layers", f"{plan['layers']}, {_by_bits(plan['linears'])}")
-    table.add_row("weights", f"{plan['weights'] / 1e9:.3g} billion, {plan['bits_per_weight']:.3f} bits where quantised")
+    table.add_row("weights", f"{plan['weights'] / 1e9:.3g} billion, {plan['bits_per_weight']:.3f} bits where quantized")
     if plan["vision_linears"]:
         table.add_row("vision tower", _by_bits(plan["vision_linears"]))
     table.add_row("calibration", _calibration(plan))
@@ -30,9 +30,9 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
 
 
 def _calibration(plan: Mapping[str, Any]) -> str:
-    """'8192 tokens, 20 pictures among them'."""
-    pictures = f", {counted(plan['pictures'], 'picture')} among them" if plan["pictures"] else ""
-    return counted(plan["tokens"], "token") + pictures if plan["tokens"] else "none"
+    """'8192 tokens, 20 images among them'."""
+    images = f", {counted(plan['images'], 'image')} among them" if plan["images"] else ""
+    return counted(plan["tokens"], "token") + images if plan["tokens"] else "none"
 
 
 def _by_bits(linears: Mapping[int, int]) -> str:

@@ -44,7 +44,7 @@ def run(
     chat: Annotated[bool, typer.Option("--chat", help="Put the prompt into the chat template.")] = False,
     system: System = None,
     image: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A picture; may be given several times.")
+        list[Path] | None, typer.Option(metavar="FILE", help="An image; may be given several times.")
     ] = None,
     video: Annotated[
         list[Path] | None,
@@ -66,7 +66,7 @@ def run(
 ) -> None:
     """Continue a prompt, given as an argument, in a file or on stdin.
 
-    Pictures go where the prompt has <|vision_start|><|image_pad|><|vision_end|>; without that, before it in a chat.
+    Images go where the prompt has <|vision_start|><|image_pad|><|vision_end|>; without that, before it in a chat.
 
     Example: `tyllm run PACKAGE "Once upon a time" --max-new-tokens 64 --temperature 0.7 --seed 1`
 
@@ -109,7 +109,7 @@ class Asked:
     chat: bool
 
     def prompt(self, session: "Session") -> "Prompt":
-        """The text by itself or in the chat template; pictures in their places, or before it."""
+        """The text by itself or in the chat template; images in their places, or before it."""
         videos = [{"video": path, "fps": self.fps} for path in self.videos]
         if not (self.images or videos) or session.prompts.has_placeholders(self.text):
             if not self.chat and self.system is None:

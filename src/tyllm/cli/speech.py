@@ -19,11 +19,11 @@ STEPS_PER_PIECE = 16  # of the longest sequence length, between two looks at the
 
 @dataclass
 class Fed:
-    """What was fed before the text begins: tokens and seconds; seconds of pictures, and what was done with them."""
+    """What was fed before the text begins: tokens and seconds; seconds of images, and what was done with them."""
 
     tokens: int
     seconds: float
-    picture_seconds: float
+    image_seconds: float
     notes: list[str]
 
     def add_to(self, result: "Result") -> None:
@@ -32,7 +32,7 @@ class Fed:
         timings.prompt_tokens += self.tokens
         timings.reused_tokens -= self.tokens
         timings.prompt_seconds += self.seconds
-        timings.picture_seconds += self.picture_seconds
+        timings.image_seconds += self.image_seconds
         result.notes = self.notes
 
 
@@ -58,27 +58,27 @@ def speak(session: "Session", prompt: "Prompt", options: "Options", write: Calla
 
 
 def prefill(session: "Session", prompt: "Prompt", report: Report) -> Fed:
-    """Compute a prompt's pictures, and feed the beginning of a long one, all but its last piece."""
+    """Compute a prompt's images, and feed the beginning of a long one, all but its last piece."""
     conversation = session.conversation()
     kept = conversation.common(prompt[:-1])
     conversation.rewind(kept)
     rest = prompt[kept:]
     conversation.check(rest)
-    picture_seconds, started = rest.look(report), time.perf_counter()
+    image_seconds, started = rest.look(report), time.perf_counter()
     piece, fed = STEPS_PER_PIECE * max(session.info.seq_lens), 0
     while len(rest) - fed > piece:
         conversation.append(rest[fed : fed + piece])
         fed += piece
         report(fed, len(rest), "tokens")
-    return Fed(fed, time.perf_counter() - started, picture_seconds, rest.notes)
+    return Fed(fed, time.perf_counter() - started, image_seconds, rest.notes)
 
 
 def print_timings(timings: "Timings") -> None:
-    """One line on stderr: tokens and speed of the prompt and of the text, and the seconds that pictures took."""
-    pictures = f"pictures: {timings.picture_seconds:.2f} s; " if timings.picture_seconds >= 0.005 else ""
+    """One line on stderr: tokens and speed of the prompt and of the text, and the seconds that images took."""
+    images = f"images: {timings.image_seconds:.2f} s; " if timings.image_seconds >= 0.005 else ""
     reused = f" ({timings.reused_tokens} more were in the cache)" if timings.reused_tokens else ""
     print(
-        f"[{pictures}prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "
+        f"[{images}prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "
         f"text: {timings.new_tokens} tokens, {timings.decode_tokens_per_second:.1f} tokens/s]",
         file=sys.stderr,
     )

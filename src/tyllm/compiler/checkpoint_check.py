@@ -6,7 +6,7 @@ from typing import Any
 
 from awq.packed_rows import packed_parts, packed_shape
 from awq.skeleton import STALE
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.errors import CheckpointError
 
 FLOATS = ("F16", "BF16", "F32")
@@ -24,7 +24,7 @@ def source_names(model: Any, checkpoint: Any) -> dict[str, str]:
     return found
 
 
-def check_tensors(model: Any, checkpoint: Any, quantisation: Quantisation, sources: dict[str, str]) -> None:
+def check_tensors(model: Any, checkpoint: Any, quantization: Quantization, sources: dict[str, str]) -> None:
     """Every parameter has its tensor in the right shape and type, and no tensor is left over.
 
     Raises:
@@ -32,7 +32,7 @@ def check_tensors(model: Any, checkpoint: Any, quantisation: Quantisation, sourc
     """
     expected: set[str] = set()
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        if name in quantisation.packed:
+        if name in quantization.packed:
             expected |= set(packed_parts(checkpoint, name))
             packed = packed_shape(checkpoint, name)
             _same_shape(name, (packed.outputs, packed.inputs), tuple(parameter.shape))

@@ -20,13 +20,13 @@ from tyllm.compiler.die_plan import ModelPlan, plan_model
 from tyllm.compiler.forked import Report, Task, run_forked
 from tyllm.compiler.package_folder import need_space, refuse_existing, under_way
 from tyllm.compiler.parameters import pack_weights
-from tyllm.compiler.quantisation import find_quantisation, untie_head
+from tyllm.compiler.quantization import find_quantization, untie_head
 from tyllm.compiler.report import EXPORTS, Described, buffer_config, describe, manifest, write_program
 from tyllm.compiler.settings import Settings, check, for_model
 from tyllm.compiler.tensor_parallel import IN, OUT, split_model
 from tyllm.compiler.vision_language import VisionLanguage, plan_vision
-from tyllm.compiler.vision_model import capture_language_step, visual_of
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.vision_model import capture_language_step, tower_prefix, visual_of
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig
@@ -77,13 +77,13 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = for_model(settings, model)
     checkpoint = under_model_names(checkpoint, model)
-    quantisation = find_quantisation(model, checkpoint, settings)
+    quantization = find_quantization(model, checkpoint, settings)
     sources = source_names(model, checkpoint)
-    untie_head(model, quantisation)
-    check_tensors(model, checkpoint, quantisation, sources)
-    split = split_model(model, settings.dies, quantisation.group_size)
-    plan = plan_model(model, split, quantisation, _skipped(model, settings))
-    vision = plan_vision(model, quantisation, settings)
+    untie_head(model, quantization)
+    check_tensors(model, checkpoint, quantization, sources)
+    split = split_model(model, settings.dies, quantization.group_size)
+    plan = plan_model(model, split, quantization, _skipped(model, settings))
+    vision = plan_vision(model, quantization, settings)
     plans = [plan, *([vision.plan] if vision else [])]
     need_space(settings.artifacts_path, sum(die.layout.total for each in plans for die in each.dies))
     kernels = Kernels(spec, settings.activations == "int8")
@@ -92,11 +92,11 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     packing = sum(sum(each.mebibytes().values()) for each in plans)
     compiling = compiles * layers * sum(COMPILE_LAYER.values()) + (vision.work() if vision else 0)
     work = _Work(progress, packing + compiling + 1)
-    reader = WeightReader(checkpoint, quantisation, sources)
+    reader = WeightReader(checkpoint, quantization, sources)
     with under_way(settings.artifacts_path, settings.overwrite) as folder:
         write_embedding(folder, model, reader, settings)
         built = _build(folder, model, plan, vision, reader, kernels, settings, work)
-        _finish(folder, settings, model, plan, vision, quantisation, kernels, built)
+        _finish(folder, settings, model, plan, vision, quantization, kernels, built)
         work.step(1, "manifest")
     remember(settings.artifacts_path, built.files)
     return settings.artifacts_path
@@ -107,8 +107,7 @@ def _skipped(model: Any, settings: Settings) -> frozenset[str]:
     table = model.get_input_embeddings().weight
     named = list(model.named_parameters(remove_duplicate=False))
     tables = [name for name, p in named if p is table]
-    visual = visual_of(model)
-    tower = [name for name, _ in named if visual and name.startswith(f"{visual[0]}.")]
+    tower = [name for name, _ in named if name.startswith(tower_prefix(model))]
     return frozenset([*tower, *(tables if settings.embedding_as_input and len(tables) == 1 else [])])
 
 
@@ -227,7 +226,7 @@ def _finish(
     model: Any,
     plan: ModelPlan,
     vision: VisionLanguage | None,
-    quantisation: Quantisation,
+    quantization: Quantization,
     kernels: Kernels,
     built: _Built,
 ) -> None:
@@ -243,4 +242,4 @@ def _finish(
         built.visual.write(folder / VISUAL)
         parts = {"visual": vision.described(), "rope": built.rope.parts()}
     entries = file_entries(folder, built.files.items())
-    manifest(settings, model, plan, quantisation, kernels.spec, entries, **parts).write(folder)
+    manifest(settings, model, plan, quantization, kernels.spec, entries, **parts).write(folder)

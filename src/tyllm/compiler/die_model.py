@@ -69,9 +69,7 @@ def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
             inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
         else:
             inputs["tokens"] = torch.zeros(1, seq_len, dtype=torch.int64)
-    captured = capture(_Step(model), inputs)
-    names = {node: name.removeprefix("model.") for node, name in captured.parameters.items()}
-    return Capture(captured.graph_module, names, captured.constants, captured.inputs)
+    return capture(_Step(model), inputs).within("model.")
 
 
 def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tyllm.compiler.parameters import Stored
 from tyllm.compiler.tensor_parallel import Split
-from tyllm.compiler.weight_formats import Quantisation, formats
+from tyllm.compiler.weight_formats import Quantization, formats
 from tytvm.layout import Layout, bytes_of, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 
@@ -56,14 +56,14 @@ class ModelPlan:
         }
 
 
-def plan_model(model: Any, split: Split, quantisation: Quantisation, skipped: frozenset[str]) -> ModelPlan:
+def plan_model(model: Any, split: Split, quantization: Quantization, skipped: frozenset[str]) -> ModelPlan:
     """The plan of a model on the meta device; `skipped` parameters (an embedding that is an input) are not stored."""
     named = list(model.named_parameters(remove_duplicate=False))
     first: dict[int, str] = {}
     stored_names = {name: first.setdefault(id(parameter), name) for name, parameter in named}
     dies = []
     for die in range(split.dies):
-        found = {name: own for name, own in formats(model, split, die, quantisation).items() if name not in skipped}
+        found = {name: own for name, own in formats(model, split, die, quantization).items() if name not in skipped}
         specs: dict[str, TensorSpec] = {}
         for name, own in found.items():
             if stored_names[name] == name:

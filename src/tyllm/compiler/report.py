@@ -14,7 +14,7 @@ from typing import Any
 from tyllm import __version__
 from tyllm.compiler.die_plan import ModelPlan
 from tyllm.compiler.settings import Settings
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
 from tyllm.package import Program as DieProgram
 from tytvm.collectives import ALL_REDUCE
@@ -124,7 +124,7 @@ def manifest(
     settings: Settings,
     model: Any,
     plan: ModelPlan,
-    quantisation: Quantisation,
+    quantization: Quantization,
     spec: InstructionSet,
     files: Mapping[str, FileEntry],
     visual: Visual | None = None,
@@ -144,9 +144,9 @@ def manifest(
         seq_lens=settings.seq_lens,
         max_kv_cache_size=settings.max_kv_cache_size,
         embedding_as_input=settings.embedding_as_input,
-        activations=settings.activations if quantisation.method else "float16",
-        quantization={"method": quantisation.method, "bits": 4, "group_size": quantisation.group_size}
-        if quantisation.method
+        activations=settings.activations if quantization.method else "float16",
+        quantization={"method": quantization.method, "bits": 4, "group_size": quantization.group_size}
+        if quantization.method
         else None,
         target=Target(spec.name, spec.triple, spec.cpu, tuple(spec.flags)),
         exports=EXPORTS,

@@ -13,9 +13,9 @@ from tyllm.package.buffer_config import KEY_TILE
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
 KV_CACHE_DTYPES = ("float16", "int8")
-QUANTISERS = (None, "rtn")
+QUANTIZERS = (None, "rtn")
 DEFAULT_IMAGE_SIZES = ((540, 960),)
-"""Height and width of the pictures that a vision-language model is compiled for where none are asked for."""
+"""Height and width of the images that a vision-language model is compiled for where none are asked for."""
 SEQ_LENS = (1, 8, 32, 128, 256)
 """Sequence lengths where none are asked for; docs/log.md has the speed of each."""
 
@@ -58,7 +58,7 @@ class Settings:
         return tuple(range(self.tower_dies)) if self.visual_die_order is None else self.visual_die_order
 
     @property
-    def asks_for_pictures(self) -> bool:
+    def asks_for_images(self) -> bool:
         """Whether a setting was given that only vision-language models have."""
         return bool(self.image_sizes) or self.visual_dies is not None or self.visual_die_order is not None
 
@@ -92,24 +92,24 @@ def check(settings: Settings) -> None:
     _check_order("visual_die_order (--visual-die-order)", settings.visual_order, settings.tower_dies)
     _one_of("activations", settings.activations, ACTIVATIONS)
     _one_of("kv_cache_dtype", settings.kv_cache_dtype, KV_CACHE_DTYPES)
-    _one_of("quantize", settings.quantize, QUANTISERS)
+    _one_of("quantize", settings.quantize, QUANTIZERS)
     if settings.quantize and (settings.group_size % 32 or not 32 <= settings.group_size <= 1024):
         raise SettingError(f"group_size is {settings.group_size}; give a multiple of 32, such as 128.")
 
 
 def for_model(settings: Settings, model: Any) -> Settings:
-    """The settings as a model needs them: one that sees pictures takes embeddings.
+    """The settings as a model needs them: one that sees images takes embeddings.
 
     Raises:
-        SettingError: sizes of pictures or dies of a vision tower for a model that has none.
+        SettingError: sizes of images or dies of a vision tower for a model that has none.
     """
     from tyllm.compiler.vision_model import visual_of
 
     if visual_of(model):
         return replace(settings, embedding_as_input=True)
-    if settings.asks_for_pictures:
+    if settings.asks_for_images:
         raise SettingError(
-            f"{settings.model_path} is a text model ({model.config.model_type}) and sees no pictures; leave out "
+            f"{settings.model_path} is a text model ({model.config.model_type}) and sees no images; leave out "
             "image_sizes (--image-size), visual_dies and visual_die_order."
         )
     return settings

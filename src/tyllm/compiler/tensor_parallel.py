@@ -1,6 +1,6 @@
 """Which die holds which part of each weight: the model's own tensor-parallel plan, made into spans of rows and columns.
 
-Attention is cut by key/value head group, the MLP by quantisation group, embedding and head by vocabulary rows. A weight
+Attention is cut by key/value head group, the MLP by quantization group, embedding and head by vocabulary rows. A weight
 that the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on all.
 """
 

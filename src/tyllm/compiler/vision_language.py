@@ -15,8 +15,8 @@ import torch
 from tyllm.compiler.die_model import cut_to_die
 from tyllm.compiler.die_plan import DiePlan, ModelPlan, plan_model
 from tyllm.compiler.forked import Task
+from tyllm.compiler.image_sizes import image_sizes
 from tyllm.compiler.module_build import Compiled, ModuleBuild, ModuleSource
-from tyllm.compiler.picture_sizes import picture_sizes
 from tyllm.compiler.settings import DEFAULT_IMAGE_SIZES, Settings
 from tyllm.compiler.tensor_parallel import Split
 from tyllm.compiler.vision_model import (
@@ -26,16 +26,17 @@ from tyllm.compiler.vision_model import (
     set_heads,
     split_visual,
     tower_of,
-    visual_of,
+    tower_prefix,
 )
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.compiler.weight_reader import Weights
 from tyllm.errors import CheckpointError
-from tyllm.package import PictureSize, Visual, write_params
+from tyllm.package import ImageSize, Visual, write_params
 from tyllm.package.layout import (
     PREPROCESSOR,
     ROPE_CODE,
     ROPE_PARAMS,
+    ROPE_PROGRAM,
     ROPE_TABLE,
     VISUAL,
     VISUAL_CODE,
@@ -46,7 +47,6 @@ from tytvm.kernel_choice import Kernels
 from tytvm.layout import lay_out
 from tytvm.target import InstructionSet
 
-ROPE_PROGRAM = "compute_rope_param"
 PROCESSOR = "processor_config.json"
 TOKENS = {"image": "image_token_id", "video": "video_token_id", "start": "vision_start_token_id",
           "end": "vision_end_token_id"}  # fmt: skip
@@ -60,13 +60,13 @@ class VisionLanguage:
 
     Attributes:
         model: the whole model, on the meta device.
-        sizes: of pictures.
+        sizes: of images.
         plan: the vision tower over its dies.
         settings: what was asked for.
     """
 
     model: Any
-    sizes: Sequence[PictureSize]
+    sizes: Sequence[ImageSize]
     plan: ModelPlan
     settings: Settings
 
@@ -118,7 +118,7 @@ class VisionLanguage:
         part = json.loads(combined.read_text("utf-8")).get("image_processor") if combined.is_file() else None
         if part is None:
             raise CheckpointError(
-                f"{self.settings.model_path} has no {PREPROCESSOR}, without which no picture can be prepared; "
+                f"{self.settings.model_path} has no {PREPROCESSOR}, without which no image can be prepared; "
                 "download it with the rest of the model."
             )
         (folder / PREPROCESSOR).write_text(json.dumps(part, indent=2) + "\n", encoding="utf-8")
@@ -135,7 +135,7 @@ class VisionLanguage:
             tokens_per_second=getattr(config.vision_config, "tokens_per_second", None),
         )
 
-    def _tower(self, size: PictureSize, die: int) -> Capture:
+    def _tower(self, size: ImageSize, die: int) -> Capture:
         cut_to_die(self.model, self.plan.shapes, self.plan.split, die)
         set_heads(self.model, self.plan.split, die)
         return capture_tower(self.model, size.grid)
@@ -169,21 +169,20 @@ class Builds:
         return [*self.tower.writes(tower), *self.rope.writes(rope)]
 
 
-def plan_vision(model: Any, quantisation: Quantisation, settings: Settings) -> VisionLanguage | None:
+def plan_vision(model: Any, quantization: Quantization, settings: Settings) -> VisionLanguage | None:
     """The parts of a vision-language model beside its decoder; None for any other model.
 
     Raises:
-        SettingError: sizes of pictures or numbers of dies that cannot work.
+        SettingError: sizes of images or numbers of dies that cannot work.
     """
-    found = visual_of(model)
-    if found is None:
+    prefix = tower_prefix(model)
+    if not prefix:
         return None
-    prefix = f"{found[0]}."
     others = frozenset(n for n, _ in model.named_parameters(remove_duplicate=False) if not n.startswith(prefix))
     sizes = settings.image_sizes or DEFAULT_IMAGE_SIZES
     return VisionLanguage(
         model,
-        picture_sizes(sizes, model.config.vision_config, settings.max_kv_cache_size),
-        plan_model(model, split_visual(model, settings.tower_dies), quantisation, others),
+        image_sizes(sizes, model.config.vision_config, settings.max_kv_cache_size),
+        plan_model(model, split_visual(model, settings.tower_dies), quantization, others),
         settings,
     )

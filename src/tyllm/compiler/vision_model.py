@@ -25,11 +25,17 @@ GROUP = 32
 
 def visual_of(model: Any) -> tuple[str, Any] | None:
     """Name and module of a model's vision tower, if it has one that can be compiled."""
-    from awq.names import sees_pictures
+    from awq.names import sees_images
 
-    if not sees_pictures(model.config.to_dict()):
+    if not sees_images(model.config.to_dict()):
         return None
     return next((name, module) for name, module in model.named_modules() if name.rpartition(".")[2] == "visual")
+
+
+def tower_prefix(model: Any) -> tuple[str, ...]:
+    """How the names of the vision tower's weights begin, for `str.startswith`; nothing where there is none."""
+    found = visual_of(model)
+    return () if found is None else (f"{found[0]}.",)
 
 
 def tower_of(model: Any) -> tuple[str, Any]:
@@ -125,14 +131,13 @@ class _Tower(torch.nn.Module):  # type: ignore[misc]
 
 
 def capture_tower(model: Any, grid: tuple[int, int]) -> Capture:
-    """The graph of the vision tower (on the meta device) for one picture, or two frames, of `grid` patches."""
+    """The graph of the vision tower (on the meta device) for one image, or two frames, of `grid` patches."""
     name, visual = tower_of(model)
     visual.config._attn_implementation = segment_attention_name()
     config = visual.config
     width = getattr(config, "in_channels", 3) * config.temporal_patch_size * config.patch_size**2
-    captured = capture(_Tower(visual, grid), {"patches": torch.zeros(grid[0] * grid[1], width, device="meta")})
-    names = {node: f"{name}.{weight.removeprefix('visual.')}" for node, weight in captured.parameters.items()}
-    return Capture(captured.graph_module, names, captured.constants, captured.inputs)
+    patches = torch.zeros(grid[0] * grid[1], width, device="meta")
+    return capture(_Tower(visual, grid), {"patches": patches}).within("visual.", f"{name}.")
 
 
 class _RotaryPositions(torch.nn.Module):  # type: ignore[misc]
@@ -199,11 +204,9 @@ def capture_language_step(model: Any, seq_len: int) -> Capture:
             "row": torch.zeros(1, dtype=torch.int64),
         }
     try:
-        captured = capture(_Step(model), inputs)
+        return capture(_Step(model), inputs).within("model.")
     finally:
         language_of(model).rotary_emb = rotary
-    names = {node: name.removeprefix("model.") for node, name in captured.parameters.items()}
-    return Capture(captured.graph_module, names, captured.constants, captured.inputs)
 
 
 def language_of(model: Any) -> Any:

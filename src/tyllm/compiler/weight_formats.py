@@ -16,7 +16,7 @@ SMALLEST_GROUP = 32
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class Quantization:
     """What of a checkpoint is INT4.
 
     Attributes:
@@ -41,7 +41,7 @@ class Quantisation:
         return inputs if self.group_size == -1 else self.group_size
 
 
-def formats(model: Any, split: Split, die: int, quantisation: Quantisation) -> dict[str, WeightFormat]:
+def formats(model: Any, split: Split, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
     linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
     convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}
@@ -51,7 +51,7 @@ def formats(model: Any, split: Split, die: int, quantisation: Quantisation) -> d
         cut, full = split.of(name), tuple(parameter.shape)
         shape = local_shape(full, cut, die)
         if id(parameter) in linears:  # a tied table too: it is stored once, as the head
-            found[name] = linear_format(name, full, shape, cut, quantisation)
+            found[name] = linear_format(name, full, shape, cut, quantization)
         elif id(parameter) in convolutions:
             found[name] = W16(shape[0], math.prod(shape[1:]))
         else:
@@ -75,12 +75,12 @@ def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
 
 
 def linear_format(
-    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: Cut, quantisation: Quantisation
+    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: Cut, quantization: Quantization
 ) -> WeightFormat:
     """INT4 by groups that no die's span crosses, else float16 where those are too small; the same on every die."""
-    if name not in quantisation.names:
+    if name not in quantization.names:
         return W16(*shape)
-    group = quantisation.group_of(full[IN])
+    group = quantization.group_of(full[IN])
     if cut.axis == IN:
         group = math.gcd(group, *(edge for span in cut.spans for edge in span))
     outputs, inputs = shape

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class WeightReader:
 
     Attributes:
         checkpoint: an `awq.checkpoint.Checkpoint`.
-        quantisation: which linear weights are INT4.
+        quantization: which linear weights are INT4.
         source: parameter's name → the name that its tensor has in the checkpoint, where they differ (tied heads).
     """
 
     checkpoint: Any
-    quantisation: Quantisation
+    quantization: Quantization
     source: dict[str, str]
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -72,12 +72,12 @@ class WeightReader:
         return tuple(self.checkpoint.info(self.source.get(name, name)).shape)
 
     def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows of a float tensor, or of the floats that a quantised one stands for.
+        """Rows of a float tensor, or of the floats that a quantized one stands for.
 
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.
         """
-        if name in self.quantisation.packed:
+        if name in self.quantization.packed:
             return self._packed(name, start, stop).floats()
         source = self.source.get(name, name)
         rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read(source)[start:stop], np.float32)
@@ -86,7 +86,7 @@ class WeightReader:
 
     def codes(self, name: str, start: int, stop: int) -> Codes:
         """INT4 rows of a linear weight: unpacked from the checkpoint, or rounded to the nearest now."""
-        if self.quantisation.method == "rtn":
+        if self.quantization.method == "rtn":
             return self._rounded(name, start, stop)
         rows = self._packed(name, start, stop)
         return Codes(rows.q, to_half(f"A scale of {name}", rows.scales), rows.zeros)
@@ -103,7 +103,7 @@ class WeightReader:
 
         rows = self.floats(name, start, stop)
         check_range(name, rows)  # a scale is float16
-        rounded = quantize_weight(torch.from_numpy(rows), Scheme(4, self.quantisation.group_of(rows.shape[1])))
+        rounded = quantize_weight(torch.from_numpy(rows), Scheme(4, self.quantization.group_of(rows.shape[1])))
         return Codes(rounded.q.numpy(), rounded.scales.numpy(), rounded.zeros.numpy())
 
 

@@ -1,4 +1,4 @@
-"""How well a model predicts text, and how close it stays to another: checkpoints, quantised ones, compiled packages."""
+"""How well a model predicts text, and how close it stays to another: checkpoints, quantized ones, compiled packages."""
 
 from tyllm.evaluate.evaluation import Closeness, Estimate, Evaluation, Quality
 from tyllm.evaluate.run import evaluate

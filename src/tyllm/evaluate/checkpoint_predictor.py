@@ -1,4 +1,4 @@
-"""A checkpoint, float or quantised, as a predictor."""
+"""A checkpoint, float or quantized, as a predictor."""
 
 from __future__ import annotations
 

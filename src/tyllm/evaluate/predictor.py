@@ -43,7 +43,7 @@ def is_package(folder: Path) -> bool:
 
 
 def open_predictor(folder: Path, threads: int | None = None, trust_remote_code: bool = False) -> Predictor:
-    """Open a compiled package, or a checkpoint, quantised or not.
+    """Open a compiled package, or a checkpoint, quantized or not.
 
     Raises:
         CheckpointError: neither, or damaged.

@@ -36,8 +36,8 @@ def evaluate(
     predicted, and a rest shorter than a window is left out: GPTQ's protocol. Checkpoints are read layer by layer.
 
     Args:
-        model: a checkpoint's folder, quantised or not, or a compiled package.
-        reference: another one with the same tokenizer, such as the model before it was quantised.
+        model: a checkpoint's folder, quantized or not, or a compiled package.
+        reference: another one with the same tokenizer, such as the model before it was quantized.
         text: a UTF-8 file; by default the bundled one, which is documentation of Python.
         window: tokens of a window; by default 2048, or what both models hold where that is less.
         max_tokens: only so many tokens from the start of the text.

@@ -2,7 +2,7 @@
 
 from tyllm.package.buffer_config import BufferConfig, Die, IoEntry, KvLayer, Program
 from tyllm.package.check import file_entries, verify_package
-from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, Manifest, PictureSize, Target, Visual
+from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, ImageSize, Manifest, Target, Visual
 from tyllm.package.opened import Package, open_package
 from tyllm.package.params import Params
 from tyllm.package.params_writer import ParamsWriter, write_params
@@ -13,13 +13,13 @@ __all__ = [
     "BufferConfig",
     "Die",
     "FileEntry",
+    "ImageSize",
     "IoEntry",
     "KvLayer",
     "Manifest",
     "Package",
     "Params",
     "ParamsWriter",
-    "PictureSize",
     "Program",
     "Target",
     "Visual",

@@ -1,6 +1,6 @@
 """A compiled module: programs that take named arrays and give named arrays, by die; what its two JSON files say.
 
-The vision tower is one (a program for each size of picture), so are the rotary positions and what `torch_edgex` makes.
+The vision tower is one (a program for each size of image), so are the rotary positions and what `torch_edgex` makes.
 aot_config.json names programs, inputs and outputs; buffer_config.json says where they lie in memory.
 """
 

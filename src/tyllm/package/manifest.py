@@ -39,7 +39,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class PictureSize:
+class ImageSize:
     """A size that the vision tower is compiled for: as it was asked for, and the patches that it is made of."""
 
     height: int
@@ -59,7 +59,7 @@ class Visual:
     Attributes:
         dies: that it is split over.
         die_order: for each of them the physical die that plays it; the first is the main one.
-        sizes: of pictures, each a program.
+        sizes: of images, each a program.
         merge_size: patches along each side that become one token of the language model.
         tokens: special token → its id: "image", "video", "start", "end".
         tokens_per_second: steps of the temporal position in a second of video; None where frames are counted.
@@ -67,7 +67,7 @@ class Visual:
 
     dies: int
     die_order: tuple[int, ...]
-    sizes: tuple[PictureSize, ...]
+    sizes: tuple[ImageSize, ...]
     merge_size: int
     tokens: Mapping[str, int]
     tokens_per_second: float | None
@@ -75,7 +75,7 @@ class Visual:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Visual:
         """What manifest.json says."""
-        sizes = (PictureSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
+        sizes = (ImageSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
         order = tuple(int(die) for die in raw["die_order"])
         return cls(
             int(raw["dies"]), order, tuple(sizes), int(raw["merge_size"]), raw["tokens"], raw["tokens_per_second"]

@@ -1,4 +1,4 @@
-"""Open a package and run it: numpy, tokenizers and jinja2, and Pillow once there is a picture; no torch, no TVM."""
+"""Open a package and run it: numpy, tokenizers and jinja2, and Pillow once there is an image; no torch, no TVM."""
 
 from tyllm.runtime.session import Session
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tyllm.errors import PictureError
+from tyllm.errors import ImageError
 
 if TYPE_CHECKING:
-    from tyllm.runtime.pictures import Fitted
-    from tyllm.runtime.pictures.frames import Video
+    from tyllm.runtime.images import Fitted
+    from tyllm.runtime.images.frames import Video
 
 RATES = ("fps", "source_fps", "num_frames")
 
@@ -36,13 +36,13 @@ class Clip:
 
     @classmethod
     def of(cls, given: Clip | Video | Fitted | Mapping[str, Any]) -> Clip:
-        """The clip of a video alone, or of {"video": …, "fps": …}; raises `PictureError`."""
+        """The clip of a video alone, or of {"video": …, "fps": …}; raises `ImageError`."""
         if isinstance(given, Clip):
             return given
         if not isinstance(given, Mapping):
             return cls(given)
         if given.get("video") is None:
-            raise PictureError(f"A video is given with {', '.join(map(str, given)) or 'nothing'}; give it as 'video'.")
+            raise ImageError(f"A video is given with {', '.join(map(str, given)) or 'nothing'}; give it as 'video'.")
         return cls(given["video"], **{name: given[name] for name in RATES if given.get(name) is not None})
 
     @property

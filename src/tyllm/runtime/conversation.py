@@ -30,7 +30,7 @@ class Conversation:
 
     @property
     def tokens(self) -> list[int]:
-        """The tokens in the cache; placeholders for pictures, `UNKNOWN` for embeddings of the caller's own making."""
+        """The tokens in the cache; placeholders for images, `UNKNOWN` for embeddings of the caller's own making."""
         return list(self._record.tokens)
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Conversation:
         return self._engine.package.buffers.max_kv_cache_size
 
     def append(self, prompt: Sequence[int] | Prompt) -> Logits:
-        """Feed tokens, and pictures among them, after those in the cache; the logits float32 [V] of the last one.
+        """Feed tokens, and images among them, after those in the cache; the logits float32 [V] of the last one.
 
         Raises:
             GenerationError: no token, one outside the vocabulary, or more than the cache has room for.
@@ -57,7 +57,7 @@ class Conversation:
         return self.append(Prompt.of_embeddings(embeddings))
 
     def common(self, prompt: Prompt) -> int:
-        """How many of a prompt's first tokens the cache holds: the same tokens and pictures in the same places."""
+        """How many of a prompt's first tokens the cache holds: the same tokens and images in the same places."""
         return min(self._record.common(prompt), self._positions.common(prompt))
 
     def log_probs(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -142,9 +142,9 @@ class Conversation:
         if len(self) + count <= self.limit:
             return
         before, cure = f" after {len(self)} in the cache" if len(self) else "", "shorten the prompt or"
-        of_pictures = sum(insert.shape[0] for insert in prompt.inserts if insert.digest is not None)
-        if of_pictures:
-            before, cure = f" ({of_pictures} of pictures){before}", "give fewer pictures or words, or"
+        of_images = sum(insert.shape[0] for insert in prompt.inserts if insert.digest is not None)
+        if of_images:
+            before, cure = f" ({of_images} of images){before}", "give fewer images or words, or"
         raise GenerationError(
             f"{count} tokens{before} are more than the {self.limit} that the cache holds; "
             f"{cure} compile the model with a larger max_kv_cache_size."

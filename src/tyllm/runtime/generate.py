@@ -57,13 +57,13 @@ class Generation(Iterator[str]):
         self._conversation.rewind(kept)
         self._conversation.check(prompt[kept:])
         self.result.timings.prompt_tokens, self.result.timings.reused_tokens = len(prompt) - kept, kept
-        self.result.timings.picture_seconds = prompt.seconds
+        self.result.timings.image_seconds = prompt.seconds
         self.result.notes = prompt[kept:].notes
         return prompt[kept:]
 
     def _feed_prompt(self) -> Logits:
         prompt, timings = self._rest, self.result.timings
-        timings.picture_seconds += prompt.look()
+        timings.image_seconds += prompt.look()
         start = time.perf_counter()
         logits = self._conversation.append(prompt)
         timings.prompt_seconds = time.perf_counter() - start

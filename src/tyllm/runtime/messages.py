@@ -1,4 +1,4 @@
-"""Chat messages whose content has parts: the pictures and videos taken out, the rest for the chat template.
+"""Chat messages whose content has parts: the images and videos taken out, the rest for the chat template.
 
 The parts are those of Hugging Face's chat templates ({"type": "image", "image": …}) and of OpenAI's API
 ({"type": "image_url", "image_url": {"url": …}}), https://platform.openai.com/docs/guides/images-vision.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tyllm.errors import GenerationError, PictureError
+from tyllm.errors import GenerationError, ImageError
 from tyllm.runtime.clip import Clip
 
 Message = dict[str, Any]
@@ -19,14 +19,14 @@ Message = dict[str, Any]
 
 @dataclass
 class Parted:
-    """Messages as a chat template takes them, and the pictures and videos in their order."""
+    """Messages as a chat template takes them, and the images and videos in their order."""
 
     messages: list[Message] = field(default_factory=list)
     images: list[Any] = field(default_factory=list)
     videos: list[Clip] = field(default_factory=list)
 
     def part(self, part: Any) -> Message:
-        """A part without its picture or video, which is kept."""
+        """A part without its image or video, which is kept."""
         kind = part.get("type") if isinstance(part, Mapping) else None
         if kind == "text" and isinstance(part.get("text"), str):
             return {"type": "text", "text": part["text"]}
@@ -43,11 +43,11 @@ class Parted:
 
 
 def take_apart(messages: Sequence[Mapping[str, Any]]) -> Parted:
-    """Messages with their pictures and videos taken out; where there are none, contents are text.
+    """Messages with their images and videos taken out; where there are none, contents are text.
 
     Raises:
         GenerationError: a part of an unknown type.
-        PictureError: a part without its picture or video.
+        ImageError: a part without its image or video.
     """
     parted = Parted()
     for message in messages:
@@ -72,7 +72,7 @@ def _image(part: Mapping[str, Any]) -> Any:
     if isinstance(found, Mapping):
         found = found.get("url")
     if found is None:
-        raise PictureError("A part of type 'image' has no picture in it; give it as 'image', or as 'image_url'.")
+        raise ImageError("A part of type 'image' has no image in it; give it as 'image', or as 'image_url'.")
     return _local(found)
 
 

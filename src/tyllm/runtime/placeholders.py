@@ -1,4 +1,4 @@
-"""Puts pictures and videos where a prompt has their placeholders, as Hugging Face's Qwen2-VL processor does."""
+"""Puts images and videos where a prompt has their placeholders, as Hugging Face's Qwen2-VL processor does."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from tyllm.runtime.prompt import Embeddings, Insert, Prompt
 from tyllm.runtime.rope_index import Span, rope_index, temporal_step
 
 if TYPE_CHECKING:
-    from tyllm.runtime.pictures import Fitted
+    from tyllm.runtime.images import Fitted
 
 
 def fill_placeholders(
     tokens: Sequence[int], visual: Visual, hidden_size: int, images: Sequence[Fitted], videos: Sequence[Fitted],
     embeddings: Callable[[Fitted], Embeddings], show: Callable[[int], str],
 ) -> Prompt:  # fmt: skip
-    """The prompt in which each placeholder has become as many as its picture has embeddings.
+    """The prompt in which each placeholder has become as many as its image has embeddings.
 
     Args:
         tokens: with one "image" token for each of `images` and one "video" token for each of `videos`, in order.
         visual: says which tokens these are.
         hidden_size: of the embeddings.
-        images: pictures.
+        images: images.
         videos: videos.
-        embeddings: gives a picture's or video's, float32 [its tokens, hidden_size].
+        embeddings: gives an image's or video's, float32 [its tokens, hidden_size].
         show: the text of a token.
 
     Raises:
-        GenerationError: there are more or fewer placeholders than pictures.
+        GenerationError: there are more or fewer placeholders than images.
     """
     given = {visual.tokens["image"]: iter(images), visual.tokens["video"]: iter(videos)}
-    for name, kind, there in (("picture", "image", images), ("video", "video", videos)):
+    for name, kind, there in (("image", "image", images), ("video", "video", videos)):
         token = visual.tokens[kind]
         _check_count(name, show(token), list(tokens).count(token), len(there))
     filled: list[int] = []

@@ -1,4 +1,4 @@
-"""What a conversation is fed: tokens, and in the place of some the embeddings of pictures or of the caller's own."""
+"""What a conversation is fed: tokens, and in the place of some the embeddings of images or of the caller's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tyllm.runtime.rope_index import Places
 Embeddings = npt.NDArray[np.float32]
 UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making
 Key = int | tuple[str, int]
-"""What makes a position what it is: its token, or a picture's digest and which of its embeddings it is."""
+"""What makes a position what it is: its token, or an image's digest and which of its embeddings it is."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Insert:
         shape: (n, H), of the embeddings.
         rows: gives them, computing them at the first call.
         digest: equal digests are equal embeddings; None for those of the caller's own making.
-        note: what was done with the picture, in a sentence; None where there is nothing to tell.
+        note: what was done with the image, in a sentence; None where there is nothing to tell.
     """
 
     start: int
@@ -47,10 +47,10 @@ class Prompt:
     """A prompt, or a part of one.
 
     Attributes:
-        tokens: token ids; placeholders where pictures are, `UNKNOWN` where embeddings of the caller's own making are.
+        tokens: token ids; placeholders where images are, `UNKNOWN` where embeddings of the caller's own making are.
         inserts: embeddings in the place of tokens, in order.
         places: their M-RoPE positions; None to go on from what is before them.
-        seconds: preparing the pictures took.
+        seconds: preparing the images took.
     """
 
     tokens: Sequence[int]
@@ -85,7 +85,7 @@ class Prompt:
 
     @property
     def notes(self) -> list[str]:
-        """What was done with the pictures."""
+        """What was done with the images."""
         return [insert.note for insert in self.inserts if insert.note]
 
     def after(self, seconds: float) -> Prompt:
@@ -110,9 +110,9 @@ class Prompt:
         return rows
 
     def look(self, report: Callable[[int, int, str], object] = lambda done, total, what: None) -> float:
-        """Compute the embeddings of the pictures that are not computed yet; the seconds that it takes."""
+        """Compute the embeddings of the images that are not computed yet; the seconds that it takes."""
         started = time.perf_counter() if self.inserts else 0.0
         for done, insert in enumerate(self.inserts):
-            report(done, len(self.inserts), "pictures")
+            report(done, len(self.inserts), "images")
             insert.rows()
         return time.perf_counter() - started if self.inserts else 0.0

@@ -1,4 +1,4 @@
-"""Makes prompts: of text, token ids or chat messages, with pictures and videos."""
+"""Makes prompts: of text, token ids or chat messages, with images and videos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tyllm.errors import PackageError, PictureError
+from tyllm.errors import ImageError, PackageError
 from tyllm.package import Manifest
 from tyllm.runtime.chat_template import ChatTemplate
 from tyllm.runtime.clip import Clip
@@ -18,7 +18,7 @@ from tyllm.runtime.prompt import Embeddings, Prompt
 from tyllm.runtime.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from tyllm.runtime.pictures.sizes import Fit
+    from tyllm.runtime.images.sizes import Fit
     from tyllm.runtime.vision import Vision
 
 Given = str | Sequence[int] | Embeddings | Prompt
@@ -37,13 +37,13 @@ class Prompts:
         """The prompt of text (tokenized with the special tokens that the tokenizer adds), token ids or embeddings.
 
         Raises:
-            GenerationError: placeholders that do not match the pictures, a picture that cannot be used, or pictures
+            GenerationError: placeholders that do not match the images, an image that cannot be used, or images
                 for a text model.
         """
         if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.ndim != 1):
             return Prompt.of(given)
         tokens = self._tokenizer().encode(given) if isinstance(given, str) else [int(token) for token in given]
-        return self._with_pictures(tokens, images, videos, fit)
+        return self._with_images(tokens, images, videos, fit)
 
     def of_chat(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None,
@@ -61,24 +61,24 @@ class Prompts:
         self._check_sight(images, videos)
         text = self._template().render(parted.messages, tools=tools, **(options or {}))
         tokens = self._tokenizer().encode(text, add_special_tokens=False)
-        return self._with_pictures(tokens, images, videos, fit)
+        return self._with_images(tokens, images, videos, fit)
 
     def has_placeholders(self, text: str) -> bool:
-        """Whether a text says itself where pictures or videos belong."""
+        """Whether a text says itself where images or videos belong."""
         visual = self._info.visual
         return visual is not None and not {visual.tokens["image"], visual.tokens["video"]}.isdisjoint(
             self._tokenizer().encode(text)
         )
 
-    def _with_pictures(self, tokens: list[int], images: Sequence[Any], videos: Sequence[Any], fit: Fit) -> Prompt:
+    def _with_images(self, tokens: list[int], images: Sequence[Any], videos: Sequence[Any], fit: Fit) -> Prompt:
         self._check_sight(images, videos)
         if self._vision is None:
             return Prompt(tokens)
         started, vision = time.perf_counter(), self._vision
-        pictures = [vision.picture(image, fit) for image in images]
+        prepared = [vision.image(image, fit) for image in images]
         clips = [vision.video(Clip.of(video), fit) for video in videos]
         prompt = fill_placeholders(
-            tokens, vision.visual, self._info.hidden_size, pictures, clips, vision.embeddings, self._show
+            tokens, vision.visual, self._info.hidden_size, prepared, clips, vision.embeddings, self._show
         )
         return prompt.after(time.perf_counter() - started if prompt.inserts else 0.0)
 
@@ -91,12 +91,12 @@ class Prompts:
 
     def _check_sight(self, images: Sequence[Any], videos: Sequence[Any]) -> None:
         if self._vision is None and (images or videos):
-            raise no_pictures(self._info)
+            raise no_images(self._info)
 
 
-def no_pictures(info: Manifest) -> PictureError:
-    """What a text model says to a picture."""
-    return PictureError(
-        f"The package was compiled from a text model ({info.architecture}) and takes no pictures; compile a "
+def no_images(info: Manifest) -> ImageError:
+    """What a text model says to an image."""
+    return ImageError(
+        f"The package was compiled from a text model ({info.architecture}) and takes no images; compile a "
         "vision-language model such as Qwen2.5-VL."
     )

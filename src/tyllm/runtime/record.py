@@ -1,4 +1,4 @@
-"""What lies in a KV cache: tokens and pictures, compared with a prompt, and as arrays to be saved."""
+"""What lies in a KV cache: tokens and images, compared with a prompt, and as arrays to be saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 class Record:
-    """The tokens that were fed and, where they stand for a picture, which picture it was."""
+    """The tokens that were fed and, where they stand for an image, which image it was."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
@@ -39,7 +39,7 @@ class Record:
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1] != UNKNOWN, pairs))
 
     def arrays(self) -> dict[str, Array]:
-        """`tokens` int64 [n]; pictures' `digests`; `seen` int32 [n, 2]: which of them, or -1, and which embedding."""
+        """`tokens` int64 [n]; images' `digests`; `seen` int32 [n, 2]: which of them, or -1, and which embedding."""
         found = [key if isinstance(key, tuple) else ("", 0) for key in self._keys]
         digests = list(dict.fromkeys(digest for digest, _ in found if digest))
         number = {digest: at for at, digest in enumerate(digests)} | {"": -1}
@@ -56,6 +56,6 @@ class Record:
         record = cls()
         record.tokens = arrays["tokens"].tolist()
         digests = arrays["digests"].tolist()
-        for token, (picture, index) in zip(record.tokens, arrays["seen"].tolist(), strict=True):
-            record._keys.append(token if picture < 0 else (digests[picture], index))
+        for token, (image, index) in zip(record.tokens, arrays["seen"].tolist(), strict=True):
+            record._keys.append(token if image < 0 else (digests[image], index))
         return record

@@ -10,7 +10,7 @@ from tyllm.errors import GenerationError
 from tyllm.runtime.sampling import Sampling
 
 if TYPE_CHECKING:
-    from tyllm.runtime.pictures.sizes import Fit
+    from tyllm.runtime.images.sizes import Fit
 
 
 class Options(TypedDict, total=False):
@@ -49,11 +49,11 @@ class Request:
         slot: the conversation to use.
         reuse: keep the part of the slot's cache that the prompt starts with, and feed only what follows.
         sampling: how to pick tokens.
-        images: pictures for the prompt's placeholders (of a chat: after those of its messages), as paths, bytes,
-            data: URLs, Pillow images, uint8 arrays, or what `Vision.picture` gave.
+        images: images for the prompt's placeholders (of a chat: after those of its messages), as paths, bytes,
+            data: URLs, Pillow images, uint8 arrays, or what `Vision.image` gave.
         videos: videos likewise: frames, folders of frames, files with several frames, or with rates as `Clip` and
             {"video": …, "fps": …}.
-        image_fit: "pad" or "resize" a picture that has not the shape of a compiled size.
+        image_fit: "pad" or "resize" an image that has not the shape of a compiled size.
     """
 
     max_new_tokens: int = 256

@@ -27,7 +27,7 @@ class Timings:
         prompt_seconds: feeding the prompt, up to the logits for the first new token.
         new_tokens: tokens generated.
         decode_seconds: everything after that.
-        picture_seconds: preparing the prompt's pictures and computing their embeddings, before the prompt was fed.
+        image_seconds: preparing the prompt's images and computing their embeddings, before the prompt was fed.
     """
 
     prompt_tokens: int = 0
@@ -35,7 +35,7 @@ class Timings:
     prompt_seconds: float = 0.0
     new_tokens: int = 0
     decode_seconds: float = 0.0
-    picture_seconds: float = 0.0
+    image_seconds: float = 0.0
 
     @property
     def prompt_tokens_per_second(self) -> float:
@@ -59,7 +59,7 @@ class Result:
             (max_kv_cache_size).
         logprobs: one entry a token where they were asked for.
         timings: tokens and seconds.
-        notes: what was done with pictures that were fed and had to be fitted, a sentence each.
+        notes: what was done with images that were fed and had to be fitted, a sentence each.
     """
 
     text: str = ""

@@ -1,4 +1,4 @@
-"""Where tokens, pictures and videos stand in M-RoPE: a temporal, a vertical and a horizontal position for each token.
+"""Where tokens, images and videos stand in M-RoPE: a temporal, a vertical and a horizontal position for each token.
 
 M-RoPE is of Qwen2-VL (https://arxiv.org/abs/2409.12191, section 2.1); temporal positions by the second are of
 Qwen2.5-VL (https://arxiv.org/abs/2502.13923). The numbers are those of `get_rope_index` in transformers.
@@ -18,7 +18,7 @@ Places = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Span:
-    """A picture or video among the tokens: t · h · w of them from `start` on, row by row; `step` from t to t + 1."""
+    """An image or video among the tokens: t · h · w of them from `start` on, row by row; `step` from t to t + 1."""
 
     start: int
     grid: tuple[int, int, int]
@@ -35,7 +35,7 @@ def temporal_step(seconds_per_grid: float | None, tokens_per_second: float | Non
     """Temporal positions from one temporal patch to the next.
 
     Args:
-        seconds_per_grid: between two temporal patches; None for a picture.
+        seconds_per_grid: between two temporal patches; None for an image.
         tokens_per_second: positions in a second; None where patches are counted (Qwen2-VL).
     """
     if seconds_per_grid is None or tokens_per_second is None:
@@ -44,9 +44,9 @@ def temporal_step(seconds_per_grid: float | None, tokens_per_second: float | Non
 
 
 def rope_index(count: int, spans: Sequence[Span]) -> Places:
-    """Positions of a prompt of `count` tokens with pictures and videos at `spans`, which are in order.
+    """Positions of a prompt of `count` tokens with images and videos at `spans`, which are in order.
 
-    A text token has three equal positions, one more than the token's before it. A picture's are its row's and column's
+    A text token has three equal positions, one more than the token's before it. An image's are its row's and column's
     beyond that; what follows goes on after its longer side.
     """
     parts, end, position = [], 0, 0

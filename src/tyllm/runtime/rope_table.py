@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from tyllm.errors import PackageError
 from tyllm.package import Package, Params
-from tyllm.package.layout import ROPE_TABLE
+from tyllm.package.layout import ROPE_PROGRAM, ROPE_TABLE
 from tyllm.runtime.module import CompiledModule
 from tyllm.runtime.rope_index import Places
 
 Table = npt.NDArray[np.float32]
-PROGRAM = "compute_rope_param"
 
 
 class RopeTable:
@@ -36,7 +35,7 @@ class RopeTable:
         """The table of these places int32 [3, N]; raises `StepError` where compiled code fails."""
         if np.array_equal(places, np.broadcast_to(np.arange(len(self.plain)), places.shape)):
             return self.plain
-        return self._module(PROGRAM, {"positions": places})["rope_param"]
+        return self._module(ROPE_PROGRAM, {"positions": places})["rope_param"]
 
     def close(self) -> None:
         """Stop the thread of the program, where one was started."""

@@ -22,7 +22,7 @@ from tyllm.runtime.engine import Engine
 from tyllm.runtime.generate import Generation
 from tyllm.runtime.positions import CountedPositions, RotaryPositions
 from tyllm.runtime.prompt import Prompt
-from tyllm.runtime.prompts import Given, Prompts, no_pictures
+from tyllm.runtime.prompts import Given, Prompts, no_images
 from tyllm.runtime.request import Options, Request
 from tyllm.runtime.result import Result
 from tyllm.runtime.rope_table import RopeTable
@@ -92,9 +92,9 @@ class Session:
 
     @property
     def vision(self) -> Vision:
-        """The package's vision tower; raises `PictureError` where the package was compiled from a text model."""
+        """The package's vision tower; raises `ImageError` where the package was compiled from a text model."""
         if self._vision is None:
-            raise no_pictures(self.info)
+            raise no_images(self.info)
         return self._vision
 
     @cached_property
@@ -182,7 +182,7 @@ class Session:
         Args:
             messages: {"role": "system" | "user" | "assistant" | …, "content": text} in order. The content may be a
                 list of parts: {"type": "text", "text": …}, {"type": "image", "image": …}, {"type": "image_url",
-                "image_url": {"url": …}}, {"type": "video", "video": …, "fps": …}; `Request` says what pictures may be.
+                "image_url": {"url": …}}, {"type": "video", "video": …, "fps": …}; `Request` says what images may be.
             stream: as in `generate`.
             tools: function descriptions for templates that know them.
             template_options: more variables for the template, such as {"enable_thinking": False}.
@@ -194,8 +194,8 @@ class Session:
         """
         options.setdefault("reuse", True)
         request = Request.of(options)
-        pictures = request.images, request.videos, request.image_fit
-        return self._start(self.prompts.of_chat(messages, tools, template_options, *pictures), request, stream)
+        images = request.images, request.videos, request.image_fit
+        return self._start(self.prompts.of_chat(messages, tools, template_options, *images), request, stream)
 
     def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | Generation:
         eos = self.eos_token_ids if request.eos_token_ids is None else request.eos_token_ids

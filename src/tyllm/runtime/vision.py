@@ -1,4 +1,4 @@
-"""The vision tower of a package: pictures and videos to embeddings of the language model, the last few kept."""
+"""The vision tower of a package: images and videos to embeddings of the language model, the last few kept."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.errors import PackageError
-from tyllm.package import Package, PictureSize, Visual
+from tyllm.package import ImageSize, Package, Visual
 from tyllm.package.layout import VISUAL
 from tyllm.runtime.clip import Clip
+from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
 from tyllm.runtime.module import CompiledModule
-from tyllm.runtime.pictures import Fitted, PictureSettings, fit_picture, fit_video
 
 if TYPE_CHECKING:
-    from tyllm.runtime.pictures.load import Source
-    from tyllm.runtime.pictures.sizes import Fit, Size
+    from tyllm.runtime.images.load import Source
+    from tyllm.runtime.images.sizes import Fit, Size
 
 Embeddings = npt.NDArray[np.float32]
-KEPT = 8  # pictures, or temporal patches of videos, whose embeddings are kept: 9 MB each of 540×960 for 3584 values
+KEPT = 8  # images, or temporal patches of videos, whose embeddings are kept: 9 MB each of 540×960 for 3584 values
 
 
 class Vision:
-    """Fits pictures and computes their embeddings; it loads the tower at the first one. From any thread."""
+    """Fits images and computes their embeddings; it loads the tower at the first one. From any thread."""
 
     def __init__(self, package: Package, visual: Visual, threads: int | None, *, pin: bool = False) -> None:
         self.visual, self._package, self._threads, self._pin = visual, package, threads, pin
         self._kept: OrderedDict[str, Embeddings] = OrderedDict()  # by digest, the latest used last
         self._lock = threading.Lock()
 
-    def picture(self, source: Source | Fitted, fit: Fit = "pad") -> Fitted:
-        """A picture as one of the compiled sizes takes it; raises `PictureError`."""
-        return source if isinstance(source, Fitted) else fit_picture(source, self.settings, self._sizes, fit)
+    def image(self, source: Source | Fitted, fit: Fit = "pad") -> Fitted:
+        """An image as one of the compiled sizes takes it; raises `ImageError`."""
+        return source if isinstance(source, Fitted) else fit_image(source, self.settings, self._sizes, fit)
 
     def video(self, clip: Clip, fit: Fit = "pad") -> Fitted:
         """A video likewise."""
@@ -54,9 +54,9 @@ class Vision:
             return rows
 
     @cached_property
-    def settings(self) -> PictureSettings:
-        """How the model wants its pictures; raises `CheckpointError` where the package does not say."""
-        return PictureSettings.read(self._package.folder)
+    def settings(self) -> ImageSettings:
+        """How the model wants its images; raises `CheckpointError` where the package does not say."""
+        return ImageSettings.read(self._package.folder)
 
     def close(self) -> None:
         """Stop the tower's threads, where it was loaded."""
@@ -69,7 +69,7 @@ class Vision:
         return np.concatenate(parts)
 
     def _forget(self, tokens: int) -> None:
-        """Keep as many rows as `KEPT` pictures of `tokens` have."""
+        """Keep as many rows as `KEPT` images of `tokens` have."""
         while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT * tokens:
             self._kept.popitem(last=False)
 
@@ -77,12 +77,12 @@ class Vision:
     def _sizes(self) -> Sequence[Size]:
         return [(size.height, size.width) for size in self.visual.sizes]
 
-    def _size_of(self, fitted: Fitted) -> PictureSize:
+    def _size_of(self, fitted: Fitted) -> ImageSize:
         size = next((size for size in self.visual.sizes if size.grid == fitted.grid[1:]), None)
         if size is None:
             known = ", ".join(f"{size.name} ({size.grid[0]}×{size.grid[1]})" for size in self.visual.sizes)
             raise PackageError(
-                f"No program takes {fitted.grid[1]}×{fitted.grid[2]} patches, the package has {known}; fit the picture "
+                f"No program takes {fitted.grid[1]}×{fitted.grid[2]} patches, the package has {known}; fit the image "
                 "with this session's settings, or compile the model again."
             )
         return size

@@ -70,7 +70,7 @@ def _layer_norm(emit: Emit, node: fx.Node) -> fx.Node | None:
 
 
 def _group_norm(emit: Emit, node: fx.Node) -> fx.Node | None:
-    """A group norm: each group of channels of a picture is one row."""
+    """A group norm: each group of channels of an image is one row."""
     if node.target is not aten.group_norm.default:
         return None
     x, groups, weight, bias, eps, _ = complete(node.target, node.args, node.kwargs)
@@ -85,9 +85,9 @@ def _group_norm(emit: Emit, node: fx.Node) -> fx.Node | None:
 
 def _normed(emit: Emit, x: fx.Node, axes: list[int], eps: float) -> fx.Node:
     """Mean 0 and variance 1 over some axes."""
-    centred = emit(aten.sub.Tensor, x, emit(aten.mean.dim, x, axes, True))
-    variance = emit(aten.mean.dim, emit(aten.mul.Tensor, centred, centred), axes, True)
-    return emit(aten.mul.Tensor, centred, emit(aten.rsqrt.default, emit(aten.add.Scalar, variance, eps)))
+    centered = emit(aten.sub.Tensor, x, emit(aten.mean.dim, x, axes, True))
+    variance = emit(aten.mean.dim, emit(aten.mul.Tensor, centered, centered), axes, True)
+    return emit(aten.mul.Tensor, centered, emit(aten.rsqrt.default, emit(aten.add.Scalar, variance, eps)))
 
 
 def _glu(emit: Emit, node: fx.Node) -> fx.Node | None:

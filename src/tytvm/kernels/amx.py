@@ -1,6 +1,6 @@
 """Advanced Matrix Extensions: eight tile registers of 16 rows × 64 bytes, and their products.
 
-A *left* tile holds 16 rows of 32 neighbouring bfloat16 inputs, or of 64 of int8. A *right* tile holds, in row p, inputs
+A *left* tile holds 16 rows of 32 neighboring bfloat16 inputs, or of 64 of int8. A *right* tile holds, in row p, inputs
 2p and 2p + 1 (of int8: 4p to 4p + 3) of 16 output channels side by side. `dot` and `dot_int8` add their product to a
 tile of 16 × 16 sums, float32 or int32. Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1,
 chapter 18, and its instructions LDTILECFG, TDPBF16PS and TDPBSSD.

@@ -129,7 +129,7 @@ class TileProducts:
 
 
 def paired(low: Any, high: Any) -> Any:
-    """Sixteen pairs of bfloat16, as int32: the row of a right tile of two neighbouring inputs, rounded to nearest."""
+    """Sixteen pairs of bfloat16, as int32: the row of a right tile of two neighboring inputs, rounded to nearest."""
     bits = [T.reinterpret("int32x16", each) + fill(T.int32(_ROUND)) for each in (low, high)]
     kept = T.bitwise_and(bits[1], fill(T.int32(_HIGH)))
     moved = T.bitwise_and(bits[0] >> fill(T.int32(16)), fill(T.int32(0xFFFF)))

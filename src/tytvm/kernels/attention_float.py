@@ -108,7 +108,7 @@ class FloatProducts:
         self.vectors = piece_of(vectors, max(1, spec.accumulators // rows))
 
     def pack(self, q: Any) -> None:
-        """Queries [tile, D, row], times the scores' factor, so that a step of the product reads neighbours."""
+        """Queries [tile, D, row], times the scores' factor, so that a step of the product reads neighbors."""
         cut = self.task.cut
         with T.serial(cut.tiles) as tile, T.serial(cut.rows) as row:
             head, s = (hold(each, "int32", 1) for each in self.task.query(tile, row))

@@ -38,7 +38,7 @@ def write_rest(x: Any, tiles: Any, row: Any, K: int) -> None:
 
 
 def up_to(x: Any, at: list[Any], end: int, start: int) -> Any:
-    """Sixteen neighbours from `start` on; zeros from `end` on."""
+    """Sixteen neighbors from `start` on; zeros from `end` on."""
     if start + LANES <= end:
         return x[(*at, span(start))]
     if start >= end:

@@ -1,6 +1,6 @@
 """How activations lie in memory for the linear layer that reads them: float32, bfloat16, or int8 with scales.
 
-A kernel that makes activations writes them in the encoding that their readers want, a few neighbours of a row (a unit)
+A kernel that makes activations writes them in the encoding that their readers want, a few neighbors of a row (a unit)
 at a time, so that no pass over memory goes by for the change alone.
 """
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
-"""SwiGLU's two linear layers and its gate in one, for many rows: silu(x · gateᵀ) · (x · upᵀ), quantised on the way.
+"""SwiGLU's two linear layers and its gate in one, for many rows: silu(x · gateᵀ) · (x · upᵀ), quantized on the way.
 
 A piece is a group of the outputs: when its last slice is done, so are the values that share a scale.
 """
@@ -89,7 +89,7 @@ def combine(spec: InstructionSet, memory: Memory, place: Any, m: Any, b: int, su
 def reference(
     q: npt.NDArray[np.int8], scale: npt.NDArray[np.float32], gate: Weight, up: Weight
 ) -> npt.NDArray[np.float32]:
-    """The gated values in NumPy, before they are quantised."""
+    """The gated values in NumPy, before they are quantized."""
     g, u = (linear_w4a8.reference(q, scale, *weight).astype(np.float64) for weight in (gate, up))
     return np.asarray(g / (1 + np.exp(-g)) * u, np.float32)
 

@@ -69,7 +69,7 @@ class KvCache:
 
 
 def floats(cache: Any, index: list[Any]) -> Any:
-    """Sixteen neighbours of a cache as float32 (of int8: the codes)."""
+    """Sixteen neighbors of a cache as float32 (of int8: the codes)."""
     codes = cache[(*index[:-1], span(index[-1]))]
     if str(cache.dtype) == "int8":
         codes = T.cast(codes, of("int32"))

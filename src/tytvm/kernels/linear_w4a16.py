@@ -82,12 +82,12 @@ def finish_group(
         factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
         zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
         for r in range(tile.rows):
-            centred = hold(dots[r, b] - zero * shifts[r])
-            sums[r, b] = sums[r, b] + factor * centred
+            centered = hold(dots[r, b] - zero * shifts[r])
+            sums[r, b] = sums[r, b] + factor * centered
 
 
 def _sum(x: Any, row: Any, start: Any, count: int) -> Any:
-    """The sum of `count` neighbours in a row, a multiple of sixteen."""
+    """The sum of `count` neighbors in a row, a multiple of sixteen."""
     total = zeros()
     for i in range(count // LANES):
         total = hold(total + x[row, span(start + i * LANES)])

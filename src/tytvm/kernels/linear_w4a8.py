@@ -120,8 +120,8 @@ def finish_group(
         factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
         zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
         for r in range(tile.rows):
-            centred = hold(scaled[r, b] - zero * fill(shifts[r]))
-            sums[r, b] = sums[r, b] + factor * centred
+            centered = hold(scaled[r, b] - zero * fill(shifts[r]))
+            sums[r, b] = sums[r, b] + factor * centered
 
 
 def reference(

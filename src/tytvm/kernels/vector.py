@@ -25,7 +25,7 @@ def ceildiv(extent: int, size: int) -> int:
 
 
 def span(start: Any, lanes: int = LANES) -> Any:
-    """The index of `lanes` neighbours from `start` on."""
+    """The index of `lanes` neighbors from `start` on."""
     return T.ramp(start, 1, lanes) if lanes > 1 else start
 
 

@@ -1,6 +1,6 @@
 """Constant folding: what follows from constants alone is computed now, by torch, on their true values.
 
-So the positions of a picture's patches become the cosines and sines that its attention turns by, once for all runs.
+So the positions of an image's patches become the cosines and sines that its attention turns by, once for all runs.
 Weights are no constants here: their values come last, a few rows at a time.
 """
 

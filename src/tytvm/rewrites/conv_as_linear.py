@@ -1,6 +1,6 @@
 """A convolution whose steps are as long as its kernel is a linear layer on patches that lie side by side.
 
-So vision models embed their patches: of a whole picture, or of patches that were cut before, one to a batch's row.
+So vision models embed their patches: of a whole image, or of patches that were cut before, one to a batch's row.
 """
 
 from __future__ import annotations

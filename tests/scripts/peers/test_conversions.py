@@ -35,13 +35,13 @@ def commands(peers, monkeypatch, tmp_path):
     return ran
 
 
-def test_llama_cpp_converts_to_float16_and_quantises_it(peers, commands):
+def test_llama_cpp_converts_to_float16_and_quantizes_it(peers, commands):
     engine = next(engine for engine in peers("engines").ENGINES if engine.name == "llama.cpp-q4_k_m")
     model = peers("conversions").make_model(engine, peers("shapes").SHAPES[0])
     assert [path.name for path in model.parent.iterdir()] == ["model.gguf"]
-    _, convert, quantise = commands
-    assert convert[-1] == quantise[-3]
-    assert quantise[-1] == "Q4_K_M"
+    _, convert, quantize = commands
+    assert convert[-1] == quantize[-3]
+    assert quantize[-1] == "Q4_K_M"
 
 
 def test_a_peer_is_converted_once_and_ours_compiled_each_time(peers, commands):

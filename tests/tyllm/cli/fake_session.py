@@ -63,8 +63,8 @@ class FakeSession:
     def __init__(self):
         self.info = SimpleNamespace(architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4), visual=None)
         self.prompts = SimpleNamespace(
-            of=lambda text, *pictures: encode(text),
-            of_chat=lambda messages, **pictures: encode(render(messages)),
+            of=lambda text, *images: encode(text),
+            of_chat=lambda messages, **images: encode(render(messages)),
             has_placeholders=lambda text: False,
         )
         self.chat_template = None

@@ -1,19 +1,19 @@
-"""Pictures that wait for the next message: paths, quotes, and what is told."""
+"""Images that wait for the next message: paths, quotes, and what is told."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from tyllm.cli.attach import Attached
-from tyllm.errors import PictureError
+from tyllm.errors import ImageError
 
 
 class FakeVision:
     """Takes files that exist."""
 
-    def picture(self, path, fit):
+    def image(self, path, fit):
         if not path.is_file():
-            raise PictureError(f"There is no picture {path.name}; check the path.")
+            raise ImageError(f"There is no image {path.name}; check the path.")
         return SimpleNamespace(tokens=4, message=f"{path.name} was {fit}ded." if "wide" in path.name else None)
 
     def video(self, clip, fit):
@@ -40,7 +40,7 @@ def test_paths_with_spaces_and_quotes(attached, rest, count):
     assert [part["type"] for part in content] == ["image"] * count + ["text"]
 
 
-def test_what_was_done_with_a_picture_is_told(attached):
+def test_what_was_done_with_an_image_is_told(attached):
     assert attached.add("image", "wide one.png")[-1] == "wide one.png was padded."
 
 
@@ -61,10 +61,10 @@ def test_text_alone_and_after_it_was_said(attached):
 
 @pytest.mark.parametrize(
     ("rest", "words"),
-    [("", "/image names no file; say /image PATH."), ("none.png", "no picture none.png"),
-     ("a.png none.png", "no picture none.png"), ("'a.png", "no picture 'a.png")],
+    [("", "/image names no file; say /image PATH."), ("none.png", "no image none.png"),
+     ("a.png none.png", "no image none.png"), ("'a.png", "no image 'a.png")],
 )  # fmt: skip
 def test_what_cannot_be_attached_leaves_nothing(attached, rest, words):
-    with pytest.raises(PictureError, match=words):
+    with pytest.raises(ImageError, match=words):
         attached.add("image", rest)
     assert attached.with_text("hello") == "hello"

@@ -1,4 +1,4 @@
-"""What --calibration may be, and what the quantiser is told."""
+"""What --calibration may be, and what the quantizer is told."""
 
 from pathlib import Path
 
@@ -37,6 +37,6 @@ def test_what_is_neither(tyllm, no_datasets, tmp_path, name, reason):
     assert "use bundled" in words and "self (text that the model writes)" in words
 
 
-def test_a_dataset_is_left_to_the_quantiser(monkeypatch):
+def test_a_dataset_is_left_to_the_quantizer(monkeypatch):
     monkeypatch.setattr(calibration, "find_spec", lambda name: object())
     assert calibration.check("owner/dataset") == "owner/dataset"

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.cli import chat as module
-from tyllm.errors import PictureError
+from tyllm.errors import ImageError
 from tyllm.runtime.prompt import Prompt
 
 from .fake_session import FakeSession
@@ -109,19 +109,19 @@ def test_an_interrupt_at_the_prompt_exits_with_130(toy):
     assert (process.returncode, out, err) == (130, "", "")
 
 
-def test_pictures_for_a_text_model_are_told_and_the_chat_goes_on(say, toy):
+def test_images_for_a_text_model_are_told_and_the_chat_goes_on(say, toy):
     outcome = say("/image a.png", "/help", "hi", arguments=["--max-new-tokens", "2"], package=toy(dies=2))
     assert outcome.code == 0 and outcome.out
-    assert "compiled from a text model (ToyForCausalLM) and takes no pictures" in outcome.err
+    assert "compiled from a text model (ToyForCausalLM) and takes no images" in outcome.err
     assert "/video" not in outcome.err
 
 
-def test_pictures_go_before_the_text_of_the_next_message(session, say, monkeypatch):
+def test_images_go_before_the_text_of_the_next_message(session, say, monkeypatch):
     heard = []
     session.prompts.of_chat = lambda messages: heard.append(messages) or Prompt([1])
     session.info.visual = True
     fitted = SimpleNamespace(tokens=4, message="a.png was padded.")
-    session.vision = SimpleNamespace(picture=lambda path, fit: fitted, video=lambda clip, fit: fitted)
+    session.vision = SimpleNamespace(image=lambda path, fit: fitted, video=lambda clip, fit: fitted)
     outcome = say("/image a.png", "/video b", "what?", "/image a.png", "/reset", "hi")
     parts = [{"type": "image", "image": fitted}, {"type": "video", "video": fitted}, {"type": "text", "text": "what?"}]
     assert heard == [[{"role": "user", "content": parts}], [{"role": "user", "content": "hi"}]]
@@ -129,11 +129,11 @@ def test_pictures_go_before_the_text_of_the_next_message(session, say, monkeypat
     assert "a.png goes with the next message (4 tokens).\na.png was padded.\n" in outcome.err
 
 
-def test_a_picture_that_is_not_there_is_told_as_json(session, say):
+def test_an_image_that_is_not_there_is_told_as_json(session, say):
     def refuse(path, fit):
-        raise PictureError("There is no picture x.")
+        raise ImageError("There is no image x.")
 
-    session.vision = SimpleNamespace(picture=refuse)
+    session.vision = SimpleNamespace(image=refuse)
     told, answer = say("/image x", "hello", arguments=["--json"]).out.splitlines()
-    assert json.loads(told) == {"error": "There is no picture x.", "exit_code": 8}
+    assert json.loads(told) == {"error": "There is no image x.", "exit_code": 8}
     assert json.loads(answer)["text"] == "<11>"

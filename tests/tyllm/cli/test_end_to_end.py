@@ -1,4 +1,4 @@
-"""Quantise, compile for 1, 2 and 3 dies, run: the same tokens, all through the command line."""
+"""Quantize, compile for 1, 2 and 3 dies, run: the same tokens, all through the command line."""
 
 import json
 
@@ -32,15 +32,15 @@ def spoken(tyllm, package, *arguments):
 
 
 def test_the_same_tokens_on_1_2_and_3_dies(tyllm, checkpoint, tmp_path):
-    quantised = tmp_path / "awq"
-    outcome = tyllm("quantize", checkpoint, quantised, "--max-samples", 2, "--max-length", 64, "--json")
+    quantized = tmp_path / "awq"
+    outcome = tyllm("quantize", checkpoint, quantized, "--max-samples", 2, "--max-length", 64, "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["quant_config"]["lm_head_enable"] is True
     tokens = []
     for dies, seq_lens in ((1, "1,8"), (2, "8"), (3, "1")):  # the sequence lengths must not matter either
         package = tmp_path / f"{dies}die"
         settings = ["--seq-lens", seq_lens, "--activations", "float16"]
-        assert compiled(tyllm, quantised, package, dies, *settings)["dies"] == dies
+        assert compiled(tyllm, quantized, package, dies, *settings)["dies"] == dies
         tokens.append(spoken(tyllm, package))
     assert len(tokens[0]) == 12
     assert tokens[0] == tokens[1] == tokens[2]
@@ -56,7 +56,7 @@ def test_the_same_tokens_on_1_2_and_3_dies(tyllm, checkpoint, tmp_path):
     assert [result["test"] for result in results] == ["pp16", "tg4", "pp16 @ d32", "tg4 @ d32"] * 2
     assert all(0 < result["share"] < 1.5 for result in results if result["kind"] == "pp")
 
-    outcome = tyllm("compile", quantised, tmp_path / "3die", "--json")
+    outcome = tyllm("compile", quantized, tmp_path / "3die", "--json")
     assert outcome.code == 7
     assert json.loads(outcome.out)["exit_code"] == 7
 

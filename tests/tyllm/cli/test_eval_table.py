@@ -15,7 +15,7 @@ CLOSE = Closeness(Estimate(0.00123, 0.0011, 0.0013), 0.0123, 0.5, Estimate(0.975
 
 def drawn(found, reference):
     stream = io.StringIO()
-    draw_evaluation(Console(file=stream, width=200), found, "quantised", reference)
+    draw_evaluation(Console(file=stream, width=200), found, "quantized", reference)
     return " ".join(stream.getvalue().split())
 
 
@@ -27,7 +27,7 @@ def test_one_model():
 
 def test_two_models():
     text = drawn(Evaluation(2047, 2048, 1, QUALITY, OTHER, CLOSE, 12.3), "float")
-    assert "quantised float" in text
+    assert "quantized float" in text
     assert "perplexity 26.211 [25.500, 27.250] 26.100 [25.400, 27.100]" in text
     assert "KL divergence, nats a token 0.00123 [0.00110, 0.00130]" in text
     assert "its 99th percentile 0.01230 its maximum 0.50000" in text

@@ -1,4 +1,4 @@
-"""`tyllm quantize`: what the quantiser is told, where the result goes, and what is said of it."""
+"""`tyllm quantize`: what the quantizer is told, where the result goes, and what is said of it."""
 
 import json
 from dataclasses import replace
@@ -117,11 +117,11 @@ def test_a_folder_named_after_what_is_in_it(tyllm, told, tmp_path, options, name
     assert told()["quant_path"] == tmp_path / name
 
 
-def test_a_person_is_told_of_the_vision_tower_and_of_pictures(tyllm, told, tmp_path, monkeypatch):
-    seen = replace(PLAN, vision_linears={8: 160, 16: 2}, pictures=12)
+def test_a_person_is_told_of_the_vision_tower_and_of_images(tyllm, told, tmp_path, monkeypatch):
+    seen = replace(PLAN, vision_linears={8: 160, 16: 2}, images=12)
     monkeypatch.setattr(FakeModel, "quantize", lambda self, announce, **_: announce(seen))
     plan = tyllm("quantize", tmp_path / "model", "--no-eval").out
-    assert "160 of 8 bits, 2 of float16" in plan and "4096 tokens, 12 pictures among them" in plan
+    assert "160 of 8 bits, 2 of float16" in plan and "4096 tokens, 12 images among them" in plan
 
 
 def test_what_a_person_is_told(tyllm, told, tmp_path):

@@ -24,7 +24,7 @@ def test_markdown_has_the_largest_error_first():
     assert "stream" not in as_markdown(REPORT | {"layers": []})
 
 
-def test_the_picture_has_a_bar_for_each():
+def test_the_image_has_a_bar_for_each():
     root = ElementTree.fromstring(as_svg(REPORT))
     bars = [each for each in root if each.tag.endswith("rect")][1:]
     widths = [float(bar.get("width")) for bar in bars]
@@ -33,7 +33,7 @@ def test_the_picture_has_a_bar_for_each():
     assert "layers.0.q<proj> (4)" in [each.text for each in root]
 
 
-def test_a_picture_of_nothing():
+def test_an_image_of_nothing():
     assert len(ElementTree.fromstring(as_svg({"measure": "outputs", "linears": [], "layers": []}))) == 1
     ElementTree.fromstring(as_svg(REPORT | {"linears": [LINEARS[0] | {"error": 0.0}]}))
 

@@ -125,13 +125,13 @@ def asked(session, monkeypatch):
     calls = []
     session.prompts = SimpleNamespace(
         has_placeholders=lambda text: "<image>" in text,
-        of=lambda text, *pictures: calls.append((text, *pictures)) or Prompt([1]),
-        of_chat=lambda messages, **pictures: calls.append((messages, pictures)) or Prompt([1]),
+        of=lambda text, *images: calls.append((text, *images)) or Prompt([1]),
+        of_chat=lambda messages, **images: calls.append((messages, images)) or Prompt([1]),
     )
     return calls
 
 
-def test_pictures_go_before_a_prompt_without_placeholders(tyllm, asked):
+def test_images_go_before_a_prompt_without_placeholders(tyllm, asked):
     tyllm("run", "package", "what?", "--image", "a", "--image", "b c", "--video", "d", "--fps", 2, "--system", "be")
     parts = [{"type": "image", "image": Path("a")}, {"type": "image", "image": Path("b c")},
              {"type": "video", "video": Path("d"), "fps": 2.0}, {"type": "text", "text": "what?"}]  # fmt: skip
@@ -139,26 +139,26 @@ def test_pictures_go_before_a_prompt_without_placeholders(tyllm, asked):
     assert asked == [(messages, {"fit": "pad"})]
 
 
-def test_pictures_go_where_a_prompt_has_their_placeholders(tyllm, asked):
+def test_images_go_where_a_prompt_has_their_placeholders(tyllm, asked):
     given = {"images": (Path("a"),), "videos": [], "fit": "resize"}
     tyllm("run", "package", "<image>?", "--image", "a", "--image-fit", "resize")
     tyllm("run", "package", "<image>?", "--image", "a", "--image-fit", "resize", "--chat")
     assert asked == [("<image>?", *given.values()), ([{"role": "user", "content": "<image>?"}], given)]
 
 
-def test_what_was_done_with_pictures_is_told_on_stderr(tyllm, session, asked):
-    session.prompts.of = lambda text, *pictures: noted()
+def test_what_was_done_with_images_is_told_on_stderr(tyllm, session, asked):
+    session.prompts.of = lambda text, *images: noted()
     outcome = tyllm("run", "package", "<image>", "--image", "a")
     assert "\na was padded.\n[" in "\n" + outcome.err
     assert json.loads(tyllm("run", "package", "<image>", "--image", "a", "--json").out)["notes"] == ["a was padded."]
 
 
 def noted():
-    """A prompt of a picture that was not yet fed."""
+    """A prompt of an image that was not yet fed."""
     return Prompt([2], (Insert(0, (1, 4), lambda: None, "digest", "a was padded."),))
 
 
-def test_pictures_for_a_text_model(tyllm, toy):
+def test_images_for_a_text_model(tyllm, toy):
     outcome = tyllm("run", toy(dies=2), "x", "--image", "a.png")
     assert (outcome.code, outcome.out) == (8, "")
-    assert "compiled from a text model (ToyForCausalLM) and takes no pictures" in outcome.err
+    assert "compiled from a text model (ToyForCausalLM) and takes no images" in outcome.err

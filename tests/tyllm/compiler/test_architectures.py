@@ -1,4 +1,4 @@
-"""Every architecture, small and random: quantised, compiled for 1 to 4 dies, compared with Hugging Face's own model."""
+"""Every architecture, small and random: quantized, compiled for 1 to 4 dies, compared with Hugging Face's own model."""
 
 import numpy as np
 import pytest
@@ -111,8 +111,8 @@ def test_rounding_on_the_fly_is_rounding_before(checkpoints):
     settings = {"max_kv_cache_size": 96, "seq_len_list": [1, 16], "quantize": "rtn"}
     package = build_and_compile_llm(folder / "float", folder / "rounded", dev_count=2, **settings)
     tokens = list(range(40))
-    with Session(package) as rounded, Session(compiled(folder, 2, "int8")) as quantised:
-        assert cosine(rounded.logits(tokens), quantised.logits(tokens)) > 0.99999
+    with Session(package) as rounded, Session(compiled(folder, 2, "int8")) as quantized:
+        assert cosine(rounded.logits(tokens), quantized.logits(tokens)) > 0.99999
 
 
 def test_embeddings_as_input_give_the_same_logits(checkpoints):

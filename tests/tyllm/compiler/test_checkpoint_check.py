@@ -6,12 +6,12 @@ import pytest
 import awq.errors
 from awq.packing import pack_linear
 from tyllm.compiler.checkpoint_check import check_tensors, source_names
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.errors import CheckpointError
 
 NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj"
-FLOAT = Quantisation(None, 128, frozenset())
-AWQ = Quantisation("awq", 32, frozenset({f"{UP}.weight"}))
+FLOAT = Quantization(None, 128, frozenset())
+AWQ = Quantization("awq", 32, frozenset({f"{UP}.weight"}))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.tyllm.compiler.test_settings import GOOD
 
 from tyllm.compiler import companions
 from tyllm.compiler.companions import copy_companions, write_embedding
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.errors import CheckpointError
 from tyllm.package import Params
@@ -34,7 +34,7 @@ def written(meta_model, floats_of, tmp_path, monkeypatch):
         if scale:
             model.get_input_embeddings().embed_scale = torch.tensor(scale)  # as Gemma has it
         weights = floats_of(model)
-        reader = WeightReader(weights, Quantisation(None, 128, frozenset()), {})
+        reader = WeightReader(weights, Quantization(None, 128, frozenset()), {})
         write_embedding(tmp_path, model, reader, replace(GOOD, embedding_as_input=wanted))
         return weights
 
@@ -61,6 +61,6 @@ def test_no_table_where_tokens_are_the_input(written, tmp_path):
 def test_a_table_beyond_float16(meta_model, memory, tmp_path):
     table = np.zeros((320, 128), np.float32)
     table[7, 7] = 1e5
-    reader = WeightReader(memory({TABLE: table}), Quantisation(None, 128, frozenset()), {})
+    reader = WeightReader(memory({TABLE: table}), Quantization(None, 128, frozenset()), {})
     with pytest.raises(CheckpointError, match=f"{TABLE} holds 100000, beyond float16"):
         write_embedding(tmp_path, meta_model(), reader, replace(GOOD, embedding_as_input=True))

@@ -4,17 +4,17 @@ import pytest
 
 from tyllm.compiler.die_plan import plan_model
 from tyllm.compiler.tensor_parallel import split_model
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-FLOAT = Quantisation(None, 128, frozenset())
+FLOAT = Quantization(None, 128, frozenset())
 
 
 @pytest.fixture
 def planned(meta_model):
-    def plan(dies, quantisation=FLOAT, skipped=frozenset(), **changes):
+    def plan(dies, quantization=FLOAT, skipped=frozenset(), **changes):
         model = meta_model(**changes)
-        return plan_model(model, split_model(model, dies, 32), quantisation, skipped)
+        return plan_model(model, split_model(model, dies, 32), quantization, skipped)
 
     return plan
 
@@ -47,6 +47,6 @@ def test_a_skipped_embedding_is_not_stored(planned):
 
 def test_int4_is_stored_in_parts(planned):
     name = "model.layers.0.mlp.up_proj.weight"
-    layout = planned(1, Quantisation("awq", 32, frozenset({name}))).dies[0].layout
+    layout = planned(1, Quantization("awq", 32, frozenset({name}))).dies[0].layout
     parts = [key.removeprefix(name) for key in layout.specs if key.startswith(name)]
     assert parts == [".weight", ".scale", ".zero"]

@@ -10,7 +10,7 @@ from tyllm.compiler.die_plan import plan_model
 from tyllm.compiler.forked import run_forked
 from tyllm.compiler.module_build import ModuleBuild, ModuleSource
 from tyllm.compiler.tensor_parallel import IN, OUT, Cut, Split
-from tyllm.compiler.weight_formats import Quantisation, local_shape
+from tyllm.compiler.weight_formats import Quantization, local_shape
 from tyllm.errors import PackageError, StepError
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.runtime import native
@@ -57,7 +57,7 @@ def built(request, module, tmp_path_factory):
     cuts = {"up.weight": Cut(OUT, spans), "up.bias": Cut(OUT, spans), "down.weight": Cut(IN, spans)}
     split = Split(dies, cuts if dies > 1 else {}, ())
     meta = Perceptron().to("meta")
-    plan = plan_model(meta, split, Quantisation(None, 128, frozenset()), frozenset())
+    plan = plan_model(meta, split, Quantization(None, 128, frozenset()), frozenset())
     kernels = Kernels(resolve("native"), int8_activations=False)
 
     def captured(rows, die):

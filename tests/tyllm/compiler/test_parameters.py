@@ -6,7 +6,7 @@ import pytest
 from tyllm.compiler import parameters
 from tyllm.compiler.parameters import Stored, pack_weights
 from tyllm.compiler.tensor_parallel import IN, OUT, Cut
-from tyllm.compiler.weight_formats import Quantisation, linear_format, local_shape
+from tyllm.compiler.weight_formats import Quantization, linear_format, local_shape
 from tyllm.compiler.weight_reader import WeightReader
 from tyllm.package import Params, ParamsWriter
 from tytvm.kernels import int4_weight, linear_w16a16
@@ -30,16 +30,16 @@ def few_rows(monkeypatch):
 
 @pytest.fixture
 def packed(memory, tmp_path):
-    """`packed(array, cut, quantisation, format_of)`: each die's tensors and formats."""
+    """`packed(array, cut, quantization, format_of)`: each die's tensors and formats."""
 
-    def pack(array, cut, quantisation, format_of):
+    def pack(array, cut, quantization, format_of):
         formats = [format_of(local_shape(array.shape, cut, die)) for die in range(len(cut.spans) or 1)]
         writers = []
         for die, own in enumerate(formats):
             specs = {f"w{suffix}": (spec.dtype, spec.shape) for suffix, spec in own.tensors().items()}
             writers.append(ParamsWriter(tmp_path / f"{die}.params", specs))
         seen = []
-        pack_weights([Stored("w", cut, formats)], WeightReader(memory(w=array), quantisation, {}), writers, seen.append)
+        pack_weights([Stored("w", cut, formats)], WeightReader(memory(w=array), quantization, {}), writers, seen.append)
         for writer in writers:
             writer.close()  # refuses a file that lacks rows
         assert seen == ["w"]
@@ -56,15 +56,15 @@ def part(array, cut, die):
     return array[span] if cut.axis == OUT else array[:, span]
 
 
-def by_rule(cut, quantisation):
+def by_rule(cut, quantization):
     """The compiler's own choice of a format for a shape."""
-    return lambda shape: linear_format("w", (N, K), shape, cut, quantisation)
+    return lambda shape: linear_format("w", (N, K), shape, cut, quantization)
 
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_float16(packed, cut):
     weight = np.random.default_rng(0).normal(size=(N, K)).astype(np.float16)
-    floats = Quantisation(None, 64, frozenset())
+    floats = Quantization(None, 64, frozenset())
     for die, (tensors, own) in enumerate(packed(weight, cut, floats, by_rule(cut, floats))):
         found = linear_w16a16.unpack({"weight": tensors["w"]}, own.out_features)
         np.testing.assert_array_equal(found, part(weight, cut, die))
@@ -73,7 +73,7 @@ def test_float16(packed, cut):
 @pytest.mark.parametrize("cut", CUTS)
 def test_int4(packed, cut, memory):
     weight = np.random.default_rng(1).normal(size=(N, K)).astype(np.float32)
-    rounding = Quantisation("rtn", 64, frozenset({"w"}))
+    rounding = Quantization("rtn", 64, frozenset({"w"}))
     expected = WeightReader(memory(w=weight), rounding, {}).codes("w", 0, N).floats()
     for die, (tensors, own) in enumerate(packed(weight, cut, rounding, by_rule(cut, rounding))):
         stored = {name: tensors[f"w.{name}"] for name in ("weight", "scale", "zero")}
@@ -85,7 +85,7 @@ def test_int4(packed, cut, memory):
 def test_int4_in_a_checkpoint_whose_groups_are_too_small_becomes_float16(packed):
     cut = Cut(IN, ((0, 48), (48, 192)))  # groups of 16
     weight = np.random.default_rng(2).normal(size=(N, K)).astype(np.float16)
-    rounding = Quantisation("rtn", 64, frozenset({"w"}))
+    rounding = Quantization("rtn", 64, frozenset({"w"}))
     for die, (tensors, own) in enumerate(packed(weight, cut, rounding, by_rule(cut, rounding))):
         found = linear_w16a16.unpack({"weight": tensors["w"]}, own.out_features)
         np.testing.assert_array_equal(found, part(weight, cut, die))
@@ -96,7 +96,7 @@ def test_int4_in_a_checkpoint_whose_groups_are_too_small_becomes_float16(packed)
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_plain(packed, cut, shape, dtype):
     array = np.random.default_rng(3).normal(size=shape).astype(np.float16)
-    floats = Quantisation(None, 64, frozenset())
+    floats = Quantization(None, 64, frozenset())
     for die, (tensors, _) in enumerate(packed(array, cut, floats, lambda s: Plain(s, dtype))):
         assert tensors["w"].dtype == dtype
         np.testing.assert_array_equal(tensors["w"], part(array, cut, die))

@@ -8,7 +8,7 @@ import pytest
 from tests.tyllm.compiler.test_settings import GOOD
 
 from tyllm.compiler.report import EXPORTS, buffer_config, describe, kv_layers, manifest, program_json, write_program
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
@@ -87,16 +87,16 @@ def test_buffer_config(program):
 
 
 @pytest.mark.parametrize(
-    ("quantisation", "activations", "expected"),
+    ("quantization", "activations", "expected"),
     [
-        (Quantisation(None, 128, frozenset()), "float16", None),
-        (Quantisation("awq", 32, frozenset({"w"})), "int8", {"method": "awq", "bits": 4, "group_size": 32}),
+        (Quantization(None, 128, frozenset()), "float16", None),
+        (Quantization("awq", 32, frozenset({"w"})), "int8", {"method": "awq", "bits": 4, "group_size": 32}),
     ],
 )
-def test_manifest(meta_model, tiny, quantisation, activations, expected):
+def test_manifest(meta_model, tiny, quantization, activations, expected):
     model, files = meta_model(), {"config.json": FileEntry(1, "00")}
     plan = SimpleNamespace(split=SimpleNamespace(vocabulary=((0, 320),)))
-    found = manifest(replace(GOOD, model_path=tiny), model, plan, quantisation, TARGET, files)
+    found = manifest(replace(GOOD, model_path=tiny), model, plan, quantization, TARGET, files)
     assert (found.architecture, found.model_type) == ("Qwen2ForCausalLM", "qwen2")
     assert (found.vocab_size, found.hidden_size, found.layers, found.dies) == (320, 128, 2, 1)
     assert (found.activations, found.quantization) == (activations, expected)

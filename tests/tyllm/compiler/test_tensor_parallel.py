@@ -1,4 +1,4 @@
-"""Which die holds what: heads by group, the MLP by quantisation group, the vocabulary by rows."""
+"""Which die holds what: heads by group, the MLP by quantization group, the vocabulary by rows."""
 
 import pytest
 

@@ -103,7 +103,7 @@ def test_positions_become_the_rotary_table(package, model):
 
 
 def test_the_decoder_takes_embeddings_and_rotary_rows(package, model):
-    """Positions of a picture's kind, in two chunks, against transformers in one go."""
+    """Positions of an image's kind, in two chunks, against transformers in one go."""
     opened, count = open_package(package), 12
     torch.manual_seed(2)
     embeddings = torch.randn(1, count, 128)
@@ -146,7 +146,7 @@ def test_the_default_place_and_size(tmp_path):
     checkpoint = write_tiny_vision_language(tmp_path / "model")
     package = build_and_compile_vlm(checkpoint, image_sizes=[(84, 140)], max_kv_cache_size=CACHE, seq_len_list=[8])
     assert package == tmp_path / "model-AOT_140x84_64" / "1die"
-    with pytest.raises(SettingError, match="A picture of 540x960 is 646 tokens, and the cache holds 64"):
+    with pytest.raises(SettingError, match="An image of 540x960 is 646 tokens, and the cache holds 64"):
         build_and_compile_llm(checkpoint, tmp_path / "out", CACHE, (8,))
 
 
@@ -161,7 +161,7 @@ def test_a_tied_head(tmp_path):
 def test_no_preprocessor(tmp_path):
     checkpoint = write_tiny_vision_language(tmp_path / "model")
     (checkpoint / "preprocessor_config.json").unlink()
-    with pytest.raises(CheckpointError, match=r"has no preprocessor_config\.json, without which no picture"):
+    with pytest.raises(CheckpointError, match=r"has no preprocessor_config\.json, without which no image"):
         build_and_compile_vlm(checkpoint, tmp_path / "out", SIZES[1:], CACHE, (8,))
     assert not Path(tmp_path / "out" / "1die").exists()
 
@@ -169,5 +169,5 @@ def test_no_preprocessor(tmp_path):
 def test_sizes_for_a_text_model(tmp_path):
     from tests.tiny_checkpoint import write_tiny
 
-    with pytest.raises(SettingError, match=r"is a text model \(qwen2\) and sees no pictures; leave out image_sizes"):
+    with pytest.raises(SettingError, match=r"is a text model \(qwen2\) and sees no images; leave out image_sizes"):
         build_and_compile_vlm(write_tiny(tmp_path / "text"), tmp_path / "out", SIZES, CACHE)

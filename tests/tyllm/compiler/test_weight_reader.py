@@ -9,7 +9,7 @@ import awq.errors
 from awq.packed_weight import round_parts, stored
 from awq.packing import PackedLinear, dequantize, pack_linear
 from awq.rounding import Scheme, quantize_weight, round_weight
-from tyllm.compiler.weight_formats import Quantisation
+from tyllm.compiler.weight_formats import Quantization
 from tyllm.compiler.weight_reader import Codes, WeightReader, check_finite, to_half
 from tyllm.errors import CheckpointError
 
@@ -32,11 +32,11 @@ def packed():
 @pytest.fixture
 def reader(memory, packed):
     tensors = {f"up_proj.{part}": array for part, array in packed._asdict().items()}
-    return WeightReader(memory(tensors), Quantisation("awq", GROUP, frozenset({NAME})), {})
+    return WeightReader(memory(tensors), Quantization("awq", GROUP, frozenset({NAME})), {})
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, N), (16, 32), (20, 28), (4, 7), (40, 48)])
-def test_awq_rows_equal_its_own_dequantisation(reader, packed, start, stop):
+def test_awq_rows_equal_its_own_dequantization(reader, packed, start, stop):
     np.testing.assert_array_equal(reader.codes(NAME, start, stop).floats(), dequantize(packed)[start:stop])
     np.testing.assert_array_equal(reader.floats(NAME, start, stop), dequantize(packed)[start:stop])
 
@@ -53,7 +53,7 @@ def test_damaged_scales(memory, packed):
     scales = packed.scales.copy()
     scales[0, 5] = np.inf
     tensors = {f"up_proj.{part}": array for part, array in PackedLinear(*packed[:2], scales)._asdict().items()}
-    reader = WeightReader(memory(tensors), Quantisation("awq", GROUP, frozenset({NAME})), {})
+    reader = WeightReader(memory(tensors), Quantization("awq", GROUP, frozenset({NAME})), {})
     reader.codes(NAME, 8, 16)
     with pytest.raises(awq.errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
         reader.codes(NAME, 0, 8)
@@ -65,8 +65,8 @@ def test_compressed_tensors(memory, scheme):
     weight = torch.randn(N, K, generator=torch.Generator().manual_seed(0))
     tensors = stored("up_proj", round_parts([weight], scheme), scheme, "compressed-tensors")
     names = frozenset({NAME})
-    four = Quantisation("compressed-tensors", scheme.group_size, names)
-    reader = WeightReader(memory(tensors), four if scheme.bits == 4 else Quantisation(None, -1, frozenset(), names), {})
+    four = Quantization("compressed-tensors", scheme.group_size, names)
+    reader = WeightReader(memory(tensors), four if scheme.bits == 4 else Quantization(None, -1, frozenset(), names), {})
     expected = round_weight(weight, scheme)[4:21].numpy()
     np.testing.assert_array_equal(reader.floats(NAME, 4, 21), expected)
     if scheme.bits == 4:
@@ -76,17 +76,17 @@ def test_compressed_tensors(memory, scheme):
 def test_scales_of_bfloat16(memory):
     scheme = Scheme(4, 32)
     tensors = stored("up_proj", round_parts([torch.ones(N, K)], scheme), scheme, "compressed-tensors")
-    quantisation = Quantisation("compressed-tensors", 32, frozenset({NAME}))
+    quantization = Quantization("compressed-tensors", 32, frozenset({NAME}))
     tensors["up_proj.weight_scale"] = np.full((N, 4), 0.375, ml_dtypes.bfloat16)
-    assert WeightReader(memory(tensors), quantisation, {}).codes(NAME, 0, N).scales[0, 0] == np.float16(0.375)
+    assert WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N).scales[0, 0] == np.float16(0.375)
     tensors["up_proj.weight_scale"] = np.full((N, 4), 1e6, ml_dtypes.bfloat16)
     with pytest.raises(CheckpointError, match=r"A scale of up_proj\.weight holds 999424, beyond float16's 65504"):
-        WeightReader(memory(tensors), quantisation, {}).codes(NAME, 0, N)
+        WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N)
 
 
 def test_a_tied_parameter_is_read_under_the_name_it_has(memory):
     table = np.arange(12, dtype=np.float16).reshape(4, 3)
-    reader = WeightReader(memory(table=table), Quantisation(None, 128, frozenset()), {"head": "table"})
+    reader = WeightReader(memory(table=table), Quantization(None, 128, frozenset()), {"head": "table"})
     np.testing.assert_array_equal(reader.floats("head", 1, 3), table[1:3])
     assert reader.shape("head") == (4, 3)
     assert reader.floats("table", 0, 1).dtype == np.float32
@@ -94,7 +94,7 @@ def test_a_tied_parameter_is_read_under_the_name_it_has(memory):
 
 def test_rounding_now_is_awqs_rounding(memory):
     weight = np.random.default_rng(1).normal(0, 0.1, (N, K)).astype(np.float16)
-    reader = WeightReader(memory({NAME: weight}), Quantisation("rtn", 32, frozenset({NAME})), {})
+    reader = WeightReader(memory({NAME: weight}), Quantization("rtn", 32, frozenset({NAME})), {})
     found = reader.codes(NAME, 16, 48)
     expected = quantize_weight(torch.from_numpy(weight[16:48].astype(np.float32)), Scheme(4, 32))
     for ours, theirs in zip((found.codes, found.zeros, found.scales), expected, strict=True):
@@ -106,7 +106,7 @@ def test_rounding_now_is_awqs_rounding(memory):
 def test_what_cannot_be_rounded(memory, value, words):
     weight = np.zeros((16, 32), np.float32)
     weight[3, 3] = value
-    reader = WeightReader(memory({NAME: weight}), Quantisation("rtn", 32, frozenset({NAME})), {})
+    reader = WeightReader(memory({NAME: weight}), Quantization("rtn", 32, frozenset({NAME})), {})
     with pytest.raises(CheckpointError) as caught:
         reader.codes(NAME, 0, 16)
     assert NAME in str(caught.value) and words in str(caught.value)

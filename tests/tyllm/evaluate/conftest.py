@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.tiny_checkpoint import quantise_by_rounding, write_tiny
+from tests.tiny_checkpoint import quantize_by_rounding, write_tiny
 
 from tyllm.build_util import build_and_compile_llm
 
@@ -19,7 +19,7 @@ def tiny(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def int4(tiny) -> Path:
     """It, rounded to INT4, the head too."""
-    return quantise_by_rounding(tiny, tiny.with_name("int4"), lm_head=True)
+    return quantize_by_rounding(tiny, tiny.with_name("int4"), lm_head=True)
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def found(evaluation):
     }
 
 
-def test_a_quantised_folder_against_the_float_one(int4, tiny, text):
+def test_a_quantized_folder_against_the_float_one(int4, tiny, text):
     result = evaluate(int4, tiny, text=text, window=WINDOW)
     wanted = expected(*direct(int4, tiny, text))
     assert found(result) == pytest.approx(wanted, rel=2e-3)

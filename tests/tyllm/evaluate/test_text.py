@@ -26,7 +26,7 @@ def test_nothing_to_predict(tokens, window, said):
 def test_the_bundled_text_is_that_of_the_models(repo):
     assert read_text(None) == (repo / "models" / "heldout.txt").read_text(encoding="utf-8")
     assert HELD_OUT.stat().st_size < 100_000
-    assert HELD_OUT.with_name("heldout-licence.txt").is_file()
+    assert HELD_OUT.with_name("heldout-license.txt").is_file()
 
 
 def test_a_file_of_the_users(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tyllm.errors import PictureError
+from tyllm.errors import ImageError
 from tyllm.runtime.clip import Clip
 
 
@@ -21,5 +21,5 @@ def test_a_file_is_sampled_at_the_rate_that_is_given(tmp_path):
 def test_what_a_caller_may_give():
     assert Clip.of({"type": "video", "video": "a", "fps": 2, "num_frames": None}) == Clip("a", 2)
     assert Clip.of("a") == Clip("a") == Clip.of(Clip("a"))
-    with pytest.raises(PictureError, match="given with type, fps; give it as 'video'"):
+    with pytest.raises(ImageError, match="given with type, fps; give it as 'video'"):
         Clip.of({"type": "video", "fps": 2})

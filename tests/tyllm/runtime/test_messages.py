@@ -1,8 +1,8 @@
-"""Messages with pictures in them, taken apart."""
+"""Messages with images in them, taken apart."""
 
 import pytest
 
-from tyllm.errors import GenerationError, PictureError
+from tyllm.errors import GenerationError, ImageError
 from tyllm.runtime.clip import Clip
 from tyllm.runtime.messages import take_apart
 
@@ -15,7 +15,7 @@ def text(words):
     return {"type": "text", "text": words}
 
 
-def test_pictures_and_videos_are_taken_out_in_their_order():
+def test_images_and_videos_are_taken_out_in_their_order():
     parted = take_apart(
         [
             {"role": "system", "content": "be brief"},
@@ -51,9 +51,9 @@ def test_addresses_of_files_become_paths():
         ({"type": "audio", "audio": "x"}, GenerationError, "type 'audio' that is not understood"),
         ("text", GenerationError, "type None that is not understood"),
         ({"type": "text"}, GenerationError, "type 'text' that is not understood"),
-        ({"type": "image"}, PictureError, "no picture in it"),
-        ({"type": "image_url", "image_url": {}}, PictureError, "no picture in it"),
-        ({"type": "video"}, PictureError, "give it as 'video'"),
+        ({"type": "image"}, ImageError, "no image in it"),
+        ({"type": "image_url", "image_url": {}}, ImageError, "no image in it"),
+        ({"type": "video"}, ImageError, "give it as 'video'"),
     ],
 )
 def test_parts_that_are_wrong(part, error, words):

@@ -1,4 +1,4 @@
-"""Placeholders become as many tokens as their pictures have embeddings."""
+"""Placeholders become as many tokens as their images have embeddings."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ def fill(tokens, images=(), videos=()):
     return fill_placeholders(tokens, VISUAL, 3, images, videos, embeddings, lambda token: f"<{token}>"), calls
 
 
-def test_pictures_and_videos_take_their_own_placeholders():
+def test_images_and_videos_take_their_own_placeholders():
     images = [seen((1, 4, 4), "a", note="padded"), seen((1, 2, 4), "b")]
     prompt, calls = fill([1, 7, 8, 2, 7], images, [seen((2, 2, 2), "v", 2.0)])
     assert prompt.tokens == [1, 7, 7, 7, 7, 8, 8, 2, 7, 7]
@@ -54,13 +54,13 @@ def test_text_alone_stays_as_it_is():
 @pytest.mark.parametrize(
     ("tokens", "images", "videos", "words"),
     [
-        ([1], 1, 0, r"0 placeholders <7> for 1 picture; write one where each picture belongs"),
-        ([7, 7, 1], 1, 0, r"2 placeholders <7> for 1 picture;"),
-        ([7], 0, 0, r"1 placeholder <7> for 0 pictures;"),
+        ([1], 1, 0, r"0 placeholders <7> for 1 image; write one where each image belongs"),
+        ([7, 7, 1], 1, 0, r"2 placeholders <7> for 1 image;"),
+        ([7], 0, 0, r"1 placeholder <7> for 0 images;"),
         ([7], 1, 2, r"0 placeholders <8> for 2 videos; write one where each video belongs"),
     ],
 )
 def test_placeholders_that_do_not_match(tokens, images, videos, words):
-    pictures = [seen((1, 2, 2), "a")] * images, [seen((1, 2, 2), "v", 1.0)] * videos
+    images = [seen((1, 2, 2), "a")] * images, [seen((1, 2, 2), "v", 1.0)] * videos
     with pytest.raises(GenerationError, match=words):
-        fill(tokens, *pictures)
+        fill(tokens, *images)

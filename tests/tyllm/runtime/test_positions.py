@@ -1,4 +1,4 @@
-"""Positions as numbers, and as rows of a table that is made when pictures come."""
+"""Positions as numbers, and as rows of a table that is made when images come."""
 
 import numpy as np
 
@@ -60,10 +60,10 @@ def test_after_a_long_video_generation_goes_on_behind_its_end():
     assert fed(positions, 0, 7) == [0, 1, 5, 9, 2, 10, 11]
 
 
-def test_text_after_pictures_that_were_forgotten_counts_again():
+def test_text_after_images_that_were_forgotten_counts_again():
     positions = RotaryPositions(FakeRope())
     positions.place(0, seeing(7, 1, (1, 2, 2)))
-    positions.place(2, Prompt([1] * 4))  # the picture's first token stays
+    positions.place(2, Prompt([1] * 4))  # the image's first token stays
     assert fed(positions, 0, 7) == [0, 1, 2, 3, 4, 5, 6]
     positions.place(0, Prompt([1] * 8))
     assert fed(positions, 0, 9) == list(range(9))
@@ -74,7 +74,7 @@ def test_common_is_what_stands_in_the_same_places():
     positions.place(0, prompt)
     assert positions.common(prompt) == 7
     assert positions.common(seeing(7, 2, (1, 2, 2))) == 2
-    assert positions.common(Prompt([1] * 7)) == 2  # the first token of a picture stands where a text's would
+    assert positions.common(Prompt([1] * 7)) == 2  # the first token of an image stands where a text's would
 
 
 def test_saved_positions_come_back():

@@ -1,4 +1,4 @@
-"""Prompts: slices through pictures, embeddings in their places, keys."""
+"""Prompts: slices through images, embeddings in their places, keys."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ def look_up(tokens):
     return -np.repeat(np.asarray(tokens, np.float32)[:, None], 2, axis=1)
 
 
-def with_picture(calls=None):
-    """Tokens 1 2 [4 of a picture] 3."""
+def with_image(calls=None):
+    """Tokens 1 2 [4 of an image] 3."""
 
     def rows():
         if calls is not None:
@@ -23,13 +23,13 @@ def with_picture(calls=None):
     return Prompt([1, 2, 9, 9, 9, 9, 3], (Insert(2, (4, 2), rows, "d", "padded"),), places, 0.5)
 
 
-def test_a_picture_stands_in_the_place_of_its_tokens():
-    assert with_picture().embeddings(look_up).tolist() == [[-1, -1], [-2, -2], *ROWS.tolist(), [-3, -3]]
-    assert with_picture().keys() == [1, 2, ("d", 0), ("d", 1), ("d", 2), ("d", 3), 3]
+def test_an_image_stands_in_the_place_of_its_tokens():
+    assert with_image().embeddings(look_up).tolist() == [[-1, -1], [-2, -2], *ROWS.tolist(), [-3, -3]]
+    assert with_image().keys() == [1, 2, ("d", 0), ("d", 1), ("d", 2), ("d", 3), 3]
 
 
 def test_every_slice_is_that_part_of_the_whole():
-    whole = with_picture()
+    whole = with_image()
     for start in range(8):
         for stop in range(start, 8):
             part = whole[start:stop]
@@ -43,9 +43,9 @@ def test_every_slice_is_that_part_of_the_whole():
 
 def test_looking_computes_what_is_inserted_and_says_how_long():
     calls, reports = [], []
-    assert with_picture(calls).look(lambda *report: reports.append(report)) > 0
-    assert calls == [1] and reports == [(0, 1, "pictures")]
-    assert with_picture(calls)[:2].look() == 0.0 and calls == [1]
+    assert with_image(calls).look(lambda *report: reports.append(report)) > 0
+    assert calls == [1] and reports == [(0, 1, "images")]
+    assert with_image(calls)[:2].look() == 0.0 and calls == [1]
 
 
 def test_token_ids_and_embeddings_become_prompts():

@@ -1,4 +1,4 @@
-"""Prompts of text, token ids, embeddings and chats, with and without pictures."""
+"""Prompts of text, token ids, embeddings and chats, with and without images."""
 
 from itertools import chain
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.errors import GenerationError, PictureError
+from tyllm.errors import GenerationError, ImageError
 from tyllm.package import Visual
 from tyllm.runtime.clip import Clip
 from tyllm.runtime.prompts import Prompts
@@ -16,11 +16,11 @@ VISUAL = Visual(1, (0,), (), 2, {"image": IMAGE, "video": VIDEO}, None)
 
 
 class FakeVision:
-    """A picture is its name; it becomes as many tokens as the name has letters."""
+    """An image is its name; it becomes as many tokens as the name has letters."""
 
     visual = VISUAL
 
-    def picture(self, source, fit):
+    def image(self, source, fit):
         return self._fitted(source, 1, fit, None)
 
     def video(self, clip, fit):
@@ -62,7 +62,7 @@ def prompts(vision):
 SEEING, BLIND = prompts(FakeVision()), prompts(None)
 
 
-def test_text_and_tokens_without_pictures():
+def test_text_and_tokens_without_images():
     for made in (SEEING, BLIND):
         assert made.of("ab").tokens == [0, 97, 98]
         assert made.of([5, 6]).tokens == [5, 6]
@@ -72,14 +72,14 @@ def test_text_and_tokens_without_pictures():
         assert made.of("ab").seconds == 0
 
 
-def test_pictures_of_a_text():
+def test_images_of_a_text():
     made = SEEING.of("aIbV", ["cat"], [{"video": "dog", "fps": 2}], "resize")
     assert made.tokens == [0, 97, *[IMAGE] * 3, 98, *[VIDEO] * 6]
     assert [insert.digest for insert in made.inserts] == ["cat resize", "dog resize"]
     assert made.seconds > 0
 
 
-def test_pictures_of_a_chat_come_before_those_beside_it():
+def test_images_of_a_chat_come_before_those_beside_it():
     parts = [{"type": "image", "image": "cat"}, {"type": "video", "video": "dog"}, {"type": "text", "text": "aI"}]
     made = SEEING.of_chat([{"role": "user", "content": parts}], images=["ox"])
     assert made.tokens == [*[IMAGE] * 3, *[VIDEO] * 6, 97, *[IMAGE] * 2]
@@ -92,10 +92,8 @@ def test_whether_a_text_has_placeholders():
 
 
 def test_mistakes():
-    with pytest.raises(GenerationError, match="1 placeholder I for 0 pictures"):
+    with pytest.raises(GenerationError, match="1 placeholder I for 0 images"):
         SEEING.of("I")
     for ask in (lambda: BLIND.of("I", ["cat"]), lambda: BLIND.of_chat([{"role": "user", "content": ""}], videos=["a"])):
-        with pytest.raises(
-            PictureError, match=r"compiled from a text model \(Qwen2ForCausalLM\) and takes no pictures"
-        ):
+        with pytest.raises(ImageError, match=r"compiled from a text model \(Qwen2ForCausalLM\) and takes no images"):
             ask()

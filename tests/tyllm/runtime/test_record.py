@@ -31,7 +31,7 @@ def record_of(*prompts):
         (seeing("a")[:4], 4),
     ],
 )
-def test_a_picture_is_common_only_if_it_is_the_same(prompt, common):
+def test_an_image_is_common_only_if_it_is_the_same(prompt, common):
     assert record_of(seeing("a")).common(prompt) == common
 
 

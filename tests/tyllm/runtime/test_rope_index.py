@@ -13,7 +13,7 @@ SECONDS = (None, 0.3, 1.0, 1.5, 2.0, 7.9)
 
 
 def layout(rng):
-    """(kind, grid in tokens, seconds_per_grid) of each picture and video, and the words before each and at the end."""
+    """(kind, grid in tokens, seconds_per_grid) of each image and video, and the words before each and at the end."""
     seen = []
     for _ in range(rng.integers(1, 6)):
         kind = "video" if rng.random() < 0.4 else "image"
@@ -21,7 +21,7 @@ def layout(rng):
         grid = (t, int(rng.integers(1, 7)), int(rng.integers(1, 7)))
         seen.append((kind, grid, SECONDS[rng.integers(1, len(SECONDS))] if kind == "video" else None))
     words = [int(count) for count in rng.integers(1, 9, len(seen) + 1)]
-    words[0] *= int(rng.integers(0, 2))  # a picture at the very start
+    words[0] *= int(rng.integers(0, 2))  # an image at the very start
     words[-1] *= int(rng.integers(0, 2))  # and at the very end
     return seen, words
 
@@ -78,11 +78,11 @@ def test_text_alone_counts():
     assert rope_index(0, []).shape == count_on(rope_index(0, []), 0).shape == (3, 0)
 
 
-def test_adjacent_pictures_stand_one_behind_the_other():
+def test_adjacent_images_stand_one_behind_the_other():
     places = rope_index(5, [Span(0, (1, 2, 1)), Span(2, (1, 1, 2))])
     assert places.tolist() == [[0, 0, 2, 2, 4], [0, 1, 2, 2, 4], [0, 0, 2, 3, 4]]
 
 
-def test_a_picture_has_no_seconds_and_qwen2_vl_counts_patches():
+def test_an_image_has_no_seconds_and_qwen2_vl_counts_patches():
     assert temporal_step(None, 2) == temporal_step(3.0, None) == 1
     assert temporal_step(3.0, 2) == 6

@@ -1,4 +1,4 @@
-"""Quantisation of activations against NumPy."""
+"""Quantization of activations against NumPy."""
 
 import numpy as np
 import pytest

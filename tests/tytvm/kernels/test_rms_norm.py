@@ -44,4 +44,4 @@ def test_in_bfloat16_tiles():
     kernel = Kernel(rms_norm.build(resolve("native"), 20, 96, 1e-6, Bfloat16()), resolve("native"))
     (tiles,) = outputs(kernel, (x, weight), expected, workers=3)
     rows = [each.transpose(0, 2, 1, 3).reshape(32, 96)[:20].astype(int) for each in (tiles, expected)]
-    assert np.abs(rows[0] - rows[1]).max() <= 1  # neighbours in bfloat16
+    assert np.abs(rows[0] - rows[1]).max() <= 1  # neighbors in bfloat16

@@ -6,8 +6,8 @@ import torch
 CASES = {
     "patches cut before": (torch.nn.Conv3d(3, 8, (2, 4, 4), (2, 4, 4), bias=False), (5, 3, 2, 4, 4)),
     "patches cut before, with bias": (torch.nn.Conv2d(3, 8, 4, 4), (5, 3, 4, 4)),
-    "a picture": (torch.nn.Conv2d(3, 8, 4, 4), (2, 3, 12, 8)),
-    "a picture with a rest": (torch.nn.Conv2d(3, 8, (4, 2), (4, 2)), (2, 3, 14, 7)),
+    "an image": (torch.nn.Conv2d(3, 8, 4, 4), (2, 3, 12, 8)),
+    "an image with a rest": (torch.nn.Conv2d(3, 8, (4, 2), (4, 2)), (2, 3, 14, 7)),
     "a video": (torch.nn.Conv3d(3, 8, (2, 4, 4), (2, 4, 4)), (1, 3, 6, 8, 12)),
     "a line": (torch.nn.Conv1d(3, 8, 4, 4), (1, 3, 12)),
     "points": (torch.nn.Conv2d(3, 8, 1), (1, 3, 5, 4)),

@@ -78,7 +78,7 @@ def test_what_is_no_rms_norm_stays(rewritten, formula):
     assert rewritten(Norm(formula), torch.randn(1, 8, 8)).meta["rewrites"]["rms_norm"] == 0
 
 
-def test_a_normalised_row_that_is_read_elsewhere_is_not_computed_twice(rewritten):
+def test_a_normalized_row_that_is_read_elsewhere_is_not_computed_twice(rewritten):
     def formula(x, weight):
         normal = x * scale(x)
         return normal * weight, normal.abs()

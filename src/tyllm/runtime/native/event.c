@@ -10,7 +10,7 @@
 
 #define PAUSES_PER_LOOK_AT_THE_CLOCK 32
 #define LEAST_NS 500
-#define WAITS_PER_TRIAL 16 /* now and then spin for long again: the neighbour may have gone */
+#define WAITS_PER_TRIAL 16 /* now and then spin for long again: the neighbor may have gone */
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)

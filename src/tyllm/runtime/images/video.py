@@ -1,0 +1,102 @@
+"""A video to temporal patches, a few frames each, that the vision tower takes one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tyllm.errors import ImageError
+from tyllm.runtime.images.fit import Fitted, fitted
+from tyllm.runtime.images.frames import Frames, open_frames
+from tyllm.runtime.images.patches import patchify, resized
+from tyllm.runtime.images.sampling import MAX_FRAMES, sample
+from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.sizes import Fit, Placement, Size, place
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Image
+
+    from tyllm.runtime.images.frames import Video
+
+UNKNOWN_FPS = 24.0  # what transformers assumes of frames that come without a rate
+
+
+def fit_video(
+    source: Video,
+    settings: ImageSettings,
+    sizes: Sequence[Size],
+    fit: Fit = "pad",
+    *,
+    fps: float | None = None,
+    num_frames: int | None = None,
+    source_fps: float | None = None,
+    max_frames: int = MAX_FRAMES,
+) -> Fitted:
+    """A video, all its frames fitted alike to one of the compiled sizes by the rule of `sizes.place`.
+
+    Args:
+        source: frames (each anything that `load_image` takes, or an array [T, H, W, 3]), a folder of frames in the
+            natural order of their names, or a GIF, WebP, PNG or TIFF with several frames.
+        settings: the model's.
+        sizes: sizes (height, width) as they were asked for when compiling.
+        fit: "pad" or "resize".
+        fps: take so many frames of each second (`sampling.sample`).
+        num_frames: take so many frames, evenly spaced; all are taken where neither is given.
+        source_fps: frames per second of `source`; animations know theirs. Where nothing is known, 24.
+        max_frames: more frames than that are refused, once sampled.
+
+    Returns:
+        patches [t, n, patch_values], where the last frame is repeated to fill the last temporal patch;
+        `seconds_per_grid` is temporal_patch_size by the frames per second that were taken.
+
+    Raises:
+        ImageError: no frames, too many, frames of different sizes, a frame that is no image, or bad sampling.
+        SettingError: no size, or an unknown `fit`.
+    """
+    with open_frames(source) as frames:
+        rate = source_fps if source_fps is not None else frames.fps
+        taken = sample(frames.count, rate, fps, num_frames, max_frames, settings.temporal_patch_size)
+        original, placement, patches = _temporal_patches(frames, taken, settings, sizes, fit)
+        name = frames.name if len(taken) == frames.count else f"{frames.name} ({len(taken)} of {frames.count} frames)"
+    taken_fps = len(taken) / frames.count * rate if rate else UNKNOWN_FPS
+    return fitted(patches, original, placement, settings, name, settings.temporal_patch_size / taken_fps)
+
+
+def _temporal_patches(
+    frames: Frames, taken: Sequence[int], settings: ImageSettings, sizes: Sequence[Size], fit: Fit
+) -> tuple[Size, Placement, NDArray[np.float32]]:
+    """The frames' size, where they go, and their patches [t, n, patch_values]; one frame at a time is held decoded."""
+    images = _alike(frames, taken)
+    first = next(images)
+    original = first.height, first.width
+    placement = place(*original, settings, sizes, fit)
+    pixels = (resized(image, placement.scaled, settings) for image in chain([first], images))
+    times = settings.temporal_patch_size
+    n = placement.compiled[0] * placement.compiled[1] // settings.patch_size**2
+    patches = np.empty((-(-len(taken) // times), n, settings.patch_values), np.float32)
+    for patch in patches:
+        together = list(islice(pixels, times))
+        together += [together[-1]] * (times - len(together))
+        patch[:] = patchify(together, placement.compiled, settings)
+    return original, placement, patches
+
+
+def _alike(frames: Frames, taken: Sequence[int]) -> Iterator[Image]:
+    """The frames that are taken, in order.
+
+    Raises:
+        ImageError: one has another size than the first.
+    """
+    size: tuple[int, int] | None = None
+    for index, image in zip(taken, frames.read(taken), strict=True):
+        size = size or image.size
+        if image.size != size:
+            raise ImageError(
+                f"{frames.name} has frame {index + 1} of {image.width}×{image.height} after a first of "
+                f"{size[0]}×{size[1]}; give frames of one size."
+            )
+        yield image

@@ -1,0 +1,61 @@
+"""Frames are taken as transformers takes them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tyllm.errors import ImageError
+from tyllm.runtime.images.sampling import sample
+
+
+@pytest.fixture
+def hugging_face(video_method):
+    """`sample_frames` of transformers, as a list."""
+    sample_frames = video_method("sample_frames")
+    defaults = SimpleNamespace(num_frames=None, fps=None, temporal_patch_size=2, min_frames=4, max_frames=768)
+
+    def indices(total, source_fps=None, **options):
+        metadata = SimpleNamespace(total_num_frames=total, fps=source_fps)
+        return sample_frames(defaults, metadata, **options).tolist()
+
+    return indices
+
+
+def test_numbers_of_frames(hugging_face):
+    for total in range(2, 130):
+        for count in range(2, total + 1):
+            if round(count / 2) * 2 <= total:
+                assert sample(total, None, None, count, 768, 2) == hugging_face(total, num_frames=count)
+
+
+@pytest.mark.parametrize("source_fps", [5.0, 10.0, 23.976, 29.97, 60.0])
+def test_frames_per_second(hugging_face, source_fps):
+    for total in [*range(2, 60), 100, 301, 999, 2500]:
+        for fps in (0.5, 1, 2, 3.3, 24):
+            taken = sample(total, source_fps, fps, None, 768, 2)
+            assert taken == hugging_face(total, source_fps, fps=fps)
+            assert taken == sorted(set(taken))
+            assert len(taken) <= 768
+
+
+def test_all_frames_without_a_wish():
+    assert sample(5, None, None, None, 768, 2) == [0, 1, 2, 3, 4]
+
+
+def test_videos_shorter_than_a_temporal_patch():
+    assert sample(1, 10.0, 2.0, None, 768, 2) == [0]
+    assert sample(1, None, None, 1, 768, 2) == [0]
+    assert sample(7, None, None, 7, 768, 2) == list(range(7))
+    assert sample(9, None, None, 1, 768, 2) == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0, None, None, None), "no frames"), ((9, 10, 2, 4), "give one of them"), ((9, None, 2, None), "give source_fps"),
+     ((9, 10, 0, None), "fps is 0"), ((9, 10, float("nan"), None), "fps is nan"), ((9, None, None, -3), "frames is -3"),
+     ((9, 0, None, None), "source_fps is 0"), ((9, None, None, 10), "num_frames=10 are more than the video's 9"),
+     ((1000, None, None, None), "1,000 frames are more than 768; sample"), ((9000, None, None, 800), "800 frames")],
+)  # fmt: skip
+def test_what_is_refused(arguments, message):
+    with pytest.raises(ImageError, match=message):
+        sample(*arguments, 768, 2)
