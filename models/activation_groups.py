@@ -50,7 +50,7 @@ def main() -> None:
     """Reads the command line and prints a table."""
     from transformers import AutoTokenizer
 
-    from awq.dequantize import load_dequantized
+    from awq.stream.dequantize import load_dequantized
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)

@@ -110,7 +110,7 @@ def main() -> None:
     """Reads the command line and prints a table."""
     from activation_aware import quantize_activation_aware
 
-    from awq.calibration import calibration_samples
+    from awq.calibration.tokens import calibration_samples
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)

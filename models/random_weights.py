@@ -31,7 +31,7 @@ from tokenizer import (
     train_bpe,
 )
 
-from awq.safetensors_file import Blocks, write_safetensors
+from hf_checkpoint.safetensors_file import Blocks, write_safetensors
 
 TRAINED = Path(__file__).with_name("tyllm-7m")  # its tokenizer serves every vocabulary that is large enough
 BLOCK = 4_194_301  # values; a prime, so that no two rows of a matrix are the same
@@ -181,7 +181,7 @@ def write_random_checkpoint(
 
     Raises:
         ValueError: The vocabulary is too small.
-        awq.errors.OutputError: The folder cannot be written.
+        hf_checkpoint.errors.OutputError: The folder cannot be written.
     """
     tokenizer = covering_tokenizer(config)
     end, _, turn_end = tokenizer.convert_tokens_to_ids(list(TEXT_SPECIALS))

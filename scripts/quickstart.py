@@ -26,7 +26,7 @@ from tyllm.cli.progress import progress
 from tyllm.evaluate import evaluate
 from tyllm.evaluate.text import HELD_OUT
 from tyllm.runtime import Session
-from tyllm.runtime.result import Timings
+from tyllm.runtime.generation.result import Timings
 
 MODEL = Path("models/tyllm-7m")
 WINDOW = 512  # tokens, as the model was trained

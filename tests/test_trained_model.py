@@ -7,7 +7,7 @@ import torch
 from models.measure import load, score, tokens_of
 
 from awq import AutoAWQForCausalLM
-from awq.dequantize import load_dequantized
+from awq.stream.dequantize import load_dequantized
 from tyllm.build_util import build_and_compile_llm
 from tyllm.runtime import Session
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 from models.random_weights import shards, tensors, write_random_checkpoint, write_weights
 
-from awq.safetensors_file import read_header, write_safetensors
+from hf_checkpoint.safetensors_file import read_header, write_safetensors
 
 CONFIG = {
     "architectures": ["Qwen2ForCausalLM"],

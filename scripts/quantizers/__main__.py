@@ -23,8 +23,8 @@ from table import markdown
 from tools import TOOLS, Tool
 from transformers import AutoTokenizer
 
-from awq.calibration import calibration_samples
-from awq.checkpoint import Checkpoint
+from awq.calibration.tokens import calibration_samples
+from hf_checkpoint.checkpoint import Checkpoint
 from tyllm.cli.machine import this_machine
 
 SPEED_SAMPLES = 8

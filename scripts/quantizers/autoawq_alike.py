@@ -8,8 +8,8 @@ from environments import make_environment, python
 from places import DRIVERS, MADE
 from safetensors.numpy import load_file
 
-from awq.checkpoint import Checkpoint
-from awq.packing import pack_linear
+from hf_checkpoint.awq_gemm import pack_linear
+from hf_checkpoint.checkpoint import Checkpoint
 
 
 def check_packing() -> None:

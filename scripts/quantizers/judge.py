@@ -12,7 +12,7 @@ from places import ROOT
 from quantizing import output_folder
 from transformers import AutoTokenizer
 
-from awq.dequantize import load_dequantized
+from awq.stream.dequantize import load_dequantized
 
 sys.path.insert(0, str(ROOT / "models"))
 from measure import HELD_OUT, score, tokens_of

@@ -27,7 +27,7 @@ from quantizing import environment, last_json
 from transformers import AutoTokenizer
 
 from awq import AutoAWQForCausalLM
-from awq.dequantize import load_dequantized
+from awq.stream.dequantize import load_dequantized
 
 PROMPTS, PROMPT, NEW = 4, 24, 32  # how many, tokens of each, tokens that follow
 APART = 997  # tokens between the starts of two prompts in the held-out text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from awq.checkpoint import Checkpoint
-from awq.errors import CheckpointError, SettingError
 from awq.model import AwqModel, DequantizedModel
-from awq.source import local_folder
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.errors import CheckpointError, SettingError
+from hf_checkpoint.hub import local_folder
 
 
 class AutoAWQForCausalLM:

@@ -9,21 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from awq.checkpoint import Checkpoint
-from awq.errors import CheckpointError, OutputError, SettingError
-from awq.names import model_name, stored_name
-from awq.progress import Progress, bar_unless
 from awq.settings import QuantConfig, renamed
+from awq.work.progress import Progress, bar_unless
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.errors import CheckpointError, OutputError, SettingError
+from hf_checkpoint.weight_names import model_name, stored_name
 
 if TYPE_CHECKING:
     import torch
 
-    from awq.calibration_source import Source
-    from awq.plan import Plan
+    from awq.calibration.source import Source
     from awq.recipe import Recipe
-    from awq.report import Report
-    from awq.skeleton import Skeleton
-    from awq.work_folder import WorkFolder
+    from awq.run.plan import Plan
+    from awq.run.report import Report
+    from awq.stream.meta_model import Skeleton
+    from awq.work.work_folder import WorkFolder
 
 REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
 
@@ -82,7 +82,7 @@ class AwqModel:
         Args:
             tokenizer: encodes calibration text, or a processor with one; by default the one beside the checkpoint.
             quant_config: AutoAWQ's dictionary, see `QuantConfig`.
-            calib_data: texts, conversations (for vision-language models with images, see `awq.messages`), lists of
+            calib_data: texts, conversations (for vision-language models with images, see `awq.calibration`), lists of
                 token ids, a text or .jsonl file, a dataset, or "self" for text that the model writes itself; by default
                 the bundled text.
             split: split of the dataset.
@@ -120,10 +120,10 @@ class AwqModel:
         self.quant_config = QuantConfig.from_dict(quant_config, **({} if format is None else {"format": format}))
         import torch
 
-        from awq.calibration_inputs import CalibrationData
-        from awq.mixed_bits import check_budget
+        from awq.calibration.inputs import CalibrationData
         from awq.recipe import Recipe, calibration_budget, chosen_parts
-        from awq.skeleton import Skeleton
+        from awq.run.mixed_bits import check_budget
+        from awq.stream.meta_model import Skeleton
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
         check_budget(bits_per_weight, method, self.quant_config)
@@ -162,7 +162,7 @@ class AwqModel:
     def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
         if quant_path is not None:
-            from awq.output_folder import refuse_existing
+            from awq.run.output_folder import refuse_existing
 
             refuse_existing(Path(quant_path))
         if work_dir is not None:
@@ -183,12 +183,12 @@ class AwqModel:
         """Quantize into the work folder."""
         import torch
 
-        from awq.memory import return_large_blocks
-        from awq.plan import plan_of
-        from awq.quantizer import Quantizer
-        from awq.report import report_of
-        from awq.self_calibration import finished_samples
-        from awq.work_folder import WorkFolder
+        from awq.calibration.self_calibration import finished_samples
+        from awq.run.plan import plan_of
+        from awq.run.quantizer import Quantizer
+        from awq.run.report import report_of
+        from awq.stream.memory import return_large_blocks
+        from awq.work.work_folder import WorkFolder
 
         return_large_blocks()
         work = WorkFolder(work_path)
@@ -237,8 +237,8 @@ class AwqModel:
             OutputError: `save_dir` exists or cannot be written, or nothing was quantized.
             SettingError: `shard_size` is no size.
         """
-        from awq.output_folder import write_output
-        from awq.work_folder import WorkFolder
+        from awq.run.output_folder import write_output
+        from awq.work.work_folder import WorkFolder
 
         if not safetensors:
             raise SettingError("safetensors is False, but only safetensors files are written; use True.")
@@ -261,7 +261,7 @@ class DequantizedModel:
     """A quantized checkpoint as a float32 Hugging Face `model`, which calls and generates."""
 
     def __init__(self, path: Path, trust_remote_code: bool = False) -> None:
-        from awq.dequantize import load_dequantized
+        from awq.stream.dequantize import load_dequantized
 
         self.model = load_dequantized(path, trust_remote_code=trust_remote_code)
         self.config = self.model.config

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from awq.checkpoint import Checkpoint
-from awq.errors import SettingError
-from awq.precision import has_tiles
+from awq.method.bfloat16_products import has_tiles
 from awq.settings import QuantConfig
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.errors import SettingError
 
 if TYPE_CHECKING:
-    from awq.image_samples import ImageSamples
+    from awq.calibration.image_samples import ImageSamples
 
 REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
 
@@ -38,7 +38,7 @@ class Recipe:
             refinement, otherwise to nearest) and "propagation" (making good the errors of earlier layers).
         search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
-        bits_per_weight: budget that spares the most sensitive linear layers (awq.mixed_bits); None spares none.
+        bits_per_weight: budget that spares the most sensitive linear layers (awq.run.mixed_bits); None spares none.
         images: those among the samples; None for text alone.
     """
 

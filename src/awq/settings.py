@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from awq.errors import SettingError
+from hf_checkpoint.errors import SettingError
 
 if TYPE_CHECKING:
-    from awq.rounding import Scheme
+    from awq.method.rounding import Scheme
 
 FORMATS = ("awq", "compressed-tensors")
 GROUP_SIZES = (32, 64, 128, -1)
@@ -112,7 +112,7 @@ class QuantConfig:
                 f"{name} has {outputs} outputs, and GEMM packing needs a multiple of 8; "
                 f"{cure}, or use format='compressed-tensors'."
             )
-        from awq.rounding import Scheme  # here, since it needs torch
+        from awq.method.rounding import Scheme  # here, since it needs torch
 
         return Scheme(self.bits(name) or self.w_bit, size, not self.zero_point)
 

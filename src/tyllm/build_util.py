@@ -79,8 +79,8 @@ def build_and_compile_llm(
         OutputError: the package folder exists or cannot be written (7).
     """
     with _no_collection():
-        from tyllm.compiler.compiler import compile_checkpoint
-        from tyllm.compiler.settings import Settings, default_seq_lens
+        from tyllm.llm.compiler import compile_checkpoint
+        from tyllm.llm.settings import Settings, default_seq_lens
 
     model = Path(model_path)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"

@@ -12,7 +12,7 @@ from tvm import relax, tirx
 
 from tytvm.collectives import ALL_REDUCE
 from tytvm.errors import UnsupportedError
-from tytvm.stages import Staged, cut
+from tytvm.loop_nests import Staged, cut
 from tytvm.weights import TensorSpec
 
 

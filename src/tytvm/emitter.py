@@ -12,7 +12,7 @@ from tvm import relax
 
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.encoding import FLOAT32, Encoding, Float32
+from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, Float32
 from tytvm.weights import TensorSpec, WeightFormat
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from tytvm.capture import Capture
-from tytvm.kernels.kv_cache import KvCache
+from tytvm.kernels.attention.kv_cache import KvCache
 from tytvm.layout import Layout, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 

@@ -8,37 +8,36 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from tytvm.kernels import (
+from tytvm.kernels.attention import attention, attention_merge, cache_append
+from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.linear import (
     activated_w16a16_amx,
-    activation,
-    amx,
-    attention,
-    attention_merge,
-    bfloat16_tiles,
-    cache_append,
-    embedding,
     gated_w4a8_amx,
     gated_w16a16_amx,
-    layer_norm,
     linear_w4a8,
     linear_w4a8_amx,
     linear_w4a16,
     linear_w16a16,
     linear_w16a16_amx,
+)
+from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.cost import Cost
+from tytvm.kernels.rowwise import (
+    activation,
+    bfloat16_tiles,
+    embedding,
+    layer_norm,
     quantize_rows,
     rms_norm,
     rope,
-    segment_attention,
-    segment_pack,
     select_rows,
     swiglu,
 )
-from tytvm.kernels.attention_cut import Attention
-from tytvm.kernels.cost import Cost
-from tytvm.kernels.encoding import FLOAT32, Bfloat16, Encoding, Int8
-from tytvm.kernels.kv_cache import KvCache
-from tytvm.kernels.segment_pack import Source
-from tytvm.kernels.segments import Segments
+from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Encoding, Int8
+from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
+from tytvm.kernels.varlen_attention.packed_sequences import Segments
+from tytvm.kernels.varlen_attention.varlen_pack import Source
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
@@ -179,12 +178,12 @@ class Kernels:
     def segment_pack(self, shape: Segments, source: Source) -> Any:
         """Queries, keys and values as `segment_attention` reads them."""
         kind = ["joined"] * source.joined + ["turned"] * source.turned
-        kernel, cost = _build(segment_pack, self.spec, shape, source), segment_pack.cost(shape, source)
+        kernel, cost = _build(varlen_pack, self.spec, shape, source), varlen_pack.cost(shape, source)
         return _named(kernel, cost, "segment_pack", shape.tokens, shape.H, shape.D, *kind)
 
     def segment_attention(self, shape: Segments, encoding: Encoding) -> Any:
         """Attention of each token to its segment."""
-        kernel, cost = _build(segment_attention, self.spec, shape, encoding), segment_attention.cost(shape, encoding)
+        kernel, cost = _build(varlen_attention, self.spec, shape, encoding), varlen_attention.cost(shape, encoding)
         sizes = shape.tokens, len(shape.lengths), shape.H, shape.D
         return _named(kernel, cost, f"segment_attention{encoding.kind}", *sizes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tytvm.kernels import int4_weight
+from tytvm.kernels.linear import int4_weight
 
 LANES = 16
 """Output channels that lie side by side in a packed weight (one 512-bit vector of float32)."""
@@ -46,7 +46,7 @@ class W16:
 class W4:
     """A linear weight [out, in] in INT4 by groups of inputs: weight ≈ (q − zero) · scale.
 
-    `tytvm.kernels.int4_weight` has the layout.
+    `tytvm.kernels.linear.int4_weight` has the layout.
     """
 
     out_features: int

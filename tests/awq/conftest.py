@@ -8,12 +8,12 @@ import pytest
 import torch
 from tests.awq.tiny_models import random_model, token_lists
 
-from awq.checkpoint import Checkpoint
-from awq.layer import LayerTask
 from awq.recipe import Recipe
 from awq.settings import QuantConfig
-from awq.skeleton import Skeleton
-from awq.walk import walk
+from awq.stream.meta_model import Skeleton
+from awq.stream.walk import walk
+from awq.tasks.layer import LayerTask
+from hf_checkpoint.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -55,4 +55,4 @@ def visited(checkpoint: Callable[..., Path]) -> Iterator[Any]:
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products in float32, whatever faster ones the processor has."""
-    monkeypatch.setattr("awq.precision.has_tiles", lambda: False)
+    monkeypatch.setattr("awq.method.bfloat16_products.has_tiles", lambda: False)

@@ -10,8 +10,8 @@ from tests.awq.tiny_models import FAMILIES, kl, token_lists
 from transformers import AutoTokenizer
 
 from awq import AutoAWQForCausalLM
-from awq.dequantize import load_dequantized
-from awq.errors import CheckpointError, OutputError, SettingError, UntrustedCodeError
+from awq.stream.dequantize import load_dequantized
+from hf_checkpoint.errors import CheckpointError, OutputError, SettingError, UntrustedCodeError
 
 CONFIG = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

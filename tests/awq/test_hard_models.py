@@ -6,7 +6,7 @@ from safetensors import safe_open
 from tests.awq.tiny_models import FAMILIES, VOCABULARY, kl, random_model, token_lists
 
 from awq import AutoAWQForCausalLM
-from awq.dequantize import load_dequantized
+from awq.stream.dequantize import load_dequantized
 
 
 def save(model, folder, dtype=torch.float16, **options):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from awq.errors import SettingError
-from awq.rounding import Scheme
+from awq.method.rounding import Scheme
 from awq.settings import QuantConfig
+from hf_checkpoint.errors import SettingError
 
 MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

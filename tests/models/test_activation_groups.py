@@ -7,7 +7,7 @@ from measure import load, score, tokens_of
 from random_weights import write_random_checkpoint
 from small_config import small_config
 
-from tytvm.kernels import quantize_rows
+from tytvm.kernels.rowwise import quantize_rows
 
 
 @pytest.mark.parametrize(("rounded", "steps"), [(symmetric, 254), (asymmetric, 255)])

@@ -12,7 +12,7 @@ from random_weights import write_random_checkpoint
 from safetensors.torch import load_file
 from small_config import small_config
 
-from awq.calibration import calibration_samples
+from awq.calibration.tokens import calibration_samples
 
 WINDOWS = 4  # of held-out text, 512 tokens each
 

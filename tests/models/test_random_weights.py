@@ -9,7 +9,7 @@ from random_weights import covering_tokenizer, main, repeated, write_random_chec
 from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
-from awq.checkpoint import Checkpoint
+from hf_checkpoint.checkpoint import Checkpoint
 
 FLOAT = torch.float32
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tyllm.native import FOLDER, compile_flags, link_flags, sources
 from tyllm.package import (
     BufferConfig,
     Die,
@@ -22,7 +23,6 @@ from tyllm.package import (
 )
 from tyllm.package.buffer_config import KEY_TILE
 from tyllm.package.layout import code_file, constants_file, params_file
-from tyllm.runtime.native import FOLDER, compile_flags, link_flags, sources
 
 HERE = Path(__file__).parent
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|unlucky|>")

@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText, DynamicCache
 
 from tyllm.build_util import build_and_compile_vlm
 from tyllm.runtime import Session
-from tyllm.runtime.clip import Clip
+from tyllm.runtime.prompt.video_input import Clip
 
 SIZE, OTHER = (56, 56), (84, 112)
 IMAGE, VIDEO = TOKENS["image_token_id"], TOKENS["video_token_id"]

@@ -11,7 +11,7 @@ from tests.tytvm.small_graph import Small, graph_of
 from tytvm.compile import compile_program
 from tytvm.graph import kv_layout
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels import linear_w16a16
+from tytvm.kernels.linear import linear_w16a16
 from tytvm.layout import lay_out
 from tytvm.target import resolve
 

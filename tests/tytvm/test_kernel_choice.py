@@ -5,11 +5,11 @@ import json
 import pytest
 
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.attention_cut import Attention
-from tytvm.kernels.encoding import FLOAT32, Int8
-from tytvm.kernels.kv_cache import KvCache
-from tytvm.kernels.segment_pack import Source
-from tytvm.kernels.segments import Segments
+from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.rowwise.encoding import FLOAT32, Int8
+from tytvm.kernels.varlen_attention.packed_sequences import Segments
+from tytvm.kernels.varlen_attention.varlen_pack import Source
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 

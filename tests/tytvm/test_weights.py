@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tytvm.kernels import int4_weight, linear_w16a16
+from tytvm.kernels.linear import int4_weight, linear_w16a16
 from tytvm.weights import W4, W16, Plain, TensorSpec
 
 

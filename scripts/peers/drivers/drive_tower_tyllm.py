@@ -6,7 +6,7 @@ import tower_measurement
 
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.layout import VISUAL
-from tyllm.runtime.module import CompiledModule
+from tyllm.runtime.execute.module import CompiledModule
 
 
 def opened(given: argparse.Namespace) -> tower_measurement.Tower:

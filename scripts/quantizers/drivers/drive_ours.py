@@ -4,8 +4,8 @@ from typing import Any
 
 from job import Job, read_job, told
 
-import awq.quantizer  # imported here, as the other tools import theirs, and not within the time
-import awq.skeleton  # noqa: F401
+import awq.run.quantizer  # imported here, as the other tools import theirs, and not within the time
+import awq.stream.meta_model  # noqa: F401
 from awq import AutoAWQForCausalLM
 
 

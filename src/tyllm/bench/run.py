@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tyllm.bench.measure import Rates, Trial, check_room, measure
 from tyllm.bench.share import Share, share_of_limit
-from tyllm.bench.work import Work
 from tyllm.package import open_package
+from tyllm.package.program_cost import Work
 from tyllm.runtime import Session
-from tyllm.runtime.limits import measure_limits
+from tyllm.runtime.execute.limits import measure_limits
 
 Report = Callable[[int, int, str], object]
 

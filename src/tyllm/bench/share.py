@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tyllm.bench.measure import Trial
-from tyllm.bench.work import Work
+from tyllm.package.program_cost import Work
 
 CACHE_BYTES = 128 << 20  # what a token reads of a smaller package may come from the processor's caches
 LIMIT_OF = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat16": "tile_bfloat16"}

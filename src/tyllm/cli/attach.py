@@ -46,7 +46,7 @@ class Attached:
         self._parts.clear()
 
     def _read(self, kind: str, path: Path) -> "Fitted":
-        from tyllm.runtime.clip import Clip
+        from tyllm.runtime.prompt.video_input import Clip
 
         vision = self._session.vision
         return vision.image(path, self._fit) if kind == "image" else vision.video(Clip(path, self._fps), self._fit)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tyllm.bench.run import Row
 from tyllm.cli.output import size
-from tyllm.runtime.limits import LIMITS
+from tyllm.runtime.execute.limits import LIMITS
 
 HEADS = ("package", "size", "dies", "threads", "test", "tokens/s", "share of limit")
 

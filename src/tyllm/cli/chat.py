@@ -26,14 +26,14 @@ from tyllm.cli.options import (
     TopP,
 )
 from tyllm.cli.output import counted
-from tyllm.cli.speech import as_dict, print_timings, speak
+from tyllm.cli.streaming_output import as_dict, print_timings, speak
 
 if TYPE_CHECKING:
     from tyllm.errors import TyllmError
     from tyllm.runtime import Session
-    from tyllm.runtime.prompt import Prompt
-    from tyllm.runtime.request import Options
-    from tyllm.runtime.result import Result
+    from tyllm.runtime.generation.request import Options
+    from tyllm.runtime.generation.result import Result
+    from tyllm.runtime.prompt.prompt import Prompt
 
 COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
 IMAGES = "/image PATH and /video PATH go with the next message"

@@ -26,7 +26,7 @@ class Model:
         architecture: as config.json names it.
         model_type: as config.json names it.
         checkpoints: published models that have it.
-        tested: the dies on which `tests/tyllm/compiler/test_architectures.py` compares it with transformers.
+        tested: the dies on which `tests/tyllm/llm/test_architectures.py` compares it with transformers.
     """
 
     architecture: str

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from awq.model import AwqModel
-    from awq.plan import Plan
+    from awq.run.plan import Plan
 
 
 def quantize(
@@ -144,7 +144,7 @@ def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
 
 def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: bool) -> dict[str, Any]:
     """How close the result is to the original, or why that cannot be told; the result is there either way."""
-    from awq.errors import AwqError
+    from hf_checkpoint.errors import AwqError
     from tyllm.errors import TyllmError
     from tyllm.evaluate import evaluate
 

@@ -27,12 +27,12 @@ from tyllm.cli.options import (
     TopK,
     TopP,
 )
-from tyllm.cli.speech import as_dict, print_timings, speak
+from tyllm.cli.streaming_output import as_dict, print_timings, speak
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.prompt import Prompt
-    from tyllm.runtime.request import Options
+    from tyllm.runtime.generation.request import Options
+    from tyllm.runtime.prompt.prompt import Prompt
 
 
 def run(

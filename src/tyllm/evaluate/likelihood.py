@@ -9,7 +9,7 @@ import numpy as np
 from tyllm.errors import GenerationError
 from tyllm.evaluate.token_scores import Distributions
 from tyllm.runtime import Session
-from tyllm.runtime.conversation import Conversation
+from tyllm.runtime.cache.conversation import Conversation
 
 
 def continuation_likelihood(

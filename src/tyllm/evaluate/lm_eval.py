@@ -20,8 +20,8 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from tyllm.evaluate.likelihood import continuation_likelihood
 from tyllm.package.layout import CHAT_TEMPLATE
 from tyllm.runtime import Session
-from tyllm.runtime.result import Result
-from tyllm.runtime.tokenizer import special_tokens
+from tyllm.runtime.generation.result import Result
+from tyllm.runtime.prompt.tokenizer import special_tokens
 
 MAX_NEW_TOKENS = 256  # as lm_eval's own models
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tyllm.errors import CheckpointError, PackageError, SettingError
 from tyllm.package.layout import MANIFEST, TOKENIZER
-from tyllm.runtime.tokenizer import Tokenizer
+from tyllm.runtime.prompt.tokenizer import Tokenizer
 
 HELD_OUT = Path(__file__).with_name("heldout.txt")  # nine documents of Python's documentation
 Tokens = npt.NDArray[np.int64]

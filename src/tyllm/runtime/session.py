@@ -15,20 +15,20 @@ from tyllm.errors import GenerationError, SettingError
 from tyllm.package import Manifest, open_package
 from tyllm.package.json_file import read_json_if_there
 from tyllm.package.layout import CONFIG, GENERATION_CONFIG
-from tyllm.runtime.chat_template import ChatTemplate
-from tyllm.runtime.conversation import Conversation, Embeddings, Logits
-from tyllm.runtime.embedding import Embedding
-from tyllm.runtime.engine import Engine
-from tyllm.runtime.generate import Generation
-from tyllm.runtime.positions import CountedPositions, RotaryPositions
-from tyllm.runtime.prompt import Prompt
-from tyllm.runtime.prompts import Given, Prompts, no_images
-from tyllm.runtime.request import Options, Request
-from tyllm.runtime.result import Result
-from tyllm.runtime.rope_table import RopeTable
-from tyllm.runtime.threads import workers_per_die
-from tyllm.runtime.tokenizer import Tokenizer
-from tyllm.runtime.vision import Vision
+from tyllm.runtime.cache.conversation import Conversation, Embeddings, Logits
+from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
+from tyllm.runtime.cache.rope_table import RopeTable
+from tyllm.runtime.execute.engine import Engine
+from tyllm.runtime.execute.threads import workers_per_die
+from tyllm.runtime.generation.generate import Generation
+from tyllm.runtime.generation.request import Options, Request
+from tyllm.runtime.generation.result import Result
+from tyllm.runtime.prompt.chat_template import ChatTemplate
+from tyllm.runtime.prompt.embedding import Embedding
+from tyllm.runtime.prompt.prompt import Prompt
+from tyllm.runtime.prompt.prompt_builder import Given, Prompts, no_images
+from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm.runtime.prompt.vision_tower import Vision
 
 
 class Session:

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.torch_edgex.build import build
-from tyllm.torch_edgex.layers import make_layers
+from tyllm.graph.build import build
+from tyllm.graph.layers import make_layers
+from tyllm.graph.trace import trace
 from tyllm.torch_edgex.options import current
 from tyllm.torch_edgex.program import Program
-from tyllm.torch_edgex.trace import trace
 
 FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
 

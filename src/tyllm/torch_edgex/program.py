@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.runtime.module import CompiledModule
-from tyllm.torch_edgex.build import Built
+from tyllm.graph.build import Built
+from tyllm.graph.subgraphs import Part
+from tyllm.graph.trace import HALVES, Traced
+from tyllm.runtime.execute.module import CompiledModule
 from tyllm.torch_edgex.options import Options
-from tyllm.torch_edgex.parts import Part
-from tyllm.torch_edgex.trace import HALVES, Traced
 
 
 class Program:

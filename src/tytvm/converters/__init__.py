@@ -16,10 +16,10 @@ from tytvm.converters import (
     linear,
     rms_norm,
     rope,
-    segment_attention,
     select,
     select_rows,
     swiglu,
+    varlen_attention,
 )
 from tytvm.converters.all_reduce import convert as all_reduce
 from tytvm.emitter import Emitter
@@ -31,7 +31,7 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
     "all_reduce.default": all_reduce,
     "rms_norm.default": rms_norm.convert,
     "rope.default": rope.convert,
-    "segment_attention.default": segment_attention.convert,
+    "segment_attention.default": varlen_attention.convert,
     "swiglu.default": swiglu.convert,
     "silu.default": activation.convert,
     "gelu.default": activation.convert,

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from tytvm.converters.consumers import asked, wanted
 from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
-from tytvm.converters.readers import asked, wanted
 from tytvm.emitter import Emitter
-from tytvm.kernels.encoding import Encoding
+from tytvm.kernels.rowwise.encoding import Encoding
 from tytvm.weights import W16
 
 

@@ -8,8 +8,8 @@ import torch
 
 from tytvm.emitter import Emitter
 from tytvm.graph import kv_cache
-from tytvm.kernels.attention import cut_of, own_buffers
-from tytvm.kernels.attention_cut import Attention
+from tytvm.kernels.attention.attention import cut_of, own_buffers
+from tytvm.kernels.attention.attention_cut import Attention
 from tytvm.weights import TensorSpec
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.readers import wanted
+from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
 from tytvm.rewrites.pattern import complete
 from tytvm.weights import TensorSpec

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.readers import RESHAPES
+from tytvm.converters.consumers import RESHAPES
 from tytvm.emitter import Emitter
 from tytvm.weights import W4, W16
 

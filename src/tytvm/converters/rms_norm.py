@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.readers import wanted
+from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
 from tytvm.errors import UnsupportedError
 from tytvm.weights import TensorSpec

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from tvm import relax
 
-from tytvm.converters.readers import wanted
+from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
 
 

@@ -4,9 +4,9 @@ from itertools import takewhile
 from types import SimpleNamespace
 
 from tyllm.errors import GenerationError
-from tyllm.runtime.prompt import Prompt
-from tyllm.runtime.request import Request
-from tyllm.runtime.result import Result, Timings
+from tyllm.runtime.generation.request import Request
+from tyllm.runtime.generation.result import Result, Timings
+from tyllm.runtime.prompt.prompt import Prompt
 
 LIMIT = 200  # tokens of the cache
 PIECES_BEFORE_INTERRUPT = 1

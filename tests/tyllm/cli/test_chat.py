@@ -12,7 +12,7 @@ import pytest
 
 from tyllm.cli import chat as module
 from tyllm.errors import ImageError
-from tyllm.runtime.prompt import Prompt
+from tyllm.runtime.prompt.prompt import Prompt
 
 from .fake_session import FakeSession
 

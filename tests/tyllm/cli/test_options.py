@@ -6,8 +6,8 @@ import pytest
 
 from tyllm.cli.chat import chat
 from tyllm.cli.run import run
-from tyllm.runtime.request import Request
-from tyllm.runtime.sampling import Sampling
+from tyllm.runtime.generation.request import Request
+from tyllm.runtime.generation.sampling import Sampling
 
 
 @pytest.mark.parametrize("command", [run, chat])

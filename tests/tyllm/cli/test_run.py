@@ -9,7 +9,7 @@ import pytest
 
 from tyllm.cli import run as module
 from tyllm.runtime import Session
-from tyllm.runtime.prompt import Insert, Prompt
+from tyllm.runtime.prompt.prompt import Insert, Prompt
 
 from .fake_session import FakeSession
 

@@ -16,7 +16,7 @@ def test_trace_only_compiles_and_returns_zeros(tmp_path):
 
 def test_the_threads_are_bound_to_the_dies_of_the_order(monkeypatch):
     orders = []
-    monkeypatch.setattr("tyllm.runtime.executor._pin", lambda dies, workers, order: orders.append(tuple(order)))
+    monkeypatch.setattr("tyllm.runtime.execute.executor._pin", lambda dies, workers, order: orders.append(tuple(order)))
     module, x = sample(GatedMlp)
     found = compiled(module, dies=2, VM_die_remap=[3, 1, 0])(x)
     assert orders == [(3, 1)]

@@ -7,8 +7,8 @@ import torch
 from tests.tiny_vision_language import tiny_vision_language
 
 from tyllm import torch_edgex
-from tyllm.compiler.attention import segment_attention_name
-from tyllm.compiler.vision_model import _Tower, visual_of
+from tyllm.llm.attention import segment_attention_name
+from tyllm.llm.vision.vision_model import _Tower, visual_of
 
 GRID = (8, 12)
 

@@ -11,7 +11,7 @@ import numpy as np
 import tvm
 from tvm import tirx
 
-from tyllm.runtime import native
+from tyllm import native
 from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
 from tytvm.target import INSTRUCTION_SETS, cpu_flags
 

@@ -1,0 +1,97 @@
+"""What the vision tower makes of the calibration's images, block by block, kept in the work folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.calibration.image import CalibrationImage
+from awq.calibration.image_samples import ImageSamples
+from awq.stream.memory import release
+from awq.stream.meta_model import Skeleton, fill_buffers
+from awq.stream.observation import hooked
+from awq.stream.walk import Inserted
+from awq.work.part_names import IMAGES
+from awq.work.progress import Progress, ignore
+from awq.work.work_folder import WorkFolder
+
+PATCHES = 4096  # that go through the tower together; each time all its weights are read again
+
+
+def inserted_images(
+    samples: ImageSamples | None, skeleton: Skeleton, work: WorkFolder, progress: Progress = ignore
+) -> Inserted | None:
+    """The embeddings of the samples' images and where they stand; computed unless they lie in `work` already.
+
+    Args:
+        samples: samples with images; None for text.
+        skeleton: the model; no part of the tower may be filled.
+        work: open for a recipe with these samples.
+        progress: called before each unit of the tower with (units done, units in all, what is being done).
+
+    Raises:
+        CalibrationError: an image can no longer be read.
+        CheckpointError: a weight is NaN, infinite or beyond float16.
+        OutputError: the work folder cannot be written.
+    """
+    if samples is None:
+        return None
+    if not work.has(IMAGES):
+        work.write(IMAGES, {IMAGES: TowerPass(skeleton, samples, progress).embeddings().cpu().numpy()})
+    embeddings = torch.from_numpy(work.read(IMAGES, IMAGES)).to(skeleton.device)
+    return Inserted(samples.rows.to(skeleton.device), samples.positions.to(skeleton.device), embeddings)
+
+
+@dataclass
+class TowerPass:
+    """Takes the images of `samples` through the vision tower, of which one unit is in memory at a time."""
+
+    skeleton: Skeleton
+    samples: ImageSamples
+    progress: Progress = ignore
+    done: int = 0
+
+    def embeddings(self) -> torch.Tensor:
+        """Float32 [rows, H]: the embeddings of all images behind each other."""
+        tower = self.skeleton.tower
+        assert tower is not None  # the samples have images
+        for module in tower.module.modules():
+            fill_buffers(self.skeleton.model, module, self.skeleton.device)
+        groups = list(_groups(self.samples.images))
+        units = list(tower.units())
+        self.done = 0
+        found = []
+        with hooked(handle for name, unit in units for handle in self._hooks(name, unit, len(units) * len(groups))):
+            for group in groups:
+                patches = torch.cat([self.samples.processor.patches(image) for image in group])
+                grids = torch.tensor([image.grid for image in group])
+                output = tower.module(patches.to(self.skeleton.device), grid_thw=grids.to(self.skeleton.device))
+                found.append(output.pooler_output)
+                release()
+        return torch.cat(found)
+
+    def _hooks(self, name: str, unit: nn.Module, total: int) -> tuple[Any, Any]:
+        """Fill a unit before it runs, and empty it behind."""
+
+        def fill(*_: Any) -> None:
+            self.progress(self.done, total, f"images, {name}")
+            self.done += 1
+            self.skeleton.fill(unit, f"{name}.")
+
+        empty: Callable[..., None] = lambda *_: self.skeleton.empty(unit)  # noqa: E731
+        return unit.register_forward_pre_hook(fill), unit.register_forward_hook(empty)
+
+
+def _groups(images: Sequence[CalibrationImage]) -> Iterator[list[CalibrationImage]]:
+    """The images in order, as many at a time as have `PATCHES` patches together, or a larger one alone."""
+    group: list[CalibrationImage] = []
+    for image in images:
+        if group and sum(each.patches for each in group) + image.patches > PATCHES:
+            yield group
+            group = []
+        group.append(image)
+    yield group

@@ -1,0 +1,85 @@
+"""The calibration of a run: tokens, with images among them if the data has any."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from awq.calibration.generation_starts import planned_samples
+from awq.calibration.image_samples import ImageSamples, image_samples
+from awq.calibration.messages import images_in
+from awq.calibration.self_calibration import SELF
+from awq.calibration.source import Source, documents_of
+from awq.calibration.tokens import calibration_samples
+from awq.stream.meta_model import Skeleton
+from hf_checkpoint.errors import CalibrationError
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """Where calibration comes from: the data, and for datasets a split and a column; see `awq.calibration.source`."""
+
+    source: Source
+    split: str
+    text_column: str
+    trust_remote_code: bool = False  # the tokenizer's, where none is given
+
+    def samples(
+        self, skeleton: Skeleton, tokenizer: Any, count: int, length: int
+    ) -> tuple[torch.Tensor, ImageSamples | None]:
+        """At most `count` samples, int64 [n, T], and their images; −1 where the model itself is still to write.
+
+        Raises:
+            CalibrationError: the data cannot be used with this model.
+        """
+        tokenizer = self._tokenizer(tokenizer, skeleton)
+        if self.source == SELF:
+            return planned_samples(tokenizer, count, length, skeleton.vocabulary), None
+        if found := self._with_images(skeleton, tokenizer, count, length):
+            return found.tokens, found if found.images else None
+        names = (self.split, self.text_column)
+        return calibration_samples(self.source, tokenizer, count, length, skeleton.vocabulary, *names), None
+
+    def _with_images(self, skeleton: Skeleton, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
+        """Samples of data that holds an image, None of other data."""
+        documents = documents_of(self.source, self.split, self.text_column)
+        number = next((n for n, document in enumerate(documents, 1) if any(images_in(document))), None)
+        if number is None:
+            return None
+        if skeleton.tower is None:
+            raise CalibrationError(
+                f"Conversation {number} of the calibration data has an image, but a "
+                f"{skeleton.model.config.model_type} model reads text alone; leave images out."
+            )
+        return image_samples(documents, tokenizer, skeleton, count, length)
+
+    def _tokenizer(self, given: Any, skeleton: Skeleton) -> Any:
+        """The tokenizer that is `given` or is in a processor that is; with None the one beside the checkpoint.
+
+        The chat template of a vision-language model may lie in the processor's files alone, and is taken from there.
+        """
+        if given is None:
+            from transformers import AutoTokenizer
+
+            folder = skeleton.checkpoint.path
+            given = AutoTokenizer.from_pretrained(folder, trust_remote_code=self.trust_remote_code)
+        if skeleton.tower is None:
+            return given
+        tokenizer = getattr(given, "tokenizer", given)
+        if hasattr(tokenizer, "chat_template") and not tokenizer.chat_template:
+            tokenizer.chat_template = getattr(given, "chat_template", None) or _processor_template(skeleton)
+        return tokenizer
+
+
+def _processor_template(skeleton: Skeleton) -> str | None:
+    """The template in chat_template.json, where transformers before 4.56 kept the processor's."""
+    file = skeleton.checkpoint.path / "chat_template.json"
+    if not file.is_file():
+        return None
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["chat_template"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CalibrationError(f"{file} holds no chat template ({error}); download it again.") from error

@@ -1,0 +1,112 @@
+"""Where calibration text comes from: the text in this package, files, lists and datasets, each as a list of documents.
+
+A document is a text, a conversation in the form of Hugging Face's chat templates (`messages.py`), or token ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from awq.calibration.messages import Message, is_message, located
+from hf_checkpoint.errors import CalibrationError
+
+BUNDLED = Path(__file__).with_name("calibration.jsonl")
+CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"
+
+Document = str | Sequence[Message] | Sequence[int]
+Source = str | Path | Sequence[Document] | None
+
+
+def documents_of(source: Source, split: str = "train", text_column: str = "text") -> Sequence[Document]:
+    """The documents of a source.
+
+    Args:
+        source: documents, a text file, a .jsonl file, a dataset's name or folder, "bundled" or None for our own text.
+        split: split of the dataset.
+        text_column: column of the dataset or .jsonl file; where it is missing, "messages" is looked for.
+
+    Raises:
+        CalibrationError: the source cannot be read, or is in another form.
+    """
+    if is_bundled(source):
+        return _read_lines(BUNDLED, "text")
+    if source == "self":
+        raise CalibrationError(
+            "The calibration data 'self' is no text yet but written by the model; call planned_samples."
+        )
+    if not isinstance(source, (str, Path)):
+        return _checked(source or ())
+    if not Path(source).is_file():
+        return _dataset_documents(str(source), split, text_column)
+    return _read_lines(Path(source), text_column) if Path(source).suffix == ".jsonl" else [_read_text(Path(source))]
+
+
+def is_bundled(source: Source) -> bool:
+    """Whether the text that comes with this package is meant."""
+    return source is None or source == "bundled"
+
+
+def _checked(source: Iterable[Any]) -> list[Document]:
+    """The entries of `source`, if they are texts and conversations, or token ids throughout."""
+    entries = [entry if isinstance(entry, str) or not isinstance(entry, Iterable) else list(entry) for entry in source]
+    if all(isinstance(entry, list) and all(isinstance(token, int) for token in entry) for entry in entries):
+        return entries
+    if all(isinstance(entry, str) or (isinstance(entry, list) and all(map(is_message, entry))) for entry in entries):
+        return [entry if isinstance(entry, str) else located(entry) for entry in entries]
+    raise CalibrationError("calib_data mixes types; give a list of texts, or of lists of token ids, or a file.")
+
+
+def _read_text(path: Path) -> str:
+    """A text file's content."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"The calibration file {path} cannot be read as UTF-8 text ({error}).") from error
+
+
+def _read_lines(path: Path, text_column: str) -> list[Document]:
+    """The documents of a file with a JSON object in each line."""
+    documents: list[Document] = []
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise CalibrationError(
+                    f"Line {number} of {path} is no JSON ({error}); give an object a line."
+                ) from error
+            documents.append(_column(row, text_column, f"Line {number} of {path}", path.parent))
+    return documents
+
+
+def _column(row: Any, text_column: str, place: str, folder: Path = Path()) -> Document:
+    """The text or the conversation in a row; images lie in `folder` unless their paths are absolute."""
+    if isinstance(row, Mapping):
+        if isinstance(row.get(text_column), str):
+            return str(row[text_column])
+        messages = row.get("messages")
+        if isinstance(messages, list) and messages and all(map(is_message, messages)):
+            return located(messages, folder)
+    raise CalibrationError(
+        f"{place} has neither a text under {text_column!r} nor messages with role and content; name the column."
+    )
+
+
+def _dataset_documents(name: str, split: str, text_column: str) -> list[Document]:
+    """A column of a dataset that the `datasets` package finds."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise CalibrationError(
+            f"The calibration data {name!r} is no file, and datasets is not installed; {CHOICES}."
+        ) from None
+    try:
+        rows = load_dataset(name, split=split)
+    except Exception as error:  # the package raises errors of many libraries
+        raise CalibrationError(
+            f"The calibration dataset {name!r} (split {split!r}) cannot be loaded ({error}); {CHOICES}."
+        ) from error
+    return [_column(row, text_column, f"Row {number} of {name}") for number, row in enumerate(rows)]

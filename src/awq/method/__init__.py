@@ -1,0 +1,1 @@
+"""The quantization method: pure functions on arrays, one file for each part of it."""

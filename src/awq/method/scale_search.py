@@ -1,0 +1,108 @@
+"""The activation-aware scale search of AWQ (Lin et al., arXiv 2306.00978, section 3.2), on AutoAWQ's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.method.clip_search import output_error
+from awq.method.rounding import ROWS, Scheme, round_weight
+from awq.method.scale_groups import restoring
+from hf_checkpoint.float16 import LARGEST
+
+SEARCH_ROWS = 1024  # of each layer, evenly spread, whose error decides where moments stand for tokens
+GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ
+
+
+@dataclass(frozen=True)
+class Call:
+    """One recorded call of a module on the tokens of the search: its arguments and its float output."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: torch.Tensor
+
+
+def best_scale(
+    linears: list[nn.Linear],
+    activation: torch.Tensor,
+    peaks: torch.Tensor,
+    scheme: Scheme,
+    error: Callable[[torch.Tensor], float],
+    duo_scaling: bool = True,
+) -> torch.Tensor:
+    """The scale [K] with the least error.
+
+    Args:
+        linears: layers that share their K inputs.
+        activation: mean magnitude of each input, [K].
+        peaks: largest magnitude stored for each output that will be divided, [K]; float16 must hold it afterwards.
+        scheme: how weights are rounded.
+        error: of rounding `linears` under a scale, such as `moment_error` or `replay_error` gives.
+        duo_scaling: let weights have a say beside activations, as AutoAWQ does by default.
+    """
+    weight = weight_magnitude(linears, scheme.group_size)
+    usable = (s for s in candidates(activation, weight, duo_scaling) if (peaks / s).max() <= LARGEST)
+    return min(usable, key=error, default=torch.ones_like(activation))
+
+
+def weight_magnitude(linears: list[nn.Linear], group_size: int) -> torch.Tensor:
+    """Mean over all rows of |w| divided by the largest |w| of its group, [K]."""
+    total = sum(
+        (_share_of_group(rows, group_size).sum(0) for linear in linears for rows in linear.weight.split(ROWS)),
+        start=torch.zeros_like(linears[0].weight[0]),
+    )
+    return total / sum(len(linear.weight) for linear in linears)
+
+
+def _share_of_group(rows: torch.Tensor, group_size: int) -> torch.Tensor:
+    groups = rows.abs().unflatten(1, (-1, group_size))
+    return (groups / (groups.amax(-1, keepdim=True) + 1e-6)).flatten(1)
+
+
+def candidates(activation: torch.Tensor, weight: torch.Tensor, duo_scaling: bool) -> Iterator[torch.Tensor]:
+    """No scaling at all, then AutoAWQ's grid: activation^r / weight^(1 - r), centered on 1."""
+    yield torch.ones_like(activation)
+    for step in range(GRID):
+        ratio = step / GRID
+        scale = activation.pow(ratio)
+        if duo_scaling:
+            scale = scale / (weight.pow(1 - ratio) + 1e-4)
+        scale = scale.clamp(min=1e-4)
+        scale = scale / (scale.max() * scale.min()).sqrt()
+        yield torch.where(torch.isfinite(scale), scale, 1.0)
+
+
+def replay_error(
+    module: nn.Module, linears: list[nn.Linear], call: Call, scheme: Scheme
+) -> Callable[[torch.Tensor], float]:
+    """AutoAWQ's error of a scale: the mean square at the output of `module`, which contains `linears`, in `call`."""
+
+    def error(scale: torch.Tensor) -> float:
+        with restoring(module):
+            for linear in linears:
+                linear.weight.data = round_weight(linear.weight.data * scale, scheme).div_(scale)
+            output = first(module(*call.args, **call.kwargs))
+        return float((output - call.output).square_().mean())
+
+    return error
+
+
+def moment_error(linears: list[nn.Linear], moments: torch.Tensor, scheme: Scheme) -> Callable[[torch.Tensor], float]:
+    """The error of a scale by second moments of the inputs within blocks, [K/b, b, b], on some of the rows."""
+    rows = torch.cat([linear.weight.data[:: -(-len(linear.weight) // SEARCH_ROWS)] for linear in linears])
+
+    def error(scale: torch.Tensor) -> float:
+        difference = round_weight(rows * scale, scheme).div_(scale).sub_(rows)
+        return float(output_error(difference.unflatten(1, (len(moments), -1)), moments).sum())
+
+    return error
+
+
+def first(output: Any) -> torch.Tensor:
+    """A module's main output, which some modules return in a tuple."""
+    return output[0] if isinstance(output, tuple) else output

@@ -1,0 +1,1 @@
+"""A quantization run: planned, walked through, reported, and its output folder written."""

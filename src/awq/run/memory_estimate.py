@@ -1,0 +1,107 @@
+"""How much memory a run will take at its peak, estimated from shapes; `docs/quantize.md` tells how well."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from torch import nn
+
+from awq.calibration.image_embeddings import PATCHES
+from awq.method.hessian import spans
+from awq.method.shared_input import ROWS, VALUES
+from awq.recipe import Recipe
+from awq.stream.meta_model import Skeleton
+from awq.tasks import head as output_projection
+from awq.tasks.linears import Linear
+from awq.tasks.vision_tower import FLOAT, TowerTask
+
+SINGLE = 4  # bytes of a float32
+SQUARES = 4  # as large as a block are there while its root is computed: damped, factor, unit matrix, root
+COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targets, slopes, normal equations
+
+
+def hidden_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+    """Bytes of the hidden states of all streams."""
+    return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(skeleton)
+
+
+def image_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+    """Bytes of the embeddings of the calibration's images."""
+    return 0 if recipe.images is None else SINGLE * recipe.images.embeddings * _width(skeleton)
+
+
+def _width(skeleton: Skeleton) -> int:
+    """Width of the hidden states."""
+    return int(skeleton.model.get_output_embeddings().in_features)
+
+
+def linears_in(layer: nn.Module) -> list[nn.Linear]:
+    """The linear layers of a decoder layer."""
+    return [module for module in layer.modules() if isinstance(module, nn.Linear)]
+
+
+def peak_memory(skeleton: Skeleton, recipe: Recipe, head: Linear) -> int:
+    """What the process has now, hidden states, and a layer's work or the head's."""
+    works = [_layer_bytes(layer, skeleton, recipe) for layer in skeleton.layers]
+    works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(skeleton, recipe).units()]
+    states = hidden_bytes(skeleton, recipe) + image_bytes(skeleton, recipe)
+    return resident() + states + max([*works, _head_bytes(head, recipe)])
+
+
+def _layer_bytes(layer: nn.Module, skeleton: Skeleton, recipe: Recipe) -> int:
+    """A decoder layer in float32, half of it packed by the end, and the largest of its sites."""
+    weights = SINGLE * sum(int(parameter.numel()) for parameter in layer.parameters())
+    tokens: int = min(recipe.samples.numel(), recipe.batch * recipe.samples.shape[-1])
+    widest: int = max(max(each.in_features, each.out_features) for each in linears_in(layer))
+    forward: int = SINGLE * tokens * (2 * widest + 4 * _width(skeleton))
+    if recipe.method != "tyllm":
+        return weights + forward + weights // 4
+    sites = [_site_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
+    return weights + weights // 8 + max([*sites, forward])
+
+
+def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
+    """A unit of the vision tower in float32 with the patches that go through it, or codes and a strip being rounded."""
+    weights: int = sum(int(parameter.numel()) for parameter in unit.parameters())
+    codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * min(VALUES, weights)
+    if recipe.images is None:
+        return codes
+    widest: int = max([0, *(max(each.in_features, each.out_features) for each in linears_in(unit))])
+    patches: int = min(PATCHES, sum(image.patches for image in recipe.images.images))
+    return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.images.processor.values)))
+
+
+def _site_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
+    """Gram matrices and drift of a site, a block's damped matrix and root, and a strip of rows being rounded."""
+    blocks: list[int] = [span.stop - span.start for span in spans(inputs)]
+    squares = sum(block * block for block in blocks)
+    drift = max(squares, inputs * outputs if outputs <= inputs else 0) if recipe.streams > 1 else 0
+    strip = COPIES * min(VALUES, ROWS * max(blocks))
+    return SINGLE * (squares + drift + SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
+
+
+def _head_bytes(head: Linear, recipe: Recipe) -> int:
+    """The head's codes while they are joined, the rows that its scale is searched on, and its Gram matrices."""
+    if head.scheme is None:
+        return 0
+    searched = 3 * SINGLE * min(head.outputs, output_projection.SEARCH_ROWS) * head.inputs
+    rounding = _site_bytes(output_projection.ROWS, head.inputs, recipe) + 2 * head.nbytes(recipe.config.format)
+    return max(searched, rounding)
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now; 400 MiB, as torch and transformers take, where it is not told."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 400 << 20
+
+
+def free_memory() -> int | None:
+    """Bytes that the system could give without swapping (Linux); None where it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -1,0 +1,125 @@
+"""The quantized checkpoint folder: parts gathered into shards, configs and tokenizer beside them, then one rename."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from awq.run.quantization_config import is_outer, quantization_config, quantized_modules
+from awq.settings import QuantConfig
+from hf_checkpoint.atomic_files import explained, make_folder, write_json
+from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
+from hf_checkpoint.errors import OutputError, SettingError
+from hf_checkpoint.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
+from hf_checkpoint.weight_names import stored_name
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+COPIED = ("generation_config.json", "chat_template*", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
+          "vocab.*", "merges.txt", "*.tiktoken", "preprocessor_config.json", "processor_config.json",
+          "video_preprocessor_config.json")  # fmt: skip
+PARTS = ("text_config", "vision_config")  # of the config.json of a vision-language model
+
+
+def bytes_of(size: str | int) -> int:
+    """A size such as "5GB" in bytes; raises `SettingError`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", str(size).strip())
+    if not found or found[2].upper() not in UNITS or float(found[1]) <= 0:
+        raise SettingError(f"The shard size {size!r} is no size; write it like '5GB' or '500MB'.")
+    return int(float(found[1]) * UNITS[found[2].upper()])
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `OutputError` if there is something at `folder` already, be it an empty folder."""
+    if folder.exists() or folder.is_symlink():
+        raise OutputError(f"{folder} exists already; remove it or choose another output folder.")
+
+
+def write_output(
+    folder: Path,
+    parts: Iterable[Path],
+    source: Checkpoint,
+    config: QuantConfig,
+    max_shard_size: str | int,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the checkpoint into a folder beside `folder` and rename it at the end.
+
+    Args:
+        folder: the result; it must not exist.
+        parts: safetensors files with the tensors, in order.
+        source: the checkpoint that was quantized.
+        config: how.
+        max_shard_size: a shard is not larger unless a single tensor is.
+        notes: more JSON files by their names.
+
+    Raises:
+        OutputError: `folder` exists, cannot be written, or the disk is full.
+    """
+    refuse_existing(folder)
+    limit = bytes_of(max_shard_size)
+    found = {name: info for part in parts for name, info in read_header(part).items()}
+    tensors = {stored_name(name, source.config): info for name, info in found.items()}
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    with explained(unfinished):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    make_folder(unfinished)
+    try:
+        write_shards(unfinished, tensors, limit)
+        write_json(
+            unfinished / "config.json",
+            quantized_config(source.config, config, {name: info.shape for name, info in tensors.items()}),
+        )
+        for name, note in (notes or {}).items():
+            write_json(unfinished / name, note)
+        with explained(folder):
+            copy_companions(source.path, unfinished)
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) -> None:
+    """Write `tensors` as one file, or as shards of at most `limit` bytes with an index."""
+    shards: list[dict[str, TensorInfo]] = [{}]
+    for name, info in tensors.items():
+        if shards[-1] and sum(other.nbytes for other in shards[-1].values()) + info.nbytes > limit:
+            shards.append({})
+        shards[-1][name] = info
+    count = len(shards)
+    names = [SINGLE] if count == 1 else [f"model-{i + 1:05}-of-{count:05}.safetensors" for i in range(count)]
+    for name, shard in zip(names, shards, strict=True):
+        write_safetensors(
+            folder / name,
+            {tensor: Blocks(DTYPES[info.dtype], info.shape, info.pieces) for tensor, info in shard.items()},
+        )
+    if count > 1:
+        total = sum(info.nbytes for shard in shards for info in shard.values())
+        weight_map = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+
+
+def quantized_config(
+    original: dict[str, Any], config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
+    """config.json of the result: the original's, float16, with the quantization, untied if the head is quantized."""
+    changed = {"dtype" if "dtype" in original else "torch_dtype": "float16"}
+    head = {"tie_word_embeddings": False} if any(map(is_outer, quantized_modules(tensors))) else {}
+    parts = {name: _agreeing(original[name], changed | head) for name in PARTS if isinstance(original.get(name), dict)}
+    return original | parts | changed | head | {"quantization_config": quantization_config(config, tensors)}
+
+
+def _agreeing(part: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """A part of config.json whose own words for the same are changed too, under either name of the type."""
+    dtype = {"dtype": "float16", "torch_dtype": "float16"}
+    return part | {name: value for name, value in (changed | dtype).items() if name in part}
+
+
+def copy_companions(source: Path, folder: Path) -> None:
+    """Copy the generation config, chat template, tokenizer and preprocessor files that lie beside the weights."""
+    for pattern in COPIED:
+        for file in source.glob(pattern):
+            if file.is_file():
+                shutil.copyfile(file, folder / file.name)

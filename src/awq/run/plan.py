@@ -1,0 +1,149 @@
+"""What a run will do and need, told before it begins, from config.json and the headers of the weight files alone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from awq.recipe import Recipe
+from awq.run.memory_estimate import SINGLE, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
+from awq.run.output_folder import COPIED
+from awq.stream.meta_model import Skeleton
+from awq.tasks.linears import HALF, Linear, linears_of, tower_linears
+from hf_checkpoint.errors import OutputError
+
+HEADER = 256  # bytes in a file's header for each tensor, at most
+CONFIGS = 1 << 14  # bytes of config.json, the index and the like
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do and need; sizes are in bytes.
+
+    Attributes:
+        layers: decoder layers.
+        linears: linear layers, the output projection among them, by their bits; 16 is float16.
+        weights: parameters of the model; a tied output projection that is quantized counts by itself.
+        bits_per_weight: of the quantized linear layers, scales and zero points included; the budget if there is one.
+        output: size of the weight files, at most if there is a budget of bits.
+        tokens: calibration tokens.
+        memory: estimated peak of resident memory; None on a GPU.
+        free_memory: what the system could give now; None where it does not say.
+        disk: what the work folder and the output take together at most; the weights are there twice for a while.
+        present: how much of that an earlier run has left there already.
+        free_disk: what is free where they go.
+        vision_linears: the vision tower's linear layers by their bits; empty for a model of text alone.
+        images: how many are among the calibration tokens.
+    """
+
+    layers: int
+    linears: dict[int, int]
+    weights: int
+    bits_per_weight: float
+    output: int
+    tokens: int
+    memory: int | None
+    free_memory: int | None
+    disk: int
+    present: int
+    free_disk: int
+    vision_linears: dict[int, int] = field(default_factory=dict)
+    images: int = 0
+
+    @property
+    def shortage(self) -> str | None:
+        """A warning if memory is short."""
+        if self.memory is None or self.free_memory is None or self.memory <= self.free_memory:
+            return None
+        return (
+            f"The run will need about {_size(self.memory)} of memory and {_size(self.free_memory)} are free; "
+            "close other programs, or take fewer calibration samples."
+        )
+
+    def check_disk(self, folder: Path) -> None:
+        """Raise `OutputError` if the disk cannot hold what will be written."""
+        missing = self.disk - self.present
+        if missing > self.free_disk:
+            raise OutputError(
+                f"The disk of {folder} has {_size(self.free_disk)} free, and the run needs {_size(missing)} there "
+                "(the quantized weights twice while they are gathered); free some space or choose another folder."
+            )
+
+    def document(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        return asdict(self)
+
+
+def _size(count: int) -> str:
+    """Bytes in MiB, or in GiB where that is more than 1."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
+def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
+    """The plan of quantizing the checkpoint of `skeleton` by `recipe`, the work waiting in the folder `work`."""
+    linears = linears_of(skeleton, recipe)
+    quantized = [linear for linear in linears if linear.scheme is not None]
+    packed = sum(linear.nbytes(recipe.config.format) for linear in quantized)
+    weights = sum(linear.weights for linear in quantized)
+    extra = max(0, int((recipe.bits_per_weight or 0) * weights / 8) - packed)
+    output = _output_bytes(skeleton, recipe, linears) + extra
+    return Plan(
+        layers=len(skeleton.layers),
+        linears=_by_bits(linears),
+        weights=_parameters(skeleton, linears[-1]),
+        bits_per_weight=8 * (packed + extra) / max(1, weights),
+        output=output,
+        vision_linears=_by_bits(tower_linears(skeleton, recipe)),
+        tokens=recipe.samples.numel(),
+        images=0 if recipe.images is None else len(recipe.images.images),
+        memory=peak_memory(skeleton, recipe, linears[-1]) if skeleton.device.type == "cpu" else None,
+        free_memory=free_memory(),
+        disk=output + max(output + _companion_bytes(skeleton), _waiting_bytes(skeleton, recipe)),
+        present=sum(file.stat().st_size for file in work.glob("*.part")),
+        free_disk=shutil.disk_usage(_existing(work)).free,
+    )
+
+
+def _by_bits(linears: list[Linear]) -> dict[int, int]:
+    """How many have how many bits."""
+    bits = [linear.bits for linear in linears]
+    return {each: bits.count(each) for each in sorted(set(bits))}
+
+
+def _parameters(skeleton: Skeleton, head: Linear) -> int:
+    """How many numbers the result stands for."""
+    tied = head.weights if skeleton.tied and head.scheme is not None else 0
+    return sum(int(parameter.numel()) for parameter in skeleton.model.parameters()) + tied
+
+
+def _output_bytes(skeleton: Skeleton, recipe: Recipe, linears: list[Linear]) -> int:
+    """Bytes of all stored tensors."""
+    head = linears[-1]
+    inside = sum(linear.weights for linear in linears[:-1])
+    own_head = 0 if skeleton.tied else head.weights
+    others = sum(int(parameter.numel()) for parameter in skeleton.model.parameters()) - inside - own_head
+    tower = [linear for linear in tower_linears(skeleton, recipe) if linear.scheme is not None]
+    spared = sum(HALF * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
+    kept = linears[:-1] if skeleton.tied and head.scheme is None else linears
+    return HALF * others - spared + sum(linear.nbytes(recipe.config.format) for linear in kept)
+
+
+def _waiting_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+    """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and tape."""
+    inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in skeleton.layers)
+    hidden = image_bytes(skeleton, recipe) + 2 * hidden_bytes(skeleton, recipe)
+    return hidden + SINGLE * int(recipe.samples.numel()) * inputs
+
+
+def _companion_bytes(skeleton: Skeleton) -> int:
+    """Bytes of what is written beside the weights: headers, configs, and the files that are copied."""
+    headers = 2 * 3 * HEADER * len(skeleton.checkpoint.tensors)
+    folder = skeleton.checkpoint.path
+    return CONFIGS + headers + sum(file.stat().st_size for pattern in COPIED for file in folder.glob(pattern))
+
+
+def _existing(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -1,0 +1,216 @@
+"""The run: every decoder layer, then what surrounds them, each part written as soon as it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from awq.calibration.image_embeddings import inserted_images
+from awq.method.rounding_errors import as_part, from_part
+from awq.method.scale_groups import LayerPlan, find_plan
+from awq.recipe import Recipe
+from awq.run.effort import SCALES, STORING, costs
+from awq.run.meter import Meter
+from awq.run.mixed_bits import chosen, with_overrides
+from awq.run.sensitivity import SEPARATOR, Probe, as_candidates
+from awq.stream.memory import release
+from awq.stream.meta_model import Skeleton
+from awq.stream.observation import Arguments
+from awq.stream.walk import Inserted, LastHidden, Reached, walk
+from awq.tasks.head import HeadTask
+from awq.tasks.hessian_layer import GramLayer
+from awq.tasks.layer import LayerTask
+from awq.tasks.linears import linears_of
+from awq.tasks.replay_layer import ReplayLayer
+from awq.tasks.vision_tower import TowerTask, half
+from awq.work.activation_cache import Tape
+from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
+from awq.work.progress import Progress
+from awq.work.work_folder import WorkFolder
+from hf_checkpoint.errors import UnsupportedError
+from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.safetensors_file import Array, Blocks
+
+
+@dataclass
+class Quantizer:
+    """Quantizes the checkpoint of `skeleton` by `recipe` into parts in `work`; parts already there are kept."""
+
+    skeleton: Skeleton
+    recipe: Recipe
+    work: WorkFolder
+    progress: Progress
+    plans: dict[tuple[object, ...], LayerPlan] = field(default_factory=dict)
+    inserted: Inserted | None = None  # images among the samples
+
+    def parts(self) -> list[str]:
+        """The names of all parts, in the order in which they are stored."""
+        tower = (vision_part(index) for index, _ in enumerate(self._tower().units()))
+        return [*tower, *(layer_part(index) for index in range(len(self.skeleton.layers))), REST]
+
+    def run(self) -> None:
+        """Finish every part; a budget of bits becomes overrides in the recipe's config first.
+
+        Raises:
+            SettingError: the group size does not divide, or the budget is too small.
+            CheckpointError: a weight is NaN, infinite or beyond float16.
+            UnsupportedError: the layers' weights are not in linear layers.
+            OutputError: the work folder cannot be written.
+        """
+        self.check()
+        if not self.work.has(REST):
+            self.inserted = inserted_images(self.recipe.images, self.skeleton, self.work, self.progress)
+        if self.recipe.bits_per_weight is not None:
+            self.recipe = self._within(self.recipe.bits_per_weight)
+        meter = Meter(self.progress, costs(self.skeleton, self.recipe))
+        self._store_tower(meter)
+        if not self.work.has(REST):
+            last = None if self.recipe.method == "rtn" else self._walk(meter)
+            if last is None:
+                self._round_layers(meter)
+            self._finish_rest(last, meter)
+        self.work.drop(hidden_part(len(self.skeleton.layers)))
+        self.work.drop(IMAGES)
+        meter.end()
+
+    def _walk(self, meter: Meter) -> LastHidden:
+        """Quantize the layers, from the first on that is not done."""
+        done = 0
+        while done < len(self.skeleton.layers) and self.work.has(layer_part(done)):
+            done += 1
+        reached = None
+        if done and self.work.has(hidden_part(done)):
+            hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.skeleton.device)
+            reached = Reached(done, hidden)
+        samples = self.recipe.samples.repeat(self.recipe.streams, 1)
+
+        def visit(index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
+            return self._quantize(index, arguments, meter)
+
+        return walk(self.skeleton, samples, visit, reached, self.inserted)
+
+    def check(self) -> None:
+        """Raise what `run` would raise about shapes."""
+        self._tower().check()
+        for index, layer in enumerate(self.skeleton.layers):
+            _ = self._task(index).schemes
+            inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
+            if 2 * inside < sum(p.numel() for p in layer.parameters()):
+                raise UnsupportedError(
+                    f"{type(layer).__name__} keeps most of its weights outside linear layers, "
+                    "such as in fused experts; give a dense decoder."
+                )
+        if self.recipe.config.lm_head_enable:
+            HeadTask(self.skeleton, self.recipe).scheme()
+
+    def _within(self, budget: float) -> Recipe:
+        """The recipe with the overrides that a budget of bits allows; what was measured waits in the work folder."""
+        if not self.work.has(EFFECTS):
+            tape = Tape(self.work.path, self.skeleton.device)
+            tell = partial(self.progress, 0, 1)
+            probe = Probe(self.skeleton, self.recipe, self._plan, tape, tell, self.inserted)
+            self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in probe.effects().items()}))
+        candidates = as_candidates(from_part(self.work.file(EFFECTS)), linears_of(self.skeleton, self.recipe))
+        overrides = chosen(candidates, self.recipe.config, budget)
+        return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)
+
+    def _tower(self) -> TowerTask:
+        """The task of the vision tower, empty without one."""
+        return TowerTask(self.skeleton, self.recipe)
+
+    def _store_tower(self, meter: Meter) -> None:
+        """Write the vision tower."""
+        for index, (name, _) in enumerate(self._tower().units()):
+            part = vision_part(index)
+            meter.at((part, STORING), name)
+            if not self.work.has(part):
+                tensors, losses = self._tower().tensors(name)
+                self.work.write(errors_part(part), as_part(losses))
+                self.work.write(part, tensors)
+                release()
+
+    def _task(self, index: int) -> LayerTask:
+        """The task of one layer."""
+        return LayerTask(self.skeleton.layers[index], self.skeleton.prefixes[index], self.recipe)
+
+    def _name(self, index: int) -> str:
+        """A layer's name in reports."""
+        return f"layer {index + 1} of {len(self.skeleton.layers)}"
+
+    def _quantize(self, index: int, arguments: Arguments, meter: Meter) -> torch.Tensor:
+        """Quantize a layer; the streams' hidden states behind it wait on disk for a run that goes on here."""
+        part = layer_part(index)
+        meter.at((part, SCALES), self._name(index))
+        task, plan = self._task(index), self._plan(index, arguments)
+        if self.recipe.method == "tyllm":
+            tape = Tape(self.work.path, self.skeleton.device)
+            gram_layer = GramLayer(
+                task, plan, tape, lambda step: meter.at((part, step), f"{self._name(index)}, {step}")
+            )
+            tensors, output = gram_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
+            self.work.write(errors_part(part), as_part(gram_layer.losses))
+        else:
+            output, tensors = ReplayLayer(task, plan).quantized(arguments)
+        self.work.write(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
+        self.work.write(part, tensors)
+        self.work.drop(hidden_part(index))
+        release()
+        return output
+
+    def _plan(self, index: int, arguments: Arguments) -> LayerPlan:
+        """The layer's plan, found once for all layers of the same kind; leaves the layer's weights as they are."""
+        layer = self.skeleton.layers[index]
+        kind = (type(layer), *((name, tuple(p.shape)) for name, p in layer.named_parameters()))
+        if kind not in self.plans:
+            one = arguments.take(slice(0, 1))
+            noise = torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2))
+            random = replace(one, hidden=noise.to(one.hidden))
+            self.plans[kind] = find_plan(layer, lambda: random.call(layer))
+            self.skeleton.fill(layer, self.skeleton.prefixes[index])
+        return self.plans[kind]
+
+    def _round_layers(self, meter: Meter) -> None:
+        """Round every layer to nearest."""
+        for index, layer in enumerate(self.skeleton.layers):
+            part, task = layer_part(index), self._task(index)
+            meter.at((part, SCALES), self._name(index))
+            if not self.work.has(part):
+                self.skeleton.fill(layer, self.skeleton.prefixes[index])
+                self.work.write(errors_part(part), as_part(task.nearest_losses()))
+                self.work.write(part, task.rounded())
+                self.skeleton.empty(layer)
+                release()
+
+    def _finish_rest(self, last: LastHidden | None, meter: Meter) -> None:
+        """Write what is outside the layers: the head as the recipe wants it, everything else float16."""
+        what = "embedding and head"
+        meter.at((REST, ""), what)
+        head: dict[str, Array] = {}
+        names = self.skeleton.surroundings() + self._head_tensors()
+        if self.recipe.config.lm_head_enable:
+            task = HeadTask(self.skeleton, self.recipe, lambda share: meter.at((REST, ""), what, share))
+            head = self._head(task, last)
+            self.work.write(errors_part(REST), as_part(task.losses))
+            names = [name for name in names if name != f"{self.skeleton.head}.weight"]
+        self.work.write(REST, {name: self._half(name, last) for name in names} | head)
+
+    def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
+        """The quantized head."""
+        if last is None:
+            return task.nearest()
+        return task.rounded(last, len(self.recipe.samples)) if self.recipe.method == "tyllm" else task.replayed(last)
+
+    def _head_tensors(self) -> list[str]:
+        """The head's own tensors in the checkpoint."""
+        own = [name for name in self.skeleton.model.state_dict() if name.startswith(f"{self.skeleton.head}.")]
+        return [name for name in own if not (self.skeleton.tied and name == f"{self.skeleton.head}.weight")]
+
+    def _half(self, name: str, last: LastHidden | None) -> Array | Blocks:
+        """A tensor in float16: the final norm from the model, which may have scaled it, others from the checkpoint."""
+        if last is not None and last.norm is not None and name.startswith(f"{last.norm}."):
+            return as_float16(name, np.asarray(self.skeleton.model.get_parameter(name).data.cpu()))
+        return half(self.skeleton, name)

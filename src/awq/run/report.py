@@ -1,0 +1,89 @@
+"""The report of a finished run: the error of each linear layer and of each decoder layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from awq.method.rounding_errors import LAYER, from_part
+from awq.recipe import Recipe
+from awq.stream.meta_model import Skeleton
+from awq.tasks.linears import Linear, linears_of, tower_linears
+from awq.tasks.vision_tower import TowerTask
+from awq.work.part_names import REST, errors_part, layer_part, vision_part
+from awq.work.work_folder import WorkFolder
+from hf_checkpoint.weight_names import stored_name
+
+OUTPUTS, WEIGHTS = "outputs", "weights"
+
+
+@dataclass(frozen=True)
+class LinearError:
+    """A quantized linear layer: its name, the bits of its codes, how many weights, and its relative squared error."""
+
+    name: str
+    bits: int
+    weights: int
+    error: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What rounding has changed.
+
+    Attributes:
+        measure: of what a linear layer's error is a share: of its `OUTPUTS` on the calibration text as the stored model
+            sees it, or of its `WEIGHTS`.
+        linears: the quantized linear layers in order, as far as their errors are known.
+        layers: relative squared error of the stream behind each decoder layer; empty where it is not known.
+        vision: the vision tower's quantized linear layers, whose errors are always shares of their `WEIGHTS`.
+    """
+
+    measure: str
+    linears: tuple[LinearError, ...]
+    layers: tuple[float, ...]
+    vision: tuple[LinearError, ...] = ()
+
+    def worst(self, count: int) -> list[LinearError]:
+        """The linear layers with the largest errors."""
+        return sorted(self.linears, key=lambda linear: -linear.error)[:count]
+
+    def document(self) -> dict[str, Any]:
+        """The report as JSON; the same run gives the same bytes."""
+        return {
+            "measure": self.measure,
+            "linears": [asdict(linear) for linear in self.linears],
+            "layers": list(self.layers),
+            "vision": [asdict(linear) for linear in self.vision],
+        }
+
+
+def report_of(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> Report:
+    """The report of a run whose parts are in `work`; of the method "awq" no errors are known."""
+    inside: dict[str, float] = {}
+    layers: list[float] = []
+    for index, prefix in enumerate(skeleton.prefixes):
+        errors = from_part(work.file(errors_part(layer_part(index))))
+        layers += [errors.pop(LAYER)] if LAYER in errors else []
+        inside |= {prefix + name: error for name, error in errors.items()}
+    inside |= from_part(work.file(errors_part(REST)))
+    measure = WEIGHTS if recipe.method == "rtn" else OUTPUTS
+    known = tuple(_known(linears_of(skeleton, recipe), inside, skeleton))
+    return Report(measure, known, tuple(layers), tuple(_known(*_vision(skeleton, recipe, work), skeleton)))
+
+
+def _vision(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> tuple[list[Linear], dict[str, float]]:
+    """The vision tower's linear layers, and the errors of those that were rounded."""
+    errors: dict[str, float] = {}
+    for index, _ in enumerate(TowerTask(skeleton, recipe).units()):
+        errors |= from_part(work.file(errors_part(vision_part(index))))
+    return tower_linears(skeleton, recipe), errors
+
+
+def _known(linears: Iterable[Linear], errors: dict[str, float], skeleton: Skeleton) -> Iterable[LinearError]:
+    """The linear layers with their errors, under the names that they are stored by."""
+    for linear in linears:
+        if linear.name in errors:
+            name = stored_name(linear.name, skeleton.checkpoint.config)
+            yield LinearError(name, linear.bits, linear.weights, errors[linear.name])

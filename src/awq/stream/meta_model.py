@@ -1,0 +1,245 @@
+"""Hugging Face's own model without weights: built on the meta device, filled and emptied one module at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+from awq.stream.vision_tower import Tower
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.errors import CheckpointError, UnsupportedError
+from hf_checkpoint.float16 import check_range
+from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
+from hf_checkpoint.weight_names import sees_images, under_model_names
+
+Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
+STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
+
+
+def quantized(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether config.json speaks of quantization and the weight `name` is packed."""
+    return checkpoint.quantization is not None and is_packed(checkpoint, name)
+
+
+def stored_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor as it is stored, in `dtype`."""
+    return checkpoint.read_torch(name).to(dtype, copy=True)
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A causal language model on the meta device and the names of its parts.
+
+    Attributes:
+        model: the whole model; its parameters hold no data until `fill`.
+        base: the decoder inside it, whose forward turns token ids into hidden states.
+        layers: the decoder layers, in order.
+        prefixes: for each layer the start of its tensors' names, such as "model.layers.0.".
+        head: name of the output projection, such as "lm_head".
+        embedding: name of the embedding's weight.
+        tied: whether the head's weight is the embedding's.
+        checkpoint: where the weights are.
+        device: where `fill` puts them.
+        reader: reads one of them; `awq.stream.dequantize.read_float` multiplies out what is quantized.
+        tower: the vision tower, which turns images into rows among the embeddings; None for a model of text alone.
+    """
+
+    model: Any
+    base: Any
+    layers: list[Any]
+    prefixes: list[str]
+    head: str
+    embedding: str
+    tied: bool
+    checkpoint: Checkpoint
+    device: torch.device
+    reader: Reader = stored_float
+    tower: Tower | None = None
+
+    @classmethod
+    def build(
+        cls,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        trust_remote_code: bool = False,
+        reader: Reader = stored_float,
+    ) -> Skeleton:
+        """Build the model of `checkpoint` and compare it with the tensors there; reads no weight.
+
+        Raises:
+            CheckpointError: config.json and the tensors contradict each other.
+            UnsupportedError: transformers does not know the model, or it has no list of decoder layers.
+        """
+        model = build_on_meta(checkpoint, trust_remote_code)
+        model.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
+        found = under_model_names(checkpoint, model)
+        tower = Tower.find(model)
+        name, layers = _find_layers(model, tower)
+        skeleton = cls(
+            model=model,
+            base=model.base_model,
+            layers=list(layers),
+            prefixes=[f"{name}.{index}." for index in range(len(layers))],
+            head=_find_head(model),
+            embedding=_find_embedding(model),
+            tied=_is_tied(model) and not quantized(found, f"{_find_head(model)}.weight"),
+            checkpoint=found,
+            device=device,
+            reader=reader,
+            tower=tower,
+        )
+        skeleton.check_names()
+        return skeleton
+
+    def check_names(self) -> None:
+        """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape.
+
+        In the place of a quantized weight it has the tensors of its packed form.
+        """
+        tied = {f"{self.head}.weight"} if self.tied else set()
+        wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
+        places = {part for name in wanted for part in self._stored_names(name)} | tied
+        for name, parameter in wanted.items():
+            found = self._stored_shape(name)
+            if found != tuple(parameter.shape):
+                raise CheckpointError(
+                    f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
+                    "the config and the weights belong to different models."
+                )
+        for name in self.checkpoint:
+            if name not in places and not STALE.search(name):
+                raise CheckpointError(
+                    f"{self.checkpoint.path} has the tensor {name}, for which config.json has no place; "
+                    "the config and the weights belong to different models."
+                )
+
+    def _stored_names(self, name: str) -> list[str]:
+        return packed_parts(self.checkpoint, name) if quantized(self.checkpoint, name) else [name]
+
+    def _stored_shape(self, name: str) -> tuple[int, ...]:
+        if quantized(self.checkpoint, name):
+            return packed_shape(self.checkpoint, name)[:2]
+        return self.checkpoint.info(name).shape
+
+    @property
+    def head_weight(self) -> str:
+        """Name of the tensor that is the head's weight: the embedding's where they are tied."""
+        return self.embedding if self.tied else f"{self.head}.weight"
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+        return int(self.model.get_input_embeddings().num_embeddings)
+
+    def surroundings(self) -> list[str]:
+        """Names of the tensors that belong neither to a decoder layer nor to the head or the vision tower."""
+        inner = (*self.prefixes, f"{self.head}.", *self._tower_prefix())
+        return [name for name in self.model.state_dict() if not name.startswith(inner)]
+
+    def outer_modules(self) -> list[tuple[str, nn.Module]]:
+        """The modules outside the decoder layers and the vision tower, with their names in the model."""
+        inner = (*self.prefixes, *self._tower_prefix())
+        return [(name, m) for name, m in self.model.named_modules() if not f"{name}.".startswith(inner)]
+
+    def _tower_prefix(self) -> list[str]:
+        return [] if self.tower is None else [f"{self.tower.name}."]
+
+    def fill(self, module: nn.Module, prefix: str) -> None:
+        """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
+        tensors = {name: self.read(prefix + name) for name in module.state_dict()}
+        module.load_state_dict(tensors, assign=True)
+        for inner in module.modules():
+            fill_buffers(self.model, inner, self.device)
+        module.requires_grad_(False)
+
+    def read(self, name: str) -> torch.Tensor:
+        """One tensor as float32 on the device; raises `CheckpointError` for NaN, infinities, or beyond float16."""
+        tensor = self.reader(self.checkpoint, name, torch.float32)
+        check_range(name, tensor.numpy())
+        return tensor.to(self.device)
+
+    def read_rows(self, name: str, rows: slice | torch.Tensor) -> torch.Tensor:
+        """`read` of some rows only, by a slice or by their indices."""
+        tensor = self.checkpoint.read_torch(name)[rows].to(torch.float32, copy=True)
+        check_range(name, tensor.numpy())
+        return tensor.to(self.device)
+
+    @staticmethod
+    def empty(module: nn.Module) -> None:
+        """Drop the weights of `module` again."""
+        module.to("meta")
+
+
+def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
+    """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
+    kind = AutoModelForImageTextToText if sees_images(checkpoint.config) else AutoModelForCausalLM
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"):
+            model = kind.from_config(
+                config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
+            )
+    except Exception as error:  # a config can make transformers fail in any way
+        raise UnsupportedError(
+            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model "
+            f"({_reason(error)}); correct config.json or give another model."
+        ) from error
+    return model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error, with the line that it announces."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
+
+
+def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
+    """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
+    if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+        for parameter in module.parameters(recurse=False):
+            parameter._is_hf_initialized = True  # keeps _init_weights from overwriting weights that were read
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module._buffers[name] = torch.empty_like(buffer, device=device) if buffer.is_meta else buffer
+        model._init_weights(module)
+
+
+def _find_layers(model: Any, tower: Tower | None) -> tuple[str, nn.ModuleList]:
+    """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
+    other = () if tower is None else f"{tower.name}."
+    count = model.config.get_text_config().num_hidden_layers
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count and not name.startswith(other):
+            return name, module
+    raise UnsupportedError(
+        f"{type(model).__name__} has no list of {count} decoder layers; only decoders are supported."
+    )
+
+
+def _is_tied(model: Any) -> bool:
+    """Whether the head's weight is the embedding's."""
+    return model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def _find_embedding(model: Any) -> str:
+    """Name of the embedding's weight."""
+    weight = model.get_input_embeddings().weight
+    return str(next(name for name, parameter in model.named_parameters() if parameter is weight))
+
+
+def _find_head(model: Any) -> str:
+    """Name of the output projection."""
+    head = model.get_output_embeddings()
+    for name, module in model.named_modules():
+        if module is head and isinstance(module, nn.Linear):
+            return str(name)
+    raise UnsupportedError(
+        f"{type(model).__name__} has no linear output projection; only language models are supported."
+    )

@@ -1,0 +1,121 @@
+"""What a layer's linear layers see of the calibration text: statistics over all tokens, and calls on a few samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.method.scale_search import Call, first
+
+
+@dataclass
+class InputStatistics:
+    """Sums over the tokens seen by a linear layer with K inputs in groups of g.
+
+    Attributes:
+        magnitude: sum of |x|, [K].
+        moments: sum of x·xᵀ within each group, [K/g, g, g].
+        tokens: how many tokens were summed.
+    """
+
+    magnitude: torch.Tensor
+    moments: torch.Tensor
+    tokens: int = 0
+
+    @classmethod
+    def empty(cls, inputs: int, group_size: int, device: torch.device) -> InputStatistics:
+        """Statistics of no tokens yet."""
+        groups = inputs // group_size
+        return cls(torch.zeros(inputs, device=device), torch.zeros(groups, group_size, group_size, device=device))
+
+    def add(self, x: torch.Tensor) -> None:
+        """Take in the tokens of `x` [..., K]."""
+        x = x.reshape(-1, x.shape[-1])
+        groups = x.unflatten(1, self.moments.shape[:2]).transpose(0, 1)  # [G, tokens, g]
+        self.magnitude += x.abs().sum(0)
+        self.moments.baddbmm_(groups.transpose(1, 2), groups)
+        self.tokens += len(x)
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Mean magnitude of each input, [K]."""
+        return self.magnitude / self.tokens
+
+    def scaled(self, scale: torch.Tensor) -> InputStatistics:
+        """The statistics of x / scale."""
+        groups = scale.unflatten(0, self.moments.shape[:2])
+        moments = self.moments / (groups[:, :, None] * groups[:, None, :])
+        return InputStatistics(self.magnitude / scale, moments, self.tokens)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the model calls a decoder layer with: hidden states [n, T, H] first, then whatever the family passes."""
+
+    hidden: torch.Tensor
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def take(self, rows: slice) -> Arguments:
+        """The arguments for the samples `rows` only."""
+        return Arguments(self.hidden[rows], *_take((self.args, self.kwargs), len(self.hidden), rows))
+
+    def call(self, layer: nn.Module) -> torch.Tensor:
+        """The layer's output hidden states."""
+        return first(layer(self.hidden, *self.args, **self.kwargs))
+
+
+def _take(value: Any, samples: int, rows: slice) -> Any:
+    """`value` with every tensor that has one entry a sample cut to `rows`; others hold for all samples alike."""
+    if isinstance(value, torch.Tensor):
+        return value[rows] if samples > 1 and value.dim() and value.shape[0] == samples else value
+    if isinstance(value, dict):
+        return {key: _take(item, samples, rows) for key, item in value.items()}
+    return type(value)(_take(item, samples, rows) for item in value) if type(value) in (tuple, list) else value
+
+
+def forward(layer: nn.Module, arguments: Arguments, batch: int) -> torch.Tensor:
+    """The layer's output for all samples, `batch` samples at a time."""
+    starts = range(0, len(arguments.hidden), batch)
+    return torch.cat([arguments.take(slice(start, start + batch)).call(layer) for start in starts])
+
+
+def observe(layer: nn.Module, statistics: dict[str, InputStatistics], arguments: Arguments, batch: int) -> torch.Tensor:
+    """`forward`, adding what the linear layers named in `statistics` read to their statistics."""
+
+    def watch(found: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _, inputs: found.add(inputs[0])
+
+    with hooked(layer.get_submodule(name).register_forward_pre_hook(watch(s)) for name, s in statistics.items()):
+        return forward(layer, arguments, batch)
+
+
+def record(layer: nn.Module, names: Iterable[str], arguments: Arguments) -> dict[str, Call]:
+    """Run `layer` once and return the call of each of its submodules `names`; "" is the layer itself."""
+    calls: dict[str, Call] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            calls[name] = Call(args, kwargs, first(output))
+
+        return hook
+
+    with hooked(layer.get_submodule(n).register_forward_hook(watch(n), with_kwargs=True) for n in set(names)):
+        arguments.call(layer)
+    return calls
+
+
+@contextmanager
+def hooked(handles: Iterable[Any]) -> Iterator[None]:
+    """Remove the hooks with these handles when the block ends."""
+    handles = list(handles)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,140 @@
+"""One forward pass of the model, in which each decoder layer, when its turn comes, is handed to a visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from awq.method.scale_groups import is_norm
+from awq.stream.meta_model import Skeleton, fill_buffers
+from awq.stream.observation import Arguments, hooked
+
+Visitor = Callable[[int, nn.Module, Arguments], torch.Tensor]  # index, layer, its arguments → its output
+
+
+@dataclass
+class _Visited:
+    """Stands for a decoder layer's `forward`: fills the layer, lets the visitor run it, empties it."""
+
+    skeleton: Skeleton
+    index: int
+    visit: Visitor
+
+    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The visitor's output for the arguments that the model passes."""
+        layer = self.skeleton.layers[self.index]
+        del layer.forward  # uncovers the layer's own, for the visitor
+        hidden = args[0] if args else kwargs.pop("hidden_states")
+        self.skeleton.fill(layer, self.skeleton.prefixes[self.index])
+        output = self.visit(self.index, layer, Arguments(hidden, args[1:], kwargs))
+        self.skeleton.empty(layer)
+        return output
+
+
+@dataclass
+class _Passed:
+    """Stands for the `forward` of a layer that was visited by an earlier walk."""
+
+    layer: Any
+    hidden: torch.Tensor
+
+    def __call__(self, *_: Any, **__: Any) -> torch.Tensor:
+        """The hidden states that the earlier walk came to."""
+        del self.layer.forward
+        return self.hidden
+
+
+class Reached(NamedTuple):
+    """How far an earlier walk got: so many `layers` were visited, and `hidden` [n, T, H] came out of the last."""
+
+    layers: int
+    hidden: torch.Tensor
+
+
+class Inserted(NamedTuple):
+    """Images among tokens int64 [n, T].
+
+    Attributes:
+        rows: int64 [n, T]: which embedding stands in the place of a token; −1 for the token's own.
+        positions: int64 [3, n, T] of all tokens, for M-RoPE.
+        embeddings: [R, H].
+    """
+
+    rows: torch.Tensor
+    positions: torch.Tensor
+    embeddings: torch.Tensor
+
+    def among(self, embedded: torch.Tensor) -> torch.Tensor:
+        """`embedded` tokens [s·n, T, H], the samples once for each stream, with the images in their places."""
+        rows = self.rows.repeat(len(embedded) // len(self.rows), 1)
+        return torch.where((rows >= 0)[..., None], self.embeddings[rows.clamp(min=0)], embedded)
+
+    def inputs(self, embedded: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The arguments of the decoder."""
+        streams = len(embedded) // len(self.rows)
+        return {"inputs_embeds": self.among(embedded), "position_ids": self.positions.repeat(1, streams, 1)}
+
+
+@dataclass(frozen=True)
+class LastHidden:
+    """The decoder's output [n, T, H], and the name in the model of the norm that wrote it, if one did."""
+
+    hidden: torch.Tensor
+    norm: str | None
+
+
+def walk(
+    skeleton: Skeleton,
+    samples: torch.Tensor,
+    visit: Visitor,
+    reached: Reached | None = None,
+    inserted: Inserted | None = None,
+) -> LastHidden:
+    """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer, from `reached` on.
+
+    `samples` may hold those that `inserted` has images for several times over, once for each stream.
+    The model's own code computes embeddings, masks and positions, so every family gets what it needs.
+    """
+    places = fill_surroundings(skeleton, samples)
+    for index, layer in enumerate(skeleton.layers):
+        if reached is not None and index < reached.layers:
+            layer.forward = _Passed(layer, reached.hidden)
+        else:
+            layer.forward = _Visited(skeleton, index, visit)
+    norms: dict[int, str] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+        return lambda module, inputs, output: norms.update({output.data_ptr(): name})
+
+    outer_norms = [(name, module) for name, module in skeleton.outer_modules() if is_norm(module)]
+    with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
+        hidden = skeleton.base(**_inputs(skeleton, places, inserted), use_cache=False).last_hidden_state
+    return LastHidden(hidden, norms.get(hidden.data_ptr()))
+
+
+def _inputs(skeleton: Skeleton, places: torch.Tensor, inserted: Inserted | None) -> dict[str, torch.Tensor]:
+    """The arguments of the decoder: tokens, or their embeddings with images among them."""
+    if inserted is None:
+        return {"input_ids": places}
+    return inserted.inputs(skeleton.model.get_input_embeddings()(places))
+
+
+def fill_surroundings(skeleton: Skeleton, samples: torch.Tensor) -> torch.Tensor:
+    """Fill what the decoder has beside its layers, of the embedding only the rows of `samples`.
+
+    Returns:
+        `samples` with each token replaced by the place of its row in the small embedding.
+    """
+    used, places = torch.unique(samples, return_inverse=True)
+    for name in skeleton.surroundings():
+        embeds = name == skeleton.embedding
+        tensor = skeleton.read_rows(name, used) if embeds else skeleton.read(name)
+        owner, _, leaf = name.rpartition(".")
+        setattr(skeleton.model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+    for _, module in skeleton.outer_modules():
+        fill_buffers(skeleton.model, module, skeleton.device)
+    return places.to(skeleton.device)

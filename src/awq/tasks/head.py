@@ -1,0 +1,155 @@
+"""The output projection, whose rows stream by since it can be larger than any layer, and the norm before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from awq.method.error_propagation import InputDrift
+from awq.method.hessian import COLUMNS, Gram
+from awq.method.packed_weight import round_parts, stored
+from awq.method.rounding import Rounded, Scheme, dequantize, quantize_weight
+from awq.method.rounding_errors import Loss, stride
+from awq.method.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_peaks, restoring
+from awq.method.scale_search import Call, best_scale, moment_error, replay_error
+from awq.method.shared_input import Site
+from awq.recipe import Recipe
+from awq.stream.memory import release
+from awq.stream.meta_model import Skeleton
+from awq.stream.observation import InputStatistics
+from awq.stream.walk import LastHidden
+from hf_checkpoint.safetensors_file import Array
+
+ROWS = 2048  # rows of the head in memory at a time
+SEARCH_ROWS = 16384  # evenly spread rows whose error decides the scale
+
+
+@dataclass(frozen=True)
+class HeadTask:
+    """The head of `skeleton`, to be quantized by `recipe`.
+
+    Attributes:
+        skeleton: the model.
+        recipe: how to quantize.
+        report: called with the share of the rows that is done.
+        losses: the relative error of the rounded head, by its name.
+    """
+
+    skeleton: Skeleton
+    recipe: Recipe
+    report: Callable[[float], None] = lambda share: None
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Vocabulary size and width."""
+        return self.skeleton.checkpoint.info(self.skeleton.head_weight).shape
+
+    def scheme(self) -> Scheme:
+        """How to round it; raises `SettingError` if the shape does not allow it."""
+        return self.recipe.config.scheme(self.skeleton.head, *self.shape)
+
+    def rows(self, rows: slice) -> torch.Tensor:
+        """Rows of the head's weight, float32 on the device; raises `CheckpointError`."""
+        return self.skeleton.read_rows(self.skeleton.head_weight, rows)
+
+    def blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
+        """All rows, times `scale`, some at a time."""
+        for start in range(0, self.shape[0], ROWS):
+            self.report(start / self.shape[0])
+            yield self.rows(slice(start, start + ROWS)) * scale
+            release()
+
+    def nearest(self) -> dict[str, Array]:
+        """The packed head without any search."""
+        return self._stored(self._measured(self.blocks(), None, lambda rows: quantize_weight(rows, self.scheme())))
+
+    def replayed(self, last: LastHidden) -> dict[str, Array]:
+        """The packed head by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
+        statistics = self._statistics(last.hidden, self.scheme().group_size)
+        x = last.hidden[:: self.recipe.search_step]
+
+        def error(linear: nn.Linear) -> Callable[[torch.Tensor], float]:
+            return replay_error(linear, [linear], Call((x,), {}, linear(x)), self.scheme())
+
+        scale = self._scale(last, statistics, error)
+        moments = statistics.scaled(scale).moments if "range" in self.recipe.parts else None
+        return self._stored(round_parts(self.blocks(scale), self.scheme(), moments))
+
+    def rounded(self, last: LastHidden, samples: int) -> dict[str, Array]:
+        """The packed head by Gram matrices, of the original stream's `samples` and the stored one's behind them."""
+        original, present = last.hidden[:samples], last.hidden[samples:]
+        statistics = self._statistics(original, math.gcd(self.shape[1], COLUMNS))
+        scale = self._scale(last, statistics, lambda linear: moment_error([linear], statistics.moments, self.scheme()))
+        gram, drift = Gram.empty(self.shape[1], scale.device), None
+        if "propagation" in self.recipe.parts:
+            drift = InputDrift.empty(self.shape[1], scale.device)
+        for index in range(samples):
+            wanted = original[index] / scale
+            x = wanted if drift is None else present[index] / scale
+            gram.add(x)
+            if drift is not None:
+                drift.add(x, wanted)
+        site = Site(gram, drift, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
+        return self._stored(self._measured(self.blocks(scale), gram, lambda rows: site.rounded(rows, self.scheme())))
+
+    def _measured(
+        self, blocks: Iterable[torch.Tensor], gram: Gram | None, rounding: Callable[[torch.Tensor], Rounded]
+    ) -> Iterator[Rounded]:
+        """Round `blocks` of rows one after the other, and note the error of it all."""
+        loss, every = Loss(gram), slice(None, None, stride(self.shape[0]))
+        for block in blocks:
+            rounded = rounding(block)
+            loss.add(block[every], dequantize(rounded.rows(every)))
+            yield rounded
+        self.losses[self.skeleton.head] = loss.relative
+
+    def _statistics(self, hidden: torch.Tensor, size: int) -> InputStatistics:
+        """What the head reads, with moments within blocks of `size` inputs."""
+        statistics = InputStatistics.empty(self.shape[1], size, hidden.device)
+        for sample in hidden:
+            statistics.add(sample)
+        return statistics
+
+    def _stored(self, parts: Iterable[Rounded]) -> dict[str, Array]:
+        return stored(self.skeleton.head, parts, self.scheme(), self.recipe.config.format)
+
+    def _scale(
+        self,
+        last: LastHidden,
+        statistics: InputStatistics,
+        error: Callable[[nn.Linear], Callable[[torch.Tensor], float]],
+    ) -> torch.Tensor:
+        """The scale with the least `error` of some evenly spread rows, which the norm before the head takes."""
+        group = scalable_norm(self.skeleton, last)
+        if group is None or "scale" not in self.recipe.parts:
+            return torch.ones_like(statistics.magnitude)
+        sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
+        linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
+        linear.weight = nn.Parameter(sampled, requires_grad=False)
+        peaks = output_peaks(self.skeleton.model, group, self.shape[1])
+        options = (statistics.mean, peaks, self.scheme(), error(linear), self.recipe.duo_scaling)
+        scale = best_scale([linear], *options)
+        apply_scale(self.skeleton.model, group, scale)
+        return scale
+
+
+def scalable_norm(skeleton: Skeleton, last: LastHidden) -> ScaleGroup | None:
+    """The norm that wrote the last hidden states, None if there is none or its outputs do not follow its weight."""
+    if last.norm is None:
+        return None
+    norm = skeleton.model.get_submodule(last.norm)
+    x = last.hidden[:1]
+    scale = 0.5 + 1.5 * torch.rand(x.shape[-1], generator=torch.Generator().manual_seed(1)).to(x.device)
+    expected = norm(x) / scale
+    for offset in NORM_OFFSETS:
+        group = ScaleGroup(last.norm, offset, (), "")
+        with restoring(norm):
+            apply_scale(skeleton.model, group, scale)
+            if (norm(x) - expected).norm() <= TOLERANCE * expected.norm():
+                return group
+    return None

@@ -1,0 +1,241 @@
+"""A decoder layer by Gram matrices: scales searched on the original's inputs, then one site after the other rounded.
+
+Two streams of hidden states go through the layer: the original model's, and that of the model as it is stored so far.
+A site is a tensor that linear layers read. Its Gram matrix is taken from the stored stream with all sites before it
+rounded, and its layers are moved toward what the original stream gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from awq.method.bfloat16_products import tiled_products
+from awq.method.error_propagation import drift_of
+from awq.method.hessian import COLUMNS, Gram
+from awq.method.packed_weight import stored
+from awq.method.rounding import dequantize, round_weight
+from awq.method.rounding_errors import LAYER, Loss, stream_error, stride
+from awq.method.scale_groups import LayerPlan, apply_scale, output_peaks
+from awq.method.scale_search import best_scale, moment_error
+from awq.method.shared_input import Site, row_parts
+from awq.stream.memory import release
+from awq.stream.observation import Arguments, InputStatistics, hooked
+from awq.tasks.layer import LayerTask
+from awq.work.activation_cache import Tape
+from hf_checkpoint.safetensors_file import Array
+
+FAINTEST = 1e-3  # of the median of the tokens' mean squares
+
+
+class _Reached(Exception):  # noqa: N818
+    """The layer has come to the site, and what comes after it is not wanted."""
+
+
+@dataclass
+class GramLayer:
+    """Quantizes the layer of `task`.
+
+    Attributes:
+        task: the layer, with the original weights in it.
+        plan: its sites, and what can be scaled.
+        tape: where the original stream's inputs are kept.
+        report: called before each step with what it is.
+        losses: relative errors of what was rounded, by name within the layer; under `LAYER` the stored stream's.
+    """
+
+    task: LayerTask
+    plan: LayerPlan
+    tape: Tape
+    report: Callable[[str], None]
+    scales: dict[str, torch.Tensor] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the layer is."""
+        return next(self.layer.parameters()).device
+
+    @property
+    def layer(self) -> nn.Module:
+        """The decoder layer."""
+        return self.task.layer
+
+    def quantized(self, streams: Arguments, samples: int) -> dict[str, Array]:
+        """Quantize; returns the tensors to store, and leaves the layer as they have it.
+
+        Args:
+            streams: hidden states of the original stream, `samples` of them, then of the stored one if there is error
+                propagation; they become those behind the layer, in place.
+            samples: how many texts there are.
+        """
+        original, present = streams.take(slice(0, samples)), streams.take(slice(samples, None))
+        sites = self._sites()
+        self.report("scales")
+        self._scale(self._observe(original, [names[0] for names in sites]), sites)
+        self.task.round_rest()
+        tensors: dict[str, Array] = {}
+        for names in sites:
+            self.report(names[0])
+            site = self._site(names, original, present)
+            for name in names:
+                self.report(name)
+                tensors |= self._rounded(name, site)
+            del site
+            release()
+        self._advance(present)
+        if len(present.hidden):
+            self.losses[LAYER] = stream_error(original.hidden, present.hidden)
+        self.tape.erase()
+        return tensors | self.task.rest()
+
+    def effects(self, original: Arguments) -> dict[tuple[str, ...], float]:
+        """What rounding each site alone, to nearest after the search for scales, changes in the layer's output.
+
+        Args:
+            original: the original stream; its hidden states become those behind the layer, in place.
+
+        Returns:
+            The `stream_error` of the first batch of samples, by the names of the site's linear layers.
+        """
+        few = original.take(slice(0, self.task.recipe.batch))
+        few = replace(few, hidden=few.hidden.clone())
+        sites = self._sites()
+        self._scale(self._observe(original, [names[0] for names in sites]), sites)
+        self.tape.erase()
+        wanted = few.call(self.layer)
+        return {tuple(names): self._effect(names, few, wanted) for names in sites}
+
+    def _effect(self, names: list[str], few: Arguments, wanted: torch.Tensor) -> float:
+        """How far rounding `names` to nearest takes the layer's output from what is `wanted`."""
+        linears = {name: self.layer.get_submodule(name) for name in names}
+        kept = {name: linear.weight.data for name, linear in linears.items()}
+        for name, linear in linears.items():
+            linear.weight.data = round_weight(kept[name], self.task.schemes[name])
+        error = stream_error(wanted, few.call(self.layer))
+        for name, linear in linears.items():
+            linear.weight.data = kept[name]
+        return error
+
+    def _sites(self) -> list[list[str]]:
+        """The linear layers to quantize, by the tensor that they read, in order of use."""
+        return [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
+
+    def _advance(self, stream: Arguments) -> None:
+        """Take a stream through the layer as it is now."""
+        with tiled_products():
+            for rows, batch in self._batches(stream):
+                stream.hidden[rows] = batch.call(self.layer)
+
+    def _batches(self, arguments: Arguments) -> Iterator[tuple[slice, Arguments]]:
+        """The samples, some at a time."""
+        batch = self.task.recipe.batch
+        for start in range(0, len(arguments.hidden), batch):
+            rows = slice(start, start + batch)
+            yield rows, arguments.take(rows)
+
+    def _observe(self, original: Arguments, leaders: list[str]) -> dict[str, InputStatistics]:
+        """Take the original stream through the layer; what each site reads goes to tape, and into its statistics."""
+        linears = {name: self.layer.get_submodule(name) for name in leaders}
+        seen = {
+            name: InputStatistics.empty(linear.in_features, math.gcd(linear.in_features, COLUMNS), self.device)
+            for name, linear in linears.items()
+        }
+
+        def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+            def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+                x = inputs[0].flatten(0, -2)
+                seen[name].add(x)
+                self.tape.record(name, x)
+
+            return hook
+
+        with hooked(linear.register_forward_pre_hook(watch(name)) for name, linear in linears.items()):
+            self._advance(original)
+        return seen
+
+    def _scale(self, statistics: dict[str, InputStatistics], sites: list[list[str]]) -> None:
+        """Search and apply the scale of each group."""
+        leaders = {name: names[0] for names in sites for name in names}
+        for group in self.plan.groups if "scale" in self.task.recipe.parts else ():
+            names = [name for name in group.linears if name in leaders]
+            if not names:
+                continue
+            found, scheme = statistics[leaders[names[0]]], self.task.schemes[names[0]]
+            linears = [self.layer.get_submodule(name) for name in names]
+            peaks = output_peaks(self.layer, group, len(found.magnitude))
+            error = moment_error(linears, found.moments, scheme)
+            scale = best_scale(linears, found.mean, peaks, scheme, error, self.task.recipe.duo_scaling)
+            apply_scale(self.layer, group, scale)
+            self.scales[leaders[names[0]]] = scale
+
+    def _site(self, names: list[str], original: Arguments, present: Arguments) -> Site:
+        """Collect what rounding the layers `names`, which read the same, needs."""
+        leader, parts = self.layer.get_submodule(names[0]), self.task.recipe.parts
+        adds = names[0] in self.plan.adders
+        gram = Gram.empty(leader.in_features, self.device)
+        drift = None
+        if "propagation" in parts:
+            outputs = leader.out_features if adds else None
+            drift = drift_of(leader.in_features, outputs, self.device)
+        weights = _token_weights(original.hidden) if adds else None
+        recorded = self.tape.play(names[0], self.task.recipe.batch * original.hidden.shape[1])
+        for (rows, batch), wanted in zip(self._batches(original), recorded, strict=True):
+            wanted /= self.scales.get(names[0], 1.0)
+            root = 1.0 if weights is None else weights[rows].reshape(-1, 1)
+            if drift is None:
+                gram.add(wanted * root)
+                continue
+            x, output = self._reach(leader, present.take(rows), through=adds)
+            x = x * root
+            gram.add(x)
+            drift.add(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else wanted)
+        return Site(gram, drift, "range" in parts, "rounding" in parts)
+
+    def _reach(self, linear: nn.Module, batch: Arguments, through: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What `linear` reads, [tokens, K], and the layer's output, unless it need not be gone `through`."""
+        found = []
+
+        def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(inputs[0].flatten(0, -2))
+            if not through:
+                raise _Reached
+
+        with hooked([linear.register_forward_pre_hook(hook)]), tiled_products():
+            try:
+                output = batch.call(self.layer)
+            except _Reached:
+                output = None
+        return found[0], output
+
+    def _rounded(self, name: str, site: Site) -> dict[str, Array]:
+        """Round one layer, put what its codes stand for in its place, and give the tensors to store."""
+        linear, scheme = self.layer.get_submodule(name), self.task.schemes[name]
+        rounded = site.rounded(linear.weight.data, scheme)
+        every = slice(None, None, stride(linear.out_features))
+        before = linear.weight.data[every].clone()
+        for rows in row_parts(linear.out_features, linear.in_features):
+            linear.weight.data[rows] = dequantize(rounded.rows(rows))
+        loss = Loss(site.gram)
+        loss.add(before, linear.weight.data[every])
+        self.losses[name] = loss.relative
+        parts = (rounded.rows(rows) for rows in row_parts(linear.out_features, linear.in_features))
+        return stored(self.task.prefix + name, parts, scheme, self.task.recipe.config.format)
+
+
+def _token_weights(hidden: torch.Tensor) -> torch.Tensor:
+    """The square root of each token's weight [n, T]: what an error in the stream [n, T, H] counts.
+
+    The stream is normalized before it is read, so an error counts in proportion to the token's own size. Some tokens,
+    such as the first, are a thousand times larger than others (Sun et al., arXiv 2402.17762) and would decide alone.
+    So would one that the embedding makes zeros of: what is far fainter than the others counts as loud as `FAINTEST`.
+    """
+    size = hidden.square().mean(-1)
+    heard = size[size > 0]
+    size = size.clamp(min=float(heard.median()) * FAINTEST if len(heard) else 1.0)
+    return (size.log().mean() - size.log()).mul(0.5).exp()

@@ -1,0 +1,69 @@
+"""The linear layers of a model, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from awq.method.packed_weight import stored_bytes
+from awq.method.rounding import Scheme
+from awq.recipe import Recipe
+from awq.stream.meta_model import Skeleton
+from awq.tasks.head import HeadTask
+from awq.tasks.layer import LayerTask
+from awq.tasks.vision_tower import TowerTask
+
+HALF = 2  # bytes of a float16
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer: its name, outputs, inputs, and how it is rounded, None for float16."""
+
+    name: str
+    outputs: int
+    inputs: int
+    scheme: Scheme | None
+
+    @property
+    def weights(self) -> int:
+        """How many there are."""
+        return self.outputs * self.inputs
+
+    @property
+    def bits(self) -> int:
+        """Of a weight, without its share of scale and zero point."""
+        return 16 if self.scheme is None else self.scheme.bits
+
+    def nbytes(self, file_format: str) -> int:
+        """Bytes of the weight as it is stored."""
+        if self.scheme is None:
+            return HALF * self.weights
+        return stored_bytes(self.outputs, self.inputs, self.scheme, file_format)
+
+
+def linears_of(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
+    """Those of all decoder layers in order, then the output projection; raises `SettingError` for a wrong shape."""
+    return [*_layer_linears(skeleton, recipe), _head(skeleton, recipe)]
+
+
+def tower_linears(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
+    """Those of the vision tower; none for a model of text alone."""
+    found = TowerTask(skeleton, recipe).linears()
+    return [Linear(name, module.out_features, module.in_features, scheme) for name, module, scheme in found]
+
+
+def _layer_linears(skeleton: Skeleton, recipe: Recipe) -> Iterator[Linear]:
+    for layer, prefix in zip(skeleton.layers, skeleton.prefixes, strict=True):
+        schemes = LayerTask(layer, prefix, recipe).schemes
+        for name, module in layer.named_modules():
+            if isinstance(module, nn.Linear):
+                yield Linear(prefix + name, module.out_features, module.in_features, schemes.get(name))
+
+
+def _head(skeleton: Skeleton, recipe: Recipe) -> Linear:
+    task = HeadTask(skeleton, recipe)
+    outputs, inputs = task.shape
+    return Linear(skeleton.head, outputs, inputs, task.scheme() if recipe.config.lm_head_enable else None)

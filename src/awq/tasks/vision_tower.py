@@ -1,0 +1,99 @@
+"""The vision tower as it is stored: float16, or its linear layers rounded to 8 bits.
+
+Rounding reads no images: with 8 bits a code, each group's range is searched with all of its inputs counting alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from awq.method.packed_weight import stored
+from awq.method.range_search import best_grid
+from awq.method.rounding import Rounded, Scheme, dequantize, integers
+from awq.method.rounding_errors import Loss
+from awq.method.shared_input import row_parts
+from awq.recipe import Recipe
+from awq.stream.meta_model import Skeleton
+from hf_checkpoint.errors import SettingError
+from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.safetensors_file import Array, Blocks
+
+FLOAT = 16  # bits, when nothing is rounded
+
+
+@dataclass(frozen=True)
+class TowerTask:
+    """The vision tower of `skeleton`, if there is one, stored as `recipe` wants it."""
+
+    skeleton: Skeleton
+    recipe: Recipe
+
+    def units(self) -> list[tuple[str, nn.Module]]:
+        """What is written at a time, with its full name; nothing for a model of text alone."""
+        return [] if self.skeleton.tower is None else list(self.skeleton.tower.units())
+
+    def check(self) -> None:
+        """Raise `SettingError` if bits are asked for and there is no tower."""
+        if self.skeleton.tower is None and self.recipe.config.vision_bits != FLOAT:
+            bits, kind = self.recipe.config.vision_bits, self.skeleton.model.config.model_type
+            raise SettingError(f"vision_bits is {bits}, but a {kind} model has no vision tower; leave it out.")
+
+    def linears(self) -> Iterator[tuple[str, nn.Linear, Scheme | None]]:
+        """The tower's linear layers with their full names, and how they are rounded: None for float16."""
+        for name, unit in self.units():
+            for inner, module in unit.named_modules():
+                if isinstance(module, nn.Linear):
+                    full = f"{name}.{inner}"
+                    yield full, module, self._scheme(full, module)
+
+    def _scheme(self, name: str, linear: nn.Linear) -> Scheme | None:
+        """How a linear layer is rounded: by groups where they divide its inputs, otherwise by rows; symmetric."""
+        config = self.recipe.config
+        if config.vision_bits == FLOAT or config.skips(name):
+            return None
+        size = config.q_group_size
+        whole = size == -1 or linear.in_features % size
+        return Scheme(config.vision_bits, linear.in_features if whole else size, symmetric=True)
+
+    def tensors(self, unit: str) -> tuple[dict[str, Array | Blocks], dict[str, float]]:
+        """A unit's tensors by their full names, and the errors of what was rounded; raises `CheckpointError`."""
+        tensors: dict[str, Array | Blocks] = {}
+        losses: dict[str, float] = {}
+        schemes = {f"{name}.weight": scheme for name, _, scheme in self.linears() if scheme is not None}
+        for name in [each for each in self.skeleton.model.state_dict() if each.startswith(f"{unit}.")]:
+            if (scheme := schemes.get(name)) is None:
+                tensors[name] = half(self.skeleton, name)
+                continue
+            loss, linear = Loss(None), name.removesuffix(".weight")
+            tensors |= stored(linear, self._rounded(name, scheme, loss), scheme, self.recipe.config.format)
+            losses[linear] = loss.relative
+        return tensors, losses
+
+    def _rounded(self, name: str, scheme: Scheme, loss: Loss) -> Iterator[Rounded]:
+        """The weight `name`, some rows at a time; the error goes into `loss`."""
+        for rows in row_parts(*self.skeleton.checkpoint.info(name).shape):
+            weight = self.skeleton.read_rows(name, rows)
+            rounded = searched(weight, scheme)
+            loss.add(weight, dequantize(rounded))
+            yield rounded
+
+
+def searched(weight: torch.Tensor, scheme: Scheme) -> Rounded:
+    """`weight` float32 [n, K] rounded, each group within the range that costs least when all inputs are alike."""
+    groups = weight.unflatten(1, (-1, scheme.group_size))
+    columns = groups.flatten(0, 1).T.contiguous()  # [g, n·G]
+    scale, zero = best_grid(columns, torch.ones(scheme.group_size, device=weight.device), scheme)
+    codes = integers(columns, scale, zero, scheme.levels).T.reshape(weight.shape)
+    shape = groups.shape[:2]
+    return Rounded(codes.to(torch.uint8), zero.view(shape).to(torch.uint8), scale.view(shape).half())
+
+
+def half(skeleton: Skeleton, name: str) -> Blocks:
+    """A tensor of the checkpoint in float16, made piece by piece while it is written; raises `CheckpointError`."""
+    info = skeleton.checkpoint.info(name)
+    return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, piece) for piece in info.pieces()))

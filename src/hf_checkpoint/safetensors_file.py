@@ -1,0 +1,164 @@
+"""Reads the header of a safetensors file without its data, and writes one block by block.
+
+Format: https://huggingface.co/docs/safetensors/index#format: eight bytes with the header's length, the header as JSON,
+then the tensors' bytes without gaps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from hf_checkpoint.atomic_files import replacing
+from hf_checkpoint.errors import CheckpointError
+
+Array = npt.NDArray[Any]
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "I64": np.dtype(np.int64),
+    "U64": np.dtype(np.uint64),
+    "I32": np.dtype(np.int32),
+    "U32": np.dtype(np.uint32),
+    "I16": np.dtype(np.int16),
+    "U16": np.dtype(np.uint16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+PIECE = 1 << 26  # bytes of a tensor looked at in one go
+MAX_HEADER = 100_000_000  # bytes, the limit of the reference implementation
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Where a tensor lies: `dtype` by its safetensors name, `shape`, and its first byte in `file`."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensor's data in bytes."""
+        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
+
+    def read(self) -> Array:
+        """The tensor as a private memory map: pages are read when touched and freed with the array."""
+        if not self.nbytes:
+            return np.empty(self.shape, DTYPES[self.dtype])
+        return np.memmap(self.file, DTYPES[self.dtype], mode="c", offset=self.offset, shape=self.shape)
+
+    def pieces(self) -> Iterator[Array]:
+        """The tensor by blocks of rows, so that a large one never lies in memory as a whole."""
+        if not self.shape:
+            yield self.read()
+            return
+        rows = max(1, PIECE * self.shape[0] // max(1, self.nbytes))
+        for start in range(0, self.shape[0], rows):
+            yield self.read()[start : start + rows]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A tensor that is made while it is written: `parts()` yields its bytes in order, each a C-contiguous array."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    parts: Callable[[], Iterable[Array]]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the whole tensor in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(path: Path) -> dict[str, TensorInfo]:
+    """The tensors of a safetensors file; raises `CheckpointError` where the file is damaged."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = 8 + int.from_bytes(file.read(8), "little")
+        if size < 8 or start > size or start > MAX_HEADER:
+            raise CheckpointError(
+                f"{path} is truncated or no safetensors file: its header ends at byte {start} "
+                f"and the file at {size}; download it again."
+            )
+        text = file.read(start - 8)
+    try:
+        entries = json.loads(text)
+        entries.pop("__metadata__", None)
+        tensors = {name: _tensor(path, start, name, entry) for name, entry in entries.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a damaged safetensors header ({error}); download it again.") from error
+    _check_layout(path, start, size, tensors)
+    return tensors
+
+
+def _tensor(path: Path, start: int, name: str, entry: dict[str, Any]) -> TensorInfo:
+    """One header entry, checked: known dtype, whole shape, as many bytes as the shape needs."""
+    if entry["dtype"] not in DTYPES:
+        raise CheckpointError(
+            f"{name} in {path} has the type {entry['dtype']!r}, which is not one of {', '.join(DTYPES)}."
+        )
+    first, last = entry["data_offsets"]
+    shape = tuple(int(length) for length in entry["shape"])
+    info = TensorInfo(entry["dtype"], shape, path, start + int(first))
+    if min(shape, default=0) < 0 or first < 0 or last - first != info.nbytes:
+        raise CheckpointError(
+            f"{name} in {path} has shape {list(shape)} of {info.dtype} but {last - first} bytes, "
+            f"not {info.nbytes}; the file is damaged, download it again."
+        )
+    return info
+
+
+def _check_layout(path: Path, start: int, size: int, tensors: Mapping[str, TensorInfo]) -> None:
+    """Tensors must follow each other without gap or overlap up to the end of the file."""
+    end = start
+    for name, info in sorted(tensors.items(), key=lambda item: (item[1].offset, item[1].nbytes)):
+        if info.offset != end:
+            raise CheckpointError(
+                f"{name} in {path} starts at byte {info.offset}, not {end}, "
+                "where the tensor before it ends; the file is damaged, download it again."
+            )
+        end += info.nbytes
+    if end != size:
+        word = "truncated" if size < end else "too long"
+        raise CheckpointError(f"{path} is {word}: {size} bytes instead of {end}; download it again.")
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks]) -> None:
+    """Write `tensors` to `path`, which appears whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            for part in tensor.parts() if isinstance(tensor, Blocks) else (tensor,):
+                file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,50 @@
+"""Tensors under the names that Hugging Face's model gives them, where checkpoints of a family use others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from hf_checkpoint.checkpoint import Checkpoint
+
+VISION_LANGUAGE = ("qwen2_vl", "qwen2_5_vl")  # model types with a vision tower
+HUB_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))  # transformers 5's, and the hub's
+
+
+def sees_images(config: Mapping[str, Any]) -> bool:
+    """Whether the model of that config.json is a vision-language model that is supported."""
+    return config.get("model_type") in VISION_LANGUAGE
+
+
+def under_model_names(checkpoint: Checkpoint, model: Any) -> Checkpoint:
+    """`checkpoint` with its tensors renamed as transformers renames them for `model`, such as GPT-NeoX's embed_out."""
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming, rename_source_key
+
+    renamings = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
+    tensors = {rename_source_key(name, renamings, [])[0]: info for name, info in checkpoint.tensors.items()}
+    return dataclasses.replace(checkpoint, tensors=tensors)
+
+
+def stored_name(name: str, config: Mapping[str, Any]) -> str:
+    """The name under which a tensor or module of the model is stored.
+
+    A vision-language model keeps the names that the hub's checkpoints have, which every version of transformers, vLLM
+    and AutoAWQ reads; transformers 5's own save_pretrained writes them too.
+    """
+    return _renamed(name, HUB_NAMES) if sees_images(config) else name
+
+
+def model_name(name: str, config: Mapping[str, Any]) -> str:
+    """The inverse of `stored_name`; a name that is the model's already stays."""
+    if not sees_images(config) or name.startswith(tuple(new for new, _ in HUB_NAMES)):
+        return name
+    return _renamed(name, [(hub, new) for new, hub in HUB_NAMES])
+
+
+def _renamed(name: str, prefixes: Any) -> str:
+    """`name` with the first of the old prefixes that it has replaced by the new one."""
+    found = ((old, new) for old, new in prefixes if name.startswith(old))
+    old, new = next(found, ("", ""))
+    return new + name.removeprefix(old)

@@ -1,0 +1,160 @@
+"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel, appended.
+
+Threads read and pack ahead; one writes, in file order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, pairwise, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tyllm.build.tensor_parallel import IN, OUT, Cut
+from tyllm.build.weight_reader import ROWS, Codes, Weights, to_half
+from tyllm.package.params_writer import ParamsWriter
+from tytvm.kernels.linear import int4_weight
+from tytvm.kernels.linear import linear_w16a16
+from tytvm.weights import W4, W16, Plain, WeightFormat
+
+Array = npt.NDArray[Any]
+Rows = Codes | npt.NDArray[np.float32]
+Pieces = list[tuple[int, Mapping[str, Array]]]
+"""Some rows of a weight, packed: for each die that holds some, the suffixes of its tensors and their rows."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored weight: its cut, and its format on each die."""
+
+    name: str
+    cut: Cut
+    formats: Sequence[WeightFormat]
+
+    def part(self, die: int, start: int, stop: int) -> tuple[int, int]:
+        """Of rows [start, stop) of one block of the weight, those that a die holds; empty spans have stop ≤ start."""
+        if self.cut.axis != OUT:
+            return start, stop
+        before = start // self.cut.block * self.cut.block
+        first, last = self.cut.spans[die]
+        return max(start, before + first), min(stop, before + last)
+
+    def columns(self, die: int, width: int) -> tuple[int, int]:
+        """The inputs that a die holds, of `width`."""
+        return self.cut.spans[die] if self.cut.axis == IN else (0, width)
+
+
+def pack_weights(
+    weights: Sequence[Stored], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
+) -> None:
+    """Write every weight to every die's file.
+
+    Args:
+        weights: in the order of the files.
+        reader: the checkpoint.
+        writers: one a die.
+        progress: called with a weight's name when it is written.
+
+    Raises:
+        CheckpointError: a weight cannot be stored: NaN, infinite, beyond float16.
+    """
+    threads = len(os.sched_getaffinity(0))
+    # Each thread packs rows of its own: torch's own threads would only get in the way.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        results = _ahead(pool, _tasks(weights, reader), 2 * threads)
+        for weight, pieces in groupby(results, key=lambda result: result[0]):
+            _write(weight, (rows for _, rows in pieces), writers)
+            progress(weight.name)
+
+
+def _tasks(weights: Sequence[Stored], reader: Weights) -> Iterator[Callable[[], tuple[Stored, Pieces]]]:
+    """Every span of rows of every weight, in file order."""
+    for weight in weights:
+        for start, stop in _chunks(weight, _rows_of(weight)):
+            yield partial(_packed, weight, reader, start, stop)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, tasks: Iterable[Callable[[], tuple[Stored, Pieces]]], most: int
+) -> Iterator[tuple[Stored, Pieces]]:
+    """Results in the order of the tasks, at most so many of them in memory."""
+    waiting: deque[Future[tuple[Stored, Pieces]]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(task))
+        if len(waiting) == most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _write(weight: Stored, chunks: Iterable[Pieces], writers: Sequence[ParamsWriter]) -> None:
+    """Append a weight's first tensor as it comes; the scales and zeros of INT4 wait until all codes are written."""
+    waiting: list[list[Mapping[str, Array]]] = [[] for _ in writers]
+    for pieces in chunks:
+        for die, packed in pieces:
+            first, *later = packed
+            writers[die].append(f"{weight.name}{first}", packed[first])
+            waiting[die].append({suffix: packed[suffix] for suffix in later})
+    for writer, parts in zip(writers, waiting, strict=True):
+        for suffix in parts[0]:
+            writer.append(f"{weight.name}{suffix}", np.concatenate([part[suffix] for part in parts]))
+
+
+def _rows_of(weight: Stored) -> int:
+    """Rows of the whole weight."""
+    own = weight.formats[0]
+    if weight.cut.axis == OUT:
+        return weight.cut.blocks * weight.cut.block
+    return own.out_features if isinstance(own, W4 | W16) else (own.shape[0] if own.shape else 1)
+
+
+def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
+    """Spans of rows to read together; none crosses the beginning of a die's part: each die packs whole blocks."""
+    edges = sorted({0, rows, *_edges(weight.cut)})
+    for first, last in pairwise(edges):
+        for start in range(first, last, ROWS):
+            yield start, min(start + ROWS, last)
+
+
+def _edges(cut: Cut) -> Iterator[int]:
+    """Rows at which a die's part of a block begins or ends."""
+    if cut.axis == OUT:
+        for block, span in product(range(cut.blocks), cut.spans):
+            yield from (block * cut.block + edge for edge in span)
+
+
+def _packed(weight: Stored, reader: Weights, start: int, stop: int) -> tuple[Stored, Pieces]:
+    """Read some rows, and pack what each die holds of them."""
+    is_int4 = isinstance(weight.formats[0], W4)  # and so on every die
+    rows = reader.codes(weight.name, start, stop) if is_int4 else reader.floats(weight.name, start, stop)
+    holders = [die for die in range(len(weight.formats)) if np.subtract(*weight.part(die, start, stop)) < 0]
+    return weight, [(die, _laid_out(weight, die, _columns(weight, die, rows))) for die in holders]
+
+
+def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
+    """The inputs of `rows` that a die holds; INT4 codes by the groups of the die's format."""
+    own = weight.formats[die]
+    if isinstance(rows, Codes):
+        assert isinstance(own, W4)
+        return rows.columns(*weight.columns(die, rows.codes.shape[1]), own.group_size)
+    return rows[:, slice(*weight.columns(die, rows.shape[1]))] if rows.ndim > 1 else rows
+
+
+def _laid_out(weight: Stored, die: int, rows: Rows) -> Mapping[str, Array]:
+    """Rows in the die's format: suffix → rows of the stored tensor."""
+    own = weight.formats[die]
+    if isinstance(rows, Codes):
+        packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
+        return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
+    if isinstance(own, W16):
+        return {"": linear_w16a16.pack(to_half(weight.name, rows.reshape(len(rows), -1)))["weight"]}
+    is_half = isinstance(own, Plain) and own.dtype == "float16"
+    return {"": to_half(weight.name, rows) if is_half else rows}

@@ -1,0 +1,1 @@
+"""Any captured graph over dies: traced, rewritten, sharded, compiled, kept in a cache."""

@@ -1,0 +1,109 @@
+"""Cache: compiled modules in a folder, each in one of its own whose name is a hash of all that it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+
+import tytvm
+from tyllm import __version__
+from tyllm.build.package_folder import under_way
+from tyllm.errors import PackageError
+from tyllm.graph.trace import Traced
+from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package.hashes import HashMemory
+from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.torch_edgex.options import Options
+from tytvm.target import InstructionSet
+
+BUILD = "build.json"
+"""What torch runs of the graph, and the hashes of the other files."""
+Refused = dict[str, str]
+"""Node → why torch runs it."""
+
+
+def folder_of(traced: Traced, options: Options, spec: InstructionSet) -> Path:
+    """Where a graph's compiled module is, or will be."""
+    digest = hashlib.sha256()
+    for text in (_text(traced.graph_module.graph), f"{spec} {options.dies} {options.activations}", *_versions()):
+        digest.update(text.encode())
+    for name, value in traced.weights.items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return (options.aot_dir or _user_cache()) / f"edgex-{digest.hexdigest()[:20]}"
+
+
+def load(folder: Path) -> tuple[ModuleConfig | None, Refused] | None:
+    """What is in a folder: the module, if anything is compiled, and what torch runs; None where it is damaged."""
+    try:
+        build = read_json(folder / BUILD)
+        with fields_of(folder / BUILD):
+            files, refused, is_empty = dict(build["files"]), dict(build["refused"]), not build["compiled"]
+        memory = HashMemory()
+        if any(memory.sha256_of(folder / name) != sha256 for name, sha256 in files.items()):
+            return None
+        memory.save()
+        return None if is_empty else ModuleConfig.read(folder), refused
+    except (PackageError, OSError):
+        return None
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """A folder to write to, that becomes `folder` when the block ends well; raises `OutputError`."""
+    if folder.is_dir():  # damaged
+        shutil.rmtree(folder, ignore_errors=True)
+    with under_way(folder, overwrite=False) as temporary:
+        yield temporary
+
+
+def describe(folder: Path, config: ModuleConfig | None, refused: Refused) -> None:
+    """Write the JSON files, when all others are there."""
+    if config is not None:
+        config.write(folder)
+    memory = HashMemory()
+    files = {path.name: memory.compute(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    write_json(folder / BUILD, {"compiled": config is not None, "refused": refused, "files": files})
+
+
+def _text(graph: fx.Graph) -> str:
+    """A graph as text, with the shapes and types of its values."""
+    values = [f"{node.name}: {_type(node.meta.get('val'))}" for node in graph.nodes]
+    return "\n".join([str(graph), *values])
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return str([_type(each) for each in value])
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else str(value)
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    """What compiles: versions, and this project's own compiler by its source."""
+    packages = ("apache-tvm", "torch")
+    return (__version__, *(f"{name} {version(name)}" for name in packages), *map(_source_hash, _SOURCES))
+
+
+_SOURCES = (Path(tytvm.__file__ or "").parent, Path(__file__).parent)
+
+
+def _source_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tyllm" / "edgex"

@@ -1,0 +1,28 @@
+"""What rules of rewriting write nodes with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from tyllm.graph.trace import Traced
+
+
+class Emit:
+    """Adds nodes to a graph, each with its value's shape."""
+
+    def __init__(self, traced: Traced) -> None:
+        self.traced, self.graph = traced, traced.graph_module.graph
+
+    def __call__(self, target: Any, *args: Any) -> fx.Node:
+        """A node that calls an operator."""
+        node = self.graph.call_function(target, args)
+        node.meta["val"] = target(*fx.node.map_arg(args, lambda source: source.meta["val"]))
+        return node
+
+    def knows(self, node: fx.Node) -> bool:
+        """Whether a node's value follows from weights alone."""
+        if node.op == "placeholder":
+            return node.name in self.traced.weights
+        return bool(node.all_input_nodes) and all(map(self.knows, node.all_input_nodes))

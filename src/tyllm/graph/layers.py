@@ -1,0 +1,193 @@
+"""Layers: products with known weights become linear layers, which have kernels; batch norm goes into what it follows.
+
+Convolutions are linear layers on patches (im2col: Chellapilla et al. 2006); the patches are made with channels last.
+Nodes that are made here of weights alone are folded afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import torch
+from torch import fx
+
+from tyllm.graph.decompositions import PLAIN_RULES
+from tyllm.graph.emit import Emit
+from tyllm.graph.folding import fold
+from tyllm.graph.trace import Traced
+from tytvm.rewrites.pattern import complete
+
+aten = torch.ops.aten
+MOST_TAPS = 64
+"""Elements of a convolution's kernel; one of more is left as it is."""
+LARGEST = 65504.0
+"""Of float16, in which linear layers keep their weights."""
+CONVOLUTIONS = {aten.conv1d.default, aten.conv2d.default, aten.conv3d.default}
+
+
+def make_layers(traced: Traced) -> None:
+    """Rewrite the graph in place; afterwards each linear layer's weight is a weight of its own."""
+    fold(traced)
+    for rule in (*PLAIN_RULES, _batch_norm, _convolution, _product):
+        _apply(traced, rule)
+    fold(traced)
+    _apply(traced, _linear)
+    fold(traced)
+    _separate(traced)
+
+
+def _apply(traced: Traced, rule: Callable[[Emit, fx.Node], fx.Node | None]) -> None:
+    """Put what a rule makes of a node in the place of the node, wherever it makes something."""
+    graph = traced.graph_module.graph
+    for node in list(graph.nodes):
+        if node.op == "call_function":
+            with graph.inserting_before(node):
+                made = rule(Emit(traced), node)
+            if made is not None:
+                node.replace_all_uses_with(made)
+    traced.refresh()
+
+
+def _batch_norm(emit: Emit, node: fx.Node) -> fx.Node | None:
+    """In evaluation it is a factor and a summand for each channel; a convolution before it takes both in."""
+    norm = node.args[0] if node.target.__name__ == "getitem" and node.args[1] == 0 else None
+    if not isinstance(norm, fx.Node) or norm.target is not aten._native_batch_norm_legit_no_training.default:
+        return None
+    x, weight, bias, mean, variance, _, eps = norm.args
+    factor = emit(aten.rsqrt.default, emit(aten.add.Scalar, variance, eps))
+    if weight is not None:
+        factor = emit(aten.mul.Tensor, factor, weight)
+    summand = emit(aten.neg.default, emit(aten.mul.Tensor, mean, factor))
+    if bias is not None:
+        summand = emit(aten.add.Tensor, summand, bias)
+    if x.target in CONVOLUTIONS and len(x.users) == 1:
+        source, kernel, own, *rest = complete(x.target, x.args, x.kwargs)
+        if own is not None:
+            summand = emit(aten.add.Tensor, summand, emit(aten.mul.Tensor, own, factor))
+        along = emit(aten.view.default, factor, [-1] + [1] * (kernel.meta["val"].ndim - 1))
+        return emit(x.target, source, emit(aten.mul.Tensor, kernel, along), summand, *rest)
+    shape = [1, -1] + [1] * (x.meta["val"].ndim - 2)
+    scaled = emit(aten.mul.Tensor, x, emit(aten.view.default, factor, shape))
+    return emit(aten.add.Tensor, scaled, emit(aten.view.default, summand, shape))
+
+
+def _convolution(emit: Emit, node: fx.Node) -> fx.Node | None:
+    """A convolution with a known kernel as a linear layer on patches."""
+    if node.target not in CONVOLUTIONS:
+        return None
+    x, kernel, bias, stride, padding, dilation, groups = complete(node.target, node.args, node.kwargs)
+    shape = list(kernel.meta["val"].shape)
+    axes = len(shape) - 2
+    stride, padding, dilation = (list(each) * (axes // len(each)) for each in (stride, padding, dilation))
+    batched = x.meta["val"].ndim == axes + 2
+    if groups != 1 or not batched or not emit.knows(kernel) or x.meta["val"].dtype != torch.float32:
+        return None
+    if stride == shape[2:] and not any(padding):
+        patches = _side_by_side(emit, x, shape, node.meta["val"].shape[2:])
+        weight = emit(aten.reshape.default, kernel, [shape[0], -1])
+    elif math.prod(shape[2:]) <= MOST_TAPS:
+        patches = _overlapping(emit, x, shape[2:], stride, padding, dilation, node.meta["val"].shape[2:])
+        turned = emit(aten.permute.default, kernel, [0, *range(2, axes + 2), 1])
+        weight = emit(aten.reshape.default, turned, [shape[0], -1])
+    else:
+        return None
+    out = emit(aten.linear.default, patches, weight, bias)
+    return emit(aten.permute.default, out, [0, axes + 1, *range(1, axes + 1)])
+
+
+def _side_by_side(emit: Emit, x: fx.Node, kernel: Sequence[int], counts: Sequence[int]) -> fx.Node:
+    """Patches [B, …, C · taps] that share no element."""
+    batch, channels, *sizes = x.meta["val"].shape
+    for axis, (size, count, taps) in enumerate(zip(sizes, counts, kernel[2:], strict=True)):
+        if size != count * taps:
+            x = emit(aten.slice.Tensor, x, axis + 2, 0, count * taps)
+    pairs = [size for pair in zip(counts, kernel[2:], strict=True) for size in pair]
+    cut = emit(aten.reshape.default, x, [batch, channels, *pairs])
+    axes = len(counts)
+    order = [0, *range(2, 2 * axes + 2, 2), 1, *range(3, 2 * axes + 3, 2)]
+    turned = emit(aten.permute.default, cut, order)
+    return emit(aten.reshape.default, turned, [batch, *counts, channels * math.prod(kernel[2:])])
+
+
+def _overlapping(
+    emit: Emit, x: fx.Node, taps: Sequence[int], stride: Sequence[int], padding: Sequence[int],
+    dilation: Sequence[int], counts: Sequence[int],
+) -> fx.Node:  # fmt: skip
+    """Patches [B, …, taps · C] that overlap: a strided view of the padded input for each tap, side by side."""
+    if any(padding):
+        x = emit(aten.constant_pad_nd.default, x, [side for pad in reversed(padding) for side in (pad, pad)], 0.0)
+    axes = len(taps)
+    last = emit(aten.permute.default, x, [0, *range(2, axes + 2), 1])
+    views = []
+    for tap in product(*map(range, taps)):
+        view = last
+        for axis in range(axes):
+            start = tap[axis] * dilation[axis]
+            stop = start + (counts[axis] - 1) * stride[axis] + 1
+            if (start, stop, stride[axis]) != (0, view.meta["val"].shape[axis + 1], 1):
+                view = emit(aten.slice.Tensor, view, axis + 1, start, stop, stride[axis])
+        views.append(view)
+    return emit(aten.cat.default, views, -1) if len(views) > 1 else views[0]
+
+
+def _product(emit: Emit, node: fx.Node) -> fx.Node | None:
+    """A product with a known matrix as a linear layer."""
+    bias = None
+    if node.target in (aten.mm.default, aten.matmul.default):
+        x, matrix = node.args
+    elif node.target is aten.addmm.default and not node.kwargs:
+        bias, x, matrix = node.args
+    else:
+        return None
+    of = x.meta["val"]
+    if matrix.meta["val"].ndim != 2 or of.ndim < 2 or of.dtype != torch.float32 or not emit.knows(matrix):
+        return None
+    if bias is not None and bias.meta["val"].shape != matrix.meta["val"].shape[1:]:
+        return None
+    return emit(aten.linear.default, x, emit(aten.permute.default, matrix, [1, 0]), bias)
+
+
+def _linear(emit: Emit, node: fx.Node) -> fx.Node | None:
+    """A linear layer whose matrix is computed, or beyond float16, as a plain product."""
+    if node.target is not aten.linear.default:
+        return None
+    x, weight, bias = complete(node.target, node.args, node.kwargs)
+    if emit.knows(weight) and _fits(emit.traced, weight):
+        node.args, node.kwargs = (x, weight, bias), {}
+        return None
+    out = emit(aten.matmul.default, x, emit(aten.permute.default, weight, [1, 0]))
+    return out if bias is None else emit(aten.add.Tensor, out, bias)
+
+
+def _fits(traced: Traced, weight: fx.Node) -> bool:
+    """Whether a weight's values are finite as float16; a view of one is folded later, its values are not there yet."""
+    value = traced.weights.get(weight.name)
+    return value is not None and value.dtype == torch.float32 and bool((value.abs() <= LARGEST).all())
+
+
+def _separate(traced: Traced) -> None:
+    """Weights are stored as their readers want them: one that is read in several ways becomes several."""
+    graph = traced.graph_module.graph
+    for node in graph.find_nodes(op="placeholder"):
+        if node.name not in traced.weights:
+            continue
+        uses: dict[str, list[fx.Node]] = {}
+        for user in node.users:
+            uses.setdefault(use_of(node, user), []).append(user)
+        for use, users in list(uses.items())[1:]:
+            with graph.inserting_after(node):
+                twin = graph.placeholder(f"{node.name}_{use}")
+            twin.meta["val"], traced.weights[twin.name] = node.meta["val"], traced.weights[node.name]
+            for user in users:
+                user.replace_input_with(node, twin)
+
+
+def use_of(weight: fx.Node, user: fx.Node) -> str:
+    """How an operator reads a weight: as a "linear" layer's, an embedding's "table", or "plain"."""
+    if user.target is aten.linear.default and user.args[1] is weight and weight not in (user.args[0], *user.args[2:]):
+        return "linear"
+    if user.target is aten.embedding.default and user.args[0] is weight:
+        return "table"
+    return "plain"

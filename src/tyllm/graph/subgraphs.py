@@ -1,0 +1,143 @@
+"""Parts: what of a graph is compiled, as the compiler takes it, and the plan of their weights over the dies."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import fx
+
+from tyllm.build.die_plan import DiePlan, ModelPlan
+from tyllm.build.module_build import ModuleSource
+from tyllm.build.tensor_parallel import Cut, Split
+from tyllm.build.weight_formats import local_shape
+from tyllm.build.weight_reader import Codes
+from tyllm.graph.layers import use_of
+from tyllm.graph.parallel_regions import find_regions
+from tyllm.graph.partitioning import Division
+from tyllm.graph.supported_subgraphs import submodules
+from tytvm.capture import Capture
+from tytvm.layout import Layout, lay_out
+from tytvm.weights import W16, Plain, WeightFormat
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part.
+
+    Attributes:
+        name: of the submodule, and of the program.
+        graph_module: returns a tuple; its placeholders have the names of what the whole graph hands over.
+        parameters: placeholders that are weights, stored in the dies' files.
+        constants: placeholders that are values of another kind.
+        inputs: placeholders that the caller gives.
+        outputs: names of what it returns.
+        shapes: of what it returns.
+    """
+
+    name: str
+    graph_module: fx.GraphModule
+    parameters: tuple[str, ...]
+    constants: Mapping[str, torch.Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    def source(self, division: Division) -> ModuleSource:
+        """The program to compile."""
+
+        def capture(die: int) -> Capture:
+            own = division.of_die(die)
+            return Capture(own, {name: name for name in self.parameters}, dict(self.constants), list(self.inputs))
+
+        return ModuleSource(self.name, capture, self.outputs)
+
+
+def find_parts(partitioned: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> list[Part]:
+    """The parts of a partitioned graph whose placeholders of the names `weights` have those values."""
+    return [_part(name, module, weights) for name, module in submodules(partitioned).items()]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts over dies: what each die stores, and the programs."""
+
+    model: ModelPlan
+    sources: list[ModuleSource]
+    regions: int
+    """How many regions of the graphs are divided; 0 where every die computes everything."""
+
+
+def plan_parts(parts: Sequence[Part], weights: Mapping[str, torch.Tensor], dies: int) -> Plan:
+    """Divide the parts over dies, and lay out their weights."""
+    readers = Counter(name for part in parts for name in part.parameters)
+    cuts: dict[str, Cut] = {}
+    sources, count = [], 0
+    for part in parts:
+        own = {name for name in part.parameters if readers[name] == 1}  # two parts could want different cuts
+        regions = find_regions(part.graph_module.graph, own, dies) if dies > 1 else []
+        division = Division(part.graph_module, regions, dies)
+        cuts |= division.cuts()
+        count += len(regions)
+        sources.append(part.source(division))
+    shapes = {name: tuple(weights[name].shape) for name in readers}
+    uses = {name: _use(part, name) for part in parts for name in part.parameters}
+    split = Split(dies, cuts, ())
+    plans = [_die_plan(die, split, shapes, uses) for die in range(dies)]
+    return Plan(ModelPlan(split, shapes, {name: name for name in shapes}, tuple(plans)), sources, count)
+
+
+@dataclass(frozen=True)
+class TensorWeights:
+    """Reads weights from tensors in memory, by name."""
+
+    tensors: Mapping[str, torch.Tensor]
+
+    def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows of a weight."""
+        return np.asarray(self.tensors[name][start:stop].numpy(), np.float32)
+
+    def codes(self, name: str, start: int, stop: int) -> Codes:
+        """Nothing is INT4 here."""
+        raise NotImplementedError(f"{name} is a float tensor.")
+
+
+def _part(name: str, module: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> Part:
+    output = next(iter(module.graph.find_nodes(op="output")))
+    results = output.args[0]
+    output.args = (tuple(results) if isinstance(results, list | tuple) else (results,),)
+    names = [node.name for node in module.graph.find_nodes(op="placeholder")]
+    parameters = [n for n in names if n in weights and weights[n].dtype == torch.float32 and weights[n].ndim]
+    constants = {n: weights[n] for n in names if n in weights and n not in parameters}
+    inputs = [n for n in names if n not in weights]
+    outputs = [f"result{number}" for number in range(len(output.args[0]))]
+    shapes = tuple(tuple(node.meta["val"].shape) for node in output.args[0])
+    return Part(name, module, tuple(parameters), constants, tuple(inputs), tuple(outputs), shapes)
+
+
+def _use(part: Part, weight: str) -> str:
+    node = next(n for n in part.graph_module.graph.find_nodes(op="placeholder") if n.name == weight)
+    return next((use_of(node, user) for user in node.users), "plain")
+
+
+def _die_plan(die: int, split: Split, shapes: Mapping[str, tuple[int, ...]], uses: Mapping[str, str]) -> DiePlan:
+    formats = {name: format_of(local_shape(shape, split.of(name), die), uses[name]) for name, shape in shapes.items()}
+    return DiePlan(die, formats, layout_of(formats))
+
+
+def layout_of(formats: Mapping[str, WeightFormat]) -> Layout:
+    """Where weights of these formats lie."""
+    stored = ((f"{name}{suffix}", spec) for name, own in formats.items() for suffix, spec in own.tensors().items())
+    return lay_out(dict(stored))
+
+
+def format_of(shape: tuple[int, ...], use: str) -> WeightFormat:
+    """How a weight is stored: float16 for linear layers and tables, float32 for all else."""
+    if use == "linear":
+        return W16(shape[0], math.prod(shape[1:]))
+    return Plain(shape, "float16" if use == "table" else "float32")

@@ -1,0 +1,38 @@
+"""What a package takes along from the checkpoint: config, tokenizer, chat template, the embedding if it is an input."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tyllm.build.weight_reader import ROWS, WeightReader, to_half
+from tyllm.llm.settings import Settings
+from tyllm.package import ParamsWriter
+from tyllm.package.layout import CONFIG, EMBEDDING
+
+
+def copy_companions(source: Path, folder: Path) -> None:
+    """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
+    from awq.run.output_folder import copy_companions as copy_tokenizer
+
+    shutil.copyfile(source / CONFIG, folder / CONFIG)
+    copy_tokenizer(source, folder)
+
+
+def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: Settings) -> None:
+    """embedding.params: the table that the runtime looks tokens up in, where embeddings are the program's input.
+
+    Raises:
+        CheckpointError: a value is beyond float16.
+    """
+    if not settings.embedding_as_input:
+        return
+    module = model.get_input_embeddings()
+    name = next(name for name, p in model.named_parameters(remove_duplicate=False) if p is module.weight)
+    scale = float(getattr(module, "embed_scale", 1.0))  # Gemma scales inside its embedding
+    rows, width = module.weight.shape
+    with ParamsWriter(folder / EMBEDDING, {"embedding": ("float16", (rows, width))}) as writer:
+        for start in range(0, rows, ROWS):
+            writer.append("embedding", to_half(name, reader.floats(name, start, min(start + ROWS, rows)) * scale))
+        writer.close()

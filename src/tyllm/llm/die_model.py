@@ -1,0 +1,99 @@
+"""One die's model: Hugging Face's own code on the meta device, its weights cut to the die's shapes, captured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from tyllm.build.tensor_parallel import Split
+from tyllm.build.weight_formats import local_shape
+from tyllm.errors import UnsupportedError
+from tyllm.llm.attention import IMPLEMENTATION, register
+from tytvm.capture import Capture, capture
+
+CHUNKED = ("attention_chunk_size",)
+"""Settings of a config whose masks the attention operator does not have."""
+
+
+def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
+    """The model of an `hf_checkpoint.checkpoint.Checkpoint` on the meta device, with real values in its buffers.
+
+    Raises:
+        UnsupportedError: transformers does not know the model, or its attention wants what cannot be compiled.
+    """
+    from awq.stream.meta_model import build_on_meta, fill_buffers
+
+    register()
+    model = build_on_meta(checkpoint, trust_remote_code)
+    text = model.config.get_text_config()
+    for setting in CHUNKED:
+        if getattr(text, setting, None):
+            raise UnsupportedError(
+                f"config.json sets {setting} to {getattr(text, setting)}, whose mask cannot be compiled."
+            )
+    model.set_attn_implementation(IMPLEMENTATION)
+    for module in model.modules():
+        fill_buffers(model, module, torch.device("cpu"))
+    return model
+
+
+class _Step(torch.nn.Module):  # type: ignore[misc]
+    """The model as one step: token ids or embeddings and positions in, logits of one row out."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        positions: torch.Tensor,
+        row: torch.Tensor,
+        tokens: torch.Tensor | None = None,
+        embeddings: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits [1, 1, vocabulary] of row `row`."""
+        result = self.model(
+            input_ids=tokens, inputs_embeds=embeddings, position_ids=positions, logits_to_keep=row, use_cache=False
+        )
+        logits: torch.Tensor = result.logits
+        return logits
+
+
+def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
+    """The graph of a step of `seq_len` tokens; its weights have the names that they have in `model`."""
+    hidden = model.get_input_embeddings().weight.shape[1]
+    with torch.device("meta"):
+        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
+        if takes_embeddings:
+            inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
+        else:
+            inputs["tokens"] = torch.zeros(1, seq_len, dtype=torch.int64)
+    return capture(_Step(model), inputs).within("model.")
+
+
+def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die: int) -> None:
+    """Give the parameters of `model` (in place) the shapes that they have on `die`.
+
+    Args:
+        model: on the meta device.
+        shapes: the whole shapes, by name, in `named_parameters` order without duplicates removed.
+        split: the cut of each.
+        die: which die.
+    """
+    made: dict[str, torch.nn.Parameter] = {}
+    tied = _tied(model)
+    for name, shape in shapes.items():
+        module = model.get_submodule(name.rpartition(".")[0])
+        first = tied[name]
+        if first not in made:
+            made[first] = torch.nn.Parameter(
+                torch.empty(local_shape(shape, split.of(name), die), device="meta"), requires_grad=False
+            )
+        setattr(module, name.rpartition(".")[2], made[first])
+
+
+def _tied(model: Any) -> dict[str, str]:
+    """Parameter's name → the first name of the same tensor."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(p), name) for name, p in model.named_parameters(remove_duplicate=False)}

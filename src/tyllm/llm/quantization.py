@@ -1,0 +1,121 @@
+"""What of a checkpoint is INT4: by its `quantization_config` and its tensors, or by the wish of `--quantize rtn`."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tyllm.build.weight_formats import Quantization
+from tyllm.errors import CheckpointError, SettingError, UnsupportedError
+from tyllm.llm.settings import Settings
+from tyllm.llm.vision.vision_model import tower_prefix
+
+if TYPE_CHECKING:
+    from hf_checkpoint.packed_rows import PackedShape
+
+
+def find_quantization(model: Any, checkpoint: Any, settings: Settings) -> Quantization:
+    """The quantization of an `hf_checkpoint.checkpoint.Checkpoint` for the model built from it.
+
+    Warns where weights have 8 bits in the checkpoint: there is no kernel for them, and they become float16.
+
+    Raises:
+        UnsupportedError: a format other than AWQ's GEMM and compressed-tensors' pack-quantized, or other bits.
+        SettingError: round-to-nearest is asked for on a quantized checkpoint, or its group size does not divide.
+        CheckpointError: the config says quantized and no tensor is, or its group size is not that of the weights.
+    """
+    linears = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    if checkpoint.quantization is None:
+        if not settings.quantize:
+            return Quantization(None, settings.group_size, frozenset())
+        prefix = tower_prefix(model)  # the vision tower stays float16
+        return _rounded({name: linears[name] for name in linears if not name.startswith(prefix)}, settings)
+    if settings.quantize:
+        raise SettingError(
+            f"{checkpoint.path} is quantized already ({checkpoint.quantization.get('quant_method')}); "
+            f"leave out --quantize {settings.quantize}."
+        )
+    return _stored(linears, checkpoint)
+
+
+def _rounded(linears: dict[str, int], settings: Settings) -> Quantization:
+    """Every linear weight, rounded now."""
+    quantization = Quantization(settings.quantize, settings.group_size, frozenset(linears))
+    wrong = [name for name in sorted(linears) if linears[name] % quantization.group_of(linears[name])]
+    if wrong:
+        raise SettingError(
+            f"The group size {settings.group_size} does not divide the {linears[wrong[0]]} inputs of {wrong[0]}; "
+            f"{_cure(linears)}."
+        )
+    return quantization
+
+
+def _stored(linears: dict[str, int], checkpoint: Any) -> Quantization:
+    """What the checkpoint has packed."""
+    from awq.run.quantization_config import refusal
+    from hf_checkpoint.packed_rows import is_packed, packed_shape
+
+    config = checkpoint.quantization
+    if reason := refusal(config):
+        raise UnsupportedError(
+            f"The checkpoint is quantized {reason}; only awq gemm with 4 bits and compressed-tensors pack-quantized "
+            "can be compiled: quantize the float checkpoint with `tyllm quantize`."
+        )
+    shapes = {name: packed_shape(checkpoint, name) for name in linears if is_packed(checkpoint, name)}
+    if not shapes:
+        raise CheckpointError(
+            f"{checkpoint.path} says that it is quantized, and no tensor of it is; quantize the model again."
+        )
+    if config["quant_method"] == "awq":
+        _check_group_size(config, shapes)
+    int4 = {name: shape for name, shape in shapes.items() if shape.bits == 4}
+    if others := shapes.keys() - int4.keys():
+        warnings.warn(
+            f"{len(others)} of {len(linears)} linear layers have 8-bit weights, for which there is no kernel: "
+            "they are stored as float16.",
+            stacklevel=2,
+        )
+    method = config["quant_method"] if int4 else None
+    return Quantization(method, _group_size(int4.values()), frozenset(int4), frozenset(others))
+
+
+def _group_size(shapes: Iterable[PackedShape]) -> int:
+    """The largest group size that divides all groups; −1 where every weight has one group."""
+    every = list(shapes)
+    if all(shape.group_size == shape.inputs for shape in every):
+        return -1
+    return math.gcd(*(shape.group_size for shape in every))
+
+
+def _check_group_size(config: dict[str, Any], shapes: dict[str, PackedShape]) -> None:
+    """Raise `CheckpointError` unless AWQ's config.json and the tensors agree."""
+    found = config.get("group_size", config.get("q_group_size", 128))
+    if not isinstance(found, int) or (found < 1 and found != -1):
+        raise CheckpointError(
+            f"config.json says group_size {found!r}, which is no group size; download or quantize the model again."
+        )
+    for name, shape in shapes.items():
+        if shape.group_size != (shape.inputs if found == -1 else found):
+            raise CheckpointError(
+                f"config.json says groups of {found}, and {name} has groups of {shape.group_size}; "
+                "the config and the weights belong to different models."
+            )
+
+
+def _cure(linears: dict[str, int]) -> str:
+    """What to do where a group size does not divide."""
+    good = [str(size) for size in (128, 64, 32) if not any(inputs % size for inputs in linears.values())]
+    return f"use {' or '.join(good)}" if good else "compile the model without --quantize"
+
+
+def untie_head(model: Any, quantization: Quantization) -> None:
+    """Give a quantized head a weight of its own: the embedding that it was tied to stays float16."""
+    head, table = model.get_output_embeddings(), model.get_input_embeddings()
+    names = {id(module): name for name, module in model.named_modules()}
+    quantized = quantization.names | quantization.multiplied_out
+    if head.weight is table.weight and f"{names[id(head)]}.weight" in quantized:
+        head.weight = torch.nn.Parameter(torch.empty_like(table.weight), requires_grad=False)

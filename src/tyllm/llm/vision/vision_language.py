@@ -1,0 +1,188 @@
+"""What the package of a vision-language model has beside its decoder: the vision tower and the rotary positions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tyllm.build.die_plan import DiePlan, ModelPlan, plan_model
+from tyllm.build.module_build import Compiled, ModuleBuild, ModuleSource
+from tyllm.build.process_pool import Task
+from tyllm.build.tensor_parallel import Split
+from tyllm.build.weight_formats import Quantization
+from tyllm.build.weight_reader import Weights
+from tyllm.errors import CheckpointError
+from tyllm.llm.die_model import cut_to_die
+from tyllm.llm.settings import DEFAULT_IMAGE_SIZES, Settings
+from tyllm.llm.vision.image_sizes import image_sizes
+from tyllm.llm.vision.vision_model import (
+    capture_rotary,
+    capture_tower,
+    language_of,
+    set_heads,
+    split_visual,
+    tower_of,
+    tower_prefix,
+)
+from tyllm.package import ImageSize, Visual, write_params
+from tyllm.package.layout import (
+    PREPROCESSOR,
+    ROPE_CODE,
+    ROPE_PARAMS,
+    ROPE_PROGRAM,
+    ROPE_TABLE,
+    VISUAL,
+    VISUAL_CODE,
+    VISUAL_PARAMS,
+)
+from tytvm.capture import Capture
+from tytvm.kernel_choice import Kernels
+from tytvm.layout import lay_out
+from tytvm.target import InstructionSet
+
+PROCESSOR = "processor_config.json"
+TOKENS = {"image": "image_token_id", "video": "video_token_id", "start": "vision_start_token_id",
+          "end": "vision_end_token_id"}  # fmt: skip
+LAYER_WORK = 20
+"""Time that a program of the tower takes for each layer and third of the work, beside that of packing a MiB."""
+
+
+@dataclass(frozen=True)
+class VisionLanguage:
+    """The parts of one model, planned.
+
+    Attributes:
+        model: the whole model, on the meta device.
+        sizes: of images.
+        plan: the vision tower over its dies.
+        settings: what was asked for.
+    """
+
+    model: Any
+    sizes: Sequence[ImageSize]
+    plan: ModelPlan
+    settings: Settings
+
+    def builds(
+        self, folder: Path, scratch: Path, weights: Weights, spec: InstructionSet, runtime: Sequence[Path]
+    ) -> Builds:
+        """The two compiled modules, under way in `folder`.
+
+        The tower's products are of bfloat16 where the processor has tiles for them, whatever the decoder's activations:
+        in float32 it would take ten times as long, for 1e-4 of the embeddings.
+        """
+        kernels = Kernels(spec, int8_activations=True)
+        (folder / VISUAL).mkdir(exist_ok=True)
+        work = self._tower_work()
+        towers = [ModuleSource(size.name, partial(self._tower, size), ("embeddings",), work) for size in self.sizes]
+        rope = ModuleSource(ROPE_PROGRAM, self._rotary, ("rope_param",))
+        tower = (folder / VISUAL, scratch, VISUAL_CODE, VISUAL_PARAMS, self.plan, weights, towers, kernels, runtime)
+        nothing = ModelPlan(Split(1, {}, ()), {}, {}, (DiePlan(0, {}, lay_out({})),))
+        return Builds(
+            ModuleBuild(*tower),
+            ModuleBuild(folder, scratch, ROPE_CODE, ROPE_PARAMS, nothing, weights, [rope], kernels, runtime),
+        )
+
+    def work(self) -> int:
+        """The size of the first round, in the unit of the progress that is reported."""
+        programs = len(self.sizes) * len(set(self.plan.owners().values()))
+        return 3 * (programs * self._tower_work() + 1)
+
+    def _tower_work(self) -> int:
+        return len(tower_of(self.model)[1].blocks) * LAYER_WORK
+
+    def write_rope_table(self, folder: Path) -> None:
+        """rope_param.params: what the program computes for plain text, whose three positions are equal."""
+        count = self.settings.max_kv_cache_size
+        rotary, positions = language_of(self.model).rotary_emb, torch.arange(count).expand(3, 1, -1)
+        cos, sin = (table[0, :, : table.shape[-1] // 2] for table in rotary(torch.empty(0), positions))
+        write_params(folder / ROPE_TABLE, {"rope_param": torch.stack([cos, sin], dim=1).numpy()})
+
+    def write_preprocessor(self, folder: Path) -> None:
+        """preprocessor_config.json, as the checkpoint has it.
+
+        Raises:
+            CheckpointError: it has none.
+        """
+        own, combined = (self.settings.model_path / name for name in (PREPROCESSOR, PROCESSOR))
+        if own.is_file():
+            shutil.copyfile(own, folder / PREPROCESSOR)
+            return
+        part = json.loads(combined.read_text("utf-8")).get("image_processor") if combined.is_file() else None
+        if part is None:
+            raise CheckpointError(
+                f"{self.settings.model_path} has no {PREPROCESSOR}, without which no image can be prepared; "
+                "download it with the rest of the model."
+            )
+        (folder / PREPROCESSOR).write_text(json.dumps(part, indent=2) + "\n", encoding="utf-8")
+
+    def described(self) -> Visual:
+        """What the manifest says of the tower."""
+        config = self.model.config
+        return Visual(
+            dies=self.plan.split.dies,
+            die_order=self.settings.visual_order,
+            sizes=tuple(self.sizes),
+            merge_size=config.vision_config.spatial_merge_size,
+            tokens={name: int(getattr(config, attribute)) for name, attribute in TOKENS.items()},
+            tokens_per_second=getattr(config.vision_config, "tokens_per_second", None),
+        )
+
+    def _tower(self, size: ImageSize, die: int) -> Capture:
+        cut_to_die(self.model, self.plan.shapes, self.plan.split, die)
+        set_heads(self.model, self.plan.split, die)
+        return capture_tower(self.model, size.grid)
+
+    def _rotary(self, die: int) -> Capture:
+        return capture_rotary(self.model, self.settings.max_kv_cache_size)
+
+
+@dataclass(frozen=True)
+class Builds:
+    """The two modules under way: in each round the tower's tasks, then those of the rotary positions."""
+
+    tower: ModuleBuild
+    rope: ModuleBuild
+
+    def compiles(self) -> list[Task]:
+        """The first round."""
+        return [*self.tower.compiles(), *self.rope.compiles()]
+
+    def compiled(self, results: Sequence[Compiled]) -> tuple[dict[Any, Compiled], dict[Any, Compiled]]:
+        """What the first round gave, for each of the two."""
+        keys = self.tower.keys()
+        return (
+            dict(zip(keys, results[: len(keys)], strict=True)),
+            dict(zip(self.rope.keys(), results[len(keys) :], strict=True)),
+        )
+
+    def writes(self, compiled: tuple[Mapping[Any, Compiled], Mapping[Any, Compiled]]) -> list[Task]:
+        """The second round."""
+        tower, rope = compiled
+        return [*self.tower.writes(tower), *self.rope.writes(rope)]
+
+
+def plan_vision(model: Any, quantization: Quantization, settings: Settings) -> VisionLanguage | None:
+    """The parts of a vision-language model beside its decoder; None for any other model.
+
+    Raises:
+        SettingError: sizes of images or numbers of dies that cannot work.
+    """
+    prefix = tower_prefix(model)
+    if not prefix:
+        return None
+    others = frozenset(n for n, _ in model.named_parameters(remove_duplicate=False) if not n.startswith(prefix))
+    sizes = settings.image_sizes or DEFAULT_IMAGE_SIZES
+    return VisionLanguage(
+        model,
+        image_sizes(sizes, model.config.vision_config, settings.max_kv_cache_size),
+        plan_model(model, split_visual(model, settings.tower_dies), quantization, others),
+        settings,
+    )

@@ -1,0 +1,51 @@
+"""The rotary cosines and sines of a conversation's positions, which a compiled program computes."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.errors import PackageError
+from tyllm.package import Package, Params
+from tyllm.package.layout import ROPE_PROGRAM, ROPE_TABLE
+from tyllm.runtime.execute.module import CompiledModule
+from tyllm.runtime.prompt.rope_index import Places
+
+Table = npt.NDArray[np.float32]
+
+
+class RopeTable:
+    """Makes tables float32 [N, 2, D/2], where N is max_kv_cache_size and D the size of a head: cosines, then sines."""
+
+    def __init__(self, package: Package) -> None:
+        """Map the table of plain text; raises `PackageError` where there is none or it is not of the cache's length."""
+        self._package, rows = package, package.buffers.max_kv_cache_size
+        self._params = Params(package.folder / ROPE_TABLE)
+        table = self._params.tensors.get("rope_param")
+        if table is None or table.ndim != 3 or table.shape[:2] != (rows, 2):
+            found = "no tensor" if table is None else f"shape {list(table.shape)}"
+            raise PackageError(
+                f"{ROPE_TABLE} has {found} instead of a rope_param [{rows}, 2, …]; compile the model again."
+            )
+        self.plain: Table = table
+
+    def rows(self, places: Places) -> Table:
+        """The table of these places int32 [3, N]; raises `StepError` where compiled code fails."""
+        if np.array_equal(places, np.broadcast_to(np.arange(len(self.plain)), places.shape)):
+            return self.plain
+        return self._module(ROPE_PROGRAM, {"positions": places})["rope_param"]
+
+    def close(self) -> None:
+        """Stop the thread of the program, where one was started."""
+        if "_module" in self.__dict__:
+            self._module.close()
+
+    @cached_property
+    def _module(self) -> CompiledModule:
+        """The program, loaded when there is the first picture."""
+        package = self._package
+        if package.rope is None:
+            raise PackageError(f"{package.folder} has no program for rotary positions; compile the model again.")
+        return CompiledModule(package.folder, package.rope, threads=1)

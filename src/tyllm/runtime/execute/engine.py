@@ -1,0 +1,67 @@
+"""The engine: the executor of a package's language model, by sequence length and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tyllm.errors import StepError
+from tyllm.package import Package
+from tyllm.package.layout import code_file, constants_file, params_file
+from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode, Views, view
+
+
+class Engine:
+    """Runs steps. It knows sequence lengths, slots and buffers, and nothing of tokens or text.
+
+    Views live until `close`. Whoever writes inputs, steps and reads outputs holds `lock` meanwhile: a step at a time.
+    """
+
+    def __init__(
+        self, package: Package, workers: int, slots: int, *, pin: bool = False, order: Sequence[int] | None = None
+    ) -> None:
+        """Load the code, map the parameters, make memory and threads; see `Executor` for arguments and errors."""
+        self.package = package
+        self.seq_lens = tuple(sorted(package.buffers.seq_lens))
+        dies = [self._die(die) for die in range(len(package.buffers.dies))]
+        self._executor = Executor(dies, workers, slots, order=order, pin=pin)
+        self.workers, self.dies, self.lock = workers, len(dies), self._executor.lock
+        self._tell_first_tokens()
+
+    def step(self, seq_len: int, slot: int, *, body: bool = True, head: bool = True) -> None:
+        """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
+        try:
+            self._executor.run(self.seq_lens.index(seq_len), slot, body=body, head=head)
+        except StepError as error:
+            raise StepError(f"{str(error).replace('A step', f'A step of {seq_len} tokens', 1)}") from None
+
+    def views(self, seq_len: int) -> list[Views]:
+        """For each die the entries of its io region by name."""
+        return self._executor.io(self.seq_lens.index(seq_len))
+
+    def kv(self, die: int, slot: int) -> list[Views]:
+        """Views of each layer's keys, values and, of int8, scales; `KvLayer.tensors` has their shapes."""
+        layout, capacity = self.package.buffers.dies[die], self.package.buffers.kv_capacity
+        region = self._executor.kv(die, slot)
+        return [{name: view(region, each) for name, each in layer.tensors(capacity).items()} for layer in layout.layers]
+
+    def close(self) -> None:
+        """Stop the threads and free the memory, when the step under way has ended; no view may be used after it."""
+        self._executor.close()
+
+    def _tell_first_tokens(self) -> None:
+        """Where each die's slice of the vocabulary begins: constant, for the embedding's lookup."""
+        for seq_len in self.seq_lens:
+            for die, io in zip(self.package.buffers.dies, self.views(seq_len), strict=True):
+                if "first_token" in io:
+                    io["first_token"][0] = die.vocabulary[0]
+
+    def _die(self, die: int) -> DieCode:
+        folder, layout = self.package.folder, self.package.buffers.dies[die]
+        programs = tuple(self._program(die, seq_len) for seq_len in self.seq_lens)
+        return DieCode(folder / params_file(die), programs, layout.kv_bytes)
+
+    def _program(self, die: int, seq_len: int) -> ProgramCode:
+        folder, exports = self.package.folder, self.package.manifest.exports
+        memories = self.package.buffers.dies[die].programs[seq_len]
+        constants = folder / constants_file(die, seq_len)
+        return ProgramCode(folder / code_file(die, seq_len), exports["body"], exports["head"], constants, 0, memories)

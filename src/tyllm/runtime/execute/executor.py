@@ -1,0 +1,168 @@
+"""The executor: compiled programs and their parameters in memory, threads that run them, and views of their buffers.
+
+It knows dies, programs and slots by number, and nothing of models.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.errors import GenerationError, StepError, TyllmError
+from tyllm.package import RUNTIME_ABI, IoEntry, Params, Program
+from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
+from tyllm.runtime.execute.threads import available_threads, physical_cores
+
+SPIN_NS = 100_000  # longer than the workers of a step differ, shorter than a nap of the system
+Array = npt.NDArray[Any]
+Views = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class ProgramCode:
+    """One die's program: its shared library, the symbols of its parts, its constants, its memories."""
+
+    library: Path
+    body: str
+    head: str | None
+    constants: Path
+    constants_offset: int
+    memories: Program
+
+
+@dataclass(frozen=True)
+class DieCode:
+    """What one die runs: its weights, its programs, and the bytes of a slot's KV cache."""
+
+    params: Path
+    programs: tuple[ProgramCode, ...]
+    kv_bytes: int = 0
+
+
+class Executor:
+    """Runs programs. Views live until `close`; whoever writes inputs, runs and reads outputs holds `lock` meanwhile."""
+
+    def __init__(
+        self, dies: Sequence[DieCode], workers: int, slots: int = 1, *,
+        order: Sequence[int] | None = None, pin: bool = False,
+    ) -> None:  # fmt: skip
+        """Load the code, map the parameters, make memory and threads.
+
+        Args:
+            dies: what each die runs.
+            workers: threads of each die.
+            slots: KV caches.
+            order: for each die the physical one that plays it; None for 0, 1, 2, …
+            pin: bind each worker but the caller's to a core of its own, as far as there are cores: those of its
+                physical die.
+
+        Raises:
+            PackageError: code that cannot be loaded.
+            TyllmError: the system refuses memory or threads.
+        """
+        self.workers, self.dies, self.lock = workers, len(dies), threading.RLock()
+        self._code = tuple(dies)
+        self._libraries: dict[Path, ctypes.CDLL] = {}
+        self._mapped: dict[Path, Params] = {}  # the C library points into them
+        structs = [self._die(die) for die in dies]
+        if pin:
+            _pin(structs, workers, order or range(len(dies)))
+        self._library = next(iter(self._libraries.values()))  # one drives, the others serve the code beside them
+        self._session = self._create(structs, slots)
+        self._close = weakref.finalize(self, self._library.tyllm_destroy, self._session)
+        count = len(dies[0].programs)
+        self._io = [[self._io_views(program, die) for die in range(len(dies))] for program in range(count)]
+
+    def run(self, program: int, slot: int = 0, *, body: bool = True, head: bool = False) -> None:
+        """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
+        self._check_open()
+        flags = (BODY if body else 0) | (HEAD if head else 0)
+        if self._library.tyllm_step(self._session, program, slot, flags):
+            raise StepError(f"A step failed: {self._library.tyllm_last_error(self._session).decode()}.")
+
+    def io(self, program: int) -> list[Views]:
+        """For each die the entries of a program's io region by name."""
+        self._check_open()
+        return self._io[program]
+
+    def kv(self, die: int, slot: int) -> Array:
+        """The bytes of a slot's KV cache on a die."""
+        self._check_open()
+        return _region(self._library.tyllm_kv(self._session, die, slot), self._code[die].kv_bytes)
+
+    def close(self) -> None:
+        """Stop the threads and free the memory, when what is under way has ended; no view may be used after it."""
+        with self.lock:
+            self._io = []
+            self._close()
+
+    def _check_open(self) -> None:
+        if not self._close.alive:
+            raise GenerationError("The session is closed; open the package again.")
+
+    def _create(self, structs: Sequence[DieStruct], slots: int) -> int:
+        """The C library's session."""
+        spin = SPIN_NS if self.workers * len(structs) <= available_threads() else 0
+        array, programs = (DieStruct * len(structs))(*structs), len(self._code[0].programs)
+        config = ConfigStruct(RUNTIME_ABI, len(structs), self.workers, programs, slots, 0, spin, array)
+        error = ctypes.create_string_buffer(ERROR_BYTES)
+        session: int | None = self._library.tyllm_create(ctypes.byref(config), error, ERROR_BYTES)
+        if not session:
+            raise TyllmError(f"The system refuses {error.value.decode()}.")
+        return session
+
+    def _die(self, die: DieCode) -> DieStruct:
+        programs = (ProgramStruct * len(die.programs))(*map(self._program, die.programs))
+        return DieStruct(self._map(die.params).address, die.kv_bytes, programs, None)
+
+    def _program(self, code: ProgramCode) -> ProgramStruct:
+        library = self._load(code.library)
+        return ProgramStruct(
+            address(library, f"__tvm_ffi_{code.body}"),
+            address(library, f"__tvm_ffi_{code.head}") if code.head else None,
+            address(library, "tyllm_program_error"),
+            self._map(code.constants).address + code.constants_offset,
+            code.memories.arena_bytes,
+            code.memories.io_bytes,
+        )
+
+    def _load(self, path: Path) -> ctypes.CDLL:
+        if path not in self._libraries:
+            self._libraries[path] = load(path)
+        return self._libraries[path]
+
+    def _map(self, path: Path) -> Params:
+        if path not in self._mapped:
+            self._mapped[path] = Params(path)
+        return self._mapped[path]
+
+    def _io_views(self, program: int, die: int) -> Views:
+        memories = self._code[die].programs[program].memories
+        region = _region(self._library.tyllm_io(self._session, die, program), memories.io_bytes)
+        return {name: view(region, entry) for name, entry in memories.io.items()}
+
+
+def view(region: Array, entry: IoEntry) -> Array:
+    """A named part of a region of bytes."""
+    return region[entry.offset : entry.offset + entry.nbytes].view(entry.dtype).reshape(entry.shape)
+
+
+def _region(start: int, nbytes: int) -> Array:
+    """Bytes of the C library's memory."""
+    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(start))
+
+
+def _pin(dies: Sequence[DieStruct], workers: int, order: Sequence[int]) -> None:
+    """Give each worker a core: those of physical die n follow those of n − 1."""
+    cores = physical_cores()
+    for physical, die in zip(order, dies, strict=True):
+        mine = [cores[(physical * workers + worker) % len(cores)] for worker in range(workers)]
+        die.cpus = (ctypes.c_int32 * workers)(*mine)

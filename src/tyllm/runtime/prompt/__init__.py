@@ -1,0 +1,1 @@
+"""From what a caller gives (text, messages, images, videos) to a prompt."""

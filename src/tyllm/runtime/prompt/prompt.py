@@ -1,0 +1,118 @@
+"""What a conversation is fed: tokens, and in the place of some the embeddings of images or of the caller's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.runtime.prompt.rope_index import Places
+
+Embeddings = npt.NDArray[np.float32]
+UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making
+Key = int | tuple[str, int]
+"""What makes a position what it is: its token, or an image's digest and which of its embeddings it is."""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Embeddings in the place of tokens.
+
+    Attributes:
+        start: the first position; below 0 where a prompt begins within them.
+        shape: (n, H), of the embeddings.
+        rows: gives them, computing them at the first call.
+        digest: equal digests are equal embeddings; None for those of the caller's own making.
+        note: what was done with the image, in a sentence; None where there is nothing to tell.
+    """
+
+    start: int
+    shape: tuple[int, int]
+    rows: Callable[[], Embeddings]
+    digest: str | None = None
+    note: str | None = None
+
+    @property
+    def stop(self) -> int:
+        """Behind the last position."""
+        return self.start + self.shape[0]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt, or a part of one.
+
+    Attributes:
+        tokens: token ids; placeholders where images are, `UNKNOWN` where embeddings of the caller's own making are.
+        inserts: embeddings in the place of tokens, in order.
+        places: their M-RoPE positions; None to go on from what is before them.
+        seconds: preparing the images took.
+    """
+
+    tokens: Sequence[int]
+    inserts: tuple[Insert, ...] = ()
+    places: Places | None = None
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, given: Prompt | Sequence[int] | Embeddings) -> Prompt:
+        """The prompt that token ids or embeddings float32 [n, H] are."""
+        if isinstance(given, Prompt):
+            return given
+        if isinstance(given, np.ndarray) and given.ndim != 1:
+            return cls.of_embeddings(given)
+        return cls([int(token) for token in given])
+
+    @classmethod
+    def of_embeddings(cls, embeddings: Embeddings) -> Self:
+        """The prompt that embeddings of the caller's own making are."""
+        rows = np.ascontiguousarray(embeddings, np.float32)
+        return cls([UNKNOWN] * len(rows), (Insert(0, rows.shape, lambda: rows),))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, part: slice) -> Prompt:
+        """The tokens of a slice, with what is inserted among them."""
+        start, stop, _ = part.indices(len(self))
+        inserts = tuple(replace(i, start=i.start - start) for i in self.inserts if i.start < stop and i.stop > start)
+        places = None if self.places is None else self.places[:, start:stop]
+        return Prompt(self.tokens[start:stop], inserts, places, self.seconds)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done with the images."""
+        return [insert.note for insert in self.inserts if insert.note]
+
+    def after(self, seconds: float) -> Prompt:
+        """This prompt, which took so long to prepare."""
+        return replace(self, seconds=seconds)
+
+    def keys(self) -> list[Key]:
+        """What makes each position what it is."""
+        keys: list[Key] = list(self.tokens)
+        for insert in self.inserts:
+            if insert.digest is not None:
+                for at in range(max(insert.start, 0), min(insert.stop, len(self))):
+                    keys[at] = insert.digest, at - insert.start
+        return keys
+
+    def embeddings(self, look_up: Callable[[Sequence[int]], Embeddings]) -> Embeddings:
+        """All positions as embeddings float32 [n, H]; `look_up` gives those of tokens."""
+        rows = look_up([max(token, 0) for token in self.tokens])
+        for insert in self.inserts:
+            first, stop = max(insert.start, 0), min(insert.stop, len(self))
+            rows[first:stop] = insert.rows()[first - insert.start : stop - insert.start]
+        return rows
+
+    def look(self, report: Callable[[int, int, str], object] = lambda done, total, what: None) -> float:
+        """Compute the embeddings of the images that are not computed yet; the seconds that it takes."""
+        started = time.perf_counter() if self.inserts else 0.0
+        for done, insert in enumerate(self.inserts):
+            report(done, len(self.inserts), "images")
+            insert.rows()
+        return time.perf_counter() - started if self.inserts else 0.0

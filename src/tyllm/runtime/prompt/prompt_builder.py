@@ -1,0 +1,102 @@
+"""Makes prompts: of text, token ids or chat messages, with images and videos."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tyllm.errors import ImageError, PackageError
+from tyllm.package import Manifest
+from tyllm.runtime.prompt.chat_template import ChatTemplate
+from tyllm.runtime.prompt.messages import take_apart
+from tyllm.runtime.prompt.placeholders import fill_placeholders
+from tyllm.runtime.prompt.prompt import Embeddings, Prompt
+from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm.runtime.prompt.video_input import Clip
+
+if TYPE_CHECKING:
+    from tyllm.runtime.images.sizes import Fit
+    from tyllm.runtime.prompt.vision_tower import Vision
+
+Given = str | Sequence[int] | Embeddings | Prompt
+
+
+class Prompts:
+    """Makes prompts for a package: its tokenizer, its chat template, and its vision tower if it has one."""
+
+    def __init__(
+        self, info: Manifest, vision: Vision | None,
+        tokenizer: Callable[[], Tokenizer], template: Callable[[], ChatTemplate],
+    ) -> None:  # fmt: skip
+        self._info, self._vision, self._tokenizer, self._template = info, vision, tokenizer, template
+
+    def of(self, given: Given, images: Sequence[Any] = (), videos: Sequence[Any] = (), fit: Fit = "pad") -> Prompt:
+        """The prompt of text (tokenized with the special tokens that the tokenizer adds), token ids or embeddings.
+
+        Raises:
+            GenerationError: placeholders that do not match the images, an image that cannot be used, or images
+                for a text model.
+        """
+        if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.ndim != 1):
+            return Prompt.of(given)
+        tokens = self._tokenizer().encode(given) if isinstance(given, str) else [int(token) for token in given]
+        return self._with_images(tokens, images, videos, fit)
+
+    def of_chat(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None,
+        options: Mapping[str, Any] | None = None, images: Sequence[Any] = (), videos: Sequence[Any] = (),
+        fit: Fit = "pad",
+    ) -> Prompt:  # fmt: skip
+        """The prompt of a chat, up to where the answer begins; `images` and `videos` follow those of the messages.
+
+        Raises:
+            GenerationError: the template refuses the messages; as `of`.
+            PackageError: the package has no chat template.
+        """
+        parted = take_apart(messages)
+        images, videos = [*parted.images, *images], [*parted.videos, *videos]
+        self._check_sight(images, videos)
+        text = self._template().render(parted.messages, tools=tools, **(options or {}))
+        tokens = self._tokenizer().encode(text, add_special_tokens=False)
+        return self._with_images(tokens, images, videos, fit)
+
+    def has_placeholders(self, text: str) -> bool:
+        """Whether a text says itself where images or videos belong."""
+        visual = self._info.visual
+        return visual is not None and not {visual.tokens["image"], visual.tokens["video"]}.isdisjoint(
+            self._tokenizer().encode(text)
+        )
+
+    def _with_images(self, tokens: list[int], images: Sequence[Any], videos: Sequence[Any], fit: Fit) -> Prompt:
+        self._check_sight(images, videos)
+        if self._vision is None:
+            return Prompt(tokens)
+        started, vision = time.perf_counter(), self._vision
+        prepared = [vision.image(image, fit) for image in images]
+        clips = [vision.video(Clip.of(video), fit) for video in videos]
+        prompt = fill_placeholders(
+            tokens, vision.visual, self._info.hidden_size, prepared, clips, vision.embeddings, self._show
+        )
+        return prompt.after(time.perf_counter() - started if prompt.inserts else 0.0)
+
+    def _show(self, token: int) -> str:
+        """A token for a message."""
+        try:
+            return self._tokenizer().decode([token], skip_special_tokens=False)
+        except PackageError:  # there is no tokenizer
+            return f"(token {token})"
+
+    def _check_sight(self, images: Sequence[Any], videos: Sequence[Any]) -> None:
+        if self._vision is None and (images or videos):
+            raise no_images(self._info)
+
+
+def no_images(info: Manifest) -> ImageError:
+    """What a text model says to an image."""
+    return ImageError(
+        f"The package was compiled from a text model ({info.architecture}) and takes no images; compile a "
+        "vision-language model such as Qwen2.5-VL."
+    )

@@ -1,0 +1,97 @@
+"""The vision tower of a package: images and videos to embeddings of the language model, the last few kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tyllm.errors import PackageError
+from tyllm.package import ImageSize, Package, Visual
+from tyllm.package.layout import VISUAL
+from tyllm.runtime.execute.module import CompiledModule
+from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
+from tyllm.runtime.prompt.video_input import Clip
+
+if TYPE_CHECKING:
+    from tyllm.runtime.images.load import Source
+    from tyllm.runtime.images.sizes import Fit, Size
+
+Embeddings = npt.NDArray[np.float32]
+KEPT = 8  # images, or temporal patches of videos, whose embeddings are kept: 9 MB each of 540×960 for 3584 values
+
+
+class Vision:
+    """Fits images and computes their embeddings; it loads the tower at the first one. From any thread."""
+
+    def __init__(self, package: Package, visual: Visual, threads: int | None, *, pin: bool = False) -> None:
+        self.visual, self._package, self._threads, self._pin = visual, package, threads, pin
+        self._kept: OrderedDict[str, Embeddings] = OrderedDict()  # by digest, the latest used last
+        self._lock = threading.Lock()
+
+    def image(self, source: Source | Fitted, fit: Fit = "pad") -> Fitted:
+        """An image as one of the compiled sizes takes it; raises `ImageError`."""
+        return source if isinstance(source, Fitted) else fit_image(source, self.settings, self._sizes, fit)
+
+    def video(self, clip: Clip, fit: Fit = "pad") -> Fitted:
+        """A video likewise."""
+        if isinstance(clip.video, Fitted):
+            return clip.video
+        return fit_video(clip.video, self.settings, self._sizes, fit, **clip.rates)
+
+    def embeddings(self, fitted: Fitted) -> Embeddings:
+        """float32 [tokens, H]: the program runs once for each temporal patch, unless the result is still kept."""
+        with self._lock:
+            found = self._kept.pop(fitted.digest, None)
+            rows = self._run(fitted) if found is None else found
+            self._kept[fitted.digest] = rows
+            self._forget(fitted.tokens // fitted.grid[0])
+            return rows
+
+    @cached_property
+    def settings(self) -> ImageSettings:
+        """How the model wants its images; raises `CheckpointError` where the package does not say."""
+        return ImageSettings.read(self._package.folder)
+
+    def close(self) -> None:
+        """Stop the tower's threads, where it was loaded."""
+        if "_tower" in self.__dict__:
+            self._tower.close()
+
+    def _run(self, fitted: Fitted) -> Embeddings:
+        program = self._size_of(fitted).name
+        parts = [self._tower(program, {"patches": patches})["embeddings"] for patches in fitted.patches]
+        return np.concatenate(parts)
+
+    def _forget(self, tokens: int) -> None:
+        """Keep as many rows as `KEPT` images of `tokens` have."""
+        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT * tokens:
+            self._kept.popitem(last=False)
+
+    @property
+    def _sizes(self) -> Sequence[Size]:
+        return [(size.height, size.width) for size in self.visual.sizes]
+
+    def _size_of(self, fitted: Fitted) -> ImageSize:
+        size = next((size for size in self.visual.sizes if size.grid == fitted.grid[1:]), None)
+        if size is None:
+            known = ", ".join(f"{size.name} ({size.grid[0]}×{size.grid[1]})" for size in self.visual.sizes)
+            raise PackageError(
+                f"No program takes {fitted.grid[1]}×{fitted.grid[2]} patches, the package has {known}; fit the image "
+                "with this session's settings, or compile the model again."
+            )
+        return size
+
+    @cached_property
+    def _tower(self) -> CompiledModule:
+        """The programs; loading maps the weights and starts threads."""
+        package = self._package
+        if package.visual is None:
+            raise PackageError(f"{package.folder} has no vision tower; compile the model again.")
+        folder, order = package.folder / VISUAL, self.visual.die_order
+        return CompiledModule(folder, package.visual, self._threads, order=order, pin=self._pin)

@@ -1,0 +1,143 @@
+"""Attention's two products on AMX tiles: queries, keys, weights and values rounded to bfloat16, sums in float32.
+
+Two left tiles, 32 readers, are multiplied by two right ones, 32 keys or 32 inputs of values. A block's keys and values
+become right tiles once, in the thread's memory, for all tiles of readers.
+"""
+
+from typing import Any
+
+from tvm.script import tirx as T
+
+from tytvm.kernels.attention.attention_cut import Cut
+from tytvm.kernels.attention.attention_float import FromCache
+from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.scratch import scratch
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, span, zeros
+
+ROWS = 2 * amx.SIDE
+"""Readers of a tile of the cut."""
+_ROUND = 0x8000  # half of bfloat16's last place in the bits of a float32
+_HIGH = -0x10000  # the bits that bfloat16 keeps
+
+
+def packed_width(cut: Cut) -> int:
+    """Inputs of a query, with zeros up to whole tiles."""
+    return ceildiv(cut.shape.cache.D, amx.DEPTH) * amx.DEPTH
+
+
+def bytes_of(cut: Cut) -> int:
+    """What a task keeps in its thread's memory: scores, weights, and the tiles of a block's keys and values."""
+    return cut.keys * (4 * ROWS + 2 * ROWS + 2 * packed_width(cut) + 2 * cut.shape.cache.values[2])
+
+
+class TileProducts:
+    """Both products of a tile of readers."""
+
+    def __init__(self, source: FromCache, packed: Any, sums: Any) -> None:
+        self.source, self.task, self.packed, self.sums = source, source.task, packed, sums
+        cut = self.task.cut
+        self.keys_count, self.depth, self.width = cut.keys, packed_width(cut), cut.shape.cache.values[2]
+        weights_at = 4 * ROWS * cut.keys
+        keys_at = weights_at + 2 * ROWS * cut.keys
+        key_shape = (cut.keys // LANES, self.depth // 2, LANES)
+        value_shape = (cut.keys // amx.DEPTH, self.width // LANES, amx.SIDE, LANES)
+        self.scores = scratch((ROWS, cut.keys), "float32")
+        self.weights = scratch((ROWS, cut.keys), "uint16", weights_at)
+        self.keys = scratch(key_shape, "int32", keys_at)
+        self.values = scratch(value_shape, "int32", keys_at + 2 * cut.keys * self.depth)
+
+    def pack(self, q: Any) -> None:
+        """Queries [tile, row, input], times the scores' factor."""
+        cut = self.task.cut
+        with T.serial(cut.tiles) as tile, T.serial(ROWS) as row:
+            head, s = (hold(each, "int32", 1) for each in self.task.query(tile, row))
+            for start in range(0, self.depth, amx.DEPTH):
+                halves = [self._query(q, head, s, start + half) for half in (0, LANES)]
+                T.buffer_store(
+                    self.packed, amx.bfloat16(*halves), [self.task.number, tile, row, span(start, amx.DEPTH)]
+                )
+
+    def _query(self, q: Any, head: Any, s: Any, start: int) -> Any:
+        if start >= self.task.cut.shape.cache.D:
+            return zeros()
+        return hold(q[head, s, span(start)] * fill(T.float32(self.task.cut.shape.factor)))
+
+    def load(self, base: Any) -> None:
+        """Makes right tiles of the block's keys and values, up to the last cache row that the task reads."""
+        steps = hold(ceildiv(T.min(self.task.end - base, self.keys_count), amx.DEPTH), "int32", 1)
+        with T.serial(steps * 2) as number:
+            self._load_keys(base, number)
+        with T.serial(steps) as step, T.serial(amx.SIDE) as pair:
+            self._load_values(base, step, pair)
+
+    def _load_keys(self, base: Any, number: Any) -> None:
+        tile, width = self.source.key_tile(base, number), self.task.cut.shape.cache.D
+        with T.serial(width // 2) as pair:
+            two = paired(self.source.key(tile, pair * 2), self.source.key(tile, pair * 2 + 1))
+            T.buffer_store(self.keys, two, [number, pair, span(0)])
+        with T.serial((self.depth - width) // 2) as pair:
+            T.buffer_store(self.keys, fill(T.int32(0)), [number, width // 2 + pair, span(0)])
+
+    def _load_values(self, base: Any, step: Any, pair: Any) -> None:
+        rows = [hold(base + step * amx.DEPTH + pair * 2 + each, "int32", 1) for each in (0, 1)]
+        last = self.task.end - 1
+        with T.serial(self.width // LANES) as vector:
+            two = []
+            for row in rows:
+                (value,) = self.source.value(0, T.min(row, last), [vector])
+                two.append(hold(T.Select(fill(row) <= fill(last), value, zeros())))
+            T.buffer_store(self.values, paired(*two), [step, vector, pair, span(0)])
+
+    def score(self, tile: Any, base: Any, count: Any) -> None:
+        """Scores of a tile with the block's first `count` keys (or some more)."""
+        with T.serial(ceildiv(count, amx.DEPTH)) as step:
+            _each_sum(lambda a, b, sums: amx.clear(sums))
+            for depth in range(self.depth // amx.DEPTH):
+                for half in (0, 1):
+                    query = [self.task.number, tile, half * amx.SIDE, depth * amx.DEPTH]
+                    amx.load(amx.LEFT + half, self.packed, query, 2 * self.depth)
+                    amx.load(amx.RIGHT + half, self.keys, [step * 2 + half, depth * amx.SIDE, 0], amx.BYTES)
+                _each_sum(lambda a, b, sums: amx.dot(sums, amx.LEFT + a, amx.RIGHT + b))
+            _each_sum(
+                lambda a, b, sums: amx.store(
+                    sums, self.scores, [a * amx.SIDE, step * amx.DEPTH + b * amx.SIDE], 4 * self.keys_count
+                )
+            )
+
+    def gather(self, tile: Any, base: Any, count: Any) -> None:
+        """Adds the values of the block's first `count` rows, weighted."""
+        steps = hold(ceildiv(count, amx.DEPTH), "int32", 1)
+        blocks = self.width // LANES
+        with T.serial(blocks // 2) as block:
+            self._gather(tile, block * 2, 2, steps)
+        if blocks % 2:
+            self._gather(tile, T.int32(blocks - 1), 1, steps)
+
+    def _gather(self, tile: Any, block: Any, blocks: int, steps: Any) -> None:
+        def place(a: int, b: int) -> list[Any]:
+            return [self.task.number, tile * ROWS + a * amx.SIDE, (block + b) * LANES]
+
+        _each_sum(lambda a, b, sums: amx.load(sums, self.sums, place(a, b), 4 * self.width), blocks)
+        with T.serial(steps) as step:
+            for half in (0, 1):
+                weights = [half * amx.SIDE, step * amx.DEPTH]
+                amx.load(amx.LEFT + half, self.weights, weights, 2 * self.keys_count)
+            for b in range(blocks):
+                amx.load(amx.RIGHT + b, self.values, [step, block + b, 0, 0], amx.BYTES)
+            _each_sum(lambda a, b, sums: amx.dot(sums, amx.LEFT + a, amx.RIGHT + b), blocks)
+        _each_sum(lambda a, b, sums: amx.store(sums, self.sums, place(a, b), 4 * self.width), blocks)
+
+
+def paired(low: Any, high: Any) -> Any:
+    """Sixteen pairs of bfloat16, as int32: the row of a right tile of two neighboring inputs, rounded to nearest."""
+    bits = [T.reinterpret("int32x16", each) + fill(T.int32(_ROUND)) for each in (low, high)]
+    kept = T.bitwise_and(bits[1], fill(T.int32(_HIGH)))
+    moved = T.bitwise_and(bits[0] >> fill(T.int32(16)), fill(T.int32(0xFFFF)))
+    return T.bitwise_or(moved, kept)
+
+
+def _each_sum(use: Any, blocks: int = 2) -> None:
+    """What is to be done with each tile of sums."""
+    for a in (0, 1):
+        for b in range(blocks):
+            use(a, b, amx.SUMS + 2 * a + b)

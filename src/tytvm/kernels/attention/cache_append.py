@@ -1,0 +1,103 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Writes new keys and values into their rows of a layer's cache."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, untile_keys
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.target import InstructionSet
+
+_LARGEST = 127
+_SMALLEST = 1e-30  # what lies below counts as zeros, so that 127 / max|x| stays finite
+_ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
+
+
+def build(spec: InstructionSet, cache: KvCache, S: int) -> Any:
+    """(k f32[KH,S,D], v f32[KH,S,Dv], position i64[1], keys, values, [key scales, value scales]).
+
+    Rows position..position+S-1 are written; those beyond the cache are dropped.
+    """
+
+    @T.jit(private=True)
+    def cache_append(
+        k: T.Buffer((cache.KH, S, cache.D), "float32"),
+        v: T.Buffer((cache.KH, S, cache.Dv), "float32"),
+        position: T.Buffer((1,), "int64"),
+        keys: T.Buffer(cache.keys, cache.dtype),
+        values: T.Buffer(cache.values, cache.dtype),
+        k_scale: T.Optional(T.Buffer(cache.scales, "float32")),
+        v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
+    ) -> None:
+        for i in T.parallel(cache.KH * S):
+            head: T.let = i // S
+            s: T.let = i % S
+            row: T.let = T.cast(position[0], "int32") + s
+            if row < cache.tiles * LANES:
+                k_factor: T.let = factor_of(k, k_scale, head, s, row)
+                for d in range(cache.D):
+                    keys[head, row // LANES, d, row % LANES] = encoded(cache, k[head, s, d], k_factor, 1)
+                v_factor: T.let = factor_of(v, v_scale, head, s, row)
+                append_value(cache, values, v, v_factor, head, s, row)
+
+    return cache_append.specialize(**({} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}))
+
+
+def append_value(cache: KvCache, values: Any, v: Any, factor: Any, head: Any, s: Any, row: Any) -> None:
+    """Writes a row of values; what makes it whole vectors stays as it is, for nobody uses it."""
+    lanes = lanes_of(cache.Dv)
+    with T.serial(cache.Dv // lanes) as vector:
+        at = span(vector * lanes, lanes)
+        T.buffer_store(values, encoded(cache, v[head, s, at], factor, lanes), [head, row, at])
+
+
+def factor_of(x: Any, scales: Any, head: Any, s: Any, row: Any) -> Any:
+    """Stores the scale max|x| / 127 of a row; what the row is multiplied by to give its codes."""
+    if scales is None:
+        return hold(T.float32(1), "float32", 1)
+    width = int(x.shape[2])
+    lanes = lanes_of(width)
+    largest = T.alloc_buffer((lanes,), "float32")
+    T.buffer_store(largest, zeros("float32", lanes), [span(0, lanes)])
+    with T.serial(width // lanes) as vector:
+        value = hold(x[head, s, span(vector * lanes, lanes)], "float32", lanes)
+        magnitude = T.max(value, zeros("float32", lanes) - value)
+        T.buffer_store(largest, T.max(largest[span(0, lanes)], magnitude), [span(0, lanes)])
+    peak = fold(T.max, largest[span(0, lanes)], "float32", lanes)
+    T.buffer_store(scales, peak / T.float32(_LARGEST), [head, row // LANES, row % LANES])
+    return hold(T.Select(peak > T.float32(_SMALLEST), T.float32(_LARGEST) / peak, T.float32(0)), "float32", 1)
+
+
+def encoded(cache: KvCache, value: Any, factor: Any, lanes: int) -> Any:
+    """Values as the cache holds them."""
+    if cache.dtype != "int8":
+        return T.cast(value, of(cache.dtype, lanes))
+    shifted = hold(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
+    code = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
+    return T.cast(code, of("int8", lanes))
+
+
+def reference(
+    k: npt.NDArray[np.float32], v: npt.NDArray[np.float32], position: int, tensors: list[npt.NDArray[Any]]
+) -> list[npt.NDArray[Any]]:
+    """New keys, values and, of int8, scales, the rows replaced."""
+    keys, values, *scales = (tensor.copy() for tensor in tensors)
+    rows = untile_keys(keys)
+    stop = min(position + k.shape[1], rows.shape[1])
+    new = [x[:, : stop - position] for x in (k, v)]
+    for scale, x in zip(scales, new, strict=False):
+        scale.reshape(len(scale), -1)[:, position:stop] = quantize(x)[1]
+    coded = [quantize(x)[0] if scales else x.astype(keys.dtype) for x in new]
+    rows[:, position:stop] = coded[0]
+    values[:, position:stop, : v.shape[2]] = coded[1]
+    return [tile_keys(rows), values, *scales]
+
+
+def cost(cache: KvCache, S: int) -> Cost:
+    """Operations and bytes."""
+    read = size("float32", cache.KH, S, cache.D + cache.Dv) + size("int64", 1)
+    return Cost({}, read, cache.KH * S * cache.row_bytes)

@@ -1,0 +1,100 @@
+"""How a layer's cache lies in memory: keys sixteen together, transposed, so that a vector is one input of sixteen.
+
+Keys are [KH, tiles, D, 16], values [KH, 16 · tiles, W] with rows of whole vectors (W is Dv rounded up). As int8 each
+key and each value has a float32 scale, [KH, tiles, 16]: x ≈ code · scale, scale = max|x| / 127.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import size
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, span
+
+DTYPES = ("float16", "int8")
+
+
+@dataclass(frozen=True)
+class KvCache:
+    """Shapes of one layer's cache.
+
+    Attributes:
+        KH: Key and value heads.
+        C: Rows that are asked for; there are as many more as make whole tiles of sixteen.
+        D: Width of a key.
+        Dv: Width of a value.
+        dtype: "float16" or "int8".
+    """
+
+    KH: int
+    C: int
+    D: int
+    Dv: int
+    dtype: str = "float16"
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of sixteen keys."""
+        return ceildiv(self.C, LANES)
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """Shape of the keys."""
+        return (self.KH, self.tiles, self.D, LANES)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return (self.KH, self.tiles * LANES, ceildiv(self.Dv, LANES) * LANES)
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Shape of the scales of int8 keys, and of int8 values."""
+        return (self.KH, self.tiles, LANES)
+
+    @property
+    def tensors(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Suffix → shape and type of each tensor."""
+        caches = {"k": (self.keys, self.dtype), "v": (self.values, self.dtype)}
+        scales = {f"{which}_scale": (self.scales, "float32") for which in caches}
+        return caches | scales if self.dtype == "int8" else caches
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a token's key and value in one head."""
+        return size(self.dtype, self.D + self.Dv) + (2 * size("float32", 1) if self.dtype == "int8" else 0)
+
+
+def floats(cache: Any, index: list[Any]) -> Any:
+    """Sixteen neighbors of a cache as float32 (of int8: the codes)."""
+    codes = cache[(*index[:-1], span(index[-1]))]
+    if str(cache.dtype) == "int8":
+        codes = T.cast(codes, of("int32"))
+    return hold(T.cast(codes, of("float32")))
+
+
+def scale_of(scales: Any, head: Any, tile: Any) -> Any:
+    """The scales of a tile's sixteen rows; ones where the cache is float16."""
+    return fill(T.float32(1)) if scales is None else hold(scales[head, tile, span(0)])
+
+
+def tile_keys(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Keys [KH, C, D] as tiles [KH, C/16, D, 16], C a multiple of 16."""
+    heads, count, width = rows.shape
+    return np.ascontiguousarray(rows.reshape(heads, count // LANES, LANES, width).swapaxes(2, 3))
+
+
+def untile_keys(tiles: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Tiles [KH, C/16, D, 16] as keys [KH, C, D]."""
+    heads, count, width, _ = tiles.shape
+    return np.ascontiguousarray(tiles.swapaxes(2, 3).reshape(heads, count * LANES, width))
+
+
+def quantize(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """int8 codes [KH, S, D] and scales [KH, S] of keys or values."""
+    peak = np.abs(rows).max(axis=-1, initial=0).astype(np.float32)
+    factor = np.divide(np.float32(127), peak, out=np.zeros_like(peak), where=peak > np.float32(1e-30))
+    return np.rint(rows * factor[..., None]).astype(np.int8), peak / np.float32(127)

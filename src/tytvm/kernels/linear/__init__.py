@@ -1,0 +1,1 @@
+"""Kernels that multiply activations by a stored weight."""

@@ -1,0 +1,77 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer and its activation in one, for many rows on AMX: activation(x · weightᵀ + bias), as bfloat16 tiles."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear import linear_w16a16_amx, tile_product
+from tytvm.kernels.linear.tile_product import Sums, TileProduct, bias_of, each_row
+from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.amx import DEPTH, SIDE
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span
+from tytvm.kernels.rowwise import activation
+from tytvm.target import InstructionSet
+
+
+def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bool = False) -> Any:
+    """(x u16[ceil(R/16),ceil(K/32),16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out).
+
+    Args:
+        spec: The CPU; it has tiles.
+        R: Rows of activations, bfloat16 in left tiles.
+        K: Inputs.
+        N: Outputs; `out` is u16 [ceil(R/16),ceil(N/32),16,32], where outputs from N on are finite.
+        kind: One of `activation.KINDS`.
+        with_bias: Whether there is a bias.
+    """
+    shape = TileProduct(R, K, ceildiv(N, 2 * SIDE))
+
+    @T.jit(private=True)
+    def activated_w16a16_amx(
+        x: T.Buffer((shape.row_tiles, shape.steps, SIDE, DEPTH), "uint16"),
+        weight: T.Buffer((ceildiv(N, LANES), K, LANES), "float16"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((shape.row_tiles, shape.pairs, SIDE, DEPTH), "uint16"),
+    ) -> None:
+        for piece in T.parallel(shape.pieces):
+            memory = T.meta_var(shape.sums())
+            decode = T.meta_var(
+                lambda right, place, pair, b: tile_product.decode(right, place, b, weight, 2 * pair + b)
+            )
+            finish = T.meta_var(partial(write, spec, kind, memory, bias, N, out))
+            shape.multiply(piece, x, decode, tile_product.clear, finish)
+
+    return activated_w16a16_amx.specialize() if with_bias else activated_w16a16_amx.specialize(bias=None)
+
+
+def write(spec: InstructionSet, kind: str, memory: Any, bias: Any, N: int, out: Any, sums: Sums) -> None:
+    """Writes the activations of a panel's and a pair's sums."""
+    biases = [bias_of(bias, 2 * sums.pair + b, N) for b in range(2)]
+
+    def row(a: int, r: Any) -> None:
+        values = [memory[2 * a + b, r, span(0)] + biases[b] for b in range(2)]
+        values = [hold(activation.apply(spec, kind, value, LANES)) for value in values]
+        T.buffer_store(out, amx.bfloat16(*values), [sums.tile + a, sums.pair, r, span(0, DEPTH)])
+
+    each_row(sums, memory, row)
+
+
+def reference(
+    x: npt.NDArray[np.float32],
+    weight: npt.NDArray[np.float16],
+    bias: npt.NDArray[np.float32] | None,
+    kind: str,
+) -> npt.NDArray[np.float32]:
+    """The activations in NumPy, before they are rounded."""
+    return activation.reference(linear_w16a16_amx.reference(x, weight, bias), kind)
+
+
+def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    read = size("uint16", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
+    return Cost({"bfloat16": 2 * R * K * N, "float32": 20 * R * N}, read, size("uint16", R, N))

@@ -1,0 +1,101 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""SwiGLU's two linear layers and its gate in one, for many rows: silu(x · gateᵀ) · (x · upᵀ), quantized on the way.
+
+A piece is a group of the outputs: when its last slice is done, so are the values that share a scale.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear import int4_weight, linear_w4a8
+from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
+from tytvm.kernels.primitives.amx import BYTES, SIDE
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, ceildiv, span
+from tytvm.kernels.rowwise.activation import silu
+from tytvm.kernels.rowwise.quantize_rows import code_shape, write_group
+from tytvm.target import InstructionSet
+
+Weight = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.uint8]]
+
+
+def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Any:
+    """(q i8[ceil(R/16),K/64,16,64], scale f32[R,K/a], gate's weight, scale, zero, up's, codes i8, scales f32[R,N/o]).
+
+    Args:
+        spec: The CPU; it has tiles.
+        R: Rows of activations; codes are in left tiles, where rows from R on may hold anything.
+        K: Inputs.
+        N: Outputs.
+        group: Inputs that share a scale of the weights; divides K.
+        activation_group: Inputs that share a scale (a above); a multiple of 64 that divides `group`.
+        out_group: Outputs that share a scale (o above); a multiple of 64 that divides N.
+    """
+    shape = shape_of(R, K, N, group, activation_group, out_group)
+    packed = int4_weight.shapes(K, N, group)
+
+    @T.prim_func(private=True)
+    def gated_w4a8_amx(
+        q: T.Buffer((ceildiv(R, SIDE), K // BYTES, SIDE, BYTES), "int8"),
+        scale: T.Buffer((R, K // activation_group), "float32"),
+        gate: T.Buffer(packed["weight"], "uint8"),
+        gate_scale: T.Buffer(packed["scale"], "float16"),
+        gate_zero: T.Buffer(packed["zero"], "uint8"),
+        up: T.Buffer(packed["weight"], "uint8"),
+        up_scale: T.Buffer(packed["scale"], "float16"),
+        up_zero: T.Buffer(packed["zero"], "uint8"),
+        codes: T.Buffer(code_shape(R, N, True), "int8"),
+        scales: T.Buffer((R, N // out_group), "float32"),
+    ) -> None:
+        for piece in T.parallel(shape.pieces):
+            memory = T.meta_var(Memory.of(shape))
+            blocks = T.meta_var(
+                lambda pair: [Block(gate, gate_scale, gate_zero, pair, 1), Block(up, up_scale, up_zero, pair, 1)]
+            )
+            multiply(shape, memory, piece, q, scale, blocks, partial(combine, spec, memory))
+            for row in range(R):
+                values = T.meta_var(
+                    [memory.sums[place, row // SIDE, 0, row % SIDE, span(0)] for place in range(shape.piece)]
+                )
+                write_group(codes, scales, None, row, piece, values, LANES)
+
+    return gated_w4a8_amx
+
+
+def shape_of(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Shape:
+    """How the product is cut: a pair is a block of the gate and the same one of `up`, a piece is a group of outputs."""
+    return Shape(R, K, N // LANES, out_group // LANES, group, activation_group)
+
+
+def fits(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> bool:
+    """Whether the outputs are whole groups, and scratch memory holds the sums of one."""
+    shape = shape_of(R, K, N, group, activation_group, out_group)
+    return N % out_group == 0 and shape.piece <= shape.room
+
+
+def combine(spec: InstructionSet, memory: Memory, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+    """Keeps the gate's sums; when those of `up` come, their product takes the place."""
+    for r, value in enumerate(sums):
+        at = [place, m, 0, r, span(0)]
+        if b:
+            value = silu(spec, memory.sums[tuple(at)], LANES) * value
+        T.buffer_store(memory.sums, value, at)
+
+
+def reference(
+    q: npt.NDArray[np.int8], scale: npt.NDArray[np.float32], gate: Weight, up: Weight
+) -> npt.NDArray[np.float32]:
+    """The gated values in NumPy, before they are quantized."""
+    g, u = (linear_w4a8.reference(q, scale, *weight).astype(np.float64) for weight in (gate, up))
+    return np.asarray(g / (1 + np.exp(-g)) * u, np.float32)
+
+
+def cost(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Cost:
+    """Operations and bytes."""
+    read = size("int8", R, K) + size("float32", R, K // activation_group) + 2 * int4_weight.size_of(K, N, group)
+    written = size("int8", R, N) + size("float32", R, N // out_group)
+    return Cost({"int8": 4 * R * K * N, "float32": 6 * R * N * K // activation_group + 20 * R * N}, read, written)

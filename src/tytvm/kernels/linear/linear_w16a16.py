@@ -1,0 +1,76 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer with float16 weights: out = x · weightᵀ + bias, summed in float32.
+
+Layout of the weight: [ceil(N/16), K, 16], so that sixteen output channels of one input lie side by side.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear.tile import Registers, store, tile_of
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, span
+from tytvm.target import InstructionSet
+
+
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
+    """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
+    tile = tile_of(spec.accumulators, R, N)
+
+    def multiply_add(sums: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+        w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]
+        w = [hold(T.cast(part, of("float32"))) for part in w]
+        for r in range(tile.rows):
+            value = hold(fill(x[tile.row(down, r), k]))
+            for b in range(tile.blocks):
+                sums[r, b] = sums[r, b] + w[b] * value
+
+    @T.jit(private=True)
+    def linear_w16a16(
+        x: T.Buffer((R, K), "float32"),
+        weight: T.Buffer((tile.channel_blocks, K, LANES), "float16"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((R, N), "float32"),
+    ) -> None:
+        for across in T.parallel(tile.across):
+            for down in range(tile.down):
+                sums = T.meta_var(Registers(tile))
+                sums.clear()
+                for k in range(K):
+                    multiply_add(sums, x, weight, k, across, down)
+                store(tile, sums, bias, out, across, down)
+
+    return linear_w16a16.specialize() if with_bias else linear_w16a16.specialize(bias=None)
+
+
+def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
+    """The weight [N, K] in the kernel's layout, channels that do not exist as zeros."""
+    N, K = weight.shape
+    packed = np.zeros((ceildiv(N, LANES), K, LANES), np.float16)
+    for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are turned
+        channels = weight[block * LANES : (block + 1) * LANES]
+        rows[:, : len(channels)] = channels.T
+    return {"weight": packed}
+
+
+def unpack(packed: dict[str, npt.NDArray[np.float16]], N: int) -> npt.NDArray[np.float16]:
+    """The weight [N, K] again."""
+    weight = packed["weight"]
+    return weight.transpose(0, 2, 1).reshape(-1, weight.shape[1])[:N]
+
+
+def reference(
+    x: npt.NDArray[np.float32], weight: npt.NDArray[np.float16], bias: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
+    """The same in NumPy, in float64, of an unpacked weight [N, K]."""
+    out = x.astype(np.float64) @ weight.astype(np.float64).T
+    return np.asarray(out if bias is None else out + bias, np.float32)
+
+
+def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    read = size("float32", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
+    return Cost({"float32": 2 * R * K * N}, read, size("float32", R, N))

@@ -1,0 +1,114 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer with float16 weights and many rows, both rounded to bfloat16, on AMX tiles; summed in float32."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear import tile_product
+from tytvm.kernels.linear.linear_w16a16 import pack, unpack
+from tytvm.kernels.linear.tile_product import Sums, TileProduct, sizes
+from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.amx import DEPTH, SIDE
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, ceildiv
+from tytvm.target import InstructionSet
+
+__all__ = ["build", "cost", "pack", "reference", "unpack"]
+
+
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
+    """(x u16[ceil(R/16),ceil(K/32),16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N]).
+
+    Args:
+        spec: The CPU; it has tiles.
+        R: Rows of activations; they are bfloat16 in left tiles, where rows from R on may hold anything.
+        K: Inputs; in the tiles those from K on are zeros.
+        N: Outputs.
+        with_bias: Whether there is a bias.
+    """
+    shape = TileProduct(R, K, ceildiv(N, 2 * SIDE))
+
+    @T.jit(private=True)
+    def linear_w16a16_amx(
+        x: T.Buffer((shape.row_tiles, shape.steps, SIDE, DEPTH), "uint16"),
+        weight: T.Buffer((ceildiv(N, LANES), K, LANES), "float16"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((R, N), "float32"),
+    ) -> None:
+        for piece in T.parallel(shape.pieces):
+            decode = T.meta_var(
+                lambda right, place, pair, b: tile_product.decode(right, place, b, weight, 2 * pair + b)
+            )
+            begin = T.meta_var(lambda sums: start(sums, bias, N))
+            finish = T.meta_var(lambda sums: store(sums, out, N))
+            shape.multiply(piece, x, decode, begin, finish)
+
+    return linear_w16a16_amx.specialize() if with_bias else linear_w16a16_amx.specialize(bias=None)
+
+
+def start(sums: Sums, bias: Any, N: int) -> None:
+    """Sets a pair's sums to the bias; where the channels end within the pair, its tiles become smaller."""
+
+    def begin(blocks: int) -> None:
+        for (_, b), number in sums.numbers(blocks).items():
+            if bias is None:
+                amx.clear(number)
+            else:
+                amx.load(number, bias, [(2 * sums.pair + b) * SIDE], 0)
+
+    _whole_or_edge(sums, N, begin, before=lambda channels: amx.start(sums.rows, channels))
+
+
+def store(sums: Sums, out: Any, N: int) -> None:
+    """Writes a pair's sums into `out` [R, N]."""
+
+    def write(blocks: int) -> None:
+        for (a, b), number in sums.numbers(blocks).items():
+            amx.store(number, out, [(sums.tile + a) * SIDE, (2 * sums.pair + b) * SIDE], 4 * N)
+
+    _whole_or_edge(sums, N, write, after=lambda: amx.start(sums.rows))
+
+
+def _whole_or_edge(
+    sums: Sums,
+    N: int,
+    act: Callable[[int], None],
+    before: Callable[[tuple[int, ...]], None] = lambda channels: None,
+    after: Callable[[], None] = lambda: None,
+) -> None:
+    """Acts on both blocks of a pair, or on those that there are of the last one, between `before` and `after`."""
+    edge = sizes(N % (2 * SIDE))
+    if not edge:
+        act(2)
+        return
+    with T.If(sums.pair < N // (2 * SIDE)):
+        with T.Then():
+            act(2)
+        with T.Else():
+            before((*edge, SIDE)[:2])
+            act(len(edge))
+            after()
+
+
+def reference(
+    x: npt.NDArray[np.float32], weight: npt.NDArray[np.float16], bias: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
+    """The same in NumPy: x [R, K] and an unpacked weight [N, K], rounded, multiplied in float64."""
+    out = rounded(x).astype(np.float64) @ rounded(weight.astype(np.float32)).T
+    return np.asarray(out if bias is None else out + bias, np.float32)
+
+
+def rounded(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The nearest bfloat16, ties to even."""
+    bits = x.view(np.uint32)
+    return ((bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    read = size("uint16", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
+    return Cost({"bfloat16": 2 * R * K * N}, read, size("float32", R, N))

@@ -1,0 +1,146 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer with INT4 weights and int8 activations, summed in int32 inside a group and in float32 over groups.
+
+out = bias + Σ over weight groups of scale_w · Σ over activation groups of scale_x · (Σ code · q − zero · Σ q)
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear import int4_weight
+from tytvm.kernels.linear.code_sums import CodeSums
+from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ahead, nibbles, pack, unpack
+from tytvm.kernels.linear.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import add, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.target import InstructionSet
+
+_TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
+"""By bytes of a register: accumulators, and the fewest blocks side by side; measured, see docs/log.md."""
+
+__all__ = ["build", "cost", "pack", "reference", "unpack"]
+
+
+def build(
+    spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
+) -> Any:
+    """(q i8[R,K], scale f32[R,K/a], sum i32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
+
+    Args:
+        spec: The CPU.
+        R: Rows of activations.
+        K: Inputs.
+        N: Outputs.
+        group: Inputs that share a scale of the weight; divides K.
+        activation_group: Inputs that share a scale of the activations (a above); divides `group`.
+        with_bias: Whether there is a bias.
+    """
+    accumulators, fewest_blocks = _TILES[spec.vector_bytes]
+    tile = tile_of(accumulators, R, N, fewest_blocks)
+    packed = int4_weight.shapes(K, N, group)
+    parts, steps, groups = group // activation_group, activation_group // CODES, K // activation_group
+
+    @T.jit(private=True)
+    def linear_w4a8(
+        q: T.Buffer((R, K), "int8"),
+        scale: T.Buffer((R, groups), "float32"),
+        total: T.Buffer((R, groups), "int32"),
+        weight: T.Buffer(packed["weight"], "uint8"),
+        wscale: T.Buffer(packed["scale"], "float16"),
+        wzero: T.Buffer(packed["zero"], "uint8"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((R, N), "float32"),
+    ) -> None:
+        for across in T.parallel(tile.across):
+            for down in range(tile.down):
+                sums = T.meta_var(Registers(tile))
+                sums.clear()
+                for g in range(K // group):
+                    scaled = T.meta_var(Registers(tile))
+                    scaled.clear()
+                    for p in range(parts):
+                        dots = T.meta_var(CodeSums(spec, tile, activation_group))
+                        dots.clear()
+                        for piece in range(activation_group // dots.inputs):
+                            for k in range(dots.inputs // CODES):
+                                first: T.let = (g * parts + p) * steps + piece * (dots.inputs // CODES)
+                                multiply_add(tile, dots, q, weight, first + k, across, down)
+                            dots.widen()
+                        rescale(tile, scaled, dots, scale, g * parts + p, down)
+                    shifts = T.meta_var(
+                        [shift(scale, total, tile.row(down, r), g * parts, parts) for r in range(tile.rows)]
+                    )
+                    finish_group(tile, sums, scaled, shifts, wscale, wzero, g, across)
+                store(tile, sums, bias, out, across, down)
+
+    return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
+
+
+def multiply_add(tile: Tile, dots: CodeSums, q: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+    """Adds the products of eight inputs, those of row `k` of the weight."""
+    if tile.R <= FEW_ROWS:
+        for b in range(tile.blocks):
+            ahead(weight, tile.block(across, b), k)
+    halves = [nibbles(weight, tile.block(across, b), k) for b in range(tile.blocks)]
+    for r in range(tile.rows):
+        for half in range(2):
+            four = q[tile.row(down, r), span(k * CODES + half * 4, 4)]
+            x = hold(fill(T.reinterpret("int32", four)), "int32")
+            for b in range(tile.blocks):
+                dots.add((r, b), halves[b][half], x)
+
+
+def rescale(tile: Tile, scaled: Registers, dots: CodeSums, scale: Any, p: Any, down: Any) -> None:
+    """Adds a finished group of activations: scaled += scale_x · dots."""
+    for r in range(tile.rows):
+        factor = hold(fill(scale[tile.row(down, r), p]))
+        for b in range(tile.blocks):
+            scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * factor
+
+
+def shift(scale: Any, total: Any, row: Any, start: Any, parts: int) -> Any:
+    """Σ scale_x · Σ q over the groups of activations in a group of the weight."""
+    lanes = lanes_of(parts)
+    products = zeros("float32", lanes)
+    for i in range(parts // lanes):
+        at = span(start + i * lanes, lanes)
+        products = hold(products + scale[row, at] * T.cast(total[row, at], of("float32", lanes)), "float32", lanes)
+    return fold(add, products, "float32", lanes)
+
+
+def finish_group(
+    tile: Tile, sums: Registers, scaled: Registers, shifts: list[Any], wscale: Any, wzero: Any, g: Any, across: Any
+) -> None:
+    """Adds a finished group of the weight: sums += scale_w · (scaled − zero · shift)."""
+    for b in range(tile.blocks):
+        block = tile.block(across, b)
+        factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
+        zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
+        for r in range(tile.rows):
+            centered = hold(scaled[r, b] - zero * fill(shifts[r]))
+            sums[r, b] = sums[r, b] + factor * centered
+
+
+def reference(
+    q: npt.NDArray[np.int8],
+    scale: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.uint8],
+    wscale: npt.NDArray[np.float16],
+    wzero: npt.NDArray[np.uint8],
+    bias: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[np.float32]:
+    """The same in NumPy, in float64, of an unpacked weight: activations and weight made floats, then multiplied."""
+    x = q * np.repeat(scale.astype(np.float64), q.shape[1] // scale.shape[1], axis=1)
+    out = x @ int4_weight.dequantize(codes, wscale, wzero).astype(np.float64).T
+    return np.asarray(out if bias is None else out + bias, np.float32)
+
+
+def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    activations = size("int8", R, K) + 2 * size("float32", R, K // activation_group)
+    read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
+    operations = {"int8": 2 * R * K * N, "float32": R * N * (2 * K // activation_group + 4 * K // group)}
+    return Cost(operations, read, size("float32", R, N))

@@ -1,0 +1,98 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Linear layer with INT4 weights and many rows of int8 activations, on AMX tiles."""
+
+from functools import partial
+from typing import Any
+
+from tvm.script import tirx as T
+
+from tytvm.kernels.linear import int4_weight
+from tytvm.kernels.linear.int4_weight import pack, unpack
+from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
+from tytvm.kernels.linear.linear_w4a8 import reference
+from tytvm.kernels.primitives.amx import BYTES, SIDE
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import LANES, ceildiv, span
+from tytvm.target import InstructionSet
+
+__all__ = ["build", "cost", "pack", "reference", "unpack"]
+
+_PIECE = 8  # pairs of blocks: as often is a slice of the rows read from the second cache before the next one comes
+_FEW = 2  # pairs of blocks where that cache holds all rows anyway
+_RESIDENT = 1 << 20  # bytes of rows for which it does
+
+
+def build(
+    spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
+) -> Any:
+    """(q i8[ceil(R/16),K/64,16,64], scale f32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
+
+    Args:
+        spec: The CPU; it has tiles.
+        R: Rows of activations; their codes are in left tiles, where rows from R on may hold anything.
+        K: Inputs.
+        N: Outputs.
+        group: Inputs that share a scale of the weight; divides K.
+        activation_group: Inputs that share a scale of the activations (a above); a multiple of 64 that divides `group`.
+        with_bias: Whether there is a bias.
+    """
+    shape = shape_of(R, K, N, group, activation_group)
+    packed = int4_weight.shapes(K, N, group)
+
+    @T.jit(private=True)
+    def linear_w4a8_amx(
+        q: T.Buffer((ceildiv(R, SIDE), K // BYTES, SIDE, BYTES), "int8"),
+        scale: T.Buffer((R, K // activation_group), "float32"),
+        weight: T.Buffer(packed["weight"], "uint8"),
+        wscale: T.Buffer(packed["scale"], "float16"),
+        wzero: T.Buffer(packed["zero"], "uint8"),
+        bias: T.Optional(T.Buffer((N,), "float32")),
+        out: T.Buffer((R, N), "float32"),
+    ) -> None:
+        for piece in T.parallel(shape.pieces):
+            memory = T.meta_var(Memory.of(shape))
+            blocks = T.meta_var(lambda pair: [Block(weight, wscale, wzero, block_of(N, pair, b), 2) for b in range(2)])
+            multiply(shape, memory, piece, q, scale, blocks, partial(write, N, bias, out, piece * shape.piece))
+
+    return linear_w4a8_amx.specialize() if with_bias else linear_w4a8_amx.specialize(bias=None)
+
+
+def shape_of(R: int, K: int, N: int, group: int, activation_group: int) -> Shape:
+    """How the product is cut; the number of pieces is even, for two workers."""
+    pairs = ceildiv(N, 2 * LANES)
+    room = Shape(R, K, pairs, 1, group, activation_group).room
+    most = min(_FEW if R * K <= _RESIDENT else _PIECE, room)
+    return Shape(R, K, pairs, ceildiv(pairs, 2 * ceildiv(pairs, 2 * most)), group, activation_group)
+
+
+def block_of(N: int, pair: Any, b: int) -> Any:
+    """Block `b` of a pair; one that does not exist is the last one again."""
+    blocks = ceildiv(N, LANES)
+    return T.min(2 * pair + b, blocks - 1) if blocks % 2 else 2 * pair + b
+
+
+def write(N: int, bias: Any, out: Any, first: Any, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+    """Writes the sums of a tile's rows, plus the bias if any, leaving out channels from N on.
+
+    The pair of blocks is the one at `place` of the piece whose first one is `first`.
+    """
+    start, rest = block_of(N, first + place, b) * LANES, N % LANES
+    for r, value in enumerate(sums):
+        row = m * SIDE + r
+        if not rest:
+            T.buffer_store(out, value if bias is None else value + bias[span(start)], [row, span(start)])
+            continue
+        with T.If(start + LANES <= N):
+            with T.Then():
+                T.buffer_store(out, value if bias is None else value + bias[span(start)], [row, span(start)])
+            with T.Else():
+                for lane in range(rest):
+                    one, channel = T.Shuffle([value], [lane]), N - rest + lane
+                    T.buffer_store(out, one if bias is None else one + bias[channel], [row, channel])
+
+
+def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False) -> Cost:
+    """Operations and bytes."""
+    activations = size("int8", R, K) + size("float32", R, K // activation_group)
+    read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
+    return Cost({"int8": 2 * R * K * N, "float32": 3 * R * N * K // activation_group}, read, size("float32", R, N))

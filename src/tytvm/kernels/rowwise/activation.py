@@ -1,0 +1,85 @@
+"""Activations: SiLU, QuickGELU (x · sigmoid(1.702 x)) and GELU, exact and by tanh (Hendrycks and Gimpel, 2016)."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.exponential import LOG2_E, exp2, reciprocal
+from tytvm.kernels.primitives.vector import fill, hold, zeros
+from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
+from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.target import InstructionSet
+
+KINDS = ("silu", "quick_gelu", "gelu", "gelu_tanh")
+_MOST = 100.0  # power of two: a sigmoid beyond is 0 to any precision, 2^x stays finite, and no product is subnormal
+_QUICK = 1.702
+_CUBE, _TANH = 0.044715, 2 * math.sqrt(2 / math.pi)  # tanh(z) = 2 sigmoid(2z) − 1
+# 1 − erf(z) = (t a1 + … + t⁵ a5) exp(−z²), t = 1 / (1 + p z), to 1.5e-7: Abramowitz and Stegun, 7.1.26
+_ERF_P = 0.3275911
+_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+
+
+def build(spec: InstructionSet, R: int, width: int, kind: str, encoding: Encoding = FLOAT32) -> Any:
+    """(x f32[R,width], out in its encoding); `kind` is one of `KINDS`."""
+    pieces = Pieces(R, width, encoding)
+
+    def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
+        return apply(spec, kind, buffers["x"][row, at], pieces.lanes)
+
+    return rows.build(kind, pieces, {"x": ((R, width), "float32")}, value)
+
+
+def apply(spec: InstructionSet, kind: str, x: Any, lanes: int) -> Any:
+    """The activation of so many lanes."""
+    x = hold(x, "float32", lanes)
+    if kind == "gelu":
+        return _gelu(spec, x, lanes)
+    if kind == "silu":
+        return _gate(spec, x, x, lanes)
+    if kind == "quick_gelu":
+        return _gate(spec, x, x * fill(T.float32(_QUICK), lanes), lanes)
+    inner = fill(T.float32(_TANH), lanes) + fill(T.float32(_TANH * _CUBE), lanes) * x * x
+    return _gate(spec, x, x * inner, lanes)
+
+
+def silu(spec: InstructionSet, x: Any, lanes: int) -> Any:
+    """The product x · sigmoid(x), of so many lanes."""
+    return apply(spec, "silu", x, lanes)
+
+
+def _gate(spec: InstructionSet, x: Any, z: Any, lanes: int) -> Any:
+    """The product x · sigmoid(z)."""
+    power = T.min(z * fill(T.float32(-LOG2_E), lanes), fill(T.float32(_MOST), lanes))
+    return x * reciprocal(spec, fill(T.float32(1), lanes) + exp2(power, lanes), lanes)
+
+
+def _gelu(spec: InstructionSet, x: Any, lanes: int) -> Any:
+    """max(x, 0) − |x| (1 − erf(|x| / √2)) / 2: small values of either sign keep their digits."""
+    positive = hold(T.max(x, zeros("float32", lanes)), "float32", lanes)
+    size_of = hold(T.max(x, zeros("float32", lanes) - x), "float32", lanes)
+    slope = fill(T.float32(_ERF_P / math.sqrt(2)), lanes)
+    t = hold(reciprocal(spec, fill(T.float32(1), lanes) + slope * size_of, lanes), "float32", lanes)
+    tail = fill(T.float32(_ERF[0] / 2), lanes)
+    for coefficient in _ERF[1:]:
+        tail = hold(tail * t + fill(T.float32(coefficient / 2), lanes), "float32", lanes)
+    power = T.max(size_of * size_of * fill(T.float32(-LOG2_E / 2), lanes), fill(T.float32(-_MOST), lanes))
+    return positive - size_of * tail * t * exp2(power, lanes)
+
+
+def reference(x: npt.NDArray[np.float32], kind: str) -> npt.NDArray[np.float32]:
+    """The same in NumPy."""
+    v = x.astype(np.float64)
+    if kind == "gelu":
+        return np.asarray(v * np.vectorize(math.erfc)(-v / math.sqrt(2)) / 2, np.float32)
+    arguments = {"silu": v, "quick_gelu": _QUICK * v, "gelu_tanh": _TANH * (v + _CUBE * v**3)}
+    return np.asarray(v * np.exp(-np.logaddexp(0, -arguments[kind])), np.float32)
+
+
+def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
+    """Operations and bytes; an exponential counts as 16."""
+    return Cost({"float32": 20 * R * width}, size("float32", R, width), bytes_of(encoding, R, width))

@@ -1,0 +1,66 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""The rows of an embedding table that the tokens name; a die that holds only some rows gives zeros for the others."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import ceildiv, lanes_of, of, piece_of, span, zeros
+from tytvm.target import InstructionSet
+
+_PIECE = 512
+
+
+def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) -> Any:
+    """(tokens i64[S], first i64[1], table f16, out f32[S,H]): row `token - first`, zeros outside [0, rows).
+
+    Args:
+        spec: The CPU.
+        S: Tokens.
+        rows: Rows of the table.
+        H: Width of a row.
+        tiled: The table is the weight [ceil(rows/16), H, 16] of `linear_w16a16` (tied heads), not [rows, H].
+    """
+    piece = piece_of(H, _PIECE)
+    lanes, pieces = 1 if tiled else lanes_of(piece), H // piece
+    shape = (ceildiv(rows, 16), H, 16) if tiled else (rows, H)
+
+    def read(table: Any, row: Any, column: Any) -> Any:
+        if tiled:
+            return table[row // 16, column, row % 16]
+        return table[row, span(column, lanes)]
+
+    @T.prim_func(private=True)
+    def embedding(
+        tokens: T.Buffer((S,), "int64"),
+        first: T.Buffer((1,), "int64"),
+        table: T.Buffer(shape, "float16"),
+        out: T.Buffer((S, H), "float32"),
+    ) -> None:
+        for i in T.parallel(S * pieces):
+            s: T.let = i // pieces
+            row: T.let = tokens[s] - first[0]
+            for j in range(piece // lanes):
+                column: T.let = i % pieces * piece + j * lanes
+                if T.And(row >= T.int64(0), row < T.int64(rows)):
+                    inside: T.let = T.cast(row, "int32")
+                    out[s, span(column, lanes)] = T.cast(read(table, inside, column), of("float32", lanes))
+                else:
+                    out[s, span(column, lanes)] = zeros("float32", lanes)
+
+    return embedding
+
+
+def reference(tokens: npt.NDArray[np.int64], first: int, table: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """The same in NumPy, of a table [rows, H]."""
+    row = tokens - first
+    inside = (row >= 0) & (row < len(table))
+    return np.where(inside[:, None], table[np.where(inside, row, 0)], 0).astype(np.float32)
+
+
+def cost(S: int, H: int) -> Cost:
+    """Operations and bytes."""
+    return Cost({}, size("int64", S + 1) + size("float16", S, H), size("float32", S, H))

@@ -1,0 +1,84 @@
+"""RMSNorm (Zhang and Sennrich, 2019): out = x / sqrt(mean(x²) + eps) · weight, row by row; of a sum too.
+
+Where a row is shared by several workers each sums its squares for itself: that is quicker than to wait for one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import add, fill, fold, hold, span, zeros
+from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
+from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.target import InstructionSet
+
+_CHAINS = 4  # sums that grow side by side: an addition waits four cycles for the one before
+
+
+def build(
+    spec: InstructionSet, R: int, H: int, eps: float, encoding: Encoding = FLOAT32, with_sum: bool = False
+) -> Any:
+    """(x f32[R,H], weight f32[H], out) or, with a sum, (x, y f32[R,H], weight, sum f32[R,H], out).
+
+    Args:
+        spec: The CPU.
+        R: Rows.
+        H: Width.
+        eps: Added to the mean of the squares.
+        encoding: Of `out`.
+        with_sum: Whether the norm is of x + y, which is written to `sum`.
+    """
+    pieces = Pieces(R, H, encoding)
+    whole = ((R, H), "float32")
+    weight = {"weight": ((H,), "float32")}
+    tensors = {"x": whole, "y": whole} | weight | {"sum": whole} if with_sum else {"x": whole} | weight
+
+    def factor(buffers: Buffers, row: Any) -> Any:
+        mean = total(buffers, row, H, pieces.lanes, lambda v: v * v) / T.float32(H)
+        return hold(T.float32(1) / T.sqrt(mean + T.float32(eps)), "float32", 1)
+
+    def value(buffers: Buffers, factor: Any, row: Any, at: Any) -> Any:
+        x = hold(read(buffers, row, at), "float32", pieces.lanes)
+        if with_sum:
+            T.buffer_store(buffers["sum"], x, [row, at])
+        return x * fill(factor, pieces.lanes) * buffers["weight"][at]
+
+    return rows.build("rms_norm", pieces, tensors, value, factor)
+
+
+def read(buffers: Buffers, row: Any, at: Any) -> Any:
+    """x, or x + y where there is a y."""
+    x = buffers["x"][row, at]
+    return x + buffers["y"][row, at] if "y" in buffers else x
+
+
+def total(buffers: Buffers, row: Any, H: int, lanes: int, term: Callable[[Any], Any]) -> Any:
+    """The sum over a row of what `term` makes of its vectors."""
+    chains = next(count for count in (_CHAINS, 2, 1) if H // lanes % count == 0)
+    sums = [T.alloc_buffer((lanes,), "float32") for _ in range(chains)]
+    whole = span(0, lanes)
+    for chain in sums:
+        T.buffer_store(chain, zeros("float32", lanes), [whole])
+    with T.serial(H // lanes // chains) as i:
+        for number, chain in enumerate(sums):
+            v = hold(read(buffers, row, span((i * chains + number) * lanes, lanes)), "float32", lanes)
+            T.buffer_store(chain, chain[whole] + term(v), [whole])
+    return fold(add, sum((chain[whole] for chain in sums[1:]), sums[0][whole]), "float32", lanes)
+
+
+def reference(x: npt.NDArray[Any], weight: npt.NDArray[Any], eps: float) -> npt.NDArray[np.float32]:
+    """The same in NumPy."""
+    mean = np.mean(np.square(x, dtype=np.float64), axis=-1, keepdims=True)
+    return np.asarray(x / np.sqrt(mean + eps) * weight, np.float32)
+
+
+def cost(R: int, H: int, encoding: Encoding = FLOAT32, with_sum: bool = False) -> Cost:
+    """Operations and bytes."""
+    whole = size("float32", R, H)
+    read, written = (2 * whole, whole) if with_sum else (whole, 0)
+    return Cost({"float32": (4 + with_sum) * R * H}, read + size("float32", H), written + bytes_of(encoding, R, H))

@@ -1,0 +1,64 @@
+# mypy: disable-error-code="valid-type,untyped-decorator"
+"""Rotary position embedding (Su et al., 2021) in the rotate-half form: lane d turns with lane d + rotary/2."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.vector import lanes_of, span
+from tytvm.target import InstructionSet
+
+
+def build(
+    spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False, kept: bool = False
+) -> Any:
+    """(x f32[H,S,D], cos f32[S,rotary], sin f32[S,rotary], out f32[H,S,D]); lanes from `rotary` on (default D) pass.
+
+    With `by_token`, x is [S,H,D], as a linear layer leaves it; out too if that is `kept`.
+    """
+    turned = D if rotary is None else rotary
+    half = turned // 2
+    lanes, rest = lanes_of(half), lanes_of(D - turned)
+
+    @T.prim_func(private=True)
+    def rope(
+        x: T.Buffer((S, H, D) if by_token else (H, S, D), "float32"),
+        cos: T.Buffer((S, turned), "float32"),
+        sin: T.Buffer((S, turned), "float32"),
+        out: T.Buffer((S, H, D) if kept else (H, S, D), "float32"),
+    ) -> None:
+        for i in T.parallel(H * S):
+            s: T.let = i % S
+            row: T.let = i % S if by_token else i // S
+            column: T.let = i // S if by_token else i % S
+            into: T.let = i % S if kept else i // S
+            beside: T.let = i // S if kept else i % S
+            for j in range(half // lanes):
+                low: T.let = T.ramp(j * lanes, 1, lanes) if lanes > 1 else j
+                high: T.let = low + half
+                a: T.let = x[row, column, low]
+                b: T.let = x[row, column, high]
+                out[into, beside, low] = a * cos[s, low] - b * sin[s, low]
+                out[into, beside, high] = b * cos[s, high] + a * sin[s, high]
+            for j in range((D - turned) // max(rest, 1)):
+                out[into, beside, span(turned + j * rest, rest)] = x[row, column, span(turned + j * rest, rest)]
+
+    return rope
+
+
+def reference(
+    x: npt.NDArray[np.float32], cos: npt.NDArray[np.float32], sin: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """The same in NumPy, as Hugging Face's `apply_rotary_pos_emb` has it."""
+    turned = cos.shape[-1]
+    front, rest = x[..., :turned], x[..., turned:]
+    half = np.concatenate([-front[..., turned // 2 :], front[..., : turned // 2]], axis=-1)
+    return np.asarray(np.concatenate([front * cos + half * sin, rest], axis=-1), np.float32)
+
+
+def cost(H: int, S: int, D: int) -> Cost:
+    """Operations and bytes."""
+    return Cost({"float32": 3 * H * S * D}, size("float32", H + 2, S, D), size("float32", H, S, D))

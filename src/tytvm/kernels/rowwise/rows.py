@@ -1,0 +1,88 @@
+"""Kernels that make rows of activations value by value, whatever encoding they are written in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.script import tirx as T
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script.builder import ir as script
+
+from tytvm.kernels.primitives.vector import ceildiv, hold, lanes_of, span
+from tytvm.kernels.rowwise.encoding import Encoding, Tensor
+
+_ENOUGH_PIECES = 16  # so that workers have about equal shares
+_LEAST_PIECE = 128  # values: below, a worker does no more than it costs to send it there
+
+Buffers = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The units of [R, K] activations as workers share them out: whole rows, or parts of rows where rows are few."""
+
+    R: int
+    K: int
+    encoding: Encoding
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of a vector; they divide a unit."""
+        return lanes_of(self.unit)
+
+    @property
+    def unit(self) -> int:
+        """Values of a unit."""
+        return self.encoding.unit(self.K)
+
+    @property
+    def across(self) -> int:
+        """Pieces of a row."""
+        units = self.K // self.unit
+        most = max(1, min(ceildiv(_ENOUGH_PIECES, self.R), self.K // _LEAST_PIECE))
+        return max(count for count in range(1, min(most, units) + 1) if units % count == 0)
+
+    @property
+    def count(self) -> int:
+        """Pieces of all rows."""
+        return self.R * self.across
+
+    @property
+    def units(self) -> int:
+        """Units of a piece."""
+        return self.K // self.unit // self.across
+
+    def places(self, unit: Any) -> list[Any]:
+        """Where the vectors of a unit lie in their row."""
+        return [span(unit * self.unit + j * self.lanes, self.lanes) for j in range(self.unit // self.lanes)]
+
+
+def build(
+    name: str,
+    pieces: Pieces,
+    tensors: Mapping[str, Tensor],
+    value: Callable[[Buffers, Any, Any, Any], Any],
+    prepare: Callable[[Buffers, Any], Any] = lambda buffers, row: None,
+) -> Any:
+    """(*tensors, *what the encoding of [R, K] activations consists of).
+
+    Args:
+        name: Of the function.
+        pieces: Shape and encoding of what it makes, and how workers share it out.
+        tensors: What else it reads or writes, in order.
+        value: (buffers, what `prepare` returned, row, at): float32 at these places of a row; stores on the side too.
+        prepare: (buffers, row): what a piece needs to know of its whole row before it begins.
+    """
+    made = pieces.encoding.tensors(pieces.R, pieces.K)
+    with IRBuilder() as builder, script.prim_func(is_private=True):
+        script.func_name(name)
+        buffers = {key: script.arg(key, T.Buffer(*tensor)) for key, tensor in tensors.items()}
+        outputs = [script.arg(f"out{i}", T.Buffer(*tensor)) for i, tensor in enumerate(made)]
+        with T.parallel(pieces.count) as piece:
+            row = T.bind(piece // pieces.across)
+            known = prepare(buffers, row)
+            with T.serial(pieces.units) as u:
+                unit = T.bind(piece % pieces.across * pieces.units + u)
+                values = [hold(value(buffers, known, row, at), "float32", pieces.lanes) for at in pieces.places(unit)]
+                pieces.encoding.write(outputs, row, unit, values, pieces.lanes)
+    return builder.get()

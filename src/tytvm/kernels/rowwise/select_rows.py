@@ -1,0 +1,40 @@
+"""Rows by their numbers, in the encoding that their reader wants: the output projection is run for them alone."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
+from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.target import InstructionSet
+
+
+def build(spec: InstructionSet, S: int, H: int, R: int, encoding: Encoding = FLOAT32) -> Any:
+    """(x f32[S,H], index i64[R], out in its encoding): rows index of x; negative numbers count from the end.
+
+    A number beyond the rows counts from their beginning again, so that nothing outside is read.
+    """
+    pieces = Pieces(R, H, encoding)
+    tensors = {"x": ((S, H), "float32"), "index": ((R,), "int64")}
+
+    def row_of(buffers: Buffers, row: Any) -> Any:
+        return T.bind(T.cast(T.floormod(buffers["index"][row], T.int64(S)), "int32"))
+
+    def value(buffers: Buffers, source: Any, row: Any, at: Any) -> Any:
+        return buffers["x"][source, at]
+
+    return rows.build("select_rows", pieces, tensors, value, row_of)
+
+
+def reference(x: npt.NDArray[np.float32], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The same in NumPy."""
+    return x[index % len(x)]
+
+
+def cost(H: int, R: int, encoding: Encoding = FLOAT32) -> Cost:
+    """Operations and bytes."""
+    return Cost({}, size("float32", R, H) + size("int64", R), bytes_of(encoding, R, H))

@@ -1,0 +1,35 @@
+"""SwiGLU's gate (Shazeer, 2020): out = silu(gate) · up, where silu(x) = x / (1 + exp(-x))."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise.activation import silu
+from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
+from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.target import InstructionSet
+
+
+def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> Any:
+    """(gate f32[R,width], up f32[R,width], out in its encoding)."""
+    pieces = Pieces(R, width, encoding)
+    whole = ((R, width), "float32")
+
+    def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
+        return silu(spec, buffers["gate"][row, at], pieces.lanes) * buffers["up"][row, at]
+
+    return rows.build("swiglu", pieces, {"gate": whole, "up": whole}, value)
+
+
+def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The same in NumPy."""
+    x = gate.astype(np.float64)
+    return np.asarray(x / (1 + np.exp(-x)) * up, np.float32)
+
+
+def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
+    """Operations and bytes; an exponential counts as 16."""
+    return Cost({"float32": 20 * R * width}, size("float32", 2, R, width), bytes_of(encoding, R, width))

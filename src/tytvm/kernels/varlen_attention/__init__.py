@@ -1,0 +1,1 @@
+"""Attention within packed sequences of given lengths, without a cache or a mask."""

@@ -1,0 +1,241 @@
+"""Queries, keys and values by segments as `segment_attention` reads them: turned by their positions, in tiles.
+
+One pass over what linear layers leave; a step of 32 positions of a head is made in the first cache, then moved.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tvm.script import tirx as T
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script.builder import ir as script
+
+from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.exponential import LOG2_E
+from tytvm.kernels.primitives.scratch import scratch
+from tytvm.kernels.primitives.vector import LANES, fill, hold, lanes_of, prefetch, span, zeros
+from tytvm.kernels.rowwise.rope import reference as rope
+from tytvm.kernels.varlen_attention.packed_sequences import STEP, Segments, Tensor
+from tytvm.target import InstructionSet
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where queries, keys and values lie.
+
+    Attributes:
+        tokens: Of each of a batch's rows; all tensors hold whole rows, one after the other.
+        by_token: For queries, keys and values: whether a token's heads lie side by side, [token, head, input].
+        joined: Whether all three are one tensor [token, 3, head, input].
+        turned: Whether queries and keys are to be turned by cosines and sines [token, D]. Implies `joined`.
+    """
+
+    tokens: int
+    by_token: tuple[bool, bool, bool] = (True, True, True)
+    joined: bool = False
+    turned: bool = False
+
+    def tensors(self, shape: Segments) -> dict[str, Tensor]:
+        """Name → shape and type of what is read, in order."""
+        found: dict[str, tuple[int, ...]]
+        if self.joined:
+            found = {"qkv": (shape.tokens, 3, shape.H, shape.D)}
+        else:
+            sizes = ((shape.H, shape.D), (shape.KH, shape.D), (shape.KH, shape.Dv))
+            found = {name: self._shape(shape, part, *sizes[part]) for part, name in enumerate("qkv")}
+        if self.turned:
+            found |= dict.fromkeys(("cos", "sin"), (shape.tokens, shape.D))
+        return {name: (extents, "float32") for name, extents in found.items()}
+
+    def _shape(self, shape: Segments, part: int, heads: int, width: int) -> tuple[int, ...]:
+        batch = shape.tokens // self.tokens
+        return (shape.tokens, heads, width) if self.by_token[part] else (batch, heads, self.tokens, width)
+
+    def read(self, buffers: dict[str, Any], part: int, row: Any, head: Any, at: Any) -> Any:
+        """Inputs of a token's query (part 0), key (1) or value (2)."""
+        buffer, place = self.place(buffers, part, row, head)
+        return buffer[(*place, at)]
+
+    def place(self, buffers: dict[str, Any], part: int, row: Any, head: Any) -> tuple[Any, list[Any]]:
+        """In which tensor, and where in it, they are."""
+        if self.joined:
+            return buffers["qkv"], [row, part, head]
+        if self.by_token[part]:
+            return buffers["qkv"[part]], [row, head]
+        return buffers["qkv"[part]], [row // self.tokens, head, row % self.tokens]
+
+
+def build(spec: InstructionSet, shape: Segments, source: Source) -> Any:
+    """(*source.tensors, rows i32[positions], *shape.packed()): queries times the factor of which 2^score is the weight.
+
+    `rows` is `shape.rows()`. Positions without a token, and inputs that there are none of, become zeros.
+    """
+    P = shape.positions
+    with IRBuilder() as builder, script.prim_func(is_private=True):
+        script.func_name("segment_pack")
+        buffers = {key: script.arg(key, T.Buffer(*tensor)) for key, tensor in source.tensors(shape).items()}
+        rows = script.arg("rows", T.Buffer((P,), "int32"))
+        packed = [script.arg(f"packed{i}", T.Buffer(*tensor)) for i, tensor in enumerate(shape.packed())]
+        with T.parallel(P // STEP) as step:
+            stage = Stage(shape, source, buffers, rows, step)
+            writers = _TILES if shape.tiled else _FLOATS
+            with T.serial(shape.H) as head:
+                stage.fill(0, head, shape.scale * LOG2_E)
+                writers[0](shape, stage, packed[0], head, step)
+                with T.If(head < shape.KH), T.Then():
+                    for part in (1, 2):
+                        stage.fill(part, head)
+                        writers[part](shape, stage, packed[part], head, step)
+    return builder.get()
+
+
+class Stage:
+    """32 tokens' queries, keys or values of a head, float32, in the thread's memory."""
+
+    def __init__(self, shape: Segments, source: Source, buffers: dict[str, Any], rows: Any, step: Any) -> None:
+        self.shape, self.source, self.buffers, self.tokens, self.step = shape, source, buffers, rows, step
+        self.columns = max(shape.depth, shape.width)
+        self.rows = scratch((STEP, self.columns), "float32")
+        self.pairs = scratch((STEP, self.columns // 2), "int32", STEP * self.columns * 4)
+
+    def fill(self, part: int, head: Any, factor: float = 1.0) -> None:
+        """The tokens' queries (part 0), keys (1) or values (2); zeros for inputs and tokens that there are none of."""
+        with T.serial(STEP) as i:
+            row = hold(self.tokens[self.step * STEP + i], "int32", 1)
+            with T.If(row >= 0):
+                with T.Then():
+                    self._take(part, head, i, row, factor)
+                    self._clear(i, self.shape.D if part < 2 else self.shape.Dv)
+                with T.Else():
+                    self._clear(i, 0)
+
+    def _clear(self, i: Any, start: int) -> None:
+        lanes = math.gcd(lanes_of(self.columns), start)
+        for at in range(start, self.columns, max(lanes, 1)):
+            T.buffer_store(self.rows, zeros("float32", lanes), [i, span(at, lanes)])
+
+    def _take(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
+        self._ask(part, head, row)
+        if self.source.turned and part < 2:
+            self._turn(part, head, i, row, factor)
+            return
+        width = self.shape.D if part < 2 else self.shape.Dv
+        lanes = lanes_of(width)
+        with T.serial(width // lanes) as vector:
+            at = span(vector * lanes, lanes)
+            value = self.source.read(self.buffers, part, row, head, at) * fill(T.float32(factor), lanes)
+            T.buffer_store(self.rows, value, [i, at])
+
+    def _ask(self, part: int, head: Any, row: Any) -> None:
+        """Asks for what the next head reads of the token, if it lies beside this."""
+        width = self.shape.D if part < 2 else self.shape.Dv
+        if self.source.joined or self.source.by_token[part]:
+            place = self.source.place(self.buffers, part, row, head)
+            for start in range(0, width, LANES):
+                prefetch(place[0], [*place[1], start], 4 * width, level=2)
+
+    def _turn(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
+        half = self.shape.D // 2
+        if half % LANES and self.shape.D % LANES == 0:
+            for vector in range(self.shape.D // LANES):
+                self._turn_vector(part, head, i, row, factor, vector * LANES)
+            return
+        lanes = lanes_of(half)
+        cos, sin, times = self.buffers["cos"], self.buffers["sin"], fill(T.float32(factor), lanes)
+        with T.serial(half // lanes) as vector:
+            low, high = span(vector * lanes, lanes), span(half + vector * lanes, lanes)
+            a, b = (hold(self.source.read(self.buffers, part, row, head, at), "float32", lanes) for at in (low, high))
+            T.buffer_store(self.rows, (a * cos[row, low] - b * sin[row, low]) * times, [i, low])
+            T.buffer_store(self.rows, (b * cos[row, high] + a * sin[row, high]) * times, [i, high])
+
+    def _turn_vector(self, part: int, head: Any, i: Any, row: Any, factor: float, start: int) -> None:
+        """Whole vectors also where the halves end within one: smaller stores would hold up the loads after them."""
+        D, half, at = self.shape.D, self.shape.D // 2, span(start)
+        other = (start + half) % D
+
+        def read(column: int) -> Any:
+            return hold(self.source.read(self.buffers, part, row, head, span(column)))
+
+        if other + LANES <= D:
+            partner = read(other)
+        else:
+            last = D - LANES
+            partner = hold(T.Shuffle([read(last), read(0)], [other + lane - last for lane in range(LANES)]))
+        signs = T.Select(T.ramp(start, 1, LANES) < fill(half), fill(T.float32(-factor)), fill(T.float32(factor)))
+        cos = hold(self.buffers["cos"][row, at] * fill(T.float32(factor)))
+        sin = hold(self.buffers["sin"][row, at] * signs)
+        T.buffer_store(self.rows, read(start) * cos + partner * sin, [i, at])
+
+
+def _left_tiles(shape: Segments, stage: Stage, queries: Any, head: Any, step: Any) -> None:
+    with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
+        at = [head, step * 2 + i // amx.SIDE, depth, i % amx.SIDE, span(0, amx.DEPTH)]
+        T.buffer_store(queries, _rounded(stage, i, depth), at)
+
+
+def _right_tiles_of_keys(shape: Segments, stage: Stage, keys: Any, head: Any, step: Any) -> None:
+    with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
+        pairs = T.reinterpret("int32x16", hold(_rounded(stage, i, depth), "uint16", amx.DEPTH))
+        T.buffer_store(stage.pairs, pairs, [i, span(depth * LANES)])
+    with T.serial(2) as tile, T.serial(shape.depth // 2) as pair:
+        sixteen = T.Shuffle([stage.pairs[tile * LANES + key, pair] for key in range(LANES)], list(range(LANES)))
+        T.buffer_store(keys, sixteen, [head, step * 2 + tile, pair, span(0)])
+
+
+def _right_tiles_of_values(shape: Segments, stage: Stage, values: Any, head: Any, step: Any) -> None:
+    turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+    with T.serial(shape.width // LANES) as vector, T.serial(amx.SIDE) as pair:
+        two = [hold(stage.rows[pair * 2 + each, span(vector * LANES)]) for each in (0, 1)]
+        both = T.Shuffle([hold(amx.bfloat16(*two), "uint16", amx.DEPTH)], turns)
+        T.buffer_store(values, both, [head, step, vector, pair, span(0, amx.DEPTH)])
+
+
+def _rounded(stage: Stage, i: Any, depth: Any) -> Any:
+    return amx.bfloat16(*(hold(stage.rows[i, span(depth * amx.DEPTH + half)]) for half in (0, LANES)))
+
+
+def _rows(shape: Segments, stage: Stage, out: Any, head: Any, step: Any) -> None:
+    lanes = lanes_of(int(out.shape[2]))
+    with T.serial(STEP) as i, T.serial(int(out.shape[2]) // lanes) as vector:
+        at = span(vector * lanes, lanes)
+        T.buffer_store(out, stage.rows[i, at], [head, step * STEP + i, at])
+
+
+def _columns(shape: Segments, stage: Stage, keys: Any, head: Any, step: Any) -> None:
+    with T.serial(STEP) as i, T.serial(shape.D) as d:
+        T.buffer_store(keys, stage.rows[i, d], [head, step * 2 + i // LANES, d, i % LANES])
+
+
+_Writer = Callable[[Segments, Stage, Any, Any, Any], None]
+_TILES: tuple[_Writer, ...] = (_left_tiles, _right_tiles_of_keys, _right_tiles_of_values)
+_FLOATS: tuple[_Writer, ...] = (_rows, _columns, _rows)
+"""What writes 32 queries, keys and values of a head."""
+
+
+def reference(
+    shape: Segments,
+    q: npt.NDArray[np.float32],
+    k: npt.NDArray[np.float32],
+    v: npt.NDArray[np.float32],
+    cos: npt.NDArray[np.float32] | None = None,
+    sin: npt.NDArray[np.float32] | None = None,
+) -> tuple[npt.NDArray[np.float32], ...]:
+    """In NumPy, what is packed, as float32 [position, head, input]; q, k, v are [token, head, input]."""
+    if cos is not None and sin is not None:
+        q, k = (rope(x, cos[:, None], sin[:, None]) for x in (q, k))
+    rows = shape.rows()
+    none = (rows < 0)[:, None, None]
+    return tuple(np.where(none, np.float32(0), x[rows]) for x in (q * np.float32(shape.scale * LOG2_E), k, v))
+
+
+def cost(shape: Segments, source: Source) -> Cost:
+    """Operations and bytes."""
+    read = sum(size(dtype, *extents) for extents, dtype in source.tensors(shape).values())
+    written = sum(size(dtype, *extents) for extents, dtype in shape.packed())
+    operations = shape.tokens * (shape.H + shape.KH) * shape.D * (4 if source.turned else 1)
+    return Cost({"float32": operations}, read + size("int32", shape.positions), written)

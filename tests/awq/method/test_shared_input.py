@@ -1,0 +1,123 @@
+"""A site rounds whole layers: in parts of rows, in blocks of inputs, for every scheme."""
+
+import pytest
+import torch
+
+import awq.method.hessian
+import awq.method.shared_input
+from awq.method.error_propagation import InputDrift, OutputDrift
+from awq.method.hessian import Gram
+from awq.method.rounding import Rounded, Scheme, dequantize, quantize_weight
+from awq.method.shared_input import Site
+
+pytestmark = pytest.mark.usefixtures("exact")
+CPU = torch.device("cpu")
+SCHEMES = [Scheme(bits, size, symmetric) for size in (32, 64, 128, 640) for bits, symmetric in ((4, False), (8, True))]
+SCHEMES += [Scheme(4, 128, True), Scheme(4, 640, True), Scheme(8, 32)]
+
+
+@pytest.fixture
+def blocks(monkeypatch):
+    """640 inputs lie in three blocks."""
+    monkeypatch.setattr(awq.method.hessian, "LARGEST_BLOCK", 256)
+
+
+def problem(rows=24, inputs=640, tokens=2000):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(rows, inputs, generator=generator) / 20
+    weight[3], weight[5, :128] = 0, 0
+    x = torch.randn(tokens, 40, generator=generator) @ torch.randn(40, inputs, generator=generator)
+    return weight, x + torch.randn(tokens, inputs, generator=generator)
+
+
+def gram_of(x):
+    gram = Gram.empty(x.shape[1], CPU)
+    gram.add(x)
+    return gram
+
+
+def output_error(x, rounded, weight):
+    return float((x @ (dequantize(rounded) - weight).T).square().sum())
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_output_is_nearer_than_by_rounding_to_nearest(scheme):
+    weight, x = problem()
+    rounded = Site(gram_of(x)).rounded(weight.clone(), scheme)
+    assert [values.dtype for values in rounded] == [torch.uint8, torch.uint8, torch.float16]
+    assert rounded.scales.shape == rounded.zeros.shape == (24, 640 // scheme.group_size)
+    assert int(rounded.q.max()) <= scheme.levels and (rounded.scales > 0).all()
+    assert not scheme.symmetric or (rounded.zeros == scheme.middle).all()
+    assert not dequantize(rounded)[3].any()
+    assert output_error(x, rounded, weight) < 0.6 * output_error(x, quantize_weight(weight, scheme), weight)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_without_search_and_compensation_it_rounds_to_nearest(scheme):
+    weight, x = problem()
+    rounded = Site(gram_of(x), search=False, compensate=False).rounded(weight, scheme)
+    assert all(map(torch.equal, rounded, quantize_weight(weight, scheme)))
+
+
+@pytest.mark.parametrize("scheme", [Scheme(4, 64), Scheme(4, 128, symmetric=True)])
+def test_blocks_are_rounded_each_by_itself(blocks, scheme):
+    weight, x = problem()
+    whole = Site(gram_of(x)).rounded(weight.clone(), scheme)
+    parts = [Site(gram_of(x[:, s].contiguous())).rounded(weight[:, s].clone(), scheme) for s in gram_of(x).spans]
+    assert len(parts) == 3
+    assert all(map(torch.equal, whole, (torch.cat(values, 1) for values in zip(*parts, strict=True))))
+
+
+@pytest.mark.parametrize("size", [64, 640])
+def test_parts_of_rows_make_the_whole(blocks, monkeypatch, size):
+    weight, x = problem()
+    wanted = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) / 10
+    drift = OutputDrift.empty(640, 24, CPU)
+    drift.add(x, wanted[:, :24] - x[:, :24])
+    site = Site(gram_of(x), drift)
+    whole = site.rounded(weight.clone(), Scheme(4, size))
+    parts = [site.rounded(weight[s : s + 8].clone(), Scheme(4, size), first=s) for s in (0, 8, 16)]
+    monkeypatch.setattr(awq.method.shared_input, "ROWS", 7)
+    small = site.rounded(weight.clone(), Scheme(4, size))
+    for other in (Rounded(*(torch.cat(values) for values in zip(*parts, strict=True))), small):
+        differing = (dequantize(other) != dequantize(whole)).float().mean()
+        assert differing < 0.01  # products of other shapes may round otherwise
+
+
+def test_what_drifted_is_made_good():
+    weight, x = problem(inputs=128)
+    wanted = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) @ torch.eye(128) * 0.3
+    drift = InputDrift.empty(128, CPU)
+    drift.add(x, wanted)
+
+    def error(site):
+        return float((x @ dequantize(site.rounded(weight.clone(), Scheme(8, 64))).T - wanted @ weight.T).norm())
+
+    assert error(Site(gram_of(x), drift)) < 0.99 * error(Site(gram_of(x)))
+
+
+@pytest.mark.usefixtures("blocks")
+def test_the_weight_itself_stays_and_the_result_is_the_same_twice():
+    weight, x = problem()
+    before, site = weight.clone(), Site(gram_of(x))
+    first, again = site.rounded(weight, Scheme(4, 64)), site.rounded(weight, Scheme(4, 64))
+    assert torch.equal(weight, before) and all(map(torch.equal, first, again))
+
+
+@pytest.mark.parametrize("tokens", [1, 4])
+def test_fewer_tokens_than_inputs_do_no_harm(tokens):
+    weight, x = problem(tokens=tokens)
+    _, fresh = problem(tokens=2000)
+    rounded = Site(gram_of(x)).rounded(weight.clone(), Scheme(4, 128))
+    nearest = quantize_weight(weight, Scheme(4, 128))
+    assert output_error(x, rounded, weight) < output_error(x, nearest, weight)
+    assert output_error(fresh, rounded, weight) < 1.1 * output_error(fresh, nearest, weight)
+
+
+def test_silence_is_rounded_to_nearest_or_better():
+    weight, x = problem()
+    scheme = Scheme(4, 128)
+    rounded = Site(gram_of(0 * x)).rounded(weight.clone(), scheme)
+    assert (dequantize(rounded) - weight).norm() <= (dequantize(quantize_weight(weight, scheme)) - weight).norm()

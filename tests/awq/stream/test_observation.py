@@ -1,0 +1,52 @@
+"""Statistics add up over batches, and recorded calls replay to the same output."""
+
+import torch
+from torch import nn
+
+from awq.stream.observation import Arguments, InputStatistics, forward, observe, record
+
+
+class Layer(nn.Module):
+    """Adds a tensor per sample and a shared one, then a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, hidden, each, shared=None):
+        return self.linear(hidden + each + shared["x"][0])
+
+
+def arguments():
+    torch.manual_seed(0)
+    return Arguments(torch.randn(6, 5, 4), (torch.randn(6, 1, 4),), {"shared": {"x": (torch.randn(1, 5, 4),)}})
+
+
+@torch.no_grad()
+def test_batches_give_what_all_samples_at_once_give():
+    layer, given = Layer(), arguments()
+    torch.testing.assert_close(forward(layer, given, 4), given.call(layer))
+
+
+@torch.no_grad()
+def test_statistics_are_those_of_all_tokens():
+    layer, given = Layer(), arguments()
+    found = InputStatistics.empty(4, 2, torch.device("cpu"))
+    observe(layer, {"linear": found}, given, 4)
+    x = (given.hidden + given.args[0] + given.kwargs["shared"]["x"][0]).view(-1, 4)
+    assert found.tokens == 30
+    torch.testing.assert_close(found.magnitude, x.abs().sum(0))
+    torch.testing.assert_close(found.moments[1], x[:, 2:].T @ x[:, 2:])
+    scale = torch.tensor([1.0, 2.0, 4.0, 8.0])
+    again = InputStatistics.empty(4, 2, torch.device("cpu"))
+    again.add(x / scale)
+    torch.testing.assert_close(found.scaled(scale).moments, again.moments)
+
+
+@torch.no_grad()
+def test_a_recorded_call_replays():
+    layer, given = Layer(), arguments()
+    calls = record(layer, ["linear", ""], given.take(slice(None, None, 2)))
+    for name, call in calls.items():
+        torch.testing.assert_close(layer.get_submodule(name)(*call.args, **call.kwargs), call.output)
+    torch.testing.assert_close(calls[""].output, given.call(layer)[::2])

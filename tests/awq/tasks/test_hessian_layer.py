@@ -1,0 +1,117 @@
+"""A layer by Gram matrices: what is stored is what the layer is left with, and both streams come out right."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from awq.method.scale_groups import find_plan
+from awq.recipe import PARTS
+from awq.stream.observation import Arguments
+from awq.tasks.hessian_layer import GramLayer, _token_weights
+from awq.work.activation_cache import Tape
+from hf_checkpoint.awq_gemm import PackedLinear, dequantize
+
+pytestmark = pytest.mark.usefixtures("exact")
+
+
+@pytest.fixture
+def quantize(visited, tmp_path):
+    """`quantize(*without)`: the layer's original output, the streams behind it, what is stored, and the layer."""
+    skeleton, task, arguments = visited
+
+    def run(*without, batch=3):
+        parts = frozenset(PARTS) - frozenset(without)
+        changed = replace(task, recipe=replace(task.recipe, method="tyllm", parts=parts, batch=batch))
+        plan = find_plan(task.layer, lambda: arguments.call(task.layer))
+        skeleton.fill(task.layer, skeleton.prefixes[0])
+        count = len(arguments.hidden)
+        streams = Arguments(arguments.hidden.repeat(changed.recipe.streams, 1, 1), arguments.args, arguments.kwargs)
+        output, steps = arguments.call(task.layer), []
+        layer = GramLayer(changed, plan, Tape(tmp_path, torch.device("cpu")), steps.append)
+        stored = layer.quantized(streams, count)
+        assert list(tmp_path.iterdir()) == []
+        return output, (streams.hidden[:count], streams.hidden[count:]), stored, steps
+
+    return run, task, arguments
+
+
+def weight_of(stored, name):
+    packed = PackedLinear(*(stored[f"model.layers.0.{name}.{field}"] for field in PackedLinear._fields))
+    return torch.from_numpy(dequantize(packed))
+
+
+def test_the_layer_is_left_as_it_is_stored(quantize):
+    run, task, _ = quantize
+    stored = run()[2]
+    packed = [
+        name for name in task.schemes if torch.equal(task.layer.get_submodule(name).weight, weight_of(stored, name))
+    ]
+    assert packed == list(task.schemes) and len(packed) == 6
+    for name, tensor in task.layer.state_dict().items():
+        if name.removesuffix(".weight") not in task.schemes:  # norms, and k_proj, left out by the user's wish
+            assert torch.equal(torch.from_numpy(stored[f"model.layers.0.{name}"]).float(), tensor)
+
+
+def test_streams_go_on_behind_the_layer(quantize):
+    run, task, arguments = quantize
+    output, (original, present), _, _ = run()
+    torch.testing.assert_close(original, output, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(present, arguments.call(task.layer), rtol=1e-3, atol=1e-3)
+    assert 0.001 < (present - output).norm() / output.norm() < 0.2
+
+
+def test_the_error_is_less_than_by_rounding_to_nearest(quantize):
+    run, task, arguments = quantize
+    output, (_, present), _, _ = run()
+    error = (present - output).norm()
+    run("scale", "range", "rounding", "propagation")
+    assert error < 0.8 * (arguments.call(task.layer) - output).norm()
+
+
+def test_without_any_part_it_is_rounding_to_nearest(quantize, visited):
+    run, task, _ = quantize
+    skeleton, _, _ = visited
+    output, (original, present), stored, _ = run("scale", "range", "rounding", "propagation")
+    assert len(present) == 0
+    torch.testing.assert_close(original, output, rtol=1e-3, atol=1e-3)
+    skeleton.fill(task.layer, skeleton.prefixes[0])
+    nearest = task.rounded()
+    assert stored.keys() == nearest.keys()
+    assert all((stored[name] == nearest[name]).all() for name in nearest)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_can_be_left_out_and_changes_the_codes(quantize, part):
+    run = quantize[0]
+    with_it, without_it = run()[2], run(part)[2]
+    assert any((with_it[name] != without_it[name]).any() for name in with_it if name.endswith("qweight"))
+    if part == "scale":
+        norm = "model.layers.0.input_layernorm.weight"
+        assert (with_it[norm] != without_it[norm]).any()
+
+
+def test_steps_are_told_of_in_order(quantize):
+    steps = quantize[0]()[3]
+    sites = ["scales", "self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"]
+    assert [step for step in dict.fromkeys(steps) if step in sites] == sites
+
+
+def test_a_massive_token_counts_no_more_than_others():
+    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0))
+    hidden[:, 0] *= 1e4
+    counted = (_token_weights(hidden)[..., None] * hidden).square().mean(-1)
+    torch.testing.assert_close(counted, counted.mean().expand(2, 10))
+
+
+def test_weights_of_tokens_multiply_to_one():
+    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 11)[:, None]
+    assert float(_token_weights(hidden).log().mean()) == pytest.approx(0, abs=1e-5)
+
+
+def test_tokens_of_zeros_have_finite_weights_and_leave_the_others_theirs():
+    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0))
+    hidden[:, 3:9] = 0
+    weights = _token_weights(hidden)
+    assert torch.isfinite(weights.square()).all()
+    assert weights.max() < 1e3 * weights[:, 0].min()

@@ -1,0 +1,23 @@
+"""AutoAWQ's algorithm on one layer: scaling keeps the layer's function."""
+
+import torch
+
+from awq.method.scale_groups import find_plan
+from awq.stream.observation import Arguments
+from awq.tasks.replay_layer import ReplayLayer
+
+
+def test_scaling_keeps_the_function_and_the_statistics_true(visited):
+    skeleton, task, arguments = visited
+    before = arguments.call(task.layer)
+    plan = find_plan(task.layer, lambda: Arguments(arguments.hidden, arguments.args, arguments.kwargs).call(task.layer))
+    skeleton.fill(task.layer, skeleton.prefixes[0])
+    output, statistics = ReplayLayer(task, plan).calibrate(arguments)
+    torch.testing.assert_close(output, before)
+    torch.testing.assert_close(arguments.call(task.layer), before, rtol=1e-3, atol=1e-3)
+    seen = {}
+    handle = task.layer.mlp.down_proj.register_forward_pre_hook(lambda m, x: seen.update(x=x[0]))
+    arguments.call(task.layer)
+    handle.remove()
+    expected = seen["x"].abs().sum((0, 1))
+    torch.testing.assert_close(statistics["mlp.down_proj"].magnitude, expected, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,28 @@
+"""Float16 conversion names the tensor and the value that do not fit."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from hf_checkpoint.errors import CheckpointError
+from hf_checkpoint.float16 import as_float16
+
+
+def test_bfloat16_becomes_float16():
+    values = np.array([1.5, -3.0], ml_dtypes.bfloat16)
+    assert as_float16("w", values).dtype == np.float16
+    assert as_float16("w", values).tolist() == [1.5, -3.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(70000.0, "w holds 70144, above float16's largest"), (np.nan, "w holds NaN"), (-np.inf, "w holds an infinite")],
+)
+def test_what_float16_cannot_hold_is_refused(value, message):
+    with pytest.raises(CheckpointError, match=message):
+        as_float16("w", np.array([1.0, value], ml_dtypes.bfloat16))
+
+
+def test_packed_integers_are_refused():
+    with pytest.raises(CheckpointError, match="w has the type I32"):
+        as_float16("w", np.zeros(2, np.int32))

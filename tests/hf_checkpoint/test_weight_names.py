@@ -1,0 +1,36 @@
+"""Tensors answer to the names of Hugging Face's model."""
+
+from awq.stream.meta_model import build_on_meta
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.weight_names import model_name, stored_name, under_model_names
+
+
+def test_gpt_neox_has_its_head_under_an_old_name(checkpoint):
+    opened = Checkpoint.open(checkpoint("gpt_neox"))
+    renamed = under_model_names(opened, build_on_meta(opened))
+    assert renamed.info("lm_head.weight") == opened.info("embed_out.weight")
+    assert len(renamed.tensors) == len(opened.tensors)
+
+
+def test_other_families_keep_their_names(checkpoint):
+    opened = Checkpoint.open(checkpoint("qwen2"))
+    assert under_model_names(opened, build_on_meta(opened)).tensors == opened.tensors
+
+
+def test_vision_language_models_are_stored_under_the_hubs_names():
+    config, pairs = (
+        {"model_type": "qwen2_5_vl"},
+        {
+            "model.visual.merger.ln_q.weight": "visual.merger.ln_q.weight",
+            "model.language_model.layers.0.mlp.up_proj": "model.layers.0.mlp.up_proj",
+            "lm_head": "lm_head",
+        },
+    )
+    for name, stored in pairs.items():
+        assert stored_name(name, config) == stored
+        assert model_name(stored, config) == model_name(name, config) == name
+
+
+def test_models_of_text_are_stored_under_their_own():
+    name = "model.language_model.layers.0.mlp.up_proj"
+    assert stored_name(name, {"model_type": "gemma3"}) == model_name(name, {"model_type": "gemma3"}) == name

@@ -1,0 +1,66 @@
+"""The files that a package takes along, and the table of embeddings where they are an input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.tyllm.llm.test_settings import GOOD
+
+from tyllm.build.weight_formats import Quantization
+from tyllm.build.weight_reader import WeightReader
+from tyllm.errors import CheckpointError
+from tyllm.llm import auxiliary_files
+from tyllm.llm.auxiliary_files import copy_companions, write_embedding
+from tyllm.package import Params
+
+TABLE = "model.embed_tokens.weight"
+
+
+def test_config_and_tokenizer_come_along(tiny, tmp_path):
+    copy_companions(tiny, tmp_path)
+    expected = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert expected <= names and not any(name.endswith("safetensors") for name in names)
+    assert all((tmp_path / name).read_bytes() == (tiny / name).read_bytes() for name in names)
+
+
+@pytest.fixture
+def written(meta_model, floats_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(auxiliary_files, "ROWS", 100)  # the last piece is short
+
+    def write(wanted, scale=None):
+        model = meta_model()
+        if scale:
+            model.get_input_embeddings().embed_scale = torch.tensor(scale)  # as Gemma has it
+        weights = floats_of(model)
+        reader = WeightReader(weights, Quantization(None, 128, frozenset()), {})
+        write_embedding(tmp_path, model, reader, replace(GOOD, embedding_as_input=wanted))
+        return weights
+
+    return write
+
+
+def test_the_table(written, tmp_path):
+    weights = written(True)
+    tensors = Params(tmp_path / "embedding.params").tensors
+    assert list(tensors) == ["embedding"]
+    np.testing.assert_array_equal(tensors["embedding"], weights[TABLE])
+
+
+def test_the_table_of_a_model_that_scales_its_embedding(written, tmp_path):
+    weights = written(True, scale=16.0)
+    np.testing.assert_array_equal(Params(tmp_path / "embedding.params").tensors["embedding"], weights[TABLE] * 16)
+
+
+def test_no_table_where_tokens_are_the_input(written, tmp_path):
+    written(False)
+    assert not (tmp_path / "embedding.params").exists()
+
+
+def test_a_table_beyond_float16(meta_model, memory, tmp_path):
+    table = np.zeros((320, 128), np.float32)
+    table[7, 7] = 1e5
+    reader = WeightReader(memory({TABLE: table}), Quantization(None, 128, frozenset()), {})
+    with pytest.raises(CheckpointError, match=f"{TABLE} holds 100000, beyond float16"):
+        write_embedding(tmp_path, meta_model(), reader, replace(GOOD, embedding_as_input=True))

@@ -1,0 +1,117 @@
+"""The C library under stress: right sums, no deadlock when a worker fails, no data race."""
+
+import platform
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from fake_package import HERE, build
+
+from tyllm.native import FOLDER, headers, sources
+from tyllm.package import RUNTIME_ABI
+from tyllm.package.cpu import cpu_flags
+
+STRESS = HERE / "native" / "stress.c"
+
+
+@pytest.fixture(scope="module")
+def stress(tmp_path_factory):
+    return build(STRESS, tmp_path_factory.mktemp("stress") / "stress", ())
+
+
+@pytest.fixture(scope="module")
+def stress_under_thread_sanitizer(tmp_path_factory):
+    try:
+        program = build(STRESS, tmp_path_factory.mktemp("stress") / "stress", ("-fsanitize=thread",))
+    except subprocess.CalledProcessError:
+        pytest.skip("this compiler has no ThreadSanitizer")
+    return program
+
+
+def run(program, *arguments):
+    """Run it; without failing steps and with them."""
+    for failing in ((), ("FAIL",)):
+        command = [str(argument) for argument in (program, *arguments, *failing)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if "unexpected memory mapping" in result.stderr:
+            pytest.skip("ThreadSanitizer does not run on this kernel")
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(("dies", "workers"), [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (3, 3)])
+@pytest.mark.parametrize("spin_ns", [0, 20_000])
+def test_sums_are_right_and_failures_do_not_block(stress, dies, workers, spin_ns):
+    run(stress, dies, workers, 200, spin_ns)
+
+
+@pytest.mark.parametrize("spin_ns", [0, 20_000])
+def test_no_data_race(stress_under_thread_sanitizer, spin_ns):
+    run(stress_under_thread_sanitizer, 2, 2, 60, spin_ns)
+
+
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    program = build(HERE / "native" / "work_stealing.c", tmp_path_factory.mktemp("sharing") / "sharing", ())
+
+    def run_with_laggard(where):
+        """Iterations of worker 0 and of the laggard, and whether worker 0 went ahead of what was not done."""
+        command = [program, where]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+        return tuple(map(int, done))
+
+    return run_with_laggard
+
+
+def test_nobody_waits_for_a_worker_that_holds_no_piece(sharing):
+    assert sharing("outside") == (20 * 1000, 0, 0)
+
+
+def test_others_take_all_but_the_piece_that_is_held(sharing):
+    first, laggard, early = sharing("inside")
+    assert first + laggard == 20 * 1000
+    assert laggard >= 125  # a quarter of its half
+    assert not early
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="AMX is x86's")
+def test_amx_is_asked_for_and_a_refusal_said(tmp_path):
+    program = build(HERE / "native" / "amx.c", tmp_path / "amx", ("-mamx-tile",))
+    if "amx_tile" in cpu_flags():
+        assert subprocess.run([program], check=False).returncode == 0
+    refused = subprocess.run([program, "SMALL"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert re.match(r"the AMX tile registers .* \(.+\); compile the model for a plainer target", refused.stdout)
+
+
+def test_without_amx_nothing_is_asked_for(tmp_path):
+    program = build(HERE / "native" / "amx.c", tmp_path / "amx", ())
+    assert subprocess.run([program, "SMALL"], check=False).returncode == 0
+
+
+def test_the_abi_is_the_one_that_python_speaks():
+    header = (FOLDER / "tyllm_runtime.h").read_text()
+    assert int(re.search(r"#define TYLLM_RUNTIME_ABI (\d+)", header)[1]) == RUNTIME_ABI
+
+
+def test_a_library_exports_the_control_functions_and_programs_only(toy_library):
+    table = subprocess.run(
+        ["nm", "-D", "--defined-only", toy_library], capture_output=True, text=True, check=True
+    ).stdout
+    names = {line.split()[-1] for line in table.splitlines()}
+    assert names == {"tyllm_abi", "tyllm_create", "tyllm_step", "tyllm_io", "tyllm_kv", "tyllm_last_error",
+                     "tyllm_destroy", "tyllm_limit", "tyllm_program_error", "__tvm_ffi_llm_body",
+                     "__tvm_ffi_llm_head"}  # fmt: skip
+
+
+def test_a_library_keeps_no_state_of_its_own(toy_library):
+    table = subprocess.run(["nm", toy_library], capture_output=True, text=True, check=True).stdout
+    writable = re.findall(r"^\S+ [bBdD] (\w+)$", table, re.MULTILINE)
+    compilers_own = {"completed.0", "__dso_handle", "__TMC_END__", "__bss_start", "_edata", "_end"}
+    assert {name for name in writable if not name.startswith(("_", "completed"))} - compilers_own <= {"raised"}
+
+
+def test_sources_are_there():
+    assert {path.suffix for path in sources()} == {".c"}
+    assert {path.suffix for path in headers()} == {".h"}
+    assert np.all([path.is_file() for path in (*sources(), *headers())])

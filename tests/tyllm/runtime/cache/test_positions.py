@@ -1,0 +1,94 @@
+"""Positions as numbers, and as rows of a table that is made when images come."""
+
+import numpy as np
+
+from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
+from tyllm.runtime.prompt.prompt import Prompt
+from tyllm.runtime.prompt.rope_index import Span, rope_index
+
+ROWS = 12
+
+
+class FakeRope:
+    """A table whose row is its three positions, and how often it was asked for."""
+
+    def __init__(self):
+        self.plain, self.asked = self.table(rope_index(ROWS, [])), 0
+
+    def rows(self, places):
+        self.asked += 1
+        return self.table(places)
+
+    def table(self, places):
+        return np.repeat(places.T[:, None, :], 2, axis=1).astype(np.float32)
+
+
+def fed(positions, start, seq_len):
+    """The temporal positions of a step."""
+    io = {"rope_param": np.full((seq_len, 2, 3), 99, np.float32)}
+    positions.write(io, start, seq_len)
+    return io["rope_param"][:, 0, 0].tolist()
+
+
+def seeing(count, start, grid, step=1):
+    return Prompt([9] * count, places=rope_index(count, [Span(start, grid, step)]))
+
+
+def test_text_needs_no_table_of_its_own():
+    rope = FakeRope()
+    positions = RotaryPositions(rope)
+    positions.place(0, Prompt([1, 2, 3]))
+    positions.place(3, Prompt([4]))
+    assert fed(positions, 2, 4) == [2, 3, 4, 5]
+    assert fed(positions, 10, 4) == [10, 11, 0, 0]
+    assert rope.asked == 0
+
+
+def test_one_table_serves_a_prompt_and_what_is_generated_after_it():
+    rope = FakeRope()
+    positions = RotaryPositions(rope)
+    positions.place(0, seeing(7, 1, (1, 2, 2)))
+    for at in (7, 8, 9):
+        positions.place(at, Prompt([1]))
+    assert fed(positions, 0, 11) == [0, 1, 1, 1, 1, 3, 4, 5, 6, 7, 8]
+    assert rope.asked == 1
+
+
+def test_after_a_long_video_generation_goes_on_behind_its_end():
+    positions = RotaryPositions(FakeRope())
+    positions.place(0, seeing(5, 1, (3, 1, 1), step=4))
+    assert fed(positions, 0, 7) == [0, 1, 5, 9, 2, 10, 11]
+
+
+def test_text_after_images_that_were_forgotten_counts_again():
+    positions = RotaryPositions(FakeRope())
+    positions.place(0, seeing(7, 1, (1, 2, 2)))
+    positions.place(2, Prompt([1] * 4))  # the image's first token stays
+    assert fed(positions, 0, 7) == [0, 1, 2, 3, 4, 5, 6]
+    positions.place(0, Prompt([1] * 8))
+    assert fed(positions, 0, 9) == list(range(9))
+
+
+def test_common_is_what_stands_in_the_same_places():
+    positions, prompt = RotaryPositions(FakeRope()), seeing(7, 1, (1, 2, 2))
+    positions.place(0, prompt)
+    assert positions.common(prompt) == 7
+    assert positions.common(seeing(7, 2, (1, 2, 2))) == 2
+    assert positions.common(Prompt([1] * 7)) == 2  # the first token of an image stands where a text's would
+
+
+def test_saved_positions_come_back():
+    positions, other = RotaryPositions(FakeRope()), RotaryPositions(FakeRope())
+    positions.place(0, seeing(7, 1, (1, 2, 2)))
+    other.restore(positions.arrays(6))
+    assert fed(other, 0, 9) == fed(positions, 0, 9)
+
+
+def test_counted_positions():
+    positions, io = CountedPositions(), {"positions": np.zeros((1, 3), np.int64)}
+    positions.place(0, Prompt([1]))
+    positions.write(io, 4, 3)
+    assert io["positions"].tolist() == [[4, 5, 6]]
+    assert positions.common(Prompt([1, 2])) == 2
+    assert positions.arrays(5) == {}
+    positions.restore({})

@@ -1,0 +1,41 @@
+"""The table of plain text, and the program that is asked for any other."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tyllm.errors import PackageError
+from tyllm.package import write_params
+from tyllm.runtime.cache.rope_table import RopeTable
+from tyllm.runtime.prompt.rope_index import rope_index
+
+ROWS = 6
+PLAIN = np.arange(ROWS * 4, dtype=np.float32).reshape(ROWS, 2, 2)
+
+
+def opened(folder, tensors):
+    write_params(folder / "rope_param.params", tensors)
+    return SimpleNamespace(folder=folder, rope=None, buffers=SimpleNamespace(max_kv_cache_size=ROWS))
+
+
+def test_plain_text_has_the_table_that_is_there(tmp_path):
+    table = RopeTable(opened(tmp_path, {"rope_param": PLAIN}))
+    assert np.array_equal(table.rows(rope_index(ROWS, [])), PLAIN)
+    table.close()
+
+
+def test_anything_else_is_computed(tmp_path):
+    table, asked = RopeTable(opened(tmp_path, {"rope_param": PLAIN})), []
+    with pytest.raises(PackageError, match="has no program for rotary positions"):
+        table.rows(rope_index(ROWS, []) + 1)
+    table.__dict__["_module"] = lambda name, inputs: asked.append((name, inputs)) or {"rope_param": PLAIN + 1}
+    assert np.array_equal(table.rows(rope_index(ROWS, []) + 1), PLAIN + 1)
+    assert asked[0][0] == "compute_rope_param"
+    assert asked[0][1]["positions"].dtype == np.int32
+
+
+@pytest.mark.parametrize("tensors", [{"other": PLAIN}, {"rope_param": PLAIN[1:]}, {"rope_param": PLAIN[:, :1]}])
+def test_a_table_that_does_not_fit(tmp_path, tensors):
+    with pytest.raises(PackageError, match=r"instead of a rope_param \[6, 2, …\]; compile the model again"):
+        RopeTable(opened(tmp_path, tensors))

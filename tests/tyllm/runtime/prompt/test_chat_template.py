@@ -1,0 +1,86 @@
+"""Chat templates give the text that Hugging Face transformers gives, and cannot leave their sandbox."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from tyllm.errors import GenerationError, PackageError
+from tyllm.runtime.prompt.chat_template import ChatTemplate
+
+MESSAGES = [
+    {"role": "system", "content": "Be <brief> & 'kind'."},
+    {"role": "user", "content": "Grüße"},
+    {"role": "assistant", "content": "Hi"},
+    {"role": "user", "content": [{"type": "text", "text": "Bye"}]},
+]
+TOOLS = [{"type": "function", "function": {"name": "f", "description": "<ü>", "parameters": {}}}]
+TEMPLATES = [
+    "{% for m in messages %}\n  {%- if m.role == 'system' %}{% continue %}{% endif %}\n"
+    "[{{ m.role }}] {{ m | tojson }}\n{% endfor %}\n{% if add_generation_prompt %}>{% endif %}",
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ eos_token }}{% endfor %}",
+    "{% if tools %}{{ tools | tojson(indent=2) }}{% endif %}{% set ns = namespace(n=0) %}{% for m in messages %}"
+    "{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}{{ think | default('no') }}",
+]
+
+
+def package(folder, template, name="chat_template.jinja"):
+    special = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
+    if name.endswith(".json"):
+        special["chat_template"] = template
+    else:
+        (folder / name).write_text(template)
+    (folder / "tokenizer_config.json").write_text(json.dumps(special))
+    return ChatTemplate(folder)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("prompted", [True, False])
+def test_text_is_that_of_transformers(tmp_path, template, prompted):
+    utilities = pytest.importorskip("transformers.utils.chat_template_utils")
+    expected, _ = utilities.render_jinja_template(
+        [MESSAGES], chat_template=template, tools=TOOLS, add_generation_prompt=prompted,
+        bos_token="<s>", eos_token="</s>", think="yes",
+    )  # fmt: skip
+    ours = package(tmp_path, template).render(MESSAGES, tools=TOOLS, add_generation_prompt=prompted, think="yes")
+    assert ours == expected[0]
+
+
+def test_a_template_within_tokenizer_config(tmp_path):
+    assert package(tmp_path, "{{ eos_token }}", "tokenizer_config.json").render(MESSAGES) == "</s>"
+
+
+def test_several_templates_one_of_them_for_tools(tmp_path):
+    named = [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]
+    template = package(tmp_path, named, "tokenizer_config.json")
+    assert template.render(MESSAGES) == "plain"
+    assert template.render(MESSAGES, tools=TOOLS) == "tools"
+
+
+def test_today(tmp_path):
+    assert package(tmp_path, "{{ strftime_now('%Y') }}").render(MESSAGES) == str(datetime.now().astimezone().year)
+
+
+def test_a_template_that_refuses(tmp_path):
+    template = package(tmp_path, "{{ raise_exception('roles must alternate') }}")
+    with pytest.raises(GenerationError, match="refuses these messages: roles must alternate"):
+        template.render(MESSAGES)
+
+
+@pytest.mark.parametrize("escape", ["{{ ''.__class__.__mro__ }}", "{{ messages.append(1) }}", "{{ messages[0].x.y }}"])
+def test_a_template_stays_in_its_sandbox(tmp_path, escape):
+    with pytest.raises(GenerationError, match="refuses these messages"):
+        package(tmp_path, escape).render(MESSAGES)
+
+
+def test_what_is_no_template(tmp_path):
+    with pytest.raises(PackageError, match="has no chat template"):
+        ChatTemplate(tmp_path)
+    with pytest.raises(PackageError, match="is not Jinja"):
+        package(tmp_path, "{% if %}")
+
+
+def test_no_messages(tmp_path):
+    with pytest.raises(GenerationError, match="no messages"):
+        package(tmp_path, "x").render([])

@@ -1,0 +1,61 @@
+"""Messages with images in them, taken apart."""
+
+import pytest
+
+from tyllm.errors import GenerationError, ImageError
+from tyllm.runtime.prompt.messages import take_apart
+from tyllm.runtime.prompt.video_input import Clip
+
+
+def user(*parts):
+    return {"role": "user", "content": list(parts)}
+
+
+def text(words):
+    return {"type": "text", "text": words}
+
+
+def test_images_and_videos_are_taken_out_in_their_order():
+    parted = take_apart(
+        [
+            {"role": "system", "content": "be brief"},
+            user({"type": "image", "image": "a.png"}, text("and"), {"type": "image_url", "image_url": {"url": "b"}}),
+            {"role": "assistant", "content": "so", "tool_calls": []},
+            user({"type": "video", "video": ["f"], "fps": 2}, {"type": "image_url", "image_url": "c"}, text("?")),
+        ]
+    )
+    assert parted.images == ["a.png", "b", "c"]
+    assert parted.videos == [Clip(["f"], 2)]
+    assert parted.messages == [
+        {"role": "system", "content": "be brief"},
+        user({"type": "image"}, text("and"), {"type": "image"}),
+        {"role": "assistant", "content": "so", "tool_calls": []},
+        user({"type": "video"}, {"type": "image"}, text("?")),
+    ]
+
+
+def test_text_alone_is_joined():
+    parted = take_apart([user(text("a"), text("b")), {"role": "assistant", "content": None}])
+    assert parted.messages == [{"role": "user", "content": "ab"}, {"role": "assistant", "content": None}]
+
+
+def test_addresses_of_files_become_paths():
+    parts = {"type": "image", "image": "file:///a/b%20c.png"}, {"type": "image", "image": "data:image/png;base64,x"}
+    assert take_apart([user(*parts)]).images == ["/a/b c.png", "data:image/png;base64,x"]
+    assert take_apart([user({"type": "video", "video": "file:///d"})]).videos == [Clip("/d")]
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "words"),
+    [
+        ({"type": "audio", "audio": "x"}, GenerationError, "type 'audio' that is not understood"),
+        ("text", GenerationError, "type None that is not understood"),
+        ({"type": "text"}, GenerationError, "type 'text' that is not understood"),
+        ({"type": "image"}, ImageError, "no image in it"),
+        ({"type": "image_url", "image_url": {}}, ImageError, "no image in it"),
+        ({"type": "video"}, ImageError, "give it as 'video'"),
+    ],
+)
+def test_parts_that_are_wrong(part, error, words):
+    with pytest.raises(error, match=words):
+        take_apart([user(part)])

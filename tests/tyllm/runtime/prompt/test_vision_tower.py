@@ -1,0 +1,107 @@
+"""The vision tower's runner: sizes to programs, one run a temporal patch, embeddings kept by image."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tyllm.errors import CheckpointError, ImageError, PackageError
+from tyllm.package import ImageSize, Visual
+from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.vision_tower import KEPT, Vision
+
+SIZES = ImageSize(56, 56, (4, 4)), ImageSize(80, 120, (6, 8))
+
+
+class FakeTower:
+    """Gives each merged patch's first value; `runs` says which program ran."""
+
+    def __init__(self):
+        self.runs, self.closed = [], False
+
+    def __call__(self, program, inputs):
+        self.runs.append(program)
+        return {"embeddings": inputs["patches"][::4, :3].copy()}
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def vision(tmp_path):
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"min_pixels": 3136, "max_pixels": 100_000}))
+    made = Vision(SimpleNamespace(folder=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1)
+    made.__dict__["_tower"] = FakeTower()
+    return made
+
+
+def image(seed, height=56, width=56):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_an_image_runs_the_program_of_its_size(vision):
+    small, wide = vision.image(image(1)), vision.image(image(2, 84, 112))
+    assert (vision.embeddings(small).shape, vision.embeddings(wide).shape) == ((4, 3), (12, 3))
+    assert np.array_equal(vision.embeddings(small), small.patches[0, ::4, :3])
+    assert vision._tower.runs == ["56x56", "80x120"]
+
+
+def test_a_video_runs_once_for_each_temporal_patch(vision):
+    video = vision.video(Clip([image(at) for at in range(5)], fps=4))
+    assert (video.grid, video.seconds_per_grid) == ((3, 4, 4), 0.5)
+    assert np.array_equal(vision.embeddings(video), video.patches[:, ::4, :3].reshape(12, 3))
+    assert len(vision._tower.runs) == 3
+
+
+def test_the_latest_embeddings_are_kept(vision):
+    images = [vision.image(image(at)) for at in range(KEPT + 1)]
+    for each in (*images[:KEPT], images[0], images[KEPT], images[0]):
+        vision.embeddings(each)
+    assert len(vision._tower.runs) == KEPT + 1
+    vision.embeddings(images[1])  # the one that was not used for the longest time
+    assert len(vision._tower.runs) == KEPT + 2
+
+
+def test_a_video_longer_than_what_is_kept_leaves_no_room(vision):
+    vision.embeddings(vision.image(image(1)))
+    long = vision.video(Clip([image(at) for at in range(4 * KEPT)]))
+    vision.embeddings(long)
+    assert list(vision._kept) == [long.digest]
+
+
+def test_what_was_fitted_is_taken_as_it_is(vision):
+    fitted = vision.image(image(1))
+    assert vision.image(fitted) is fitted
+    assert vision.video(Clip(fitted)) is fitted
+
+
+def test_padding_or_stretching(vision):
+    assert "padded" in vision.image(image(1, 60, 200)).message
+    assert "resized" in vision.image(image(1, 60, 200), "resize").message
+
+
+def test_no_image(vision, tmp_path):
+    with pytest.raises(ImageError, match=r"There is no image .*none\.png"):
+        vision.image(tmp_path / "none.png")
+
+
+def test_patches_of_another_package(vision):
+    other = vision.image(image(1))
+    object.__setattr__(other, "grid", (1, 2, 8))
+    with pytest.raises(PackageError, match=r"No program takes 2×8 patches, the package has 56x56 \(4×4\), 80x120"):
+        vision.embeddings(other)
+
+
+def test_a_package_without_settings(vision, tmp_path):
+    (tmp_path / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no preprocessor_config\.json"):
+        vision.image(image(1))
+
+
+def test_closing_stops_a_tower_that_was_loaded(vision):
+    tower = vision._tower
+    vision.close()
+    assert tower.closed
+    del vision.__dict__["_tower"]
+    vision.close()

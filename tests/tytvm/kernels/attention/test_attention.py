@@ -1,0 +1,118 @@
+"""Attention against its definition: head ratios, positions, windows, soft caps, widths, types of cache, cuts."""
+
+import numpy as np
+import pytest
+from tests.tytvm.kernels.harness import Kernel, outputs
+
+from tytvm.kernels.attention import attention, attention_merge
+from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys
+from tytvm.target import resolve
+
+CASES = [
+    # H, KH, S, D, Dv, window, softcap
+    (2, 2, 1, 64, 64, 0, 0.0),
+    (4, 2, 5, 80, 80, 0, 0.0),
+    (7, 1, 2, 96, 128, 33, 0.0),
+    (14, 2, 1, 128, 64, 0, 30.0),
+    (2, 1, 8, 72, 40, 9, 5.0),
+    (1, 1, 1, 112, 112, 0, 0.0),
+    (3, 3, 96, 64, 64, 0, 0.0),
+    (28, 4, 16, 128, 128, 50, 0.0),
+    (14, 2, 40, 64, 72, 0, 50.0),
+]
+
+
+class Run:
+    """An attention, built; called with float32 queries, keys [KH, C, D] and values [KH, C, Dv]."""
+
+    def __init__(self, target, shape):
+        self.spec, self.shape = resolve(target), shape
+        self.cut = attention.cut_of(self.spec, shape)
+        self.kernel = Kernel(attention.build(self.spec, shape), self.spec)
+        self.merge = Kernel(attention_merge.build(self.spec, self.cut), self.spec) if self.cut.parts > 1 else None
+
+    def __call__(self, q, k, v, position):
+        out = np.empty((self.shape.S, self.shape.H, self.shape.cache.Dv), np.float32)
+        own = [np.empty(*each) for each in attention.own_buffers(self.cut)]
+        inputs = (q, *stored(self.shape.cache, k, v), np.array([position]))
+        if self.merge is None:
+            return outputs(self.kernel, inputs, out, *own, workers=3)[0]
+        partial = outputs(self.kernel, inputs, *own, workers=3)[1:]
+        return outputs(self.merge, partial, out, workers=3)[0]
+
+
+def stored(cache, k, v):
+    """Keys and values as a cache holds them."""
+    wide = np.full((*v.shape[:2], cache.values[2]), np.nan, np.float32)
+    wide[..., : cache.Dv] = v
+    if cache.dtype == "float16":
+        return tile_keys(k.astype(np.float16)), wide.astype(np.float16)
+    (k_codes, k_scale), (v_codes, v_scale) = quantize(k), quantize(np.nan_to_num(wide))
+    return tile_keys(k_codes), v_codes, k_scale.reshape(cache.scales), v_scale.reshape(cache.scales)
+
+
+def rounded(cache, x):
+    """What the cache's type leaves of x."""
+    if cache.dtype == "float16":
+        return x.astype(np.float16).astype(np.float32)
+    codes, scale = quantize(x)
+    return codes * scale[..., None]
+
+
+def compare(target, case, C, positions, dtype="float16", coarse=False):
+    H, KH, S, D, Dv, window, softcap = case
+    shape = Attention(KvCache(KH, C, D, Dv, dtype), H, S, D**-0.5, window, softcap, coarse)
+    close = {"rtol": 0.02, "atol": 0.03} if coarse else {"rtol": 1e-4, "atol": 1e-5}
+    run, rng = Run(target, shape), np.random.default_rng(D)
+    for position in positions:
+        q = rng.normal(0, 2, (H, S, D)).astype(np.float32)
+        k, v = (rng.normal(size=(KH, shape.cache.values[1], width)).astype(np.float32) for width in (D, Dv))
+        expected = attention.reference(
+            q, rounded(shape.cache, k), rounded(shape.cache, v), position, D**-0.5, window, softcap
+        )
+        k[:, position + S :], v[:, position + S :] = np.nan, np.nan  # rows that nobody may let in
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_allclose(run(q, k, v, position), expected, **close)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_reference(case):
+    compare("native", case, 1000 + case[2], (0, 1, 17, 1000))
+
+
+@pytest.mark.parametrize("case", CASES[1:5] + CASES[6:7])
+@pytest.mark.parametrize("target", ["x86-64", "x86-64-v3"])
+def test_equals_reference_on_any_cpu(target, case):
+    compare(target, case, 200, (0, 17, 200 - case[2]))
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[4], CASES[6]])
+def test_an_int8_cache(case):
+    compare("native", case, 300, (0, 17, 300 - case[2]), "int8")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("case", [(14, 2, 8, 80, 80, 9, 0.0), *CASES[6:]])
+def test_products_of_rounded_factors(case, dtype):
+    """On a CPU with AMX queries, keys, weights and values are bfloat16; elsewhere nothing is rounded."""
+    compare("native", case, 400, (0, 17, 390), dtype, coarse=True)
+
+
+def test_a_long_cache():
+    compare("native", (2, 1, 1, 64, 64, 0, 0.0), 40000, (39999,))
+
+
+@pytest.mark.parametrize("S", [1, 40])
+def test_large_scores_do_not_overflow(S):
+    shape = Attention(KvCache(1, 48, 64, 64), 1, S, 1.0)
+    q = np.full((1, S, 64), 300, np.float32)
+    k = np.repeat(np.tile([-40, 40, 39], 16), 64).reshape(1, 48, 64).astype(np.float32)
+    v = np.eye(48, 64)[None].astype(np.float32)
+    expected = attention.reference(q, k, v, 2, 1.0)
+    np.testing.assert_allclose(Run("native", shape)(q, k, v, 2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("KH", "S", "parts"), [(1, 1, 16), (2, 1, 8), (16, 1, 1), (2, 512, 1)])
+def test_a_long_conversation_is_shared_by_all_workers(KH, S, parts):
+    assert attention.cut_of(resolve("native"), Attention(KvCache(KH, 4096, 64, 64), 16, S, 0.125)).parts == parts

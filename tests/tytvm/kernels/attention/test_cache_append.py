@@ -1,0 +1,35 @@
+"""Appending to the cache: the new rows are written, the others stay, and nothing is written past the end."""
+
+import numpy as np
+import pytest
+from tests.tytvm.kernels.harness import Kernel
+
+from tytvm.kernels.attention import cache_append
+from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.target import resolve
+
+C = 48
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64"])
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize(("KH", "S", "D", "Dv"), [(1, 1, 64, 64), (4, 8, 80, 72), (2, 19, 128, 40)])
+def test_equals_reference(target, dtype, KH, S, D, Dv):
+    rng = np.random.default_rng(S)
+    cache = KvCache(KH, C, D, Dv, dtype)
+    kernel = Kernel(cache_append.build(resolve(target), cache, S), resolve(target))
+    k, v = (rng.normal(0, 100, (KH, S, width)).astype(np.float32) for width in (D, Dv))
+    if dtype == "float16":
+        k.flat[:4] = [7e4, -7e4, 1e-7, 65519.9]  # overflow, a subnormal, the last value that rounds down
+    else:
+        k[0, 0] = 0
+    before = [rng.integers(-9, 9, shape).astype(kind) for shape, kind in cache.tensors.values()]
+    for position in (0, 1, 17, C - S, C - 1):
+        with np.errstate(over="ignore"):
+            expected = cache_append.reference(k, v, position, before)
+        after = kernel(k, v, np.array([position]), *before, workers=3)[3:]
+        for written, wanted in zip(after, expected, strict=True):
+            if written.dtype == np.float32:
+                np.testing.assert_allclose(written, wanted, rtol=1e-6)
+            else:
+                np.testing.assert_array_equal(written, wanted)
