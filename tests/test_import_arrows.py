@@ -10,7 +10,7 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src"
 FORBIDDEN = {"awq": {"tytvm", "tyllm"}, "tytvm": {"awq", "tyllm"}}
 RUNTIME = ("tyllm", "tyllm.errors", "tyllm.package", "tyllm.runtime")
-RUNTIME_NEEDS = {"numpy", "tokenizers", "jinja2"}
+RUNTIME_NEEDS = {"numpy", "tokenizers", "jinja2", "tyllm_errors"}
 IMAGES = SRC / "tyllm" / "runtime" / "images"
 HEAVY = {"torch", "tvm", "tvm_ffi", "transformers", "safetensors", "awq", "tytvm", "PIL"}
 HELP_AVOIDS = HEAVY | {"numpy", "tokenizers", "jinja2"}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from awq.settings import QuantConfig, renamed
 from awq.work.progress import Progress, bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError, OutputError, SettingError
 from hf_checkpoint.weight_names import model_name, stored_name
+from tyllm_errors import CheckpointError, OutputError, SettingError
 
 if TYPE_CHECKING:
     import torch

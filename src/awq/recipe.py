@@ -13,7 +13,7 @@ import torch
 from awq.method.bfloat16_products import has_tiles
 from awq.settings import QuantConfig
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import SettingError
+from tyllm_errors import SettingError
 
 if TYPE_CHECKING:
     from awq.calibration.image_samples import ImageSamples

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hf_checkpoint.errors import OutputError
+from tyllm_errors import OutputError
 
 CURES = {
     errno.ENOSPC: "the disk is full; free some space and run again, finished layers are kept",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_checkpoint.errors import CheckpointError, UntrustedCodeError
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
+from tyllm_errors import CheckpointError, UntrustedCodeError
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hf_checkpoint.errors import CheckpointError
 from hf_checkpoint.safetensors_file import NAMES, Array
+from tyllm_errors import CheckpointError
 
 LARGEST = float(np.finfo(np.float16).max)
 FLOATS = ("F64", "F32", "F16", "BF16")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hf_checkpoint import compressed_tensors as ct
 from hf_checkpoint.awq_gemm import PER_WORD, PackedLinear, unpack
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError, UnsupportedError
+from tyllm_errors import CheckpointError, UnsupportedError
 
 AWQ = PackedLinear._fields
 COMPRESSED = (ct.PACKED, ct.SCALE, ct.SHAPE)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_checkpoint.atomic_files import replacing
-from hf_checkpoint.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 Array = npt.NDArray[Any]
 

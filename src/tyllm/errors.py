@@ -1,51 +1,31 @@
-"""What can be wrong with what a user gave to TyLLM, each with the exit code of the command line."""
+"""The errors that a user's mistake raises, wherever in `awq`, `tytvm` or `tyllm` it is found."""
 
+from tyllm_errors import (
+    BuildError,
+    CalibrationError,
+    CheckpointError,
+    GenerationError,
+    ImageError,
+    OutputError,
+    PackageError,
+    SettingError,
+    StepError,
+    TyllmError,
+    UnsupportedError,
+    UntrustedCodeError,
+)
 
-class TyllmError(Exception):
-    """A mistake that the user can mend; its message is one sentence with what is wrong, the value and the cure."""
-
-    exit_code = 1
-
-
-class StepError(TyllmError):
-    """Compiled code failed while it ran, or computed what is not a number."""
-
-
-class CheckpointError(TyllmError):
-    """The checkpoint folder is missing something, damaged, or contradicts itself."""
-
-    exit_code = 3
-
-
-class SettingError(TyllmError):
-    """A setting that cannot work, such as a number of dies, sequence lengths or threads."""
-
-    exit_code = 4
-
-
-class UnsupportedError(TyllmError):
-    """A model or an operator that cannot be compiled."""
-
-    exit_code = 5
-
-
-class PackageError(TyllmError):
-    """A compiled package is damaged, incomplete, of another version or for another machine."""
-
-    exit_code = 6
-
-
-class OutputError(TyllmError):
-    """The output folder exists, cannot be written, or the disk is full."""
-
-    exit_code = 7
-
-
-class GenerationError(TyllmError):
-    """A request to generate that cannot be met, such as too long a prompt or a bad sampling value."""
-
-    exit_code = 8
-
-
-class ImageError(GenerationError):
-    """An image or a video that cannot be read, or not be used."""
+__all__ = [
+    "BuildError",
+    "CalibrationError",
+    "CheckpointError",
+    "GenerationError",
+    "ImageError",
+    "OutputError",
+    "PackageError",
+    "SettingError",
+    "StepError",
+    "TyllmError",
+    "UnsupportedError",
+    "UntrustedCodeError",
+]

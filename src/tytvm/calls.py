@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from tyllm_errors import UnsupportedError
 from tytvm.collectives import ALL_REDUCE
-from tytvm.errors import UnsupportedError
 from tytvm.loop_nests import Staged, cut
 from tytvm.weights import TensorSpec
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tytvm.errors import UnsupportedError
+from tyllm_errors import UnsupportedError
 
 if TYPE_CHECKING:
     import torch

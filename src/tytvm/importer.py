@@ -14,9 +14,9 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
+from tyllm_errors import UnsupportedError
 from tytvm.converters import CONVERTERS, PARTIAL, shapes
 from tytvm.emitter import Emitter
-from tytvm.errors import UnsupportedError
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.weights import TensorSpec

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from tytvm.errors import BuildError
+from tyllm_errors import BuildError
 from tytvm.target import InstructionSet
 
 LINKER = ("-z,defs", "-Bsymbolic", "--build-id=none")

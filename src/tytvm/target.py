@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tytvm.errors import SettingError
+from tyllm_errors import SettingError
 
 _CPUINFO = Path("/proc/cpuinfo")
 

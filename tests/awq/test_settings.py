@@ -4,7 +4,7 @@ import pytest
 
 from awq.method.rounding import Scheme
 from awq.settings import QuantConfig
-from hf_checkpoint.errors import SettingError
+from tyllm_errors import SettingError
 
 MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

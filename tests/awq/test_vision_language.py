@@ -22,8 +22,8 @@ from awq.stream.dequantize import read_float
 from awq.stream.meta_model import Skeleton, build_on_meta
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CalibrationError, SettingError
 from hf_checkpoint.weight_names import under_model_names
+from tyllm_errors import CalibrationError, SettingError
 
 CONFIG = {"q_group_size": 64, "lm_head_enable": True}
 TALKS = [conversation(image(seed), seed) for seed in range(8)]

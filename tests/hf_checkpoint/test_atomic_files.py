@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hf_checkpoint.atomic_files import explained, make_folder, replacing, write_json
-from hf_checkpoint.errors import OutputError
+from tyllm_errors import OutputError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

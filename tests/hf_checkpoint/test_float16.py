@@ -4,8 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hf_checkpoint.errors import CheckpointError
 from hf_checkpoint.float16 import as_float16
+from tyllm_errors import CheckpointError
 
 
 def test_bfloat16_becomes_float16():

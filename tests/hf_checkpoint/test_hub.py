@@ -3,8 +3,8 @@
 import huggingface_hub
 import pytest
 
-from hf_checkpoint.errors import CheckpointError
 from hf_checkpoint.hub import local_folder
+from tyllm_errors import CheckpointError
 
 
 def test_a_local_folder_is_itself(tmp_path):

@@ -9,9 +9,9 @@ from safetensors import safe_open
 
 from hf_checkpoint.awq_gemm import dequantize, pack_linear
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError, UnsupportedError
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape, read_rows
 from hf_checkpoint.safetensors_file import read_header, write_safetensors
+from tyllm_errors import CheckpointError, UnsupportedError
 
 # Made by compressed-tensors 0.20.0: python scripts/compressed_tensors_linear.py
 MADE = Path(__file__).with_name("compressed_tensors_linear.safetensors")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from hf_checkpoint.errors import CheckpointError, OutputError
 from hf_checkpoint.safetensors_file import Blocks, read_header, write_safetensors
+from tyllm_errors import CheckpointError, OutputError
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float16).reshape(2, 3),

@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from tyllm.build_util import build_and_compile_llm
-from tyllm.errors import SettingError
 from tyllm.llm import compiler
+from tyllm_errors import SettingError
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from tyllm import errors
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("StepError", 1), ("CheckpointError", 3), ("SettingError", 4), ("UnsupportedError", 5), ("PackageError", 6),
-     ("OutputError", 7), ("GenerationError", 8), ("ImageError", 8)],
+    [("StepError", 1), ("CheckpointError", 3), ("UntrustedCodeError", 3), ("SettingError", 4), ("CalibrationError", 4),
+     ("UnsupportedError", 5), ("BuildError", 5), ("PackageError", 6), ("OutputError", 7), ("GenerationError", 8),
+     ("ImageError", 8)],
 )  # fmt: skip
 def test_exit_codes(name, code):
     error = getattr(errors, name)

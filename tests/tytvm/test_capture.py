@@ -4,8 +4,8 @@ import pytest
 import torch
 from tests.tytvm.small_graph import Calculation, Small
 
+from tyllm_errors import UnsupportedError
 from tytvm.capture import capture
-from tytvm.errors import UnsupportedError
 
 with torch.device("meta"):
     INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}

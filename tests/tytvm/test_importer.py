@@ -4,8 +4,8 @@ import pytest
 import torch
 from tests.tytvm.small_graph import Calculation, Small, graph_of, weight_formats
 
+from tyllm_errors import UnsupportedError
 from tytvm import rewrites
-from tytvm.errors import UnsupportedError
 from tytvm.graph import kv_layout
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels

@@ -4,8 +4,8 @@ import ctypes
 
 import pytest
 
+from tyllm_errors import BuildError
 from tytvm import link as linking
-from tytvm.errors import BuildError
 from tytvm.link import c_compiler, compile_c, instruction_flags, link
 from tytvm.target import resolve
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tytvm.errors import SettingError
+from tyllm_errors import SettingError
 from tytvm.split import split_axis, split_heads, spread
 
 

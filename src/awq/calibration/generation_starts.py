@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 MARK = "\u2042"  # stands for the user's words while the template is taken apart
 

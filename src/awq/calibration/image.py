@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from awq.stream.vision_tower import Tower
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from awq.calibration.messages import images_in
 from awq.calibration.source import Document
 from awq.calibration.tokens import check_tokens, encode
 from awq.stream.meta_model import Skeleton
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 SHARE = 2  # an image takes one of so many parts of a sample at most, so that there is room for what is said of it
 

@@ -15,7 +15,7 @@ from awq.calibration.self_calibration import SELF
 from awq.calibration.source import Source, documents_of
 from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import Skeleton
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from awq.calibration.messages import Message, is_message, located
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 BUNDLED = Path(__file__).with_name("calibration.jsonl")
 CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"

@@ -10,7 +10,7 @@ import torch
 
 from awq.calibration.source import Document, documents_of, is_bundled
 from awq.calibration.source import Source as Source
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 SPELLED_OUT = 1.4
 """Bytes a token holds, at most, where a tokenizer knows hardly a word: 1.0 to 1.35 seen there, else 1.5."""

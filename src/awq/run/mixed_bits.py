@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from awq.method.rounding import Scheme
 from awq.settings import QuantConfig
-from hf_checkpoint.errors import SettingError
+from tyllm_errors import SettingError
 
 
 @dataclass(frozen=True)

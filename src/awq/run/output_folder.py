@@ -12,9 +12,9 @@ from awq.run.quantization_config import is_outer, quantization_config, quantized
 from awq.settings import QuantConfig
 from hf_checkpoint.atomic_files import explained, make_folder, write_json
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
-from hf_checkpoint.errors import OutputError, SettingError
 from hf_checkpoint.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
 from hf_checkpoint.weight_names import stored_name
+from tyllm_errors import OutputError, SettingError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 COPIED = ("generation_config.json", "chat_template*", "tokenizer*", "special_tokens_map.json", "added_tokens.json",

@@ -12,7 +12,7 @@ from awq.run.memory_estimate import SINGLE, free_memory, hidden_bytes, image_byt
 from awq.run.output_folder import COPIED
 from awq.stream.meta_model import Skeleton
 from awq.tasks.linears import HALF, Linear, linears_of, tower_linears
-from hf_checkpoint.errors import OutputError
+from tyllm_errors import OutputError
 
 HEADER = 256  # bytes in a file's header for each tensor, at most
 CONFIGS = 1 << 14  # bytes of config.json, the index and the like

@@ -31,9 +31,9 @@ from awq.work.activation_cache import Tape
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
 from awq.work.progress import Progress
 from awq.work.work_folder import WorkFolder
-from hf_checkpoint.errors import UnsupportedError
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
+from tyllm_errors import UnsupportedError
 
 
 @dataclass

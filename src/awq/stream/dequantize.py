@@ -12,9 +12,9 @@ from awq.run.quantization_config import refusal
 from awq.stream.meta_model import build_on_meta, fill_buffers
 from hf_checkpoint.awq_gemm import PER_WORD
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError
 from hf_checkpoint.packed_rows import is_packed, packed_shape, read_rows
 from hf_checkpoint.weight_names import under_model_names
+from tyllm_errors import CheckpointError
 
 VALUES = 1 << 22  # weights multiplied out at a time
 

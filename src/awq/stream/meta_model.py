@@ -13,10 +13,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from awq.stream.vision_tower import Tower
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError, UnsupportedError
 from hf_checkpoint.float16 import check_range
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
 from hf_checkpoint.weight_names import sees_images, under_model_names
+from tyllm_errors import CheckpointError, UnsupportedError
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines

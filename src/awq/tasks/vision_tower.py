@@ -19,9 +19,9 @@ from awq.method.rounding_errors import Loss
 from awq.method.shared_input import row_parts
 from awq.recipe import Recipe
 from awq.stream.meta_model import Skeleton
-from hf_checkpoint.errors import SettingError
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
+from tyllm_errors import SettingError
 
 FLOAT = 16  # bits, when nothing is rounded
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from hf_checkpoint.atomic_files import explained, make_folder, write_json
-from hf_checkpoint.errors import OutputError
 from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_safetensors
+from tyllm_errors import OutputError
 
 STATE = "state.json"
 

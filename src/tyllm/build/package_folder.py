@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-from tyllm.errors import OutputError, TyllmError
+from tyllm_errors import BuildError, OutputError, TyllmError
 from tyllm.package.layout import MANIFEST
 
 PAGE = 4096
@@ -77,9 +77,9 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno not in CURES:
             raise
         raise OutputError(f"Cannot write {folder}: {CURES[error.errno]}.") from error
-    except TyllmError:
-        raise
     except Exception as error:  # TVM and the linker tell of a full disk in words of their own
+        if isinstance(error, TyllmError) and not isinstance(error, BuildError):
+            raise
         if os.strerror(errno.ENOSPC) not in str(error) and not _is_full(folder.parent):
             raise
         raise OutputError(f"Cannot write {folder}: {CURES[errno.ENOSPC]}.") from error

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, TypeAlias
 
-from tyllm.errors import TyllmError
+from tyllm_errors import TyllmError
 
 Report = Callable[[int, str], None]
 """Called with how much work was done, in the caller's unit, and what it was."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.build.weight_formats import Quantization
-from tyllm.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 if TYPE_CHECKING:
     from hf_checkpoint.packed_rows import PackedRows

@@ -29,11 +29,11 @@ from tyllm.cli.output import counted
 from tyllm.cli.streaming_output import as_dict, print_timings, speak
 
 if TYPE_CHECKING:
-    from tyllm.errors import TyllmError
     from tyllm.runtime import Session
     from tyllm.runtime.generation.request import Options
     from tyllm.runtime.generation.result import Result
     from tyllm.runtime.prompt.prompt import Prompt
+    from tyllm_errors import TyllmError
 
 COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
 IMAGES = "/image PATH and /video PATH go with the next message"
@@ -128,7 +128,7 @@ class Talk:
 
     def attach(self, command: str, rest: str) -> None:
         """Keep images for the next message; one that cannot be used is told."""
-        from tyllm.errors import TyllmError
+        from tyllm_errors import TyllmError
 
         try:
             for told in self.attached.add(command.removeprefix("/"), rest):
@@ -138,7 +138,7 @@ class Talk:
 
     def answer(self, line: str) -> None:
         """Answer a message; one that cannot be answered is forgotten."""
-        from tyllm.errors import GenerationError
+        from tyllm_errors import GenerationError
 
         self.messages.append({"role": "user", "content": self.attached.with_text(line)})
         try:

@@ -144,14 +144,13 @@ def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
 
 def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: bool) -> dict[str, Any]:
     """How close the result is to the original, or why that cannot be told; the result is there either way."""
-    from hf_checkpoint.errors import AwqError
-    from tyllm.errors import TyllmError
     from tyllm.evaluate import evaluate
+    from tyllm_errors import TyllmError
 
     try:
         with progress("eval") as shown:
             trust = trust_remote_code
             found = evaluate(output, checkpoint, max_tokens=tokens, trust_remote_code=trust, progress=shown)
-    except (TyllmError, AwqError) as error:
+    except TyllmError as error:
         return {"not_evaluated": str(error)}
     return {"evaluation": asdict(found)}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tyllm.errors import GenerationError
 from tyllm.evaluate.token_scores import Distributions
 from tyllm.runtime import Session
 from tyllm.runtime.cache.conversation import Conversation
+from tyllm_errors import GenerationError
 
 
 def continuation_likelihood(

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import CheckpointError
 from tyllm.evaluate.text import Tokens
 from tyllm.package.layout import CONFIG, MANIFEST
+from tyllm_errors import CheckpointError
 
 Logits = npt.NDArray[np.float32]
 Advance = Callable[[float, str], None]  # how many tokens' worth of work was done, and what

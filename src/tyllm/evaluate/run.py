@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyllm.errors import SettingError
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
 from tyllm.evaluate.predictor import Advance, Predictor, open_predictor
 from tyllm.evaluate.text import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score
+from tyllm_errors import SettingError
 
 WINDOW = 2048  # as in GPTQ's evaluation
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import CheckpointError, PackageError, SettingError
 from tyllm.package.layout import MANIFEST, TOKENIZER
 from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm_errors import CheckpointError, PackageError, SettingError
 
 HELD_OUT = Path(__file__).with_name("heldout.txt")  # nine documents of Python's documentation
 Tokens = npt.NDArray[np.int64]

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import StepError
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text import Tokens
+from tyllm_errors import StepError
 
 BLOCK = 64  # tokens whose distributions are in memory at a time
 Floats = npt.NDArray[np.float64]

@@ -12,14 +12,13 @@ from torch import fx
 
 from tyllm import native
 from tyllm.build.module_build import Compiled, ModuleBuild
-from tyllm.errors import TyllmError
 from tyllm.graph import compile_cache, unsupported_operators
 from tyllm.graph.subgraphs import Part, Plan, TensorWeights, find_parts, plan_parts
 from tyllm.graph.supported_subgraphs import has_known_types, partition
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.torch_edgex.options import Options
-from tytvm.errors import BuildError
+from tyllm_errors import BuildError, OutputError
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.target import InstructionSet, resolve
@@ -118,7 +117,7 @@ def _compile(
         try:
             if key[1] not in failed:
                 compiled[key] = task(_unreported)
-        except (BuildError, OSError, TyllmError):
+        except (BuildError, OutputError, OSError):  # no operator is to blame
             raise
         except Exception as error:
             failed[key[1]] = error

@@ -18,12 +18,12 @@ from torch import fx
 import tytvm
 from tyllm import __version__
 from tyllm.build.package_folder import under_way
-from tyllm.errors import PackageError
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.hashes import HashMemory
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.torch_edgex.options import Options
+from tyllm_errors import PackageError
 from tytvm.target import InstructionSet
 
 BUILD = "build.json"

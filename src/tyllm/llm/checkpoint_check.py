@@ -7,7 +7,7 @@ from typing import Any
 from awq.stream.meta_model import STALE
 from hf_checkpoint.packed_rows import packed_parts, packed_shape
 from tyllm.build.weight_formats import Quantization
-from tyllm.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 FLOATS = ("F16", "BF16", "F32")
 

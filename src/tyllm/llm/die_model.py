@@ -8,8 +8,8 @@ import torch
 
 from tyllm.build.tensor_parallel import Split
 from tyllm.build.weight_formats import local_shape
-from tyllm.errors import UnsupportedError
 from tyllm.llm.attention import IMPLEMENTATION, register
+from tyllm_errors import UnsupportedError
 from tytvm.capture import Capture, capture
 
 CHUNKED = ("attention_chunk_size",)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tyllm.build.weight_formats import Quantization
-from tyllm.errors import CheckpointError, SettingError, UnsupportedError
 from tyllm.llm.settings import Settings
 from tyllm.llm.vision.vision_model import tower_prefix
+from tyllm_errors import CheckpointError, SettingError, UnsupportedError
 
 if TYPE_CHECKING:
     from hf_checkpoint.packed_rows import PackedShape

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tyllm.errors import SettingError
 from tyllm.package.buffer_config import KEY_TILE
+from tyllm_errors import SettingError
 
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")

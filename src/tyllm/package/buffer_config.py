@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tyllm.errors import PackageError
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
+from tyllm_errors import PackageError
 
 KEY_TILE = 16
 """Keys that lie together; kv_capacity is a multiple of it."""

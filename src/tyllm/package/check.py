@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from tyllm.errors import PackageError
 from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.compiled_module import AOT_CONFIG
 from tyllm.package.hashes import HashMemory, sha256_of
@@ -26,6 +25,7 @@ from tyllm.package.layout import (
     params_file,
 )
 from tyllm.package.manifest import FileEntry, Manifest
+from tyllm_errors import PackageError
 
 Progress = Callable[[int, int, str], None]
 

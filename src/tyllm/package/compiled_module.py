@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tyllm.errors import PackageError
 from tyllm.package.buffer_config import IoEntry
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
+from tyllm_errors import PackageError
 
 AOT_CONFIG = "aot_config.json"
 

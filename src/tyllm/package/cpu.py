@@ -6,8 +6,8 @@ import platform
 import re
 from pathlib import Path
 
-from tyllm.errors import PackageError
 from tyllm.package.manifest import Target
+from tyllm_errors import PackageError
 
 CPUINFO = Path("/proc/cpuinfo")
 FLAG_LINES = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)  # x86; aarch64

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import PackageError
 from tyllm.package.mapping import map_file
+from tyllm_errors import PackageError
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 PADDING = "padding."

@@ -11,7 +11,6 @@ from typing import Any, Literal, Self, Unpack, overload
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import GenerationError, SettingError
 from tyllm.package import Manifest, open_package
 from tyllm.package.json_file import read_json_if_there
 from tyllm.package.layout import CONFIG, GENERATION_CONFIG
@@ -29,6 +28,7 @@ from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.prompt_builder import Given, Prompts, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import Vision
+from tyllm_errors import GenerationError, SettingError
 
 
 class Session:

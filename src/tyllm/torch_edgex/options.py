@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from tyllm.errors import SettingError
 from tyllm.llm.settings import ACTIVATIONS, DIES
+from tyllm_errors import SettingError
 
 EXEC_MODES = ("AOT", "EAGER")
 KEYS = {"AOT_DIR": "aot_dir", "VM_die_remap": "vm_die_remap", "LM_die_remap": "lm_die_remap"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
-from tytvm.errors import UnsupportedError
 from tytvm.weights import TensorSpec
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from tyllm_errors import UnsupportedError
 from tytvm.emitter import Emitter
-from tytvm.errors import UnsupportedError
 from tytvm.weights import TensorSpec
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from tvm import relax
 
+from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import asked
 from tytvm.emitter import Emitter
-from tytvm.errors import UnsupportedError
 from tytvm.kernels.rowwise.encoding import FLOAT32
 from tytvm.kernels.varlen_attention.packed_sequences import Segments
 from tytvm.kernels.varlen_attention.varlen_attention import takes

@@ -9,8 +9,8 @@ from awq.calibration import generation
 from awq.calibration.generation import LIKELIEST, StreamedDecoder, drawn, generated_samples
 from awq.stream.meta_model import Skeleton
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError
 from hf_checkpoint.safetensors_file import TensorInfo
+from tyllm_errors import CheckpointError
 
 STARTS = [[5], [17, 3, 9], [80], [5], [44, 2]]
 LENGTH = 20

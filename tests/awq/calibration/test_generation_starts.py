@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from awq.calibration.generation_starts import planned_samples
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 VOCABULARY = 4096
 

@@ -7,7 +7,7 @@ import torch
 
 from awq.calibration.source import documents_of
 from awq.calibration.tokens import calibration_samples
-from hf_checkpoint.errors import CalibrationError
+from tyllm_errors import CalibrationError
 
 
 class Letters:

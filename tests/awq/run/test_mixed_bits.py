@@ -5,7 +5,7 @@ import pytest
 from awq.method.rounding import Scheme
 from awq.run.mixed_bits import Candidate, bits_per_weight, check_budget, chosen, with_overrides
 from awq.settings import QuantConfig
-from hf_checkpoint.errors import SettingError
+from tyllm_errors import SettingError
 
 INT4 = Scheme(4, 128)
 MIXED = QuantConfig(format="compressed-tensors")

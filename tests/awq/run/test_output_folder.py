@@ -8,8 +8,8 @@ import pytest
 from awq.run.output_folder import bytes_of, quantized_config, write_output
 from awq.settings import QuantConfig
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
-from hf_checkpoint.errors import OutputError, SettingError
 from hf_checkpoint.safetensors_file import write_safetensors
+from tyllm_errors import OutputError, SettingError
 
 
 @pytest.fixture

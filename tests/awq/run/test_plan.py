@@ -11,8 +11,8 @@ from awq.run.plan import plan_of
 from awq.settings import QuantConfig
 from awq.stream.meta_model import Skeleton
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import OutputError
 from hf_checkpoint.safetensors_file import read_header
+from tyllm_errors import OutputError
 
 
 def planned(folder, work, samples=8, **settings):

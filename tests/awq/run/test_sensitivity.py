@@ -18,8 +18,8 @@ from awq.tasks.linears import linears_of
 from awq.work.progress import ignore
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import SettingError
 from hf_checkpoint.safetensors_file import read_header
+from tyllm_errors import SettingError
 
 MIXED = QuantConfig(q_group_size=64, lm_head_enable=True, format="compressed-tensors")
 

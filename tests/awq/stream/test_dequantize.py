@@ -13,7 +13,7 @@ from awq.method.rounding import Scheme, round_weight
 from awq.stream.dequantize import load_dequantized
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import awq
 from awq.stream.dequantize import load_dequantized
-from hf_checkpoint.errors import SettingError
+from tyllm_errors import SettingError
 
 
 @pytest.fixture(scope="module")

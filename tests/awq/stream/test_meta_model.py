@@ -13,7 +13,7 @@ from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized, read_float
 from awq.stream.meta_model import Skeleton
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.errors import CheckpointError, UnsupportedError
+from tyllm_errors import CheckpointError, UnsupportedError
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from awq import AutoAWQForCausalLM
 from awq.stream import streamed
 from awq.stream.dequantize import load_dequantized
 from awq.stream.streamed import StreamedModel
-from hf_checkpoint.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 SAMPLES = torch.tensor(token_lists(5))  # five windows of 32 tokens
 

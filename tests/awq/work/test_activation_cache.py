@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from awq.work.activation_cache import Tape
-from hf_checkpoint.errors import OutputError
+from tyllm_errors import OutputError
 
 
 @pytest.fixture

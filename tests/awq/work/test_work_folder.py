@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from awq.work.work_folder import WorkFolder
-from hf_checkpoint.errors import OutputError
 from hf_checkpoint.safetensors_file import read_header
+from tyllm_errors import OutputError
 
 
 @pytest.fixture

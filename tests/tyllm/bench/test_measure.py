@@ -3,8 +3,8 @@
 import pytest
 
 from tyllm.bench.measure import Rates, Trial, check_room, measure, trials_of
-from tyllm.errors import GenerationError
 from tyllm.runtime import Session
+from tyllm_errors import GenerationError
 
 
 def test_every_count_at_every_depth():

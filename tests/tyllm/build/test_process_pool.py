@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.build.process_pool import run_forked
-from tyllm.errors import CheckpointError, TyllmError
+from tyllm_errors import CheckpointError, TyllmError
 
 
 def square(number, report):

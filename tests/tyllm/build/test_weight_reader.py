@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-import hf_checkpoint.errors
+import tyllm_errors
 from awq.method.packed_weight import round_parts, stored
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize, pack_linear
 from awq.method.rounding import Scheme, quantize_weight, round_weight
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import Codes, WeightReader, check_finite, to_half
-from tyllm.errors import CheckpointError
+from tyllm_errors import CheckpointError
 
 N, K, GROUP = 48, 128, 64
 NAME = "up_proj.weight"
@@ -55,7 +55,7 @@ def test_damaged_scales(memory, packed):
     tensors = {f"up_proj.{part}": array for part, array in PackedLinear(*packed[:2], scales)._asdict().items()}
     reader = WeightReader(memory(tensors), Quantization("awq", GROUP, frozenset({NAME})), {})
     reader.codes(NAME, 8, 16)
-    with pytest.raises(hf_checkpoint.errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
+    with pytest.raises(tyllm_errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
         reader.codes(NAME, 0, 8)
 
 

@@ -3,10 +3,10 @@
 from itertools import takewhile
 from types import SimpleNamespace
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.generation.request import Request
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
+from tyllm_errors import GenerationError
 
 LIMIT = 200  # tokens of the cache
 PIECES_BEFORE_INTERRUPT = 1

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.cli.attach import Attached
-from tyllm.errors import ImageError
+from tyllm_errors import ImageError
 
 
 class FakeVision:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.cli import chat as module
-from tyllm.errors import ImageError
 from tyllm.runtime.prompt.prompt import Prompt
+from tyllm_errors import ImageError
 
 from .fake_session import FakeSession
 

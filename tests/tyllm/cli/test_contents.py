@@ -5,8 +5,8 @@ import pytest
 
 from tyllm.cli.contents import contents, dtype_bytes
 from tyllm.cli.output import folder_bytes
-from tyllm.errors import PackageError
 from tyllm.package import write_params
+from tyllm_errors import PackageError
 
 
 def test_the_package_as_a_whole(package):

@@ -11,7 +11,7 @@ REPO = Path(__file__).resolve().parents[3]
 
 def compared(group):
     """The model types in a list of tests/tyllm/llm/test_architectures.py."""
-    source = (REPO / "tests" / "tyllm" / "compiler" / "test_architectures.py").read_text(encoding="utf-8")
+    source = (REPO / "tests" / "tyllm" / "llm" / "test_architectures.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == group:
             configs = [REPO / "models" / "configs" / f"{name}.json" for name in ast.literal_eval(node.value)]

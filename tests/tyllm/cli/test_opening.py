@@ -4,8 +4,8 @@ import pytest
 
 from tyllm.cli import opening
 from tyllm.cli.opening import hash_params
-from tyllm.errors import PackageError
 from tyllm.package.hashes import HashMemory
+from tyllm_errors import PackageError
 
 
 @pytest.fixture

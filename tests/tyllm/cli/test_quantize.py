@@ -13,7 +13,7 @@ from awq.run.plan import Plan
 from awq.run.report import LinearError, Report
 from awq.settings import QuantConfig
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm.errors import SettingError
+from tyllm_errors import SettingError
 
 PLAN = Plan(2, {4: 13, 16: 2}, 1_000_000, 4.156, 500_000, 4096, 1 << 30, 1 << 20, 2_000_000, 0, 1 << 34)
 REPORT = Report(

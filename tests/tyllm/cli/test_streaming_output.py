@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tyllm.cli.streaming_output import as_dict, prefill, speak
-from tyllm.errors import GenerationError
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
+from tyllm_errors import GenerationError
 
 from .fake_session import FakeSession
 

@@ -10,9 +10,9 @@ from tests.tiny_checkpoint import edit_json, write_tiny
 from tests.tyllm.evaluate.conftest import CACHE
 
 from awq.stream.dequantize import load_dequantized
-from tyllm.errors import CheckpointError, PackageError, SettingError
 from tyllm.evaluate import evaluate
 from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm_errors import CheckpointError, PackageError, SettingError
 
 WINDOW = 32
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from tyllm.errors import StepError
 from tyllm.evaluate import token_scores
 from tyllm.evaluate.token_scores import Distributions, score
+from tyllm_errors import StepError
 
 
 def logits(probabilities, shift=0.0):

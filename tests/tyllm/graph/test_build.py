@@ -17,8 +17,8 @@ def test_dies_hold_parts_of_the_weights(kind, tmp_path):
 
 def test_no_compiler(monkeypatch):
     from tyllm.graph import build
+    from tyllm_errors import BuildError
     from tytvm import link
-    from tytvm.errors import BuildError
 
     build._runtime.cache_clear()
     link.c_compiler.cache_clear()

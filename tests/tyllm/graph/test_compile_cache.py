@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
-from tyllm.errors import OutputError
+from tyllm_errors import OutputError
 
 
 def test_a_second_run_does_not_compile_again(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ def test_an_unknown_operator_runs_in_torch_and_is_named(tmp_path):
     module, x = Mixed().eval(), torch.randn(8, 8)
     with pytest.warns(
         torch_edgex.FallbackWarning,
-        match=r"Of forward \(test_probe.py, line \d+\), aten.linalg_inv.default cannot be compiled",
+        match=r"Of forward \(test_unsupported_operators.py, line \d+\), aten.linalg_inv.default cannot be compiled",
     ):
         found = compiled(module)(x)
     assert error(found, module(x)) < 2e-3

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tyllm.errors import UnsupportedError
 from tyllm.llm.attention import IMPLEMENTATION, attention, register
+from tyllm_errors import UnsupportedError
 
 Q, KV = torch.ones(1, 4, 3, 8), torch.ones(1, 2, 3, 8)
 

@@ -9,10 +9,10 @@ from tests.tyllm.llm.test_settings import GOOD
 
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
-from tyllm.errors import CheckpointError
 from tyllm.llm import auxiliary_files
 from tyllm.llm.auxiliary_files import copy_companions, write_embedding
 from tyllm.package import Params
+from tyllm_errors import CheckpointError
 
 TABLE = "model.embed_tokens.weight"
 

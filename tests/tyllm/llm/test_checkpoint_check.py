@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-import hf_checkpoint.errors
+import tyllm_errors
 from hf_checkpoint.awq_gemm import pack_linear
 from tyllm.build.weight_formats import Quantization
-from tyllm.errors import CheckpointError
 from tyllm.llm.checkpoint_check import check_tensors, source_names
+from tyllm_errors import CheckpointError
 
 NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj"
 FLOAT = Quantization(None, 128, frozenset())
@@ -101,7 +101,7 @@ def test_a_wrong_float(model, floats, name, array, sentence):
 )
 def test_a_wrong_int4(model, packed, part, array, sentence):
     packed[f"{UP}.{part}"] = array
-    with pytest.raises(hf_checkpoint.errors.CheckpointError) as caught:
+    with pytest.raises(tyllm_errors.CheckpointError) as caught:
         check_tensors(model, packed, AWQ, source_names(model, packed))
     assert sentence in str(caught.value)
 

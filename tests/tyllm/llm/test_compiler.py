@@ -7,11 +7,11 @@ import pytest
 from tests.tiny_checkpoint import edit_tensor
 
 from tyllm.build_util import build_and_compile_llm
-from tyllm.errors import CheckpointError
 from tyllm.llm import compiler
 from tyllm.package import Manifest, hashes, verify_package
 from tyllm.package.hashes import HashMemory
 from tyllm.runtime import Session
+from tyllm_errors import CheckpointError
 
 KINDS = ("so", "params")
 

@@ -8,9 +8,9 @@ from tests.tiny_checkpoint import edit_json
 
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm.build.tensor_parallel import split_model
-from tyllm.errors import UnsupportedError
 from tyllm.llm.attention import IMPLEMENTATION
 from tyllm.llm.die_model import build_model, capture_step, cut_to_die
+from tyllm_errors import UnsupportedError
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.errors import SettingError
 from tyllm.llm.settings import Settings, check, default_seq_lens
+from tyllm_errors import SettingError
 
 GOOD = Settings(
     model_path=Path("model"),

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.package import BufferConfig, Die, IoEntry, KvLayer, Program
+from tyllm_errors import PackageError
 
 
 def config() -> BufferConfig:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.package import Target, cpu
+from tyllm_errors import PackageError
 
 
 @pytest.mark.parametrize(

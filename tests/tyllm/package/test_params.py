@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.package import Params, write_params
+from tyllm_errors import PackageError
 
 
 @pytest.fixture

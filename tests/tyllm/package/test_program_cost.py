@@ -2,8 +2,8 @@
 
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.package.program_cost import Work
+from tyllm_errors import PackageError
 
 
 def test_a_token_reads_its_weights_and_the_rows_of_its_context(opened):

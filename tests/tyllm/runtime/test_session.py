@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_package import reference_greedy, reference_logits
 
-from tyllm.errors import PackageError, SettingError
 from tyllm.runtime import Session
+from tyllm_errors import PackageError, SettingError
 
 HEAVY = ("torch", "tvm", "tvm_ffi", "transformers", "safetensors")
 

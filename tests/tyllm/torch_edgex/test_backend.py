@@ -18,7 +18,7 @@ from tests.tyllm.torch_edgex.blocks import (
 from torch import nn
 
 from tyllm import torch_edgex
-from tyllm.errors import SettingError
+from tyllm_errors import SettingError
 
 
 @pytest.mark.parametrize("dies", [1, 2])

@@ -10,8 +10,8 @@ from tests.tytvm.small_graph import Calculation, graph_of
 from tests.tytvm.test_compile import stored
 from torch.nn.functional import scaled_dot_product_attention
 
+from tyllm_errors import UnsupportedError
 from tytvm.compile import compile_program
-from tytvm.errors import UnsupportedError
 from tytvm.kernel_choice import Kernels
 from tytvm.layout import lay_out
 from tytvm.target import resolve

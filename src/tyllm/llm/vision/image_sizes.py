@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tyllm.errors import SettingError
 from tyllm.package import ImageSize
 from tyllm.runtime.images.settings import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size
+from tyllm_errors import SettingError
 
 MOST_PATCHES = 65536
 """The most that transformers' preprocessor gives these models: max_pixels 12,845,056 in patches of 14 × 14."""

@@ -18,7 +18,6 @@ from tyllm.build.process_pool import Task
 from tyllm.build.tensor_parallel import Split
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import Weights
-from tyllm.errors import CheckpointError
 from tyllm.llm.die_model import cut_to_die
 from tyllm.llm.settings import DEFAULT_IMAGE_SIZES, Settings
 from tyllm.llm.vision.image_sizes import image_sizes
@@ -42,6 +41,7 @@ from tyllm.package.layout import (
     VISUAL_CODE,
     VISUAL_PARAMS,
 )
+from tyllm_errors import CheckpointError
 from tytvm.capture import Capture
 from tytvm.kernel_choice import Kernels
 from tytvm.layout import lay_out

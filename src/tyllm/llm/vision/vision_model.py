@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from tyllm.build.tensor_parallel import IN, OUT, Cut, Split, group_spans
-from tyllm.errors import SettingError
 from tyllm.llm.attention import segment_attention_name
+from tyllm_errors import SettingError
 from tytvm.capture import Capture, capture
 from tytvm.split import Span, split_axis
 from tytvm.weights import LANES

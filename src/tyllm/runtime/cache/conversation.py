@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import GenerationError, SettingError, StepError
 from tyllm.runtime.cache.cached_prefix import Record
 from tyllm.runtime.cache.chunks import Chunk, cover
 from tyllm.runtime.cache.kv_file import copy_kv, read_kv, write_kv
@@ -15,6 +14,7 @@ from tyllm.runtime.cache.positions import Positions
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.prompt.embedding import Embedding
 from tyllm.runtime.prompt.prompt import UNKNOWN, Embeddings, Prompt
+from tyllm_errors import GenerationError, SettingError, StepError
 
 __all__ = ["UNKNOWN", "Conversation", "Embeddings", "Logits", "log_sum_exp"]
 Logits = npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.execute.engine import Engine
+from tyllm_errors import GenerationError
 
 Array = npt.NDArray[Any]
 _TILED = 4  # dimensions of keys

@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import PackageError
 from tyllm.package import Package, Params
 from tyllm.package.layout import ROPE_PROGRAM, ROPE_TABLE
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.prompt.rope_index import Places
+from tyllm_errors import PackageError
 
 Table = npt.NDArray[np.float32]
 

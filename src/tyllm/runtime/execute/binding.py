@@ -8,8 +8,8 @@ from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_uint32, c_
 from pathlib import Path
 from typing import ClassVar, cast
 
-from tyllm.errors import PackageError
 from tyllm.package import RUNTIME_ABI
+from tyllm_errors import PackageError
 
 BODY, HEAD = 1, 2
 ERROR_BYTES = 512

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tyllm.errors import StepError
 from tyllm.package import Package
 from tyllm.package.layout import code_file, constants_file, params_file
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode, Views, view
+from tyllm_errors import StepError
 
 
 class Engine:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import GenerationError, StepError, TyllmError
 from tyllm.package import RUNTIME_ABI, IoEntry, Params, Program
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
 from tyllm.runtime.execute.threads import available_threads, physical_cores
+from tyllm_errors import GenerationError, StepError, TyllmError
 
 SPIN_NS = 100_000  # longer than the workers of a step differ, shorter than a nap of the system
 Array = npt.NDArray[Any]

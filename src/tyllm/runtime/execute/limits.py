@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tyllm.errors import TyllmError
 from tyllm.package import Package
 from tyllm.package.layout import code_file
 from tyllm.runtime.execute.binding import limit_function
+from tyllm_errors import TyllmError
 
 LIMITS = {
     "read": "B/s",

@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import StepError
 from tyllm.package import Program
 from tyllm.package.compiled_module import ModuleConfig, ModuleProgram
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode
 from tyllm.runtime.execute.threads import workers_per_die
+from tyllm_errors import StepError
 
 Array = npt.NDArray[Any]
 

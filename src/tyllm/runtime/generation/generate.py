@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.cache.conversation import Conversation, Logits, log_sum_exp
 from tyllm.runtime.generation.request import Request
 from tyllm.runtime.generation.result import Result, TokenLogprob
@@ -15,6 +14,7 @@ from tyllm.runtime.generation.sampling import Sampler
 from tyllm.runtime.generation.text_stream import StopStrings, TextStream
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm_errors import GenerationError
 
 
 class Generation(Iterator[str]):

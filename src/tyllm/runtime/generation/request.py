@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.generation.sampling import Sampling
+from tyllm_errors import GenerationError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit

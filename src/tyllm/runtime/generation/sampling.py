@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import GenerationError
+from tyllm_errors import GenerationError
 
 Logits = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images.load import decoding, load_image, name_of, opened
 from tyllm.runtime.images.modes import to_rgb
+from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

@@ -14,9 +14,9 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images.modes import to_rgb
 from tyllm.runtime.images.sizes import check_aspect_ratio
+from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import Image

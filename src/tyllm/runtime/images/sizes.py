@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tyllm.errors import ImageError, SettingError
 from tyllm.runtime.images.settings import ImageSettings
+from tyllm_errors import ImageError, SettingError
 
 Size = tuple[int, int]  # height, width in pixels
 Fit = Literal["pad", "resize"]

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tyllm.errors import GenerationError, PackageError
 from tyllm.package.json_file import read_json_if_there
 from tyllm.package.layout import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.runtime.prompt.tokenizer import special_tokens
+from tyllm_errors import GenerationError, PackageError
 
 
 class ChatTemplate:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import PackageError
 from tyllm.package import Package, Params
 from tyllm.package.layout import EMBEDDING
+from tyllm_errors import PackageError
 
 
 class Embedding:

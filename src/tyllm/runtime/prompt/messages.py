@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tyllm.errors import GenerationError, ImageError
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import GenerationError, ImageError
 
 Message = dict[str, Any]
 

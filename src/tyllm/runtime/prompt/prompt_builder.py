@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tyllm.errors import ImageError, PackageError
 from tyllm.package import Manifest
 from tyllm.runtime.prompt.chat_template import ChatTemplate
 from tyllm.runtime.prompt.messages import take_apart
@@ -16,6 +15,7 @@ from tyllm.runtime.prompt.placeholders import fill_placeholders
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import ImageError, PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit

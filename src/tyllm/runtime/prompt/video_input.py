@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tyllm.errors import ImageError
+from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images import Fitted

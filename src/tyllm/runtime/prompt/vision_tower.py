@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.errors import PackageError
 from tyllm.package import ImageSize, Package, Visual
 from tyllm.package.layout import VISUAL
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.load import Source

@@ -11,10 +11,10 @@ from tests.tiny_vision_language import tiny_vision_language, write_tiny_vision_l
 from transformers import AutoModelForImageTextToText
 
 from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
-from tyllm.errors import CheckpointError, SettingError
 from tyllm.package import Params, open_package
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.execute.module import CompiledModule
+from tyllm_errors import CheckpointError, SettingError
 
 SIZES = ((112, 168), (84, 140))  # the second has windows of several sizes
 CACHE = 64

@@ -4,7 +4,6 @@ import pytest
 import torch
 from tests.tiny_vision_language import write_tiny_vision_language
 
-from tyllm.errors import SettingError
 from tyllm.llm.die_model import build_model, cut_to_die
 from tyllm.llm.vision.vision_model import (
     capture_language_step,
@@ -15,6 +14,7 @@ from tyllm.llm.vision.vision_model import (
     tower_of,
     visual_of,
 )
+from tyllm_errors import SettingError
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl")
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.cache.chunks import cover, step_cost
+from tyllm_errors import GenerationError
 
 
 def lengths(count, seq_lens, room=10_000):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fake_package import HIDDEN, VOCAB, embedding_table, reference_logits
 
-from tyllm.errors import GenerationError, SettingError
 from tyllm.runtime import Session
 from tyllm.runtime.cache.conversation import UNKNOWN, log_sum_exp
+from tyllm_errors import GenerationError, SettingError
 
 TEXT = [int(token) for token in np.random.default_rng(3).integers(0, 256, 50)]
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.package import write_params
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.prompt.rope_index import rope_index
+from tyllm_errors import PackageError
 
 ROWS = 6
 PLAIN = np.arange(ROWS * 4, dtype=np.float32).reshape(ROWS, 2, 2)

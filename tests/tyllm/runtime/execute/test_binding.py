@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from tyllm.errors import PackageError
 from tyllm.runtime.execute import binding
+from tyllm_errors import PackageError
 
 
 def test_no_library(tmp_path):

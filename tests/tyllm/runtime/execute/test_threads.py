@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tyllm.errors import SettingError
 from tyllm.runtime.execute import threads
+from tyllm_errors import SettingError
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fake_package import UNLUCKY, reference_greedy, reference_logits
 
-from tyllm.errors import GenerationError
 from tyllm.runtime import Session
 from tyllm.runtime.cache.conversation import log_sum_exp
+from tyllm_errors import GenerationError
 
 PROMPT = [10, 20, 30]
 
@@ -145,7 +145,7 @@ def test_there_is_no_such_slot(session):
 
 
 def test_a_failed_step_ends_a_stream_with_its_error(session):
-    from tyllm.errors import StepError
+    from tyllm_errors import StepError
 
     with pytest.raises(StepError, match="unlucky"):
         generate(session, [1, UNLUCKY])

@@ -4,9 +4,9 @@ from dataclasses import fields
 
 import pytest
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.generation.request import Options, Request
 from tyllm.runtime.generation.sampling import Sampling
+from tyllm_errors import GenerationError
 
 
 def test_every_option_has_a_place():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tyllm.errors import GenerationError
 from tyllm.runtime.generation.sampling import Sampler, Sampling, candidates, penalize, softmax
+from tyllm_errors import GenerationError
 
 LOGITS = [np.random.default_rng(seed).normal(0, 3, 500).astype(np.float32) for seed in range(4)]
 TIES = np.asarray([1, 3, 3, 2, 3, -1, 2, 0], np.float32)

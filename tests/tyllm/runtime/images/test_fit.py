@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tyllm.errors import ImageError, SettingError
 from tyllm.runtime.images import fit_image
+from tyllm_errors import ImageError, SettingError
 
 SIZES = ((540, 960), (448, 768))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images.frames import open_frames
+from tyllm_errors import ImageError
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images import load_image
+from tyllm_errors import ImageError
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:

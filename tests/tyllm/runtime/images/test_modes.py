@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images.modes import to_rgb
+from tyllm_errors import ImageError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images.sampling import sample
+from tyllm_errors import ImageError
 
 
 @pytest.fixture

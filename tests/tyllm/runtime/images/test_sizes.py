@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from tyllm.errors import ImageError, SettingError
 from tyllm.runtime.images.settings import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size, place, smart_resize
+from tyllm_errors import ImageError, SettingError
 
 SIZES = ((540, 960), (448, 768))
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tyllm.errors import ImageError
 from tyllm.runtime.images import ImageSettings, fit_image, fit_video
 from tyllm.runtime.images.patches import patchify
+from tyllm_errors import ImageError
 
 SIZES = ((84, 112),)
 

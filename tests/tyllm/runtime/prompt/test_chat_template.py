@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from tyllm.errors import GenerationError, PackageError
 from tyllm.runtime.prompt.chat_template import ChatTemplate
+from tyllm_errors import GenerationError, PackageError
 
 MESSAGES = [
     {"role": "system", "content": "Be <brief> & 'kind'."},

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fake_package import embedding_table
 
-from tyllm.errors import PackageError
 from tyllm.package import open_package, write_params
 from tyllm.runtime.prompt.embedding import Embedding
+from tyllm_errors import PackageError
 
 
 def test_rows(toy):

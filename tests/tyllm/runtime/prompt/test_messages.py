@@ -2,9 +2,9 @@
 
 import pytest
 
-from tyllm.errors import GenerationError, ImageError
 from tyllm.runtime.prompt.messages import take_apart
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import GenerationError, ImageError
 
 
 def user(*parts):

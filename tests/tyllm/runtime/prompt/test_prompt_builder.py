@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.errors import GenerationError, ImageError
 from tyllm.package import Visual
 from tyllm.runtime.prompt.prompt_builder import Prompts
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import GenerationError, ImageError
 
 IMAGE, VIDEO = ord("I"), ord("V")
 VISUAL = Visual(1, (0,), (), 2, {"image": IMAGE, "video": VIDEO}, None)

@@ -5,8 +5,8 @@ import json
 import pytest
 from fake_package import write_tokenizer
 
-from tyllm.errors import GenerationError, PackageError
 from tyllm.runtime.prompt.tokenizer import Tokenizer, special_tokens
+from tyllm_errors import GenerationError, PackageError
 
 
 @pytest.fixture

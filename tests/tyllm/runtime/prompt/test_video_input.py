@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tyllm.errors import ImageError
 from tyllm.runtime.prompt.video_input import Clip
+from tyllm_errors import ImageError
 
 
 def test_frames_and_folders_have_the_rate_that_is_given(tmp_path):

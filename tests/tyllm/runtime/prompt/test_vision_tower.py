@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.errors import CheckpointError, ImageError, PackageError
 from tyllm.package import ImageSize, Visual
 from tyllm.runtime.prompt.video_input import Clip
 from tyllm.runtime.prompt.vision_tower import KEPT, Vision
+from tyllm_errors import CheckpointError, ImageError, PackageError
 
 SIZES = ImageSize(56, 56, (4, 4)), ImageSize(80, 120, (6, 8))
 
