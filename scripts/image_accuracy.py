@@ -40,7 +40,7 @@ class Checkpoint:
         from transformers import AutoTokenizer
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-        from awq.stream.loader import load_quantized
+        from awq.stream.load_quantized import load_quantized
 
         self.model = load_quantized(folder).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from awq.settings import QuantConfig, renamed
+from awq.quant_config import QuantConfig, renamed
 from awq.work.progress import Progress, bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import model_name, stored_name
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from awq.calibration.source import Source
     from awq.recipe import Recipe
-    from awq.run.plan import Plan
-    from awq.run.report import Report
+    from awq.run.quantization_report import Report
+    from awq.run.run_plan import Plan
     from awq.stream.meta_model import Skeleton
     from awq.work.work_folder import WorkFolder
 
@@ -122,7 +122,7 @@ class AwqModel:
 
         from awq.calibration.inputs import CalibrationData
         from awq.recipe import Recipe, calibration_budget, chosen_parts
-        from awq.run.mixed_bits import check_budget
+        from awq.run.mixed_precision import check_budget
         from awq.stream.meta_model import Skeleton
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
@@ -184,10 +184,10 @@ class AwqModel:
         import torch
 
         from awq.calibration.self_calibration import finished_samples
-        from awq.run.plan import plan_of
+        from awq.run.quantization_report import report_of
         from awq.run.quantizer import Quantizer
-        from awq.run.report import report_of
-        from awq.stream.memory import return_large_blocks
+        from awq.run.run_plan import plan_of
+        from awq.stream.malloc_trim import return_large_blocks
         from awq.work.work_folder import WorkFolder
 
         return_large_blocks()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from awq.method.bfloat16_products import has_tiles
-from awq.settings import QuantConfig
+from awq.quant_config import QuantConfig
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import SettingError
 
@@ -38,7 +38,8 @@ class Recipe:
             refinement, otherwise to nearest) and "propagation" (making good the errors of earlier layers).
         search_tokens: at most so many calibration tokens are replayed for each scale tried by "awq".
         batch: samples that go through a layer at a time.
-        bits_per_weight: budget that spares the most sensitive linear layers (awq.run.mixed_bits); None spares none.
+        bits_per_weight: budget that keeps the most sensitive linear layers in higher precision, see
+            awq.run.mixed_precision; None keeps none.
         images: those among the samples; None for text alone.
     """
 

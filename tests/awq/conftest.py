@@ -8,11 +8,11 @@ import pytest
 import torch
 from tests.awq.tiny_models import random_model, token_lists
 
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.settings import QuantConfig
+from awq.stream.layerwise_pass import walk
 from awq.stream.meta_model import Skeleton
-from awq.stream.walk import walk
-from awq.tasks.layer import LayerTask
+from awq.tasks.decoder_layer import LayerTask
 from hf_checkpoint.checkpoint import Checkpoint
 
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 import torch
 
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe, calibration_budget
-from awq.settings import QuantConfig
 from hf_checkpoint.checkpoint import Checkpoint
 
 RECIPE = Recipe(QuantConfig(), "awq", torch.arange(64).view(4, 16))

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import DynamicCache
 
-from awq.stream.memory import release
+from awq.stream.layerwise_pass import fill_surroundings
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton, fill_buffers
-from awq.stream.walk import fill_surroundings
 from awq.work.progress import Progress, ignore
 from hf_checkpoint.float16 import check_range
 

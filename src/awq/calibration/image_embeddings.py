@@ -11,10 +11,10 @@ from torch import nn
 
 from awq.calibration.image import CalibrationImage
 from awq.calibration.image_samples import ImageSamples
-from awq.stream.memory import release
+from awq.stream.activation_statistics import hooked
+from awq.stream.layerwise_pass import Inserted
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton, fill_buffers
-from awq.stream.observation import hooked
-from awq.stream.walk import Inserted
 from awq.work.part_names import IMAGES
 from awq.work.progress import Progress, ignore
 from awq.work.work_folder import WorkFolder

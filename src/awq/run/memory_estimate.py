@@ -12,8 +12,8 @@ from awq.method.hessian import spans
 from awq.method.shared_input import ROWS, VALUES
 from awq.recipe import Recipe
 from awq.stream.meta_model import Skeleton
-from awq.tasks import head as output_projection
-from awq.tasks.linears import Linear
+from awq.tasks import lm_head as output_projection
+from awq.tasks.linear_layers import Linear
 from awq.tasks.vision_tower import FLOAT, TowerTask
 
 SINGLE = 4  # bytes of a float32

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from awq.quant_config import QuantConfig
 from awq.run.quantization_config import is_outer, quantization_config, quantized_modules
-from awq.settings import QuantConfig
 from hf_checkpoint.atomic_files import explained, make_folder, write_json
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from awq.settings import QuantConfig
+from awq.quant_config import QuantConfig
 from hf_checkpoint.awq_gemm import PackedLinear
 from hf_checkpoint.compressed_tensors import PACKED, SCALE
 

@@ -13,19 +13,19 @@ from awq.calibration.image_embeddings import inserted_images
 from awq.method.rounding_errors import as_part, from_part
 from awq.method.scale_groups import LayerPlan, find_plan
 from awq.recipe import Recipe
-from awq.run.effort import SCALES, STORING, costs
-from awq.run.meter import Meter
-from awq.run.mixed_bits import chosen, with_overrides
+from awq.run.mixed_precision import chosen, with_overrides
+from awq.run.progress_by_cost import Meter
 from awq.run.sensitivity import SEPARATOR, Probe, as_candidates
-from awq.stream.memory import release
+from awq.run.step_costs import SCALES, STORING, costs
+from awq.stream.activation_statistics import Arguments
+from awq.stream.layerwise_pass import Inserted, LastHidden, Reached, walk
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import Arguments
-from awq.stream.walk import Inserted, LastHidden, Reached, walk
-from awq.tasks.head import HeadTask
+from awq.tasks.autoawq_layer import ReplayLayer
+from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.hessian_layer import GramLayer
-from awq.tasks.layer import LayerTask
-from awq.tasks.linears import linears_of
-from awq.tasks.replay_layer import ReplayLayer
+from awq.tasks.linear_layers import linears_of
+from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask, half
 from awq.work.activation_cache import Tape
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part

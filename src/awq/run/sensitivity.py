@@ -12,15 +12,15 @@ from awq.method.rounding import round_weight
 from awq.method.rounding_errors import stream_error, stride
 from awq.method.scale_groups import LayerPlan
 from awq.recipe import Recipe
-from awq.run.mixed_bits import Candidate
-from awq.stream.memory import release
+from awq.run.mixed_precision import Candidate
+from awq.stream.activation_statistics import Arguments
+from awq.stream.layerwise_pass import Inserted, LastHidden, walk
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import Arguments
-from awq.stream.walk import Inserted, LastHidden, walk
-from awq.tasks.head import HeadTask
+from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.hessian_layer import GramLayer
-from awq.tasks.layer import LayerTask
-from awq.tasks.linears import Linear
+from awq.tasks.linear_layers import Linear
+from awq.tasks.lm_head import HeadTask
 from awq.work.activation_cache import Tape
 
 Finder = Callable[[int, Arguments], LayerPlan]

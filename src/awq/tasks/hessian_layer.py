@@ -24,9 +24,9 @@ from awq.method.rounding_errors import LAYER, Loss, stream_error, stride
 from awq.method.scale_groups import LayerPlan, apply_scale, output_peaks
 from awq.method.scale_search import best_scale, moment_error
 from awq.method.shared_input import Site, row_parts
-from awq.stream.memory import release
-from awq.stream.observation import Arguments, InputStatistics, hooked
-from awq.tasks.layer import LayerTask
+from awq.stream.activation_statistics import Arguments, InputStatistics, hooked
+from awq.stream.malloc_trim import release
+from awq.tasks.decoder_layer import LayerTask
 from awq.work.activation_cache import Tape
 from hf_checkpoint.safetensors_file import Array
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from awq.model import AwqModel
-    from awq.run.plan import Plan
+    from awq.run.run_plan import Plan
 
 
 def quantize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from awq.stream.streamed import StreamedModel
+from awq.stream.streamed_model import StreamedModel
 from tyllm.evaluate.predictor import Advance, Logits
 from tyllm.evaluate.text import Tokens
 

@@ -8,8 +8,8 @@ import awq
 from awq.calibration import image_embeddings
 from awq.calibration.image_embeddings import TowerPass, inserted_images
 from awq.calibration.image_samples import image_samples
+from awq.stream.layerwise_pass import walk
 from awq.stream.meta_model import Skeleton
-from awq.stream.walk import walk
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 

@@ -5,11 +5,11 @@ from tests.awq.tiny_models import token_lists
 from tests.awq.tiny_vision_models import conversation, image, tokenizer, write_vision_checkpoint
 
 from awq.calibration.image_samples import image_samples
+from awq.quant_config import QuantConfig
 from awq.recipe import PARTS, Recipe
 from awq.run.memory_estimate import free_memory, hidden_bytes, peak_memory, resident
-from awq.settings import QuantConfig
 from awq.stream.meta_model import Skeleton
-from awq.tasks.linears import linears_of
+from awq.tasks.linear_layers import linears_of
 from hf_checkpoint.checkpoint import Checkpoint
 
 

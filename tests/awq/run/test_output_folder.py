@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from awq.quant_config import QuantConfig
 from awq.run.output_folder import bytes_of, quantized_config, write_output
-from awq.settings import QuantConfig
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.safetensors_file import write_safetensors
 from tyllm_errors import OutputError, SettingError

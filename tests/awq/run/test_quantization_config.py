@@ -5,8 +5,8 @@ import re
 import pytest
 from transformers import AwqConfig
 
+from awq.quant_config import QuantConfig
 from awq.run.quantization_config import quantization_config, refusal
-from awq.settings import QuantConfig
 
 MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 Q, UP = "model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"

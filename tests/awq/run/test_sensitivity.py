@@ -9,12 +9,12 @@ from transformers import AutoModelForCausalLM
 
 from awq.method.rounding import Scheme, round_weight
 from awq.method.rounding_errors import from_part, stream_error
+from awq.quant_config import QuantConfig
 from awq.recipe import PARTS, Recipe
 from awq.run.quantizer import Quantizer
 from awq.run.sensitivity import as_candidates
-from awq.settings import QuantConfig
 from awq.stream.meta_model import Skeleton
-from awq.tasks.linears import linears_of
+from awq.tasks.linear_layers import linears_of
 from awq.work.progress import ignore
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint

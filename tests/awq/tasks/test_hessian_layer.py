@@ -7,7 +7,7 @@ import torch
 
 from awq.method.scale_groups import find_plan
 from awq.recipe import PARTS
-from awq.stream.observation import Arguments
+from awq.stream.activation_statistics import Arguments
 from awq.tasks.hessian_layer import GramLayer, _token_weights
 from awq.work.activation_cache import Tape
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize

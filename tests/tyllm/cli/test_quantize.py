@@ -9,9 +9,9 @@ from tests.tiny_checkpoint import write_tiny
 
 import awq
 import tyllm.evaluate
-from awq.run.plan import Plan
-from awq.run.report import LinearError, Report
-from awq.settings import QuantConfig
+from awq.quant_config import QuantConfig
+from awq.run.quantization_report import LinearError, Report
+from awq.run.run_plan import Plan
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import SettingError
 

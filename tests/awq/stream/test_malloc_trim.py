@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import awq.stream.memory
-from awq.stream.memory import release, return_large_blocks
+import awq.stream.malloc_trim
+from awq.stream.malloc_trim import release, return_large_blocks
 
 
 def anonymous() -> int:
@@ -27,8 +27,8 @@ def test_freed_tensors_leave_the_process():
 def test_glibc_is_told_to_return_large_blocks(monkeypatch):
     told = []
     glibc = types.SimpleNamespace(malloc_trim=None, mallopt=lambda *setting: told.append(setting))
-    monkeypatch.setattr(awq.stream.memory, "_c_library", lambda: glibc)
+    monkeypatch.setattr(awq.stream.malloc_trim, "_c_library", lambda: glibc)
     return_large_blocks()
     assert told == [(-3, 8 << 20)]  # M_MMAP_THRESHOLD
-    monkeypatch.setattr(awq.stream.memory, "_c_library", lambda: None)
+    monkeypatch.setattr(awq.stream.malloc_trim, "_c_library", lambda: None)
     return_large_blocks()  # on Windows there is nothing to tell

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from awq.stream.observation import Arguments, InputStatistics, forward, observe, record
+from awq.stream.activation_statistics import Arguments, InputStatistics, forward, observe, record
 
 
 class Layer(nn.Module):

@@ -10,8 +10,8 @@ from torch import nn
 from awq.method.clip_search import may_clip
 from awq.method.scale_groups import LayerPlan, apply_scale, output_peaks
 from awq.method.scale_search import best_scale, replay_error
-from awq.stream.observation import Arguments, InputStatistics, observe, record
-from awq.tasks.layer import LayerTask
+from awq.stream.activation_statistics import Arguments, InputStatistics, observe, record
+from awq.tasks.decoder_layer import LayerTask
 from hf_checkpoint.safetensors_file import Array
 
 Statistics = dict[str, InputStatistics]

@@ -11,7 +11,7 @@ from awq.recipe import Recipe
 from awq.run.memory_estimate import SINGLE, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
 from awq.run.output_folder import COPIED
 from awq.stream.meta_model import Skeleton
-from awq.tasks.linears import HALF, Linear, linears_of, tower_linears
+from awq.tasks.linear_layers import HALF, Linear, linears_of, tower_linears
 from tyllm_errors import OutputError
 
 HEADER = 256  # bytes in a file's header for each tensor, at most

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from awq.stream.activation_statistics import Arguments
 from awq.stream.dequantize import check_readable, read_float
 from awq.stream.head_rows import HeadRows
-from awq.stream.memory import release
+from awq.stream.layerwise_pass import walk
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import Arguments
-from awq.stream.walk import walk
 from hf_checkpoint.checkpoint import Checkpoint
 
 PASS_TOKENS = 8192  # tokens that go through the layers together; each pass reads all weights again

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tests.awq.tiny_models import token_lists
 
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.run.plan import plan_of
-from awq.settings import QuantConfig
+from awq.run.run_plan import plan_of
 from awq.stream.meta_model import Skeleton
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header

@@ -9,7 +9,7 @@ from typing import Any
 from awq.method.rounding_errors import LAYER, from_part
 from awq.recipe import Recipe
 from awq.stream.meta_model import Skeleton
-from awq.tasks.linears import Linear, linears_of, tower_linears
+from awq.tasks.linear_layers import Linear, linears_of, tower_linears
 from awq.tasks.vision_tower import TowerTask
 from awq.work.part_names import REST, errors_part, layer_part, vision_part
 from awq.work.work_folder import WorkFolder

@@ -10,9 +10,9 @@ from tests.awq.tiny_models import FAMILIES, VOCABULARY, token_lists
 from transformers import AutoModelForCausalLM
 
 from awq import AutoAWQForCausalLM
-from awq.stream import streamed
+from awq.stream import streamed_model
 from awq.stream.dequantize import load_dequantized
-from awq.stream.streamed import StreamedModel
+from awq.stream.streamed_model import StreamedModel
 from tyllm_errors import CheckpointError
 
 SAMPLES = torch.tensor(token_lists(5))  # five windows of 32 tokens
@@ -63,9 +63,9 @@ def test_a_quantized_checkpoint_predicts_as_its_dequantized_model(checkpoint, ro
 def test_small_passes_batches_and_blocks_change_nothing(checkpoint, rounded, quantized, monkeypatch):
     path = rounded if quantized else checkpoint("qwen2")
     whole = torch.cat(list(StreamedModel.open(path, "cpu").predictions(SAMPLES, ignore)))
-    monkeypatch.setattr(streamed, "PASS_TOKENS", 64)
-    monkeypatch.setattr(streamed, "BATCH_TOKENS", 1)
-    monkeypatch.setattr(streamed, "BLOCK_VALUES", 10 * VOCABULARY)
+    monkeypatch.setattr(streamed_model, "PASS_TOKENS", 64)
+    monkeypatch.setattr(streamed_model, "BATCH_TOKENS", 1)
+    monkeypatch.setattr(streamed_model, "BLOCK_VALUES", 10 * VOCABULARY)
     monkeypatch.setattr("awq.stream.head_rows.VALUES", 128 * 40)
     blocks = list(StreamedModel.open(path, "cpu").predictions(SAMPLES, ignore))
     assert max(len(block) for block in blocks) == 10

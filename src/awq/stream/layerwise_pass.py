@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from awq.method.scale_groups import is_norm
+from awq.stream.activation_statistics import Arguments, hooked
 from awq.stream.meta_model import Skeleton, fill_buffers
-from awq.stream.observation import Arguments, hooked
 
 Visitor = Callable[[int, nn.Module, Arguments], torch.Tensor]  # index, layer, its arguments → its output
 

@@ -3,8 +3,8 @@
 import torch
 
 from awq.method.scale_groups import find_plan
-from awq.stream.observation import Arguments
-from awq.tasks.replay_layer import ReplayLayer
+from awq.stream.activation_statistics import Arguments
+from awq.tasks.autoawq_layer import ReplayLayer
 
 
 def test_scaling_keeps_the_function_and_the_statistics_true(visited):

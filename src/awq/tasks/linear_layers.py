@@ -11,8 +11,8 @@ from awq.method.packed_weight import stored_bytes
 from awq.method.rounding import Scheme
 from awq.recipe import Recipe
 from awq.stream.meta_model import Skeleton
-from awq.tasks.head import HeadTask
-from awq.tasks.layer import LayerTask
+from awq.tasks.decoder_layer import LayerTask
+from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask
 
 HALF = 2  # bytes of a float16

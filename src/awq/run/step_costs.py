@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from awq.method.hessian import spans
 from awq.recipe import Recipe
-from awq.run.meter import Step
+from awq.run.progress_by_cost import Step
 from awq.stream.meta_model import Skeleton
-from awq.tasks.layer import LayerTask
+from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.vision_tower import TowerTask
 from awq.work.part_names import REST, layer_part, vision_part
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from awq.method.rounding import Scheme
-from awq.settings import QuantConfig
+from awq.quant_config import QuantConfig
 from tyllm_errors import SettingError
 
 

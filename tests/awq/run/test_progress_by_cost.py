@@ -1,6 +1,6 @@
 """Progress in thousandths of the work."""
 
-from awq.run.meter import Meter
+from awq.run.progress_by_cost import Meter
 
 
 def test_steps_are_shares_of_the_cost():

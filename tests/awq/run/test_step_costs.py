@@ -3,9 +3,9 @@
 import torch
 from tests.awq.tiny_models import token_lists
 
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.run.effort import costs
-from awq.settings import QuantConfig
+from awq.run.step_costs import costs
 from awq.stream.meta_model import Skeleton
 from hf_checkpoint.checkpoint import Checkpoint
 

@@ -3,8 +3,8 @@
 import pytest
 
 from awq.method.rounding import Scheme
-from awq.run.mixed_bits import Candidate, bits_per_weight, check_budget, chosen, with_overrides
-from awq.settings import QuantConfig
+from awq.quant_config import QuantConfig
+from awq.run.mixed_precision import Candidate, bits_per_weight, check_budget, chosen, with_overrides
 from tyllm_errors import SettingError
 
 INT4 = Scheme(4, 128)

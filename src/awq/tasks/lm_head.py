@@ -18,10 +18,10 @@ from awq.method.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_s
 from awq.method.scale_search import Call, best_scale, moment_error, replay_error
 from awq.method.shared_input import Site
 from awq.recipe import Recipe
-from awq.stream.memory import release
+from awq.stream.activation_statistics import InputStatistics
+from awq.stream.layerwise_pass import LastHidden
+from awq.stream.malloc_trim import release
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import InputStatistics
-from awq.stream.walk import LastHidden
 from hf_checkpoint.safetensors_file import Array
 
 ROWS = 2048  # rows of the head in memory at a time

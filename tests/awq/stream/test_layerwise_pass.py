@@ -5,9 +5,9 @@ import torch
 from tests.awq.tiny_models import FAMILIES, token_lists
 from transformers import AutoModelForCausalLM
 
+from awq.stream.activation_statistics import forward
+from awq.stream.layerwise_pass import Reached, walk
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import forward
-from awq.stream.walk import Reached, walk
 from hf_checkpoint.checkpoint import Checkpoint
 
 

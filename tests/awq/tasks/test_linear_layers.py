@@ -2,10 +2,10 @@
 
 import torch
 
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.settings import QuantConfig
 from awq.stream.meta_model import Skeleton
-from awq.tasks.linears import linears_of
+from awq.tasks.linear_layers import linears_of
 from hf_checkpoint.checkpoint import Checkpoint
 
 

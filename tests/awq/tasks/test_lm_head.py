@@ -6,13 +6,13 @@ import pytest
 import torch
 from tests.awq.tiny_models import token_lists
 
-import awq.tasks.head
+import awq.tasks.lm_head
+from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.settings import QuantConfig
+from awq.stream.activation_statistics import forward
+from awq.stream.layerwise_pass import LastHidden, walk
 from awq.stream.meta_model import Skeleton
-from awq.stream.observation import forward
-from awq.stream.walk import LastHidden, walk
-from awq.tasks.head import HeadTask, scalable_norm
+from awq.tasks.lm_head import HeadTask, scalable_norm
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize
 from hf_checkpoint.checkpoint import Checkpoint
 
@@ -36,7 +36,7 @@ def weight_of(stored):
 
 def test_blocks_make_the_whole(walked, monkeypatch):
     task, _ = walked("qwen2")
-    monkeypatch.setattr(awq.tasks.head, "ROWS", 40)
+    monkeypatch.setattr(awq.tasks.lm_head, "ROWS", 40)
     assert [len(block) for block in task.blocks()] == [40, 40, 16]
     assert torch.equal(torch.cat(list(task.blocks(2.0))), 2 * task.rows(slice(None)))
 
@@ -89,7 +89,7 @@ def test_the_heads_blocks_are_rounded_as_one(walked, monkeypatch):
     task, last = walked("qwen2")
     task = replace(task, recipe=replace(task.recipe, method="tyllm", parts=frozenset({"range", "rounding"})))
     whole = task.rounded(last, len(last.hidden))
-    monkeypatch.setattr(awq.tasks.head, "ROWS", 40)
+    monkeypatch.setattr(awq.tasks.lm_head, "ROWS", 40)
     parts = task.rounded(last, len(last.hidden))
     assert (weight_of(parts) != weight_of(whole)).float().mean() < 0.01  # other shapes may round otherwise
 
