@@ -21,10 +21,10 @@ from rich.table import Table
 
 from awq import AutoAWQForCausalLM
 from tyllm.build_util import build_and_compile_llm
-from tyllm.cli.output import size
-from tyllm.cli.progress import progress
+from tyllm.cli.print_result import size
+from tyllm.cli.progress_bar import progress
 from tyllm.evaluate import evaluate
-from tyllm.evaluate.text import HELD_OUT
+from tyllm.evaluate.text_windows import HELD_OUT
 from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Timings
 

@@ -22,7 +22,7 @@ from tyllm.package import (
     write_params,
 )
 from tyllm.package.buffer_config import KEY_TILE
-from tyllm.package.layout import code_file, constants_file, params_file
+from tyllm.package.file_names import code_file, constants_file, params_file
 
 HERE = Path(__file__).parent
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|unlucky|>")

@@ -5,7 +5,7 @@ import argparse
 import tower_measurement
 
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.layout import VISUAL
+from tyllm.package.file_names import VISUAL
 from tyllm.runtime.execute.module import CompiledModule
 
 

@@ -11,7 +11,7 @@ from glob import escape
 from pathlib import Path
 
 from tyllm_errors import BuildError, OutputError, TyllmError
-from tyllm.package.layout import MANIFEST
+from tyllm.package.file_names import MANIFEST
 
 PAGE = 4096
 CURES = {

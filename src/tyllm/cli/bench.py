@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tyllm.cli.options import Debug, Json
-from tyllm.cli.progress import progress
+from tyllm.cli.progress_bar import progress
+from tyllm.cli.shared_options import Debug, Json
 
 
 class Output(StrEnum):

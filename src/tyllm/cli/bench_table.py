@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tyllm.bench.run import Row
-from tyllm.cli.output import size
+from tyllm.cli.print_result import size
 from tyllm.runtime.execute.limits import LIMITS
 
 HEADS = ("package", "size", "dies", "threads", "test", "tokens/s", "share of limit")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.attach import Attached
-from tyllm.cli.opening import open_session
-from tyllm.cli.options import (
+from tyllm.cli.open_session import open_session
+from tyllm.cli.print_result import counted
+from tyllm.cli.shared_options import (
     Debug,
     Fit,
     Fps,
@@ -25,7 +26,6 @@ from tyllm.cli.options import (
     TopK,
     TopP,
 )
-from tyllm.cli.output import counted
 from tyllm.cli.streaming_output import as_dict, print_timings, speak
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tyllm.cli.extras import COMPILE_MODULES, require
-from tyllm.cli.options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
-from tyllm.cli.output import counted, emit, folder_bytes, size
-from tyllm.cli.progress import progress
+from tyllm.cli.missing_extra import COMPILE_MODULES, require
+from tyllm.cli.print_result import counted, emit, folder_bytes, size
+from tyllm.cli.progress_bar import progress
+from tyllm.cli.shared_options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,7 +108,7 @@ def compile_(
     sizes = [parsed_size(text) for text in image_size or ()]
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
-    from tyllm.package.layout import VISUAL
+    from tyllm.package.file_names import VISUAL
 
     started = time.monotonic()
     with progress("compile") as report:

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from tyllm import __version__
+from tyllm.cli.installed_requirements import Requirement, requirements
 from tyllm.cli.machine import Machine, this_machine
-from tyllm.cli.options import Debug, Json
-from tyllm.cli.output import emit, size
-from tyllm.cli.requirements import Requirement, requirements
+from tyllm.cli.print_result import emit, size
+from tyllm.cli.shared_options import Debug, Json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tyllm.cli.eval_table import draw_evaluation
-from tyllm.cli.extras import QUANTIZE_MODULES, require
-from tyllm.cli.options import Debug, Json, Threads, TrustRemoteCode
-from tyllm.cli.output import emit
-from tyllm.cli.progress import progress
+from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
+from tyllm.cli.print_result import emit
+from tyllm.cli.progress_bar import progress
+from tyllm.cli.shared_options import Debug, Json, Threads, TrustRemoteCode
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tyllm.cli.output import counted
+from tyllm.cli.print_result import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

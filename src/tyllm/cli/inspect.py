@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.options import Debug, Json, Package
-from tyllm.cli.output import counted, emit, size
+from tyllm.cli.print_result import counted, emit, size
+from tyllm.cli.shared_options import Debug, Json, Package
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> No
 
     Example: `tyllm inspect out/quickstart/2die`
     """
-    from tyllm.cli.contents import contents
+    from tyllm.cli.package_contents import contents
 
     report = contents(package)
 

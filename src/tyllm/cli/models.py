@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tyllm.cli.options import Debug, Json
-from tyllm.cli.output import emit
+from tyllm.cli.print_result import emit
+from tyllm.cli.shared_options import Debug, Json
 
 if TYPE_CHECKING:
     from rich.console import Console

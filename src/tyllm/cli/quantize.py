@@ -5,12 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.calibration import Calibration, data
-from tyllm.cli.extras import QUANTIZE_MODULES, require
+from tyllm.cli.calibration_option import Calibration, data
+from tyllm.cli.layer_error_report import write_report
 from tyllm.cli.machine import peak_memory
-from tyllm.cli.options import Checkpoint, Debug, Json, TrustRemoteCode
-from tyllm.cli.output import emit, folder_bytes
-from tyllm.cli.progress import progress
+from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
+from tyllm.cli.print_result import emit, folder_bytes
+from tyllm.cli.progress_bar import progress
 from tyllm.cli.quantize_options import (
     Bits,
     BitsPerWeight,
@@ -33,8 +33,8 @@ from tyllm.cli.quantize_options import (
     WeightBits,
     Without,
 )
-from tyllm.cli.quantize_report import write_report
 from tyllm.cli.quantize_table import draw_plan, draw_result
+from tyllm.cli.shared_options import Checkpoint, Debug, Json, TrustRemoteCode
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tyllm.cli.quantize_report import check_suffix
+from tyllm.cli.layer_error_report import check_suffix
 
 STORED, SEARCHED, AFTER = "What is stored", "How it is found", "What is told afterwards"
 

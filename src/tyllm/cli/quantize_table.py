@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.output import counted, size
+from tyllm.cli.print_result import counted, size
 
 if TYPE_CHECKING:
     from rich.console import Console

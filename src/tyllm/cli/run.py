@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tyllm.cli.opening import open_session
-from tyllm.cli.options import (
+from tyllm.cli.open_session import open_session
+from tyllm.cli.shared_options import (
     Debug,
     Fit,
     Fps,

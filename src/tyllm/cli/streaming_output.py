@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.progress import Report, progress
+from tyllm.cli.progress_bar import Report, progress
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session

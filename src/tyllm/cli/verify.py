@@ -3,9 +3,9 @@
 import time
 from typing import TYPE_CHECKING
 
-from tyllm.cli.options import Debug, Json, Package
-from tyllm.cli.output import emit, size
-from tyllm.cli.progress import progress
+from tyllm.cli.print_result import emit, size
+from tyllm.cli.progress_bar import progress
+from tyllm.cli.shared_options import Debug, Json, Package
 
 if TYPE_CHECKING:
     from rich.console import Console

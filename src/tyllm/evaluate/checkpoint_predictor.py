@@ -9,7 +9,7 @@ import torch
 
 from awq.stream.streamed_model import StreamedModel
 from tyllm.evaluate.predictor import Advance, Logits
-from tyllm.evaluate.text import Tokens
+from tyllm.evaluate.text_windows import Tokens
 
 
 class CheckpointPredictor:

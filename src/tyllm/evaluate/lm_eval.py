@@ -18,7 +18,7 @@ from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from tyllm.evaluate.likelihood import continuation_likelihood
-from tyllm.package.layout import CHAT_TEMPLATE
+from tyllm.package.file_names import CHAT_TEMPLATE
 from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Result
 from tyllm.runtime.prompt.tokenizer import special_tokens

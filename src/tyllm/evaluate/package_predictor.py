@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tyllm.evaluate.predictor import Advance, Logits
-from tyllm.evaluate.text import Tokens
+from tyllm.evaluate.text_windows import Tokens
 from tyllm.runtime import Session
 
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.evaluate.text import Tokens
-from tyllm.package.layout import CONFIG, MANIFEST
+from tyllm.evaluate.text_windows import Tokens
+from tyllm.package.file_names import CONFIG, MANIFEST
 from tyllm_errors import CheckpointError
 
 Logits = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.evaluate.predictor import Logits
-from tyllm.evaluate.text import Tokens
+from tyllm.evaluate.text_windows import Tokens
 from tyllm_errors import StepError
 
 BLOCK = 64  # tokens whose distributions are in memory at a time

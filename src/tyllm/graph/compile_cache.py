@@ -20,7 +20,7 @@ from tyllm import __version__
 from tyllm.build.package_folder import under_way
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.hashes import HashMemory
+from tyllm.package.file_hashes import HashMemory
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.torch_edgex.options import Options
 from tyllm_errors import PackageError

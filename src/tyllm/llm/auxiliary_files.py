@@ -9,7 +9,7 @@ from typing import Any
 from tyllm.build.weight_reader import ROWS, WeightReader, to_half
 from tyllm.llm.settings import Settings
 from tyllm.package import ParamsWriter
-from tyllm.package.layout import CONFIG, EMBEDDING
+from tyllm.package.file_names import CONFIG, EMBEDDING
 
 
 def copy_companions(source: Path, folder: Path) -> None:

@@ -30,8 +30,8 @@ from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tyllm.llm.vision.vision_model import capture_language_step, tower_prefix, visual_of
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.hashes import remember
-from tyllm.package.layout import EMPTY, VISUAL, code_file, constants_file, params_file
+from tyllm.package.file_hashes import remember
+from tyllm.package.file_names import EMPTY, VISUAL, code_file, constants_file, params_file
 from tytvm.capture import Capture
 from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout

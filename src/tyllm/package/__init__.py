@@ -1,11 +1,11 @@
 """The package: the folder that the compiler makes and the runtime opens. docs/format.md shows it on one screen."""
 
 from tyllm.package.buffer_config import BufferConfig, Die, IoEntry, KvLayer, Program
-from tyllm.package.check import file_entries, verify_package
 from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, ImageSize, Manifest, Target, Visual
-from tyllm.package.opened import Package, open_package
+from tyllm.package.opened_package import Package, open_package
 from tyllm.package.params import Params
 from tyllm.package.params_writer import ParamsWriter, write_params
+from tyllm.package.verification import file_entries, verify_package
 
 __all__ = [
     "FORMAT_VERSION",

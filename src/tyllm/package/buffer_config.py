@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tyllm.package.file_names import BUFFER_CONFIG
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
 from tyllm_errors import PackageError
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tyllm.package.buffer_config import IoEntry
+from tyllm.package.file_names import BUFFER_CONFIG
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm.package.layout import BUFFER_CONFIG
 from tyllm.package.manifest import FORMAT_VERSION
 from tyllm_errors import PackageError
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tyllm.package.file_names import MANIFEST
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm.package.layout import MANIFEST
 from tyllm_errors import PackageError
 
 FORMAT_VERSION = 2

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.package.mapping import map_file
+from tyllm.package.memory_map import map_file
 from tyllm_errors import PackageError
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector

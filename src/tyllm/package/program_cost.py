@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tyllm.package import Package
+from tyllm.package.file_names import PROGRAM
 from tyllm.package.json_file import fields_of, read_json
-from tyllm.package.layout import PROGRAM
 from tyllm.runtime.cache.chunks import cover
 
 JsonObject = Mapping[str, Any]

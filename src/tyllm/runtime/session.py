@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package import Manifest, open_package
+from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm.package.layout import CONFIG, GENERATION_CONFIG
 from tyllm.runtime.cache.conversation import Conversation, Embeddings, Logits
 from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
 from tyllm.runtime.cache.rope_table import RopeTable

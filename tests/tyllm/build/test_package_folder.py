@@ -11,7 +11,7 @@ from tests.full_disk import small_disk
 from tyllm.build import package_folder
 from tyllm.build.package_folder import explained, need_space, refuse_existing, under_way
 from tyllm_errors import OutputError, SettingError
-from tyllm.package.layout import MANIFEST
+from tyllm.package.file_names import MANIFEST
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_what_cannot_be_evaluated(tyllm, package, tmp_path, content, options, co
 
 
 def test_a_folder_needs_torch_and_a_package_does_not(tyllm, package, text, tmp_path, monkeypatch):
-    monkeypatch.setattr("tyllm.cli.extras.find_spec", lambda module: None)
+    monkeypatch.setattr("tyllm.cli.missing_extra.find_spec", lambda module: None)
     assert tyllm("eval", package, "--text", text).code == 0
     outcome = tyllm("eval", tmp_path, "--text", text)
     assert outcome.code == 9

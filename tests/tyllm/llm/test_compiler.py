@@ -8,8 +8,8 @@ from tests.tiny_checkpoint import edit_tensor
 
 from tyllm.build_util import build_and_compile_llm
 from tyllm.llm import compiler
-from tyllm.package import Manifest, hashes, verify_package
-from tyllm.package.hashes import HashMemory
+from tyllm.package import Manifest, file_hashes, verify_package
+from tyllm.package.file_hashes import HashMemory
 from tyllm.runtime import Session
 from tyllm_errors import CheckpointError
 
@@ -60,7 +60,7 @@ def test_progress_reaches_its_end(packages):
 
 def test_the_first_opening_reads_no_parameters_again(packages, monkeypatch):
     folder, _ = packages(4)
-    monkeypatch.setattr(hashes, "sha256_of", lambda path: pytest.fail(f"{path} is read"))
+    monkeypatch.setattr(file_hashes, "sha256_of", lambda path: pytest.fail(f"{path} is read"))
     entries = Manifest.read(folder).files
     for die in range(4):
         name = f"batch_1/common_die{die}.params"

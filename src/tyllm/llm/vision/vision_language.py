@@ -31,7 +31,7 @@ from tyllm.llm.vision.vision_model import (
     tower_prefix,
 )
 from tyllm.package import ImageSize, Visual, write_params
-from tyllm.package.layout import (
+from tyllm.package.file_names import (
     PREPROCESSOR,
     ROPE_CODE,
     ROPE_PARAMS,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package import Package, Params
-from tyllm.package.layout import ROPE_PROGRAM, ROPE_TABLE
+from tyllm.package.file_names import ROPE_PROGRAM, ROPE_TABLE
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.prompt.rope_index import Places
 from tyllm_errors import PackageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tyllm.package import Package
-from tyllm.package.layout import code_file, constants_file, params_file
+from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode, Views, view
 from tyllm_errors import StepError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tyllm.package import Package
-from tyllm.package.layout import code_file
+from tyllm.package.file_names import code_file
 from tyllm.runtime.execute.binding import limit_function
 from tyllm_errors import TyllmError
 

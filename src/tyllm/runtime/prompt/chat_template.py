@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tyllm.package.file_names import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm.package.layout import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.runtime.prompt.tokenizer import special_tokens
 from tyllm_errors import GenerationError, PackageError
 

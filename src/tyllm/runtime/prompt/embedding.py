@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package import Package, Params
-from tyllm.package.layout import EMBEDDING
+from tyllm.package.file_names import EMBEDDING
 from tyllm_errors import PackageError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm.package.layout import TOKENIZER, TOKENIZER_CONFIG
 from tyllm_errors import GenerationError, PackageError
 
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package import ImageSize, Package, Visual
-from tyllm.package.layout import VISUAL
+from tyllm.package.file_names import VISUAL
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
 from tyllm.runtime.prompt.video_input import Clip

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from tyllm.package import FileEntry, hashes
-from tyllm.package.hashes import HashMemory, remember
+from tyllm.package import FileEntry, file_hashes
+from tyllm.package.file_hashes import HashMemory, remember
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def counted(monkeypatch):
         seen.append(path.name)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    monkeypatch.setattr(hashes, "sha256_of", count)
+    monkeypatch.setattr(file_hashes, "sha256_of", count)
     return seen
 
 
@@ -44,7 +44,7 @@ def test_a_damaged_or_unwritable_memory_is_no_error(tmp_path, counted):
 
 
 def test_the_oldest_are_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(hashes, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(file_hashes, "MOST_REMEMBERED", 2)
     memory = HashMemory(tmp_path / "memory.json")
     for name in "abc":
         (tmp_path / name).write_text(name)

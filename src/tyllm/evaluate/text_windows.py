@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.package.layout import MANIFEST, TOKENIZER
+from tyllm.package.file_names import MANIFEST, TOKENIZER
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm_errors import CheckpointError, PackageError, SettingError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tyllm.package.mapping import map_file
+from tyllm.package.memory_map import map_file
 
 
 def test_the_bytes_of_a_file(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.compiled_module import AOT_CONFIG
-from tyllm.package.hashes import HashMemory, sha256_of
-from tyllm.package.layout import (
+from tyllm.package.file_hashes import HashMemory, sha256_of
+from tyllm.package.file_names import (
     BUFFER_CONFIG,
     CONFIG,
     EMBEDDING,

@@ -1,6 +1,6 @@
 """The names of the files are the manual's."""
 
-from tyllm.package.layout import code_file, constants_file, params_file
+from tyllm.package.file_names import code_file, constants_file, params_file
 
 
 def test_names():

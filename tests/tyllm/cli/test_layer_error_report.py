@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tyllm.cli.quantize_report import as_json, as_markdown, as_svg, write_report
+from tyllm.cli.layer_error_report import as_json, as_markdown, as_svg, write_report
 from tyllm_errors import OutputError
 
 LINEARS = [

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tyllm.cli.output import folder_bytes
+from tyllm.cli.print_result import folder_bytes
 from tyllm.package import BufferConfig, Die, Manifest, Params, Program
-from tyllm.package.check import check_agreement, check_files, existing_folder
 from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package.file_names import PROGRAM, VISUAL, code_file, constants_file, params_file
 from tyllm.package.json_file import fields_of, read_json
-from tyllm.package.layout import PROGRAM, VISUAL, code_file, constants_file, params_file
+from tyllm.package.verification import check_agreement, check_files, existing_folder
 
 JsonObject = dict[str, Any]
 

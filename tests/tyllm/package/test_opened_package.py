@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tyllm.package import check, hashes, open_package
+from tyllm.package import file_hashes, open_package, verification
 
 
 def test_fingerprint(toy):
@@ -15,7 +15,9 @@ def test_fingerprint(toy):
 def test_code_and_json_are_hashed_each_time(toy, monkeypatch):
     open_package(toy(dies=2))
     hashed = []
-    monkeypatch.setattr(check, "sha256_of", lambda path: hashed.append(path.suffix) or hashes.sha256_of(path))
+    monkeypatch.setattr(
+        verification, "sha256_of", lambda path: hashed.append(path.suffix) or file_hashes.sha256_of(path)
+    )
     open_package(toy(dies=2))
     assert hashed.count(".so") == 4
     assert ".json" in hashed and ".params" not in hashed
@@ -23,5 +25,5 @@ def test_code_and_json_are_hashed_each_time(toy, monkeypatch):
 
 def test_large_files_are_hashed_once(toy, monkeypatch):
     open_package(toy(dies=2))
-    monkeypatch.setattr(hashes, "sha256_of", None)  # calling it would raise
+    monkeypatch.setattr(file_hashes, "sha256_of", None)  # calling it would raise
     open_package(toy(dies=2))

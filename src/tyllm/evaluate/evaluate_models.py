@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
 from tyllm.evaluate.predictor import Advance, Predictor, open_predictor
-from tyllm.evaluate.text import check_vocabulary, common_tokens, read_text, windows_of
+from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score
 from tyllm_errors import SettingError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tyllm.cli.requirements import Requirement, _parse, requirements
+from tyllm.cli.installed_requirements import Requirement, _parse, requirements
 
 
 def test_a_line_of_an_extra():

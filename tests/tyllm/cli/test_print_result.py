@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tyllm.cli.output import counted, emit, folder_bytes, size
+from tyllm.cli.print_result import counted, emit, folder_bytes, size
 
 
 @pytest.mark.parametrize(

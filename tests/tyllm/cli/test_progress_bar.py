@@ -2,8 +2,8 @@
 
 import io
 
-from tyllm.cli import progress as module
-from tyllm.cli.progress import progress, seconds_left
+from tyllm.cli import progress_bar as module
+from tyllm.cli.progress_bar import progress, seconds_left
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tyllm.package.manifest import FileEntry
-from tyllm.package.mapping import map_file
+from tyllm.package.memory_map import map_file
 
 _LARGE = 64 << 20  # bytes
 MOST_REMEMBERED = 1000  # files; the oldest are forgotten first

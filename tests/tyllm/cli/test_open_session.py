@@ -2,9 +2,9 @@
 
 import pytest
 
-from tyllm.cli import opening
-from tyllm.cli.opening import hash_params
-from tyllm.package.hashes import HashMemory
+from tyllm.cli import open_session
+from tyllm.cli.open_session import hash_params
+from tyllm.package.file_hashes import HashMemory
 from tyllm_errors import PackageError
 
 
@@ -20,7 +20,7 @@ def test_small_parameters_are_not_touched(package, reports):
 
 def test_large_parameters_are_hashed_and_remembered(tmp_path, package, reports, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(opening, "SLOW_BYTES", 1)
+    monkeypatch.setattr(open_session, "SLOW_BYTES", 1)
     hash_params(package, lambda *report: reports.append(report))
     names = [path.relative_to(package).as_posix() for path in sorted(package.rglob("*.params"))]
     assert [what for _, _, what in reports] == [f"MiB, {name}" for name in names]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyllm.cli.progress import Report, progress
+from tyllm.cli.progress_bar import Report, progress
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
@@ -27,8 +27,8 @@ def hash_params(package: Path, report: Report) -> None:
         PackageError: no package, or files missing.
     """
     from tyllm.package import Manifest
-    from tyllm.package.check import check_files, existing_folder
-    from tyllm.package.hashes import HashMemory
+    from tyllm.package.file_hashes import HashMemory
+    from tyllm.package.verification import check_files, existing_folder
 
     folder = existing_folder(package)
     manifest = Manifest.read(folder)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.cli import calibration
-from tyllm.cli.calibration import data
+from tyllm.cli import calibration_option
+from tyllm.cli.calibration_option import data
 
 
 @pytest.fixture
 def no_datasets(monkeypatch):
-    monkeypatch.setattr(calibration, "find_spec", lambda name: None)
+    monkeypatch.setattr(calibration_option, "find_spec", lambda name: None)
 
 
 def test_the_choices(tmp_path):
@@ -38,5 +38,5 @@ def test_what_is_neither(tyllm, no_datasets, tmp_path, name, reason):
 
 
 def test_a_dataset_is_left_to_the_quantizer(monkeypatch):
-    monkeypatch.setattr(calibration, "find_spec", lambda name: object())
-    assert calibration.check("owner/dataset") == "owner/dataset"
+    monkeypatch.setattr(calibration_option, "find_spec", lambda name: object())
+    assert calibration_option.check("owner/dataset") == "owner/dataset"

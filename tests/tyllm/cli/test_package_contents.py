@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tyllm.cli.contents import contents, dtype_bytes
-from tyllm.cli.output import folder_bytes
+from tyllm.cli.package_contents import contents, dtype_bytes
+from tyllm.cli.print_result import folder_bytes
 from tyllm.package import write_params
 from tyllm_errors import PackageError
 

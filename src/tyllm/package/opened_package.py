@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 from tyllm.package.buffer_config import BufferConfig
-from tyllm.package.check import check_agreement, check_files, check_hashes, existing_folder
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.cpu import check_cpu
-from tyllm.package.hashes import sha256_of
-from tyllm.package.layout import MANIFEST, VISUAL
+from tyllm.package.file_hashes import sha256_of
+from tyllm.package.file_names import MANIFEST, VISUAL
 from tyllm.package.manifest import Manifest
+from tyllm.package.verification import check_agreement, check_files, check_hashes, existing_folder
 
 
 @dataclass(frozen=True)

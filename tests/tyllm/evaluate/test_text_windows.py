@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tyllm.evaluate.text import HELD_OUT, check_vocabulary, common_tokens, read_text, windows_of
+from tyllm.evaluate.text_windows import HELD_OUT, check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm_errors import CheckpointError, PackageError, SettingError
 

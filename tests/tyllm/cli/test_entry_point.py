@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from tyllm.cli import app as application
-from tyllm.cli import entry
+from tyllm.cli import entry_point
 
 
 class DamagedError(Exception):
@@ -121,7 +121,7 @@ def test_a_terminal_without_unicode_gets_escapes(toy):
 
 
 def test_the_sentence_of_a_plain_error():
-    assert entry._sentence(ValueError("no")) == "no"
+    assert entry_point._sentence(ValueError("no")) == "no"
 
 
 def test_a_warning_is_one_line(tyllm, monkeypatch):
