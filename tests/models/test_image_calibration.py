@@ -5,7 +5,7 @@ import json
 from image_calibration import write
 from PIL import Image
 
-from awq.calibration.messages import images_in, is_message, located
+from awq.calibration.conversations import images_in, is_message, located
 
 
 def test_conversations_are_messages_with_their_images(tmp_path):

@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText, DynamicCache
 
 from tyllm.build_util import build_and_compile_vlm
 from tyllm.runtime import Session
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 
 SIZE, OTHER = (56, 56), (84, 112)
 IMAGE, VIDEO = TOKENS["image_token_id"], TOKENS["video_token_id"]
@@ -40,7 +40,7 @@ def image(seed, size=SIZE):
 
 
 def frames(seed, count):
-    return Clip([image(seed + at) for at in range(count)], source_fps=0.5)  # 4 seconds from patch to patch
+    return VideoInput([image(seed + at) for at in range(count)], source_fps=0.5)  # 4 seconds from patch to patch
 
 
 def text(seed, count):
@@ -73,7 +73,7 @@ def seen(session, tokens, images=(), videos=()):
     """The prompt, and its images and videos as they were fitted."""
     images = [session.vision.image(image) for image in images]
     videos = [session.vision.video(video) for video in videos]
-    return session.prompts.of(tokens, images, [Clip(video) for video in videos]), [*images, *videos]
+    return session.prompts.of(tokens, images, [VideoInput(video) for video in videos]), [*images, *videos]
 
 
 LAYOUTS = {

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from awq.stream.vision_tower import Tower
-from tyllm_errors import CalibrationError
+from hf_messages.image_file import load_image
+from tyllm_errors import CalibrationError, ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+    from hf_messages.image_source import ImageSource
 
 
 @dataclass(frozen=True)
@@ -18,12 +24,12 @@ class CalibrationImage:
     """An image that can be read.
 
     Attributes:
-        source: its path, or a PIL image.
+        source: anything that `hf_messages.image_file.load_image` takes.
         place: where it was found, for messages.
         grid: its patches in time, down and across.
     """
 
-    source: Any
+    source: ImageSource
     place: str
     grid: tuple[int, int, int]
 
@@ -40,27 +46,12 @@ class CalibrationImage:
         return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
 
 
-def opened(source: Any, place: str) -> Any:
-    """The PIL image of a path or an image, upright, in RGB; raises `CalibrationError`."""
+def opened(source: ImageSource, place: str) -> PilImage:
+    """The image, upright and in RGB; raises `CalibrationError`, which says where it was found."""
     try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise CalibrationError(
-            f"{place} is an image, and Pillow is not installed; run 'pip install pillow', or leave images out."
-        ) from None
-    if not isinstance(source, (str, Path, Image.Image)) or "://" in str(source):
-        raise CalibrationError(f"{place} is {source!r}, no image; give the path of a file or a PIL image.")
-    try:
-        image = source if isinstance(source, Image.Image) else Image.open(source)
-        return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CalibrationError(
-            f"{place}, {source}, cannot be read as an image ({_reason(error)}); replace it or leave it out."
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error).partition("\n")[0].rstrip(".")
+        return load_image(source)
+    except ImageError as error:
+        raise CalibrationError(f"{place}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -100,22 +91,18 @@ class ImageProcessor:
         most = min(processor.size["longest_edge"], max(1, embeddings) * tower.side**2)
         return cls(processor, min(processor.size["shortest_edge"], most), most)
 
-    def image(self, source: Any, place: str) -> CalibrationImage:
+    def image(self, source: ImageSource, place: str) -> CalibrationImage:
         """Open an image and find its grid; raises `CalibrationError`."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-        size, patch = opened(source, place).size, self.processor.patch_size
-        try:
-            height, width = smart_resize(*reversed(size), patch * self.processor.merge_size, self.least, self.most)
-        except ValueError as error:
-            raise CalibrationError(
-                f"{place}, {source}, has {size[0]} × {size[1]} pixels ({_reason(error)}); crop it or leave it out."
-            ) from error
+        width, height = opened(source, place).size
+        patch = self.processor.patch_size
+        height, width = smart_resize(height, width, patch * self.processor.merge_size, self.least, self.most)
         return CalibrationImage(source, place, (1, height // patch, width // patch))
 
     def patches(self, image: CalibrationImage) -> torch.Tensor:
         """What the vision tower reads: float32 [patches, channels · time · height · width of a patch]."""
-        image = opened(image.source, image.place)
+        pixels = opened(image.source, image.place)
         limits = {"min_pixels": self.least, "max_pixels": self.most}
-        values: torch.Tensor = self.processor(images=[image], return_tensors="pt", **limits)["pixel_values"]
+        values: torch.Tensor = self.processor(images=[pixels], return_tensors="pt", **limits)["pixel_values"]
         return values

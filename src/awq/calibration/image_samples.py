@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from awq.calibration.conversations import images_in
 from awq.calibration.image import CalibrationImage, ImageProcessor
-from awq.calibration.messages import images_in
 from awq.calibration.source import Document
 from awq.calibration.tokens import check_tokens, encode
 from awq.stream.meta_model import Skeleton
@@ -100,7 +100,7 @@ def image_samples(
 
 def _encoded(document: Document, tokenizer: Any, processor: ImageProcessor, token: int, place: str) -> _Sample:
     """A document's tokens, the placeholder of each image repeated as often as it has embeddings."""
-    sources = list(images_in(document))
+    sources = images_in(document)
     images = [processor.image(each, f"Image {number} of {place}") for number, each in enumerate(sources, 1)]
     tokens, left = [], iter(images)
     found = encode(document, tokenizer)

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from awq.calibration.conversations import images_in
 from awq.calibration.generation_starts import planned_samples
 from awq.calibration.image_samples import ImageSamples, image_samples
-from awq.calibration.messages import images_in
 from awq.calibration.self_calibration import SELF
 from awq.calibration.source import Source, documents_of
 from awq.calibration.tokens import calibration_samples

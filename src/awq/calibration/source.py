@@ -1,6 +1,6 @@
 """Where calibration text comes from: the text in this package, files, lists and datasets, each as a list of documents.
 
-A document is a text, a conversation in the form of Hugging Face's chat templates (`messages.py`), or token ids.
+A document is a text, a conversation in the form of Hugging Face's chat templates (`conversations.py`), or token ids.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from awq.calibration.messages import Message, is_message, located
+from awq.calibration.conversations import is_message, located
+from hf_messages.messages import Message
 from tyllm_errors import CalibrationError
 
 BUNDLED = Path(__file__).with_name("calibration.jsonl")

@@ -46,10 +46,12 @@ class Attached:
         self._parts.clear()
 
     def _read(self, kind: str, path: Path) -> "Fitted":
-        from tyllm.runtime.prompt.video_input import Clip
+        from tyllm.runtime.prompt.video_input import VideoInput
 
         vision = self._session.vision
-        return vision.image(path, self._fit) if kind == "image" else vision.video(Clip(path, self._fps), self._fit)
+        return (
+            vision.image(path, self._fit) if kind == "image" else vision.video(VideoInput(path, self._fps), self._fit)
+        )
 
 
 def _paths(kind: str, rest: str) -> list[Path]:

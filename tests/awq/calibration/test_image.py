@@ -62,15 +62,15 @@ def refused(processor, source, message):
 
 
 def test_what_cannot_be_read(processor, tmp_path, monkeypatch):
-    refused(processor, str(tmp_path / "none.png"), r"^Image 1 of Conversation 2, .*none\.png, cannot be read .*No such")
+    refused(processor, str(tmp_path / "none.png"), r"^Image 1 of Conversation 2: There is no image .*none\.png; check")
     (tmp_path / "text.png").write_text("words")
-    refused(processor, str(tmp_path / "text.png"), r"text\.png, cannot be read as an image \(cannot identify")
+    refused(processor, str(tmp_path / "text.png"), r"text\.png is not an image that can be read; save it as")
     image(1, 560, 560).save(tmp_path / "a.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:900])
-    refused(processor, str(tmp_path / "cut.png"), r"cut\.png, cannot be read as an image")
-    refused(processor, str(tmp_path), "cannot be read as an image")
-    refused(processor, "https://host/a.png", "no image; give the path of a file or a PIL image")
-    refused(processor, 7, "is 7, no image")
-    refused(processor, Image.new("RGB", (9000, 30)), r"has 9000 × 30 pixels \(absolute aspect ratio .*crop it")
+    refused(processor, str(tmp_path / "cut.png"), r"cut\.png is damaged or truncated")
+    refused(processor, str(tmp_path), "is not a file; give the path of an image")
+    refused(processor, "https://host/a.png", "is an address on the web; fetch it first and give the file")
+    refused(processor, 7, "A int is no image; give a path")
+    refused(processor, Image.new("RGB", (9000, 30)), "is 9000×30, one side more than 200 times the other; crop it")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    refused(processor, str(tmp_path / "a.png"), r"cannot be read as an image \(Image size")
+    refused(processor, str(tmp_path / "a.png"), r"a\.png is .*313,600 pixels, more than the 1,000 that are decoded")

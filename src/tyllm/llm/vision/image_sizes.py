@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tyllm.package import ImageSize
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size
 from tyllm_errors import SettingError
 

@@ -51,7 +51,7 @@ class Request:
         sampling: how to pick tokens.
         images: images for the prompt's placeholders (of a chat: after those of its messages), as paths, bytes,
             data: URLs, Pillow images, uint8 arrays, or what `Vision.image` gave.
-        videos: videos likewise: frames, folders of frames, files with several frames, or with rates as `Clip` and
+        videos: videos likewise: frames, folders of frames, files with several frames, or with rates as `VideoInput` and
             {"video": …, "fps": …}.
         image_fit: "pad" or "resize" an image that has not the shape of a compiled size.
     """

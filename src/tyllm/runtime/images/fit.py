@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tyllm.runtime.images.load import load_image, name_of
+from hf_messages.image_file import load_image
+from hf_messages.image_source import name_of
 from tyllm.runtime.images.patches import Grid, patchify, resized
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import Fit, How, Placement, Size, place
 
 if TYPE_CHECKING:
-    from tyllm.runtime.images.load import Source
+    from hf_messages.image_source import ImageSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class Fitted:
         return content.hexdigest()
 
 
-def fit_image(source: Source, settings: ImageSettings, sizes: Sequence[Size], fit: Fit = "pad") -> Fitted:
+def fit_image(source: ImageSource, settings: ImageSettings, sizes: Sequence[Size], fit: Fit = "pad") -> Fitted:
     """One image, fitted to one of the compiled sizes by the rule of `sizes.place`.
 
     Args:

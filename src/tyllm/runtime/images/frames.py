@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tyllm.runtime.images.load import decoding, load_image, name_of, opened
-from tyllm.runtime.images.modes import to_rgb
+from hf_messages.image_file import decoding, load_image, opened
+from hf_messages.image_modes import to_rgb
+from hf_messages.image_source import is_path, local_path, name_of
 from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
-    from tyllm.runtime.images.load import Source
+    from hf_messages.image_source import ImageSource
 
-    Video = Source | Sequence[Source]
+    Video = ImageSource | Sequence[ImageSource]
 
 FILM = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv"}
 
@@ -44,8 +45,8 @@ def open_frames(source: Video) -> Iterator[Frames]:
     Raises:
         ImageError: a film such as MP4, a folder without images, or what `load_image` refuses.
     """
-    if isinstance(source, str | Path) and not str(source).startswith("data:"):
-        path = Path(source)
+    if is_path(source):
+        path = Path(local_path(source))
         if path.suffix.lower() in FILM:
             raise _film(path)
         if path.is_dir():
@@ -54,7 +55,7 @@ def open_frames(source: Video) -> Iterator[Frames]:
     if isinstance(source, list | tuple) or (isinstance(source, np.ndarray) and source.ndim == 4):
         yield _several("The video", source)
         return
-    with opened(cast("Source", source)) as image:
+    with opened(cast("ImageSource", source)) as image:
         yield _animation(image, name_of(source).replace("The image", "The video"))
 
 
@@ -83,7 +84,7 @@ def _natural(name: str) -> list[str | int]:
     return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", name, flags=re.ASCII))]
 
 
-def _several(name: str, sources: Sequence[Source] | np.ndarray) -> Frames:
+def _several(name: str, sources: Sequence[ImageSource] | np.ndarray) -> Frames:
     def read(indices: Sequence[int]) -> Iterator[PilImage]:
         for index in indices:
             try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import Size, smart_resize
 
 if TYPE_CHECKING:

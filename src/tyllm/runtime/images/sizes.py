@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tyllm.runtime.images.settings import ImageSettings
-from tyllm_errors import ImageError, SettingError
+from hf_messages.image_file import check_aspect_ratio
+from tyllm.runtime.images.preprocessor_config import ImageSettings
+from tyllm_errors import SettingError
 
 Size = tuple[int, int]  # height, width in pixels
 Fit = Literal["pad", "resize"]
 How = Literal["as Hugging Face", "resized", "padded"]
 
-MAX_ASPECT_RATIO = 200  # transformers refuses longer images
 EQUAL_PADDING = (
     0.05  # sizes whose padded shares differ by no more are equally good in shape: 1092×1932 and 532×952, say
 )
@@ -50,14 +50,6 @@ def smart_resize(height: int, width: int, settings: ImageSettings) -> Size:
         grow = math.sqrt(settings.min_pixels / (height * width))
         return math.ceil(height * grow / factor) * factor, math.ceil(width * grow / factor) * factor
     return rounded
-
-
-def check_aspect_ratio(height: int, width: int, name: str = "The image") -> None:
-    """Refuses images that transformers refuses."""
-    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
-        raise ImageError(
-            f"{name} is {width}×{height}, one side more than {MAX_ASPECT_RATIO} times the other; crop it or cut it up."
-        )
 
 
 def compiled_size(height: int, width: int, settings: ImageSettings) -> Size:

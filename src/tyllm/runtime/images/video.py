@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tyllm.runtime.images.fit import Fitted, fitted
+from tyllm.runtime.images.frame_sampling import MAX_FRAMES, sample
 from tyllm.runtime.images.frames import Frames, open_frames
 from tyllm.runtime.images.patches import patchify, resized
-from tyllm.runtime.images.sampling import MAX_FRAMES, sample
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import Fit, Placement, Size, place
 from tyllm_errors import ImageError
 

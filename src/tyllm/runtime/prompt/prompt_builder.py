@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_messages.messages import separate_media
 from tyllm.package import Manifest
 from tyllm.runtime.prompt.chat_template import ChatTemplate
-from tyllm.runtime.prompt.messages import take_apart
 from tyllm.runtime.prompt.placeholders import fill_placeholders
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import ImageError, PackageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class Prompts:
             GenerationError: the template refuses the messages; as `of`.
             PackageError: the package has no chat template.
         """
-        parted = take_apart(messages)
-        images, videos = [*parted.images, *images], [*parted.videos, *videos]
+        separated = separate_media(messages)
+        images, videos = [*separated.images, *images], [*separated.videos, *videos]
         self._check_sight(images, videos)
-        text = self._template().render(parted.messages, tools=tools, **(options or {}))
+        text = self._template().render(separated.messages, tools=tools, **(options or {}))
         tokens = self._tokenizer().encode(text, add_special_tokens=False)
         return self._with_images(tokens, images, videos, fit)
 
@@ -75,10 +75,10 @@ class Prompts:
         if self._vision is None:
             return Prompt(tokens)
         started, vision = time.perf_counter(), self._vision
-        prepared = [vision.image(image, fit) for image in images]
-        clips = [vision.video(Clip.of(video), fit) for video in videos]
+        fitted_images = [vision.image(image, fit) for image in images]
+        fitted_videos = [vision.video(VideoInput.of(video), fit) for video in videos]
         prompt = fill_placeholders(
-            tokens, vision.visual, self._info.hidden_size, prepared, clips, vision.embeddings, self._show
+            tokens, vision.visual, self._info.hidden_size, fitted_images, fitted_videos, vision.embeddings, self._show
         )
         return prompt.after(time.perf_counter() - started if prompt.inserts else 0.0)
 

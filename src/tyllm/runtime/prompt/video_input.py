@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_messages.image_source import is_path, local_path
 from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ RATES = ("fps", "source_fps", "num_frames")
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoInput:
     """A video.
 
     Attributes:
@@ -35,9 +36,9 @@ class Clip:
     num_frames: int | None = None
 
     @classmethod
-    def of(cls, given: Clip | Video | Fitted | Mapping[str, Any]) -> Clip:
-        """The clip of a video alone, or of {"video": …, "fps": …}; raises `ImageError`."""
-        if isinstance(given, Clip):
+    def of(cls, given: VideoInput | Video | Fitted | Mapping[str, Any]) -> VideoInput:
+        """A video alone, or with its rates as {"video": …, "fps": …}; raises `ImageError`."""
+        if isinstance(given, VideoInput):
             return given
         if not isinstance(given, Mapping):
             return cls(given)
@@ -53,7 +54,7 @@ class Clip:
         return {name: getattr(self, name) for name in RATES}
 
     def _has_no_rate(self) -> bool:
-        if isinstance(self.video, str) and self.video.startswith("data:"):
-            return False
-        is_path = isinstance(self.video, str | Path)
-        return isinstance(self.video, list | tuple | np.ndarray) or (is_path and Path(str(self.video)).is_dir())
+        """Whether nothing but the caller can say how many frames there are of each second."""
+        if isinstance(self.video, list | tuple | np.ndarray):
+            return True
+        return is_path(self.video) and Path(local_path(self.video)).is_dir()

@@ -15,11 +15,11 @@ from tyllm.package import ImageSize, Package, Visual
 from tyllm.package.file_names import VISUAL
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import PackageError
 
 if TYPE_CHECKING:
-    from tyllm.runtime.images.load import Source
+    from hf_messages.image_source import ImageSource
     from tyllm.runtime.images.sizes import Fit, Size
 
 Embeddings = npt.NDArray[np.float32]
@@ -34,15 +34,15 @@ class Vision:
         self._kept: OrderedDict[str, Embeddings] = OrderedDict()  # by digest, the latest used last
         self._lock = threading.Lock()
 
-    def image(self, source: Source | Fitted, fit: Fit = "pad") -> Fitted:
+    def image(self, source: ImageSource | Fitted, fit: Fit = "pad") -> Fitted:
         """An image as one of the compiled sizes takes it; raises `ImageError`."""
         return source if isinstance(source, Fitted) else fit_image(source, self.settings, self._sizes, fit)
 
-    def video(self, clip: Clip, fit: Fit = "pad") -> Fitted:
+    def video(self, given: VideoInput, fit: Fit = "pad") -> Fitted:
         """A video likewise."""
-        if isinstance(clip.video, Fitted):
-            return clip.video
-        return fit_video(clip.video, self.settings, self._sizes, fit, **clip.rates)
+        if isinstance(given.video, Fitted):
+            return given.video
+        return fit_video(given.video, self.settings, self._sizes, fit, **given.rates)
 
     def embeddings(self, fitted: Fitted) -> Embeddings:
         """float32 [tokens, H]: the program runs once for each temporal patch, unless the result is still kept."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.drawn_image import drawn_image
 
 from tyllm.runtime.images import ImageSettings
 
@@ -19,15 +20,8 @@ def settings() -> ImageSettings:
 
 @pytest.fixture(scope="session")
 def draw() -> Callable[..., Image.Image]:
-    """`draw(height, width, seed=0)`: an RGB image of coarse colored noise over a gradient, no two rows alike."""
-
-    def image(height: int, width: int, seed: int = 0) -> Image.Image:
-        random = np.random.default_rng([seed, height, width])
-        coarse = Image.fromarray(random.integers(0, 256, (7, 9, 3), dtype=np.uint8)).resize((width, height))
-        fine = random.integers(-20, 21, (height, width, 3))
-        return Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8))
-
-    return image
+    """`draw(height, width, seed=0)`: see `drawn_image`."""
+    return drawn_image
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tyllm.runtime.images.load import load_image
+from hf_messages.image_file import load_image
 from tyllm.runtime.images.patches import patches, patchify, table
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 
 ODD_SIZES = [
     (2, 1), (1, 2), (1, 200), (200, 1), (13, 17), (27, 29), (28, 28), (41, 43), (56, 57), (99, 101), (100, 333),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tyllm.runtime.images.settings import ImageSettings
+from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size, place, smart_resize
 from tyllm_errors import ImageError, SettingError
 

@@ -8,7 +8,7 @@ import pytest
 
 from tyllm.package import Visual
 from tyllm.runtime.prompt.prompt_builder import Prompts
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import GenerationError, ImageError
 
 IMAGE, VIDEO = ord("I"), ord("V")
@@ -83,7 +83,7 @@ def test_images_of_a_chat_come_before_those_beside_it():
     parts = [{"type": "image", "image": "cat"}, {"type": "video", "video": "dog"}, {"type": "text", "text": "aI"}]
     made = SEEING.of_chat([{"role": "user", "content": parts}], images=["ox"])
     assert made.tokens == [*[IMAGE] * 3, *[VIDEO] * 6, 97, *[IMAGE] * 2]
-    assert SEEING.of_chat([{"role": "user", "content": "V"}], videos=[Clip("ox")]).tokens == [VIDEO] * 4
+    assert SEEING.of_chat([{"role": "user", "content": "V"}], videos=[VideoInput("ox")]).tokens == [VIDEO] * 4
 
 
 def test_whether_a_text_has_placeholders():

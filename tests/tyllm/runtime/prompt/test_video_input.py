@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import ImageError
 
 
 def test_frames_and_folders_have_the_rate_that_is_given(tmp_path):
     for video in ([1, 2], np.zeros((2, 3, 3, 3), np.uint8), tmp_path, str(tmp_path)):
-        assert Clip(video, fps=2).rates == {"source_fps": 2, "num_frames": None}
-        assert Clip(video, fps=2, source_fps=8).rates == {"fps": 2, "source_fps": 8, "num_frames": None}
+        assert VideoInput(video, fps=2).rates == {"source_fps": 2, "num_frames": None}
+        assert VideoInput(video, fps=2, source_fps=8).rates == {"fps": 2, "source_fps": 8, "num_frames": None}
 
 
 def test_a_file_is_sampled_at_the_rate_that_is_given(tmp_path):
     for video in (tmp_path / "film.gif", "data:image/gif;base64,R0lGODlh", b"GIF"):
-        assert Clip(video, fps=2).rates == {"fps": 2, "source_fps": None, "num_frames": None}
+        assert VideoInput(video, fps=2).rates == {"fps": 2, "source_fps": None, "num_frames": None}
 
 
 def test_what_a_caller_may_give():
-    assert Clip.of({"type": "video", "video": "a", "fps": 2, "num_frames": None}) == Clip("a", 2)
-    assert Clip.of("a") == Clip("a") == Clip.of(Clip("a"))
+    assert VideoInput.of({"type": "video", "video": "a", "fps": 2, "num_frames": None}) == VideoInput("a", 2)
+    assert VideoInput.of("a") == VideoInput("a") == VideoInput.of(VideoInput("a"))
     with pytest.raises(ImageError, match="given with type, fps; give it as 'video'"):
-        Clip.of({"type": "video", "fps": 2})
+        VideoInput.of({"type": "video", "fps": 2})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tyllm.package import ImageSize, Visual
-from tyllm.runtime.prompt.video_input import Clip
+from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm.runtime.prompt.vision_tower import KEPT, Vision
 from tyllm_errors import CheckpointError, ImageError, PackageError
 
@@ -48,7 +48,7 @@ def test_an_image_runs_the_program_of_its_size(vision):
 
 
 def test_a_video_runs_once_for_each_temporal_patch(vision):
-    video = vision.video(Clip([image(at) for at in range(5)], fps=4))
+    video = vision.video(VideoInput([image(at) for at in range(5)], fps=4))
     assert (video.grid, video.seconds_per_grid) == ((3, 4, 4), 0.5)
     assert np.array_equal(vision.embeddings(video), video.patches[:, ::4, :3].reshape(12, 3))
     assert len(vision._tower.runs) == 3
@@ -65,7 +65,7 @@ def test_the_latest_embeddings_are_kept(vision):
 
 def test_a_video_longer_than_what_is_kept_leaves_no_room(vision):
     vision.embeddings(vision.image(image(1)))
-    long = vision.video(Clip([image(at) for at in range(4 * KEPT)]))
+    long = vision.video(VideoInput([image(at) for at in range(4 * KEPT)]))
     vision.embeddings(long)
     assert list(vision._kept) == [long.digest]
 
@@ -73,7 +73,7 @@ def test_a_video_longer_than_what_is_kept_leaves_no_room(vision):
 def test_what_was_fitted_is_taken_as_it_is(vision):
     fitted = vision.image(image(1))
     assert vision.image(fitted) is fitted
-    assert vision.video(Clip(fitted)) is fitted
+    assert vision.video(VideoInput(fitted)) is fitted
 
 
 def test_padding_or_stretching(vision):

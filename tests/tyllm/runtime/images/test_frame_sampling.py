@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tyllm.runtime.images.sampling import sample
+from tyllm.runtime.images.frame_sampling import sample
 from tyllm_errors import ImageError
 
 

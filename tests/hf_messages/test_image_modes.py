@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tyllm.runtime.images.modes import to_rgb
+from hf_messages.image_modes import to_rgb
 from tyllm_errors import ImageError
 
 

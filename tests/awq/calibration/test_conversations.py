@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from awq.calibration.messages import images_in, is_message, located
+from awq.calibration.conversations import images_in, is_message, located
 
 IMAGE = {"type": "image", "image": "a.png"}
 
@@ -15,6 +15,8 @@ IMAGE = {"type": "image", "image": "a.png"}
         ("words", True),
         ([{"type": "text", "text": "words"}, IMAGE], True),
         ([{"type": "image", "path": "a.png"}], True),
+        ([{"type": "image_url", "image_url": {"url": "a.png"}}], True),
+        ([{"type": "image_url"}], False),
         ([], False),
         ([{"type": "image"}], False),
         ([{"type": "video", "video": "a.mp4"}], False),
@@ -36,7 +38,7 @@ def test_text_alone_becomes_a_string():
     assert located([{"role": "user", "content": parts}]) == [{"role": "user", "content": "ab"}]
 
 
-@pytest.mark.parametrize("path", ["a.png", "file://a.png", Path("a.png")])
+@pytest.mark.parametrize("path", ["a.png", "file://a.png", Path("a.png"), "file:///data/a.png"])
 def test_paths_are_joined(path):
     (found,) = located([{"role": "user", "content": [{"type": "image", "image": path}]}], Path("/data"))
     assert found["content"] == [{"type": "image", "image": "/data/a.png"}]
@@ -44,7 +46,7 @@ def test_paths_are_joined(path):
 
 
 def test_absolute_paths_and_addresses_stay():
-    for path in ("/x/a.png", "https://host/a.png"):
+    for path in ("/x/a.png", "https://host/a.png", "data:image/png;base64,AA=="):
         (found,) = located([{"role": "user", "content": [{"type": "image", "image": path}]}], Path("/data"))
         assert found["content"][0]["image"] == path
 

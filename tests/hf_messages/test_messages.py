@@ -2,8 +2,7 @@
 
 import pytest
 
-from tyllm.runtime.prompt.messages import take_apart
-from tyllm.runtime.prompt.video_input import Clip
+from hf_messages.messages import separate_media
 from tyllm_errors import GenerationError, ImageError
 
 
@@ -16,7 +15,7 @@ def text(words):
 
 
 def test_images_and_videos_are_taken_out_in_their_order():
-    parted = take_apart(
+    separated = separate_media(
         [
             {"role": "system", "content": "be brief"},
             user({"type": "image", "image": "a.png"}, text("and"), {"type": "image_url", "image_url": {"url": "b"}}),
@@ -24,9 +23,9 @@ def test_images_and_videos_are_taken_out_in_their_order():
             user({"type": "video", "video": ["f"], "fps": 2}, {"type": "image_url", "image_url": "c"}, text("?")),
         ]
     )
-    assert parted.images == ["a.png", "b", "c"]
-    assert parted.videos == [Clip(["f"], 2)]
-    assert parted.messages == [
+    assert separated.images == ["a.png", "b", "c"]
+    assert separated.videos == [{"type": "video", "video": ["f"], "fps": 2}]
+    assert separated.messages == [
         {"role": "system", "content": "be brief"},
         user({"type": "image"}, text("and"), {"type": "image"}),
         {"role": "assistant", "content": "so", "tool_calls": []},
@@ -35,14 +34,14 @@ def test_images_and_videos_are_taken_out_in_their_order():
 
 
 def test_text_alone_is_joined():
-    parted = take_apart([user(text("a"), text("b")), {"role": "assistant", "content": None}])
-    assert parted.messages == [{"role": "user", "content": "ab"}, {"role": "assistant", "content": None}]
+    separated = separate_media([user(text("a"), text("b")), {"role": "assistant", "content": None}])
+    assert separated.messages == [{"role": "user", "content": "ab"}, {"role": "assistant", "content": None}]
 
 
 def test_addresses_of_files_become_paths():
     parts = {"type": "image", "image": "file:///a/b%20c.png"}, {"type": "image", "image": "data:image/png;base64,x"}
-    assert take_apart([user(*parts)]).images == ["/a/b c.png", "data:image/png;base64,x"]
-    assert take_apart([user({"type": "video", "video": "file:///d"})]).videos == [Clip("/d")]
+    assert separate_media([user(*parts)]).images == ["/a/b c.png", "data:image/png;base64,x"]
+    assert separate_media([user({"type": "video", "video": "file:///d"})]).videos == [{"type": "video", "video": "/d"}]
 
 
 @pytest.mark.parametrize(
@@ -58,4 +57,4 @@ def test_addresses_of_files_become_paths():
 )
 def test_parts_that_are_wrong(part, error, words):
     with pytest.raises(error, match=words):
-        take_apart([user(part)])
+        separate_media([user(part)])

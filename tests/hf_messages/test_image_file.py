@@ -53,12 +53,12 @@ def test_arrays_of_other_shapes(draw):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM"])
 def test_formats(tmp_path, draw, kind):
-    load_image = pytest.importorskip("transformers.image_utils").load_image
+    theirs = pytest.importorskip("transformers.image_utils").load_image
     if kind == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow does not know AVIF")
     path = tmp_path / "image"
     path.write_bytes(encoded(draw(33, 45), kind))
-    assert np.array_equal(np.asarray(load_image(path)), np.asarray(load_image(str(path))))
+    assert np.array_equal(np.asarray(load_image(path)), np.asarray(theirs(str(path))))
 
 
 def test_sixteen_bit_png(tmp_path):

@@ -1,0 +1,93 @@
+"""Where an image comes from: a path, a file:// or data: URL, or bytes; and what messages call it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from tyllm_errors import ImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image as PilImage
+
+    ImageSource = str | Path | bytes | PilImage | np.ndarray
+
+FILE = "file://"
+DATA = "data:"
+
+
+def local_path(source: Any) -> Any:
+    """The path that a file:// address names (RFC 8089), unquoted; anything else as it is."""
+    if not isinstance(source, str) or not source.startswith(FILE):
+        return source
+    address = urlsplit(source)
+    return unquote(address.netloc.removeprefix("localhost") + address.path)
+
+
+def is_path(source: object) -> bool:
+    """Whether it is the path of a file, or a file:// address, and not the content of one."""
+    return isinstance(source, Path) or (isinstance(source, str) and not source.startswith(DATA))
+
+
+def name_of(source: object) -> str:
+    """What a message calls the image: its file's name, where it has one."""
+    path = str(local_path(source))
+    return shortened(Path(path).name or path) if is_path(source) else "The image"
+
+
+def file_of(source: str | Path | bytes) -> Path | BytesIO:
+    """The image's file, or the content of one, for Pillow to open; raises `ImageError`."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _in_memory(bytes(source))
+    if isinstance(source, str) and source.startswith(DATA):
+        return _in_memory(_data_url(source))
+    if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):
+        raise ImageError(f"{shortened(source)} is an address on the web; fetch it first and give the file.")
+    if not isinstance(source, str | Path):
+        raise ImageError(
+            f"A {type(source).__name__} is no image; give a path, bytes, a data: URL, a Pillow image or an array."
+        )
+    return _existing(Path(local_path(source)))
+
+
+def shortened(text: str) -> str:
+    """At most 80 characters of a text: its beginning and its end."""
+    return text if len(text) <= 80 else f"{text[:60]}…{text[-15:]}"
+
+
+def _existing(path: Path) -> Path:
+    try:
+        is_file, exists = path.is_file(), path.exists()
+    except (OSError, ValueError) as error:  # too long a name, a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{shortened(str(path))} is no path of a file ({reason}); check the path.") from error
+    if not exists:
+        raise ImageError(f"There is no image {shortened(str(path))}; check the path.")
+    if not is_file:
+        raise ImageError(f"{shortened(str(path))} is not a file; give the path of an image.")
+    return path
+
+
+def _in_memory(content: bytes) -> BytesIO:
+    if not content:
+        raise ImageError("The image is empty, 0 bytes; give the content of an image file.")
+    return BytesIO(content)
+
+
+def _data_url(url: str) -> bytes:
+    """The bytes in a `data:` URL (RFC 2397) with base64."""
+    header, comma, content = url.partition(",")
+    if not comma or not header.lower().endswith(";base64"):
+        raise ImageError(
+            f"The data: URL {shortened(url)} has no base64 content; write data:image/png;base64,… and the file."
+        )
+    try:
+        return base64.b64decode(b"".join(unquote_to_bytes(content).split()), validate=True)
+    except binascii.Error as error:
+        raise ImageError(f"The data: URL's content is not base64 ({error}); encode the file's bytes again.") from error

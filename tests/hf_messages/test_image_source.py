@@ -1,0 +1,50 @@
+"""A path, an address or bytes: the file that is meant, and its name for messages."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from hf_messages.image_source import file_of, is_path, local_path, name_of, shortened
+from tyllm_errors import ImageError
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("file:///a%20b/x.png", "/a b/x.png"),
+        ("file://localhost/a/x.png", "/a/x.png"),
+        ("file://a.png", "a.png"),
+        ("/a%20b/x.png", "/a%20b/x.png"),
+        ("data:image/png;base64,AA==", "data:image/png;base64,AA=="),
+        (Path("a.png"), Path("a.png")),
+        (b"abc", b"abc"),
+    ],
+)
+def test_the_path_of_an_address(source, path):
+    assert local_path(source) == path
+
+
+def test_what_is_a_path():
+    assert is_path("a") and is_path(Path("a")) and is_path("file:///a")
+    assert not is_path("data:,") and not is_path(b"a") and not is_path(7)
+
+
+def test_the_name_is_that_of_the_file():
+    assert name_of("file:///a/b%20c.png") == name_of("x/b c.png") == "b c.png"
+    assert name_of(b"abc") == name_of("data:image/png;base64,AA==") == "The image"
+
+
+def test_the_file_that_pillow_opens(tmp_path):
+    path = tmp_path / "a b.png"
+    path.write_bytes(b"abc")
+    assert file_of(path) == file_of(str(path)) == file_of(path.as_uri()) == path
+    assert isinstance(file_of(b"abc"), BytesIO)
+    assert file_of("data:image/png;base64,AA==").getvalue() == b"\0"
+    with pytest.raises(ImageError, match=r"There is no image /no where\.png; check the path"):
+        file_of("file:///no%20where.png")
+
+
+def test_long_texts_are_shortened():
+    assert shortened("x" * 80) == "x" * 80
+    assert len(shortened("x" * 81)) == 76
