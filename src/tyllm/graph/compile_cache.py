@@ -7,22 +7,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import fx
 
-import tytvm
-from tyllm import __version__
 from tyllm.build.package_folder import under_way
+from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import HashMemory
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm.torch_edgex.options import Options
 from tyllm_errors import PackageError
 from tytvm.target import InstructionSet
 
@@ -32,15 +29,38 @@ Refused = dict[str, str]
 """Node → why torch runs it."""
 
 
-def folder_of(traced: Traced, options: Options, spec: InstructionSet) -> Path:
-    """Where a graph's compiled module is, or will be."""
+@dataclass(frozen=True)
+class CompileSettings:
+    """How a graph is compiled.
+
+    Attributes:
+        dies: dies that it is split over.
+        activations: "float16" multiplies float32 activations by float16 weights; "int8" lets processors with tiles
+            (AMX) round the activations to bfloat16.
+        target: instruction set to compile for; "native" is this machine's.
+        cache_folder: where compiled modules are kept; None for the user's cache.
+    """
+
+    dies: int = 1
+    activations: str = "float16"
+    target: str = "native"
+    cache_folder: Path | None = None
+
+
+def folder_of(traced: Traced, settings: CompileSettings, spec: InstructionSet) -> Path:
+    """Where a graph's compiled module is, or will be: its name is a hash of all that decides the module's bytes.
+
+    These are the graph with the shapes and types of its values, the weights, the settings, the target `spec`, and the
+    compiler by its sources and versions (`compiler_hash`).
+    """
     digest = hashlib.sha256()
-    for text in (_text(traced.graph_module.graph), f"{spec} {options.dies} {options.activations}", *_versions()):
+    own = f"{spec} {settings.dies} {settings.activations}"
+    for text in (_text(traced.graph_module.graph), own, compiler_hash(spec)):
         digest.update(text.encode())
     for name, value in traced.weights.items():
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
-    return (options.aot_dir or _user_cache()) / f"edgex-{digest.hexdigest()[:20]}"
+    return (settings.cache_folder or _user_cache()) / f"edgex-{digest.hexdigest()[:20]}"
 
 
 def load(folder: Path) -> tuple[ModuleConfig | None, Refused] | None:
@@ -86,23 +106,6 @@ def _type(value: Any) -> str:
     if isinstance(value, list | tuple):
         return str([_type(each) for each in value])
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else str(value)
-
-
-@cache
-def _versions() -> tuple[str, ...]:
-    """What compiles: versions, and this project's own compiler by its source."""
-    packages = ("apache-tvm", "torch")
-    return (__version__, *(f"{name} {version(name)}" for name in packages), *map(_source_hash, _SOURCES))
-
-
-_SOURCES = (Path(tytvm.__file__ or "").parent, Path(__file__).parent)
-
-
-def _source_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _user_cache() -> Path:

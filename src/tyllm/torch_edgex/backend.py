@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.graph.build import build
+from tyllm.graph.compile_graph import compile_graph
 from tyllm.graph.layers import make_layers
 from tyllm.graph.trace import trace
 from tyllm.torch_edgex.options import current
@@ -80,7 +80,7 @@ class CompiledGraph:
         except Exception as error:
             self._warn(f"{self.name} runs in torch, which cannot export it: {_first_line(error)}")
             return None
-        built = build(traced, options)
+        built = compile_graph(traced, options.compile_settings())
         if built.refused:
             operators = ", ".join(dict.fromkeys(built.refused.values()))
             self._warn(f"Of {self.name}, {operators} cannot be compiled and run in torch.")

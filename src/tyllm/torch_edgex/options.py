@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tyllm.graph.compile_cache import CompileSettings
 from tyllm.llm.settings import ACTIVATIONS, DIES
 from tyllm_errors import SettingError
 
@@ -80,6 +81,10 @@ class Options:
             if key not in known:
                 raise SettingError(f"There is no option {key!r}; there are {', '.join(known)}.")
         return replace(self, **{known[key]: _typed(known[key], value) for key, value in changes.items()})
+
+    def compile_settings(self) -> CompileSettings:
+        """What the graph compiler is told."""
+        return CompileSettings(self.dies, self.activations, self.target, self.aot_dir)
 
     def order(self) -> tuple[int, ...] | None:
         """The physical die of each part of a compiled module."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.graph.build import Built
+from tyllm.graph.compile_graph import Built
 from tyllm.graph.subgraphs import Part
 from tyllm.graph.trace import HALVES, Traced
 from tyllm.runtime.execute.module import CompiledModule

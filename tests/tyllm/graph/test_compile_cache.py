@@ -1,17 +1,26 @@
 """A compiled module is found again, unless a byte of it changed; a folder that cannot be written is named."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
+from tyllm.graph.compile_cache import CompileSettings, folder_of
+from tyllm.graph.trace import trace
 from tyllm_errors import OutputError
+from tytvm.target import resolve
+
+SPEC = resolve("native")
+SETTINGS = CompileSettings(cache_folder=Path("cache"))
 
 
 def test_a_second_run_does_not_compile_again(tmp_path, monkeypatch):
     module, x = sample(GatedMlp)
     first = compiled(module)(x)
     torch._dynamo.reset()
-    monkeypatch.setattr("tyllm.graph.build._build", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr("tyllm.graph.compile_graph._compile_anew", lambda *_: pytest.fail("compiled again"))
     assert torch.equal(compiled(module)(x), first)
 
 
@@ -29,3 +38,41 @@ def test_a_file_in_the_folder_s_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"Cannot write .*a part of the path is a file"):
         compiled(module, AOT_DIR=tmp_path / "file" / "deep")(x)
+
+
+def traced_mlp():
+    module, x = sample(GatedMlp)
+    return trace(torch.export.export(module, (x,), strict=False).module(), (x,), ())
+
+
+CHANGES = {
+    "dies": (replace(SETTINGS, dies=2), SPEC),
+    "activations": (replace(SETTINGS, activations="int8"), SPEC),
+    "target": (SETTINGS, replace(SPEC, cpu="other")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_settings_have_a_folder_of_their_own(name):
+    traced = traced_mlp()
+    assert folder_of(traced, *CHANGES[name]) != folder_of(traced, SETTINGS, SPEC)
+
+
+def test_other_weights_have_a_folder_of_their_own():
+    traced = traced_mlp()
+    before = folder_of(traced, SETTINGS, SPEC)
+    next(iter(traced.weights.values())).flatten()[0] += 1
+    assert folder_of(traced, SETTINGS, SPEC) != before
+
+
+def test_another_compiler_has_a_folder_of_its_own(monkeypatch):
+    traced = traced_mlp()
+    before = folder_of(traced, SETTINGS, SPEC)
+    assert folder_of(traced, SETTINGS, SPEC) == before
+    monkeypatch.setattr("tyllm.graph.compile_cache.compiler_hash", lambda spec: "another")
+    assert folder_of(traced, SETTINGS, SPEC) != before
+
+
+def test_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert folder_of(traced_mlp(), replace(SETTINGS, cache_folder=None), SPEC).parent == tmp_path / "tyllm" / "edgex"

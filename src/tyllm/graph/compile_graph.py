@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache as cache_of_process
+from functools import cache
 from pathlib import Path
 
 from torch import fx
@@ -13,11 +13,11 @@ from torch import fx
 from tyllm import native
 from tyllm.build.module_build import Compiled, ModuleBuild
 from tyllm.graph import compile_cache, unsupported_operators
+from tyllm.graph.compile_cache import CompileSettings
 from tyllm.graph.subgraphs import Part, Plan, TensorWeights, find_parts, plan_parts
 from tyllm.graph.supported_subgraphs import has_known_types, partition
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.torch_edgex.options import Options
 from tyllm_errors import BuildError, OutputError
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
@@ -45,7 +45,7 @@ class Built:
     refused: compile_cache.Refused
 
 
-def build(traced: Traced, options: Options) -> Built:
+def compile_graph(traced: Traced, settings: CompileSettings) -> Built:
     """The compiled module of a graph.
 
     Raises:
@@ -53,18 +53,18 @@ def build(traced: Traced, options: Options) -> Built:
         BuildError: there is no C compiler, or it refused.
         SettingError: an unknown target.
     """
-    kernels = Kernels(resolve(options.target), options.activations == "int8")
-    folder = compile_cache.folder_of(traced, options, kernels.spec)
+    kernels = Kernels(resolve(settings.target), settings.activations == "int8")
+    folder = compile_cache.folder_of(traced, settings, kernels.spec)
     found = compile_cache.load(folder)
     if found is not None:
         config, refused = found
         partitioned = partition(traced.graph_module, refused)
         return Built(partitioned, find_parts(partitioned, traced.weights), folder, config, refused)
     with compile_cache.writing(folder) as temporary:
-        return _build(traced, options.dies, kernels, temporary, folder)
+        return _compile_anew(traced, settings.dies, kernels, temporary, folder)
 
 
-def _build(traced: Traced, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> Built:
+def _compile_anew(traced: Traced, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> Built:
     nodes = [node for node in traced.graph_module.graph.nodes if node.op == "call_function"]
     refused = {node.name: str(node.target) for node in nodes if not has_known_types(node)}
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,7 +95,7 @@ def _module(
     return ModuleBuild(folder, scratch, CODE, PARAMS, plan.model, weights, plan.sources, kernels, runtime)
 
 
-@cache_of_process
+@cache
 def _runtime(spec: InstructionSet) -> list[Path]:
     """The runtime's objects, compiled once; they go when the process ends."""
     folder = tempfile.TemporaryDirectory()

@@ -16,11 +16,11 @@ def test_dies_hold_parts_of_the_weights(kind, tmp_path):
 
 
 def test_no_compiler(monkeypatch):
-    from tyllm.graph import build
+    from tyllm.graph import compile_graph
     from tyllm_errors import BuildError
     from tytvm import link
 
-    build._runtime.cache_clear()
+    compile_graph._runtime.cache_clear()
     link.c_compiler.cache_clear()
     monkeypatch.setattr("tytvm.link.shutil.which", lambda name: None)
     monkeypatch.setattr("tytvm.link.find_spec", lambda name: None)
