@@ -67,3 +67,9 @@ class GenerationError(TyllmError):
 
 class ImageError(GenerationError):
     """An image or a video that cannot be read, or not be used."""
+
+
+class MissingExtraError(TyllmError):
+    """Packages that a command needs, and that the base install does not bring, are not installed."""
+
+    exit_code = 9

@@ -121,12 +121,13 @@ class AwqModel:
         import torch
 
         from awq.calibration.inputs import CalibrationData
-        from awq.recipe import Recipe, calibration_budget, chosen_parts
+        from awq.recipe import Recipe, calibration_budget, check_counts, chosen_parts
         from awq.run.mixed_precision import check_budget
         from awq.stream.meta_model import Skeleton
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
         check_budget(bits_per_weight, method, self.quant_config)
+        check_counts(max_search_tokens=max_search_tokens, n_parallel_calib_samples=n_parallel_calib_samples)
         work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         data = CalibrationData(calib_data, split, text_column, self.trust_remote_code)

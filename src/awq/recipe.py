@@ -119,3 +119,10 @@ def calibration_budget(
     default = ON_CPU if device.type == "cpu" else ON_GPU
     chosen = (samples or default.samples, length or default.length, search_tokens or default.search_tokens)
     return Budget(*chosen, default.batch_tokens, default.batch_values)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise `SettingError` for a count (argument=value) that is no whole number; 0 and None mean the default."""
+    for name, value in counts.items():
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise SettingError(f"{name} is {value!r}; give a whole number of at least 1.")

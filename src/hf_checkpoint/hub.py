@@ -16,6 +16,8 @@ def local_folder(model_path: str | Path, cache_dir: str | None = None, **downloa
     Raises:
         CheckpointError: it is neither a folder nor a name that can be downloaded.
     """
+    if not isinstance(model_path, str | Path):
+        raise CheckpointError(f"{model_path!r} is no path; give the folder that holds config.json.")
     path = Path(model_path).expanduser()
     if path.is_dir():
         return path

@@ -37,11 +37,13 @@ def separate_media(messages: Sequence[Message]) -> MessagesAndMedia:
     """Messages with their images and videos taken out; where there are none, contents are text.
 
     Raises:
-        GenerationError: a part of an unknown type.
+        GenerationError: a message that is no dictionary, or a part of an unknown type.
         ImageError: a part without its image or video.
     """
     found = MessagesAndMedia()
     for message in messages:
+        if not isinstance(message, Mapping):
+            raise GenerationError(f"The message {message!r:.60} is no dictionary; give it a 'role' and a 'content'.")
         parts = content_parts(message)
         taken = {} if parts is None else {"content": [_without_media(part, found) for part in parts]}
         found.messages.append({**message, **taken})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict, TypeVar, Unpack
+
+from tyllm_errors import SettingError
+
+T = TypeVar("T")
 
 
 class Options(TypedDict, total=False):
@@ -78,6 +82,7 @@ def build_and_compile_llm(
         UnsupportedError: the model, its quantization or an operator cannot be compiled (5).
         OutputError: the package folder exists or cannot be written (7).
     """
+    _check_options(options, SizedOptions)
     with _no_collection():
         from tyllm.llm.compiler import compile_checkpoint
         from tyllm.llm.settings import Settings, default_seq_lens
@@ -88,7 +93,7 @@ def build_and_compile_llm(
         model_path=model,
         artifacts_path=Path(artifacts_path or beside),
         max_kv_cache_size=max_kv_cache_size,
-        seq_lens=default_seq_lens(max_kv_cache_size) if seq_len_list is None else tuple(seq_len_list),
+        seq_lens=default_seq_lens(max_kv_cache_size) if seq_len_list is None else _tuple("seq_len_list", seq_len_list),
         dies=dev_count,
         embedding_as_input=embedding_as_input,
         activations=options.get("activations", "int8"),
@@ -98,10 +103,10 @@ def build_and_compile_llm(
         target=options.get("target", "native"),
         trust_remote_code=options.get("trust_remote_code", False),
         overwrite=options.get("overwrite", False),
-        image_sizes=tuple(options.get("image_sizes", ())),
+        image_sizes=_tuple("image_sizes", options.get("image_sizes", ())),
         visual_dies=options.get("visual_dies"),
-        die_order=_order(options.get("die_order")),
-        visual_die_order=_order(options.get("visual_die_order")),
+        die_order=_order("die_order", options.get("die_order")),
+        visual_die_order=_order("visual_die_order", options.get("visual_die_order")),
     )
     return compile_checkpoint(settings, options.get("progress"))
 
@@ -131,10 +136,11 @@ def build_and_compile_vlm(
         The package folder.
 
     Raises:
-        TyllmError: as `build_and_compile_llm`.
+        SettingError, CheckpointError, UnsupportedError, OutputError: as `build_and_compile_llm`.
     """
+    _check_options(options, Options)
     model = Path(model_path)
-    size = "-".join(f"{width}x{height}" for height, width in image_sizes)
+    size = "-".join("x".join(map(str, reversed(_tuple("image_sizes", size)))) for size in image_sizes)
     folder = Path(artifacts_path or model.with_name(f"{model.resolve().name}-AOT_{size}_{max_kv_cache_size}"))
     sized = SizedOptions(**options, image_sizes=image_sizes)
     return build_and_compile_llm(
@@ -142,8 +148,21 @@ def build_and_compile_vlm(
     )
 
 
-def _order(dies: Sequence[int] | None) -> tuple[int, ...] | None:
-    return None if dies is None else tuple(dies)
+def _check_options(options: Mapping[str, object], known: type) -> None:
+    """Raise `SettingError` for an option that there is not."""
+    for name in options.keys() - known.__annotations__.keys():
+        raise SettingError(f"There is no option {name!r}; there are {', '.join(known.__annotations__)}.")
+
+
+def _order(name: str, dies: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if dies is None else _tuple(name, dies)
+
+
+def _tuple(name: str, given: Iterable[T]) -> tuple[T, ...]:
+    """`given` as a tuple; raises `SettingError` where it is no list."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise SettingError(f"{name} is {given!r}; give a list.")
+    return tuple(given)
 
 
 @contextmanager

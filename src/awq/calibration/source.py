@@ -52,6 +52,8 @@ def is_bundled(source: Source) -> bool:
 
 def _checked(source: Iterable[Any]) -> list[Document]:
     """The entries of `source`, if they are texts and conversations, or token ids throughout."""
+    if not isinstance(source, Iterable):
+        raise CalibrationError(f"calib_data is {source!r}; {CHOICES}.")
     entries = [entry if isinstance(entry, str) or not isinstance(entry, Iterable) else list(entry) for entry in source]
     if all(isinstance(entry, list) and all(isinstance(token, int) for token in entry) for entry in entries):
         return entries

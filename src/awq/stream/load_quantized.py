@@ -29,7 +29,7 @@ def load_quantized(
 
     Raises:
         CheckpointError: the folder is damaged, or quantized in another way.
-        SettingError: `dtype` is no float type.
+        SettingError: `dtype` is no float type, or `device` no device.
         UnsupportedError: a model that transformers does not know, or weights of other than 4 or 8 bits.
     """
     import torch
@@ -40,4 +40,8 @@ def load_quantized(
     found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype or torch.float32
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise SettingError(f"dtype is {dtype!r}; use 'float32', 'float16' or 'bfloat16'.")
-    return load_dequantized(path, found, trust_remote_code).to(device or "cpu")
+    try:
+        place = torch.device(device or "cpu")
+    except RuntimeError as error:
+        raise SettingError(f"device is {device!r}, which torch does not know; use 'cpu' or 'cuda'.") from error
+    return load_dequantized(path, found, trust_remote_code).to(place)

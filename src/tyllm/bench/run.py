@@ -13,6 +13,7 @@ from tyllm.package import open_package
 from tyllm.package.program_cost import Work
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
+from tyllm_errors import SettingError
 
 Report = Callable[[int, int, str], object]
 
@@ -53,9 +54,11 @@ def run(
 
     Raises:
         PackageError: a package is damaged, of another version or for another machine.
-        SettingError: threads below 1.
+        SettingError: threads or repetitions below 1.
         GenerationError: a trial does not fit a package's cache.
     """
+    if repetitions < 1:
+        raise SettingError(f"{repetitions} repetitions measure nothing; give 1 or more.")
     for package in packages:
         with Session(package, threads=threads) as session:
             check_room(trials, session)

@@ -3,14 +3,10 @@
 import os
 from importlib.util import find_spec
 
+from tyllm_errors import MissingExtraError
+
 COMPILE_MODULES = ("torch", "transformers", "safetensors", "tvm")
 QUANTIZE_MODULES = ("torch", "transformers", "safetensors")
-
-
-class MissingExtraError(Exception):
-    """Packages that this command needs are not installed."""
-
-    exit_code = 9
 
 
 def require(command: str, modules: tuple[str, ...]) -> None:

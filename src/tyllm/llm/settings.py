@@ -14,6 +14,7 @@ DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
 KV_CACHE_DTYPES = ("float16", "int8")
 QUANTIZERS = (None, "rtn")
+GROUP_SIZES = range(32, 1025, 32)
 DEFAULT_IMAGE_SIZES = ((540, 960),)
 """Height and width of the images that a vision-language model is compiled for where none are asked for."""
 SEQ_LENS = (1, 8, 32, 128, 256)
@@ -93,8 +94,8 @@ def check(settings: Settings) -> None:
     _one_of("activations", settings.activations, ACTIVATIONS)
     _one_of("kv_cache_dtype", settings.kv_cache_dtype, KV_CACHE_DTYPES)
     _one_of("quantize", settings.quantize, QUANTIZERS)
-    if settings.quantize and (settings.group_size % 32 or not 32 <= settings.group_size <= 1024):
-        raise SettingError(f"group_size is {settings.group_size}; give a multiple of 32, such as 128.")
+    if settings.quantize and settings.group_size not in GROUP_SIZES:
+        raise SettingError(f"group_size is {settings.group_size!r}; give a multiple of 32, such as 128.")
 
 
 def for_model(settings: Settings, model: Any) -> Settings:

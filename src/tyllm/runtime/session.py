@@ -25,6 +25,7 @@ from tyllm.runtime.generation.result import Result
 from tyllm.runtime.prompt.chat_template import ChatTemplate
 from tyllm.runtime.prompt.embedding import Embedding
 from tyllm.runtime.prompt.prompt import Prompt
+from tyllm.runtime.prompt.prompt import token_ids as as_token_ids
 from tyllm.runtime.prompt.prompt_builder import Given, Prompts, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import Vision
@@ -53,7 +54,7 @@ class Session:
             PackageError: the package is damaged, incomplete, of another version or for another machine.
             SettingError: threads or slots below 1.
         """
-        if slots < 1:
+        if not isinstance(slots, int) or slots < 1:
             raise SettingError(f"{slots} slots hold no conversation; give 1 or more.")
         self._package = open_package(path)
         workers = workers_per_die(threads, self.info.dies)
@@ -123,6 +124,7 @@ class Session:
 
         Raises:
             GenerationError: no token, one outside the vocabulary, or more than the cache holds.
+            SettingError: embeddings for a package that takes token ids.
         """
         conversation = self.conversation(slot)
         conversation.owner = None
@@ -130,13 +132,16 @@ class Session:
         return conversation.append(Prompt.of(prompt))
 
     def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
-        """Log-probability of each token but the first given those before: float32 [n - 1]; raises as `logits`.
+        """Log-probability of each token but the first given those before: float32 [n - 1].
 
         Perplexity is exp(-mean). The head runs once a token, so this takes longer than a prompt of that length.
+
+        Raises:
+            GenerationError: fewer than two tokens, one outside the vocabulary, or more than the cache holds.
         """
         conversation = self.conversation(slot)
         conversation.owner = None
-        return conversation.log_probs([int(token) for token in token_ids])
+        return conversation.log_probs(as_token_ids(token_ids))
 
     @overload
     def generate(self, prompt: Given, *, stream: Literal[False] = False, **options: Unpack[Options]) -> Result: ...

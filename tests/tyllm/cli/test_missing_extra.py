@@ -3,7 +3,8 @@
 import pytest
 
 from tyllm.cli import missing_extra
-from tyllm.cli.missing_extra import COMPILE_MODULES, MissingExtraError, require
+from tyllm.cli.missing_extra import COMPILE_MODULES, require
+from tyllm_errors import MissingExtraError
 
 
 def test_missing_modules_are_named_with_the_cure(monkeypatch):

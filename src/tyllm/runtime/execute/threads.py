@@ -73,6 +73,6 @@ def workers_per_die(threads: int | None, dies: int) -> int:
     """
     if threads is None:
         threads = available_threads()
-    if threads < 1:
+    if not isinstance(threads, int) or threads < 1:
         raise SettingError(f"{threads} threads cannot run anything; give 1 or more.")
     return max(1, threads // dies)

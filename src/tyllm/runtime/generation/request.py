@@ -71,12 +71,23 @@ class Request:
 
     @classmethod
     def of(cls, options: Options) -> Request:
-        """The request that these options make; raises `GenerationError` for a value that cannot work."""
+        """The request that these options make.
+
+        Raises:
+            GenerationError: an option that there is not, or a value that cannot work.
+        """
         given: dict[str, Any] = dict(options)
         unknown = given.keys() - Options.__annotations__.keys()
         if unknown:
             known = ", ".join(Options.__annotations__)
-            raise TypeError(f"generate has no option {', '.join(sorted(unknown))}; its options are {known}")
+            raise GenerationError(f"generate has no option {', '.join(sorted(unknown))}; its options are {known}.")
+        try:
+            return cls._of_known(given)
+        except (TypeError, ValueError) as error:
+            raise GenerationError(f"An option of generate has a value of a wrong type: {error}.") from error
+
+    @classmethod
+    def _of_known(cls, given: dict[str, Any]) -> Request:
         sampling = Sampling(**{f.name: given.pop(f.name) for f in fields(Sampling) if f.name in given})
         stop = given.pop("stop", ())
         eos = given.pop("eos_token_ids", None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tyllm.runtime.prompt.rope_index import Places
+from tyllm_errors import GenerationError
 
 Embeddings = npt.NDArray[np.float32]
 UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making
@@ -60,12 +61,12 @@ class Prompt:
 
     @classmethod
     def of(cls, given: Prompt | Sequence[int] | Embeddings) -> Prompt:
-        """The prompt that token ids or embeddings float32 [n, H] are."""
+        """The prompt that token ids or embeddings float32 [n, H] are; raises `GenerationError` for anything else."""
         if isinstance(given, Prompt):
             return given
         if isinstance(given, np.ndarray) and given.ndim != 1:
             return cls.of_embeddings(given)
-        return cls([int(token) for token in given])
+        return cls(token_ids(given))
 
     @classmethod
     def of_embeddings(cls, embeddings: Embeddings) -> Self:
@@ -116,3 +117,11 @@ class Prompt:
             report(done, len(self.inserts), "images")
             insert.rows()
         return time.perf_counter() - started if self.inserts else 0.0
+
+
+def token_ids(given: Iterable[Any]) -> list[int]:
+    """Token ids as plain whole numbers; raises `GenerationError` for anything else."""
+    try:
+        return [int(token) for token in given]
+    except (TypeError, ValueError) as error:
+        raise GenerationError(f"{given!r:.60} is no list of token ids; give whole numbers.") from error

@@ -12,7 +12,7 @@ from hf_messages.messages import separate_media
 from tyllm.package import Manifest
 from tyllm.runtime.prompt.chat_template import ChatTemplate
 from tyllm.runtime.prompt.placeholders import fill_placeholders
-from tyllm.runtime.prompt.prompt import Embeddings, Prompt
+from tyllm.runtime.prompt.prompt import Embeddings, Prompt, token_ids
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import ImageError, PackageError
@@ -42,7 +42,7 @@ class Prompts:
         """
         if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.ndim != 1):
             return Prompt.of(given)
-        tokens = self._tokenizer().encode(given) if isinstance(given, str) else [int(token) for token in given]
+        tokens = self._tokenizer().encode(given) if isinstance(given, str) else token_ids(given)
         return self._with_images(tokens, images, videos, fit)
 
     def of_chat(

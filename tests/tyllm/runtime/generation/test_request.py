@@ -34,5 +34,5 @@ def test_values_that_cannot_work(options, words):
 
 
 def test_an_unknown_option_is_a_mistake_of_the_program():
-    with pytest.raises(TypeError, match="no option temprature; its options are max_new_tokens"):
+    with pytest.raises(GenerationError, match="no option temprature; its options are max_new_tokens"):
         Request.of({"temprature": 1.0})

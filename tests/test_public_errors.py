@@ -1,0 +1,264 @@
+"""A user's mistake at any public door raises a `TyllmError`, of a class that the door's docstring names."""
+
+import ast
+import builtins
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.tiny_checkpoint import quantize_by_rounding, write_tiny
+
+import tyllm_errors
+from awq import AutoAWQForCausalLM, load_quantized
+from awq.model import AwqModel
+from tyllm import errors, torch_edgex
+from tyllm.bench.measure import Trial
+from tyllm.bench.run import run
+from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
+from tyllm.evaluate import evaluate
+from tyllm.package import open_package, verify_package
+from tyllm.runtime import Session
+from tyllm.runtime.cache.conversation import Conversation
+from tyllm.torch_edgex.backend import CompiledGraph
+from tytvm import target
+
+sys.path.insert(0, str(Path(__file__).parent / "tyllm"))
+
+from fake_package import HERE, Fake, build
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+NAME = re.compile(r"\b[A-Z]\w*Error\b")
+OURS = {name for name, value in vars(tyllm_errors).items() if isinstance(value, type)}
+OF_PYTHON = {"OSError", "ValueError", "KeyError", "IndexError"}
+"""Python's own errors, which functions inside raise for mistakes of the code that calls them, or to be translated."""
+
+
+def documented() -> dict[str, set[str]]:
+    """The error classes that docstrings in src/ name, by "file:function"."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(SRC.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node)):
+                found[f"{path.relative_to(SRC)}:{node.name}"] = set(NAME.findall(text))
+    return found
+
+
+def test_every_error_that_a_docstring_names_is_one_of_ours():
+    strange = {where: names - OURS - OF_PYTHON for where, names in documented().items()}
+    assert not {where: names for where, names in strange.items() if names}
+
+
+def test_no_error_of_ours_is_defined_elsewhere():
+    """A class of exceptions that does not begin with an underscore is part of the hierarchy."""
+    stray = {
+        f"{path.relative_to(SRC)}:{node.name}"
+        for path in SRC.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and path.name != "tyllm_errors.py" and not node.name.startswith("_")
+        if any(ast.unparse(base).endswith(("Error", "Exception")) for base in node.bases)
+    }
+    assert not stray
+
+
+def test_the_door_has_every_error():
+    assert set(errors.__all__) == OURS
+    assert all(getattr(errors, name) is getattr(tyllm_errors, name) for name in OURS)
+    assert not any(hasattr(builtins, name) for name in OURS)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the doors are called with: a checkpoint, its INT4 form, a package, a session, folders."""
+
+    tiny: Path
+    int4: Path
+    package: Path
+    session: Session
+    full: Path
+    missing: Path
+    out: Path
+
+    def model(self) -> AwqModel:
+        """The checkpoint, open to be quantized."""
+        return AutoAWQForCausalLM.from_pretrained(self.tiny)
+
+    def quantize(self, config: Any = None, **options: Any) -> None:
+        """Quantize in groups of 32."""
+        self.model().quantize(None, {"q_group_size": 32} if config is None else config, **options)
+
+    def compile(self, **options: Any) -> None:
+        """Compile into a new folder."""
+        build_and_compile_llm(
+            **{"model_path": self.tiny, "artifacts_path": self.out, "max_kv_cache_size": 64} | options
+        )
+
+    def compile_vision(self, **options: Any) -> None:
+        """Compile as a vision-language model."""
+        build_and_compile_vlm(
+            **{"model_path": self.tiny, "artifacts_path": self.out, "max_kv_cache_size": 64} | options
+        )
+
+    def run_module(self, **options: Any) -> None:
+        """Call a module that `torch.compile` gave."""
+        torch._dynamo.reset()
+        with torch.no_grad():
+            torch.compile(torch.nn.Linear(4, 4), backend="edgex", options=options)(torch.zeros(1, 4))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    tiny = write_tiny(folder / "tiny")
+    int4 = quantize_by_rounding(tiny, folder / "int4")
+    package = Fake(build(HERE / "fake_program.c", folder / "toy.so")).write(folder / "package")
+    (folder / "full").mkdir()
+    (folder / "full" / "file").write_text("x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        with Session(package) as session:
+            yield Scene(tiny, int4, package, session, folder / "full", folder / "missing", folder / "out")
+
+
+Mistake = tuple[Callable[..., Any], str, Callable[[Scene], object]]
+
+
+def bench(s: Scene, *packages: Path, tokens: int = 4, repetitions: int = 1, threads: int | None = None) -> None:
+    run(packages or [s.package], [Trial("pp", tokens, 0)], repetitions, threads, lambda *_: None)
+
+
+def ask(s: Scene, **options: Any) -> None:
+    s.session.generate([1], **options)
+
+
+def say(s: Scene, content: Any) -> None:
+    s.session.chat([{"role": "user", "content": content}])
+
+
+LOAD = AutoAWQForCausalLM.from_pretrained
+MISTAKES: list[Mistake] = [
+    (LOAD, "CheckpointError", lambda s: LOAD(s.missing)),
+    (LOAD, "CheckpointError", lambda s: LOAD(s.full)),
+    (LOAD, "CheckpointError", lambda s: LOAD(s.int4)),
+    (LOAD, "CheckpointError", lambda s: LOAD(3)),
+    (LOAD, "SettingError", lambda s: LOAD(s.tiny, torch_dtype="bfloat16")),
+    (LOAD, "SettingError", lambda s: LOAD(s.tiny, safetensors=False)),
+    (AutoAWQForCausalLM.from_quantized, "CheckpointError", lambda s: AutoAWQForCausalLM.from_quantized(s.missing)),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(method="best")),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(without=("luck",))),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize({"luck": 1})),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize({"w_bit": 3})),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize({"q_group_size": "many"})),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize({"q_group_size": 128}, method="rtn")),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize({"version": "gemv"})),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(format="gguf")),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(export_compatible=True)),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(bits_per_weight="few")),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(n_parallel_calib_samples=-1)),
+    (AwqModel.quantize, "SettingError", lambda s: s.quantize(max_search_tokens=-1)),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=str(s.missing))),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=[])),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=["text", [1]])),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=3)),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=[[9999] * 600])),
+    (AwqModel.quantize, "CalibrationError", lambda s: s.quantize(calib_data=[[1] * 600], max_calib_samples=-1)),
+    (AwqModel.quantize, "OutputError", lambda s: s.quantize(quant_path=s.full)),
+    (AwqModel.quantize, "OutputError", lambda s: s.quantize(method="rtn", work_dir=s.full)),
+    (AwqModel.quantize, "OutputError", lambda s: s.quantize(method="rtn", work_dir=s.full / "file")),
+    (AwqModel.save_quantized, "OutputError", lambda s: s.model().save_quantized(s.out)),
+    (AwqModel.save_quantized, "SettingError", lambda s: s.model().save_quantized(s.out, safetensors=False)),
+    (load_quantized, "CheckpointError", lambda s: load_quantized(s.missing)),
+    (load_quantized, "SettingError", lambda s: load_quantized(s.int4, "int8")),
+    (load_quantized, "SettingError", lambda s: load_quantized(s.int4, device="toaster")),
+    (build_and_compile_llm, "CheckpointError", lambda s: s.compile(model_path=s.missing)),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(target="nope")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(dev_count=6)),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(dev_count="two")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(seq_len_list=[])),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(seq_len_list=[0])),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(seq_len_list=[128])),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(seq_len_list=8)),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(max_kv_cache_size=0)),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(activations="int3")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(kv_cache_dtype="int3")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(quantize="rtn", group_size="many")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(model_path=s.int4, quantize="rtn")),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(die_order=[1, 2])),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(image_sizes=[(28, 28)])),
+    (build_and_compile_llm, "SettingError", lambda s: s.compile(luck=1)),
+    (build_and_compile_llm, "OutputError", lambda s: s.compile(artifacts_path=s.full)),
+    (build_and_compile_llm, "OutputError", lambda s: s.compile(artifacts_path=s.full, overwrite=True)),
+    (build_and_compile_llm, "OutputError", lambda s: s.compile(artifacts_path=s.full / "file" / "out")),
+    (build_and_compile_vlm, "CheckpointError", lambda s: s.compile_vision(model_path=s.missing)),
+    (build_and_compile_vlm, "SettingError", lambda s: s.compile_vision()),
+    (build_and_compile_vlm, "SettingError", lambda s: s.compile_vision(image_sizes=[5])),
+    (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("luck", 1)),
+    (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("dies", 6)),
+    (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("AOT_DIR", 3)),
+    (CompiledGraph.__call__, "SettingError", lambda s: s.run_module(luck=1)),
+    (CompiledGraph.__call__, "SettingError", lambda s: s.run_module(target="nope")),
+    (CompiledGraph.__call__, "OutputError", lambda s: s.run_module(AOT_DIR=str(s.full / "file" / "x"))),
+    (Session.__init__, "PackageError", lambda s: Session(s.missing)),
+    (Session.__init__, "PackageError", lambda s: Session(s.full)),
+    (Session.__init__, "SettingError", lambda s: Session(s.package, threads=0)),
+    (Session.__init__, "SettingError", lambda s: Session(s.package, threads="all")),
+    (Session.__init__, "SettingError", lambda s: Session(s.package, slots=0)),
+    (Session.conversation, "GenerationError", lambda s: s.session.conversation(5)),
+    (Session.logits, "GenerationError", lambda s: s.session.logits([])),
+    (Session.logits, "GenerationError", lambda s: s.session.logits([9999])),
+    (Session.logits, "GenerationError", lambda s: s.session.logits([1] * 100)),
+    (Session.logits, "GenerationError", lambda s: s.session.logits("Hello")),
+    (Session.logits, "SettingError", lambda s: s.session.logits(np.zeros((1, 8), np.float32))),
+    (Session.score, "GenerationError", lambda s: s.session.score([1])),
+    (Session.score, "GenerationError", lambda s: s.session.score([1, 9999])),
+    (Session.generate, "GenerationError", lambda s: s.session.generate([])),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(None)),
+    (Session.generate, "GenerationError", lambda s: s.session.generate("Hello" * 100)),
+    (Session.generate, "GenerationError", lambda s: ask(s, luck=1)),
+    (Session.generate, "GenerationError", lambda s: ask(s, temperature=-1)),
+    (Session.generate, "GenerationError", lambda s: ask(s, temperature="hot")),
+    (Session.generate, "GenerationError", lambda s: ask(s, top_p=3)),
+    (Session.generate, "GenerationError", lambda s: ask(s, stop=3)),
+    (Session.generate, "GenerationError", lambda s: ask(s, max_new_tokens="many")),
+    (Session.generate, "GenerationError", lambda s: ask(s, eos_token_ids=5)),
+    (Session.generate, "GenerationError", lambda s: ask(s, slot=9)),
+    (Session.generate, "ImageError", lambda s: ask(s, images=["x.png"])),
+    (Session.chat, "GenerationError", lambda s: s.session.chat([])),
+    (Session.chat, "GenerationError", lambda s: s.session.chat("Hello")),
+    (Session.chat, "GenerationError", lambda s: say(s, [{"type": "smell"}])),
+    (Session.chat, "ImageError", lambda s: say(s, [{"type": "image", "image": "x.png"}])),
+    (Session.vision.fget, "ImageError", lambda s: s.session.vision),
+    (Conversation.rewind, "GenerationError", lambda s: s.session.conversation().rewind(-1)),
+    (Conversation.restore, "GenerationError", lambda s: s.session.conversation().restore(b"x")),
+    (evaluate, "CheckpointError", lambda s: evaluate(s.missing)),
+    (evaluate, "SettingError", lambda s: evaluate(s.package, text=s.missing)),
+    (evaluate, "SettingError", lambda s: evaluate(s.package, window=1)),
+    (evaluate, "SettingError", lambda s: evaluate(s.package, max_tokens=1)),
+    (evaluate, "SettingError", lambda s: evaluate(s.package, threads=0)),
+    (evaluate, "SettingError", lambda s: evaluate(s.package, s.tiny)),
+    (run, "PackageError", lambda s: bench(s, s.missing)),
+    (run, "GenerationError", lambda s: bench(s, tokens=400)),
+    (run, "SettingError", lambda s: bench(s, threads=0)),
+    (run, "SettingError", lambda s: bench(s, repetitions=0)),
+    (target.resolve, "SettingError", lambda s: target.resolve("nope")),
+    (target.best_for, "SettingError", lambda s: target.best_for("vax", frozenset())),
+    (open_package, "PackageError", lambda s: open_package(s.missing)),
+    (verify_package, "PackageError", lambda s: verify_package(s.full)),
+]
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "call"), MISTAKES, ids=[f"{door.__qualname__}-{name}" for door, name, _ in MISTAKES]
+)
+def test_a_mistake_is_an_error_that_the_door_names(scene, door, name, call):
+    with pytest.raises(errors.TyllmError) as caught:
+        call(scene)
+    assert isinstance(caught.value, getattr(errors, name))
+    named = [getattr(errors, found) for found in NAME.findall(inspect.getdoc(door) or "")]
+    assert isinstance(caught.value, tuple(set(named) - {errors.TyllmError})), f"{door.__qualname__} does not name it"
