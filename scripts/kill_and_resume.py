@@ -155,7 +155,7 @@ def what_is_left(output: Path) -> str:
     """What a killed run left: its parts, a result that is being gathered, or the whole result."""
     parts = [path.name for path in sorted(partial_folder(output).glob("*"))]
     layers = sum(name.startswith("layer-") and name.endswith(".part") for name in parts)
-    half = sum(name.endswith((".tmp", ".tape")) for name in parts)
+    half = sum(name.endswith((".tmp", ".activations")) for name in parts)
     words = [f"{layers} layers", "the rest" if "rest.part" in parts else "", f"{half} unfinished files" if half else ""]
     words += ["half a result" if unfinished_folder(output).exists() else "", "the result" if output.exists() else ""]
     return ", ".join(word for word in words if word)

@@ -388,7 +388,7 @@ def test_a_checkpoint_that_will_not_fit(tyllm, checkpoints, tmp_path):
 
 
 def test_a_disk_that_fills_while_quantizing(tyllm, checkpoints, tmp_path, monkeypatch):
-    monkeypatch.setattr("awq.run.run_plan.Plan.check_disk", lambda plan, folder: None)  # others fill it while we work
+    monkeypatch.setattr("awq.run.run_plan.RunPlan.check_disk", lambda *_: None)  # others fill it while we work
     with small_disk(tmp_path / "disk", 1 << 16) as disk:
         folders = {"checkpoint": checkpoints / "float16", "output": disk / "new"}
         sentence = "Cannot write …: the disk is full; free some space and run again, finished layers are kept."

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from awq.calibration.source import Source
     from awq.recipe import Recipe
-    from awq.run.quantization_report import Report
-    from awq.run.run_plan import Plan
-    from awq.stream.meta_model import Skeleton
+    from awq.run.quantization_report import QuantizationReport
+    from awq.run.run_plan import RunPlan
+    from awq.stream.meta_model import MetaModel
     from awq.work.work_folder import WorkFolder
 
 REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
@@ -37,8 +37,8 @@ class AwqModel:
         self.device = device
         self.quant_config = QuantConfig()
         self.is_quantized = False
-        self.plan: Plan | None = None  # of the latest run
-        self.report: Report | None = None  # of the latest run that has finished
+        self.plan: RunPlan | None = None  # of the latest run
+        self.report: QuantizationReport | None = None  # of the latest run that has finished
         self._parts: list[Path] = []
         self._work: Path | None = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -71,7 +71,7 @@ class AwqModel:
         max_search_tokens: int | None = None,
         bits_per_weight: float | None = None,
         progress: Progress | None = None,
-        announce: Callable[[Plan], None] | None = None,
+        announce: Callable[[RunPlan], None] | None = None,
     ) -> None:
         """Quantize layer by layer; in memory are one layer in float32 and the calibration's hidden states.
 
@@ -123,7 +123,7 @@ class AwqModel:
         from awq.calibration.inputs import CalibrationData
         from awq.recipe import Recipe, calibration_budget, check_counts, chosen_parts
         from awq.run.mixed_precision import check_budget
-        from awq.stream.meta_model import Skeleton
+        from awq.stream.meta_model import MetaModel
 
         parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
         check_budget(bits_per_weight, method, self.quant_config)
@@ -131,15 +131,15 @@ class AwqModel:
         work_path = self._work_path(quant_path, work_dir)
         budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
         data = CalibrationData(calib_data, split, text_column, self.trust_remote_code)
-        skeleton = Skeleton.build(self.checkpoint, self._device(), self.trust_remote_code)
+        model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
         samples, images = torch.empty((0, 0), dtype=torch.int64), None
         if method != "rtn":
-            samples, images = data.samples(skeleton, tokenizer, budget.samples, budget.length)
+            samples, images = data.samples(model, tokenizer, budget.samples, budget.length)
         batch = n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest())
         options = (duo_scaling, parts, budget.search_tokens, batch, bits_per_weight, images)
         recipe = Recipe(renamed(self.quant_config, self._model_name), method, samples, *options)
         with bar_unless(progress) as report:
-            self._run(skeleton, recipe, work_path, report, announce or _warn)
+            self._run(model, recipe, work_path, report, announce or _warn)
 
     def _device(self) -> torch.device:
         """Where to compute."""
@@ -175,45 +175,45 @@ class AwqModel:
 
     def _run(
         self,
-        skeleton: Skeleton,
+        model: MetaModel,
         recipe: Recipe,
         work_path: Path,
         progress: Progress,
-        announce: Callable[[Plan], None],
+        announce: Callable[[RunPlan], None],
     ) -> None:
         """Quantize into the work folder."""
         import torch
 
         from awq.calibration.self_calibration import finished_samples
-        from awq.run.quantization_report import report_of
+        from awq.run.quantization_report import quantization_report
         from awq.run.quantizer import Quantizer
-        from awq.run.run_plan import plan_of
+        from awq.run.run_plan import run_plan
         from awq.stream.malloc_trim import return_large_blocks
         from awq.work.work_folder import WorkFolder
 
         return_large_blocks()
         work = WorkFolder(work_path)
-        Quantizer(skeleton, recipe, work, progress).check()
+        Quantizer(model, recipe, work, progress).check()
         work.open(recipe.fingerprint(self.checkpoint))
-        self.plan = plan_of(skeleton, recipe, work.path)
+        self.plan = run_plan(model, recipe, work.path)
         announce(self.plan)
         self._check_disk(self.plan, work)
         try:
             with torch.no_grad():
-                samples = finished_samples(recipe.samples, skeleton, work, progress)
-                quantizer = Quantizer(skeleton, replace(recipe, samples=samples), work, progress)
+                samples = finished_samples(recipe.samples, model, work, progress)
+                quantizer = Quantizer(model, replace(recipe, samples=samples), work, progress)
                 quantizer.run()
         except CheckpointError:
             work.remove()  # a bad weight stays bad: there is nothing to go on with
             raise
         self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # with what a budget of bits has spared
-        self.report = report_of(skeleton, quantizer.recipe, work)
+        self.report = quantization_report(model, quantizer.recipe, work)
         self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
 
     @staticmethod
-    def _check_disk(plan: Plan, work: WorkFolder) -> None:
+    def _check_disk(plan: RunPlan, work: WorkFolder) -> None:
         """Raise `OutputError` if the disk is too small; a work folder without finished work goes again."""
         try:
             plan.check_disk(work.path)
@@ -252,7 +252,7 @@ class AwqModel:
         self._work = None
 
 
-def _warn(plan: Plan) -> None:
+def _warn(plan: RunPlan) -> None:
     """Warn if memory is short."""
     if plan.shortage:
         warnings.warn(plan.shortage, ResourceWarning, stacklevel=4)

@@ -107,10 +107,10 @@ class QuantConfig:
                 f"use {' or '.join([*good, '-1'])}, or name it in modules_to_not_convert."
             )
         if self.format == "awq" and outputs % 8:
-            cure = "set lm_head_enable to False" if "head" in name else "name it in modules_to_not_convert"
+            remedy = "set lm_head_enable to False" if "head" in name else "name it in modules_to_not_convert"
             raise SettingError(
                 f"{name} has {outputs} outputs, and GEMM packing needs a multiple of 8; "
-                f"{cure}, or use format='compressed-tensors'."
+                f"{remedy}, or use format='compressed-tensors'."
             )
         from awq.method.rounding import Scheme  # here, since it needs torch
 

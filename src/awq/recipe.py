@@ -31,7 +31,7 @@ class Recipe:
 
     Attributes:
         config: the format.
-        method: "tyllm" by Gram matrices, "awq" by AutoAWQ's algorithm, "rtn" by rounding to nearest, without a search.
+        method: "tyllm" by Hessians, "awq" by AutoAWQ's algorithm, "rtn" by rounding to nearest, without a search.
         samples: calibration tokens int64 [n, T]; empty for "rtn".
         duo_scaling: let weights have a say in the scales beside activations.
         parts: what of the method is used: "scale" and "range" searches; for "tyllm" also "rounding" (GPTQ and its

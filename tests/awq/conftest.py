@@ -10,8 +10,8 @@ from tests.awq.tiny_models import random_model, token_lists
 
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.stream.layerwise_pass import walk
-from awq.stream.meta_model import Skeleton
+from awq.stream.layerwise_pass import layerwise_pass
+from awq.stream.meta_model import MetaModel
 from awq.tasks.decoder_layer import LayerTask
 from hf_checkpoint.checkpoint import Checkpoint
 
@@ -37,7 +37,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def visited(checkpoint: Callable[..., Path]) -> Iterator[Any]:
     """The first layer of a model with its weights, a task for it, and the arguments of its call."""
     samples = torch.tensor(token_lists(4))
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
+    model = MetaModel.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
     caught = []
 
     def visit(index, layer, arguments):
@@ -45,11 +45,11 @@ def visited(checkpoint: Callable[..., Path]) -> Iterator[Any]:
         return arguments.call(layer)
 
     with torch.no_grad():
-        walk(skeleton, samples, visit)
-        layer = skeleton.layers[0]
-        skeleton.fill(layer, skeleton.prefixes[0])
+        layerwise_pass(model, samples, visit)
+        layer = model.layers[0]
+        model.fill(layer, model.prefixes[0])
         recipe = Recipe(QuantConfig(q_group_size=32, modules_to_not_convert=("k_proj",)), "awq", samples)
-        yield skeleton, LayerTask(layer, skeleton.prefixes[0], recipe), caught[0]
+        yield model, LayerTask(layer, model.prefixes[0], recipe), caught[0]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from transformers import AutoModelForImageTextToText
 import awq
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import read_float
-from awq.stream.meta_model import Skeleton, build_on_meta
+from awq.stream.meta_model import MetaModel, build_on_meta
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import under_model_names
@@ -218,7 +218,7 @@ def test_a_budget_of_bits_and_overrides_under_stored_names(made, tmp_path):
 
 
 def test_one_block_of_the_tower_is_in_memory(made, tmp_path, monkeypatch):
-    build, built, seen = Skeleton.build, [], []
+    build, built, seen = MetaModel.build, [], []
 
     def remember(*arguments):
         built.append(build(*arguments))
@@ -229,7 +229,7 @@ def test_one_block_of_the_tower_is_in_memory(made, tmp_path, monkeypatch):
             filled = {name for name, unit in built[0].tower.units() for p in unit.parameters() if not p.is_meta}
             seen.append((what, len(filled)))
 
-    monkeypatch.setattr(Skeleton, "build", remember)
+    monkeypatch.setattr(MetaModel, "build", remember)
     quantize(made("qwen2_5_vl"), tmp_path / "out", progress=progress)
     assert {what for what, _ in seen} >= {"images, model.visual.blocks.1", "model.visual.merger"}
     assert {count for _, count in seen} == {0}  # each is told before it is filled, and the one before is gone by then

@@ -20,8 +20,8 @@ from torch import nn
 from transformers import DynamicCache
 
 from awq.stream.layerwise_pass import fill_surroundings
-from awq.stream.malloc_trim import release
-from awq.stream.meta_model import Skeleton, fill_buffers
+from awq.stream.malloc_trim import trim_freed_memory
+from awq.stream.meta_model import MetaModel, fill_buffers
 from awq.work.progress import Progress, ignore
 from hf_checkpoint.float16 import check_range
 
@@ -32,12 +32,12 @@ HEAD_VALUES = 1 << 24  # weights of the output projection in memory at a time
 
 
 def generated_samples(
-    skeleton: Skeleton, planned: torch.Tensor, seed: int = 0, progress: Progress = ignore
+    model: MetaModel, planned: torch.Tensor, seed: int = 0, progress: Progress = ignore
 ) -> torch.Tensor:
     """`planned` int64 [n, T] with the model's own text in the place of every −1, the same one whenever it is called.
 
     Args:
-        skeleton: the model; no layer of it may be filled.
+        model: the model; no layer of it may be filled.
         planned: what each sample begins with, at least one token, and −1 from there on; see
             `awq.calibration.generation_starts`.
         seed: of the draws, which do not depend on how many sequences go side by side.
@@ -49,8 +49,8 @@ def generated_samples(
     samples, begun = planned.clone(), (planned >= 0).sum(1)
     count, length = samples.shape
     draws = torch.rand((count, length), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    groups = torch.arange(count).tensor_split(_groups(skeleton, count, length))
-    with torch.no_grad(), StreamedDecoder(skeleton).hooked() as decoder:
+    groups = torch.arange(count).tensor_split(_groups(model, count, length))
+    with torch.no_grad(), StreamedDecoder(model).hooked() as decoder:
         for number, group in enumerate(groups):
             decoder.forget()
             for place in range(1, length):
@@ -60,7 +60,7 @@ def generated_samples(
                 samples[group, place] = torch.where(place < begun[group], samples[group, place], chosen)
                 done = number * (length - 1) + place
                 progress(done, len(groups) * (length - 1), f"calibration text, token {place + 1} of {length}")
-    release()
+    trim_freed_memory()
     return samples
 
 
@@ -71,16 +71,16 @@ def drawn(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     return found.squeeze(1).clamp(max=logits.shape[1] - 1)
 
 
-def _groups(skeleton: Skeleton, count: int, length: int) -> int:
+def _groups(model: MetaModel, count: int, length: int) -> int:
     """Into how many groups `count` sequences are split so that the cache of one keeps to its budget."""
-    config = skeleton.model.config.get_text_config()
+    config = model.module.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    sequence = length * len(skeleton.layers) * heads * width * 2 * torch.float16.itemsize
+    sequence = length * len(model.layers) * heads * width * 2 * torch.float16.itemsize
     return min(count, -int(-count * sequence // CACHE_BYTES))
 
 
-class HalfCache(DynamicCache):  # type: ignore[misc]  # transformers gives no types here
+class Float16Cache(DynamicCache):  # type: ignore[misc]  # transformers gives no types here
     """A cache that holds keys and values in float16 and gives them back in float32."""
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -96,7 +96,7 @@ class StreamedDecoder:
     A place serves all layers in turn, unless the model is small: then each weight has its own and is read once.
     """
 
-    skeleton: Skeleton
+    model: MetaModel
     memory: dict[str, torch.Tensor] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     cache: DynamicCache = field(default_factory=DynamicCache)
@@ -104,11 +104,11 @@ class StreamedDecoder:
     @contextmanager
     def hooked(self) -> Iterator[StreamedDecoder]:
         """Let the model's layers and head read their weights themselves, until the block ends."""
-        head = self.skeleton.model.get_output_embeddings()
+        head = self.model.module.get_output_embeddings()
         head.forward = self._project
         handles = [
             layer.register_forward_pre_hook(lambda layer, _, prefix=prefix: self._fill(layer, prefix))
-            for layer, prefix in zip(self.skeleton.layers, self.skeleton.prefixes, strict=True)
+            for layer, prefix in zip(self.model.layers, self.model.prefixes, strict=True)
         ]
         try:
             yield self
@@ -116,34 +116,34 @@ class StreamedDecoder:
             del head.forward
             for handle in handles:
                 handle.remove()
-            for layer in self.skeleton.layers:
-                self.skeleton.empty(layer)
+            for layer in self.model.layers:
+                self.model.empty(layer)
             self.memory.clear()
 
     def forget(self) -> None:
         """Begin new sequences."""
-        self.cache = HalfCache(config=self.skeleton.model.config)
+        self.cache = Float16Cache(config=self.model.module.config)
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits float32 [n, V] after the next `tokens` int64 [n] of n sequences, on the CPU."""
-        places = fill_surroundings(self.skeleton, tokens[:, None])
-        output = self.skeleton.model(input_ids=places, past_key_values=self.cache, use_cache=True)
+        places = fill_surroundings(self.model, tokens[:, None])
+        output = self.model.module(input_ids=places, past_key_values=self.cache, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
         return logits
 
     @cached_property
     def _holds(self) -> bool:
         """Whether the weights stay in memory."""
-        weights = sum(parameter.numel() for parameter in self.skeleton.model.parameters())
+        weights = sum(parameter.numel() for parameter in self.model.module.parameters())
         return bool(weights * torch.float32.itemsize <= HELD_BYTES)
 
     def _read(self, name: str, place: str, rows: slice = slice(None)) -> torch.Tensor:
         """Rows of a weight as float32 on the device, valid until the next weight is read to `place`."""
-        stored = self.skeleton.checkpoint.read_torch(name)[rows]
+        stored = self.model.checkpoint.read_torch(name)[rows]
         key = f"{name} {rows.start}" if self._holds else f"{place} {tuple(stored.shape)}"
         known = key in self.memory
         if not known:
-            self.memory[key] = torch.empty(stored.shape, dtype=torch.float32, device=self.skeleton.device)
+            self.memory[key] = torch.empty(stored.shape, dtype=torch.float32, device=self.model.device)
         if not known or not self._holds:
             self.memory[key].copy_(stored)
         if f"{name} {rows.start}" not in self.checked:
@@ -155,14 +155,14 @@ class StreamedDecoder:
         """Give a layer its weights."""
         layer.load_state_dict({name: self._read(prefix + name, name) for name in layer.state_dict()}, assign=True)
         for inner in layer.modules():
-            fill_buffers(self.skeleton.model, inner, self.skeleton.device)
+            fill_buffers(self.model.module, inner, self.model.device)
 
     def _project(self, hidden: torch.Tensor) -> torch.Tensor:
         """The head, some of its rows at a time."""
-        name = self.skeleton.head_weight
-        outputs, inputs = self.skeleton.checkpoint.info(name).shape
+        name = self.model.head_weight
+        outputs, inputs = self.model.checkpoint.info(name).shape
         step = max(1, HEAD_VALUES // inputs)
         blocks = (slice(start, start + step) for start in range(0, outputs, step))
         logits = torch.cat([F.linear(hidden, self._read(name, "head", rows)) for rows in blocks], -1)
-        bias = f"{self.skeleton.head}.bias"
-        return logits + self._read(bias, bias) if bias in self.skeleton.checkpoint else logits
+        bias = f"{self.model.head}.bias"
+        return logits + self._read(bias, bias) if bias in self.model.checkpoint else logits

@@ -12,9 +12,9 @@ from torch import nn
 from awq.calibration.image import CalibrationImage
 from awq.calibration.image_samples import ImageSamples
 from awq.stream.activation_statistics import hooked
-from awq.stream.layerwise_pass import Inserted
-from awq.stream.malloc_trim import release
-from awq.stream.meta_model import Skeleton, fill_buffers
+from awq.stream.layerwise_pass import InsertedImages
+from awq.stream.malloc_trim import trim_freed_memory
+from awq.stream.meta_model import MetaModel, fill_buffers
 from awq.work.part_names import IMAGES
 from awq.work.progress import Progress, ignore
 from awq.work.work_folder import WorkFolder
@@ -23,13 +23,13 @@ PATCHES = 4096  # that go through the tower together; each time all its weights 
 
 
 def inserted_images(
-    samples: ImageSamples | None, skeleton: Skeleton, work: WorkFolder, progress: Progress = ignore
-) -> Inserted | None:
+    samples: ImageSamples | None, model: MetaModel, work: WorkFolder, progress: Progress = ignore
+) -> InsertedImages | None:
     """The embeddings of the samples' images and where they stand; computed unless they lie in `work` already.
 
     Args:
         samples: samples with images; None for text.
-        skeleton: the model; no part of the tower may be filled.
+        model: the model; no part of the tower may be filled.
         work: open for a recipe with these samples.
         progress: called before each unit of the tower with (units done, units in all, what is being done).
 
@@ -41,26 +41,26 @@ def inserted_images(
     if samples is None:
         return None
     if not work.has(IMAGES):
-        work.write(IMAGES, {IMAGES: TowerPass(skeleton, samples, progress).embeddings().cpu().numpy()})
-    embeddings = torch.from_numpy(work.read(IMAGES, IMAGES)).to(skeleton.device)
-    return Inserted(samples.rows.to(skeleton.device), samples.positions.to(skeleton.device), embeddings)
+        work.write(IMAGES, {IMAGES: TowerPass(model, samples, progress).embeddings().cpu().numpy()})
+    embeddings = torch.from_numpy(work.read(IMAGES, IMAGES)).to(model.device)
+    return InsertedImages(samples.rows.to(model.device), samples.positions.to(model.device), embeddings)
 
 
 @dataclass
 class TowerPass:
     """Takes the images of `samples` through the vision tower, of which one unit is in memory at a time."""
 
-    skeleton: Skeleton
+    model: MetaModel
     samples: ImageSamples
     progress: Progress = ignore
     done: int = 0
 
     def embeddings(self) -> torch.Tensor:
         """Float32 [rows, H]: the embeddings of all images behind each other."""
-        tower = self.skeleton.tower
+        tower = self.model.tower
         assert tower is not None  # the samples have images
         for module in tower.module.modules():
-            fill_buffers(self.skeleton.model, module, self.skeleton.device)
+            fill_buffers(self.model.module, module, self.model.device)
         groups = list(_groups(self.samples.images))
         units = list(tower.units())
         self.done = 0
@@ -69,9 +69,9 @@ class TowerPass:
             for group in groups:
                 patches = torch.cat([self.samples.processor.patches(image) for image in group])
                 grids = torch.tensor([image.grid for image in group])
-                output = tower.module(patches.to(self.skeleton.device), grid_thw=grids.to(self.skeleton.device))
+                output = tower.module(patches.to(self.model.device), grid_thw=grids.to(self.model.device))
                 found.append(output.pooler_output)
-                release()
+                trim_freed_memory()
         return torch.cat(found)
 
     def _hooks(self, name: str, unit: nn.Module, total: int) -> tuple[Any, Any]:
@@ -80,9 +80,9 @@ class TowerPass:
         def fill(*_: Any) -> None:
             self.progress(self.done, total, f"images, {name}")
             self.done += 1
-            self.skeleton.fill(unit, f"{name}.")
+            self.model.fill(unit, f"{name}.")
 
-        empty: Callable[..., None] = lambda *_: self.skeleton.empty(unit)  # noqa: E731
+        empty: Callable[..., None] = lambda *_: self.model.empty(unit)  # noqa: E731
         return unit.register_forward_pre_hook(fill), unit.register_forward_hook(empty)
 
 

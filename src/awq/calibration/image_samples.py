@@ -17,7 +17,7 @@ from awq.calibration.conversations import images_in
 from awq.calibration.image import CalibrationImage, ImageProcessor
 from awq.calibration.source import Document
 from awq.calibration.tokens import check_tokens, encode
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from tyllm_errors import CalibrationError
 
 SHARE = 2  # an image takes one of so many parts of a sample at most, so that there is room for what is said of it
@@ -66,7 +66,7 @@ class _Sample:
 
 
 def image_samples(
-    documents: Sequence[Document], tokenizer: Any, skeleton: Skeleton, count: int, length: int
+    documents: Sequence[Document], tokenizer: Any, model: MetaModel, count: int, length: int
 ) -> ImageSamples:
     """At most `count` samples of `length` tokens, spread evenly over `documents`, some of which have images.
 
@@ -75,18 +75,18 @@ def image_samples(
     Args:
         documents: conversations, texts among them.
         tokenizer: Hugging Face's, with a chat template.
-        skeleton: a vision-language model.
+        model: a vision-language model.
         count: samples wanted.
         length: tokens in a sample; with fewer tokens in all there is one shorter sample.
 
     Raises:
         CalibrationError: an image cannot be read, or its places in the text do not match; tokens the model lacks.
     """
-    assert skeleton.tower is not None  # the caller has looked
+    assert model.tower is not None  # the caller has looked
     if not getattr(tokenizer, "chat_template", None):
         raise CalibrationError("Images for calibration need a tokenizer with a chat template; pass the model's own.")
-    processor = ImageProcessor.of(skeleton.checkpoint.path, skeleton.tower, length // SHARE)
-    token = int(skeleton.model.config.image_token_id)
+    processor = ImageProcessor.of(model.checkpoint.path, model.tower, length // SHARE)
+    token = int(model.module.config.image_token_id)
     encoded = [
         _encoded(document, tokenizer, processor, token, f"Conversation {number}")
         for number, document in enumerate(documents, 1)
@@ -94,8 +94,8 @@ def image_samples(
     filled = list(_filled(encoded, length))
     count = min(count, len(filled))
     chosen = [filled[index * len(filled) // count] for index in range(count)]
-    check_tokens([each for sample in chosen for each in sample.tokens], None, skeleton.vocabulary)
-    return _joined(chosen, min(length, *(len(sample.tokens) for sample in chosen)), skeleton, processor, token)
+    check_tokens([each for sample in chosen for each in sample.tokens], None, model.vocabulary)
+    return _joined(chosen, min(length, *(len(sample.tokens) for sample in chosen)), model, processor, token)
 
 
 def _encoded(document: Document, tokenizer: Any, processor: ImageProcessor, token: int, place: str) -> _Sample:
@@ -127,7 +127,7 @@ def _filled(encoded: Sequence[_Sample], length: int) -> Iterator[_Sample]:
 
 
 def _joined(
-    samples: Sequence[_Sample], length: int, skeleton: Skeleton, processor: ImageProcessor, token: int
+    samples: Sequence[_Sample], length: int, model: MetaModel, processor: ImageProcessor, token: int
 ) -> ImageSamples:
     """The samples cut to `length`."""
     tokens, rows, positions, images = [], [], [], []
@@ -137,19 +137,15 @@ def _joined(
         here = ids == token
         tokens.append(ids[:length])
         rows.append(torch.where(here, first + here.cumsum(0) - 1, -1)[:length])
-        positions.append(_positions(ids, here, sample.images, skeleton)[:, :length])
+        positions.append(_positions(ids, here, sample.images, model)[:, :length])
         images += sample.images
         first += int(here.sum())
     return ImageSamples(torch.stack(tokens), torch.stack(rows), torch.stack(positions, 1), tuple(images), processor)
 
 
-def _positions(
-    ids: torch.Tensor, here: torch.Tensor, images: list[CalibrationImage], skeleton: Skeleton
-) -> torch.Tensor:
+def _positions(ids: torch.Tensor, here: torch.Tensor, images: list[CalibrationImage], model: MetaModel) -> torch.Tensor:
     """M-RoPE's positions of a sample, [3, tokens], by Hugging Face's own code."""
     grids = torch.tensor([image.grid for image in images]) if images else None
-    found, _ = skeleton.base.get_rope_index(
-        input_ids=ids[None], mm_token_type_ids=here[None].int(), image_grid_thw=grids
-    )
+    found, _ = model.base.get_rope_index(input_ids=ids[None], mm_token_type_ids=here[None].int(), image_grid_thw=grids)
     positions: torch.Tensor = found[:, 0]
     return positions

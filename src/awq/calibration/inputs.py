@@ -14,7 +14,7 @@ from awq.calibration.image_samples import ImageSamples, image_samples
 from awq.calibration.self_calibration import SELF
 from awq.calibration.source import Source, documents_of
 from awq.calibration.tokens import calibration_samples
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from tyllm_errors import CalibrationError
 
 
@@ -28,35 +28,35 @@ class CalibrationData:
     trust_remote_code: bool = False  # the tokenizer's, where none is given
 
     def samples(
-        self, skeleton: Skeleton, tokenizer: Any, count: int, length: int
+        self, model: MetaModel, tokenizer: Any, count: int, length: int
     ) -> tuple[torch.Tensor, ImageSamples | None]:
         """At most `count` samples, int64 [n, T], and their images; −1 where the model itself is still to write.
 
         Raises:
             CalibrationError: the data cannot be used with this model.
         """
-        tokenizer = self._tokenizer(tokenizer, skeleton)
+        tokenizer = self._tokenizer(tokenizer, model)
         if self.source == SELF:
-            return planned_samples(tokenizer, count, length, skeleton.vocabulary), None
-        if found := self._with_images(skeleton, tokenizer, count, length):
+            return planned_samples(tokenizer, count, length, model.vocabulary), None
+        if found := self._with_images(model, tokenizer, count, length):
             return found.tokens, found if found.images else None
         names = (self.split, self.text_column)
-        return calibration_samples(self.source, tokenizer, count, length, skeleton.vocabulary, *names), None
+        return calibration_samples(self.source, tokenizer, count, length, model.vocabulary, *names), None
 
-    def _with_images(self, skeleton: Skeleton, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
+    def _with_images(self, model: MetaModel, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
         """Samples of data that holds an image, None of other data."""
         documents = documents_of(self.source, self.split, self.text_column)
         number = next((n for n, document in enumerate(documents, 1) if any(images_in(document))), None)
         if number is None:
             return None
-        if skeleton.tower is None:
+        if model.tower is None:
             raise CalibrationError(
                 f"Conversation {number} of the calibration data has an image, but a "
-                f"{skeleton.model.config.model_type} model reads text alone; leave images out."
+                f"{model.module.config.model_type} model reads text alone; leave images out."
             )
-        return image_samples(documents, tokenizer, skeleton, count, length)
+        return image_samples(documents, tokenizer, model, count, length)
 
-    def _tokenizer(self, given: Any, skeleton: Skeleton) -> Any:
+    def _tokenizer(self, given: Any, model: MetaModel) -> Any:
         """The tokenizer that is `given` or is in a processor that is; with None the one beside the checkpoint.
 
         The chat template of a vision-language model may lie in the processor's files alone, and is taken from there.
@@ -64,19 +64,19 @@ class CalibrationData:
         if given is None:
             from transformers import AutoTokenizer
 
-            folder = skeleton.checkpoint.path
+            folder = model.checkpoint.path
             given = AutoTokenizer.from_pretrained(folder, trust_remote_code=self.trust_remote_code)
-        if skeleton.tower is None:
+        if model.tower is None:
             return given
         tokenizer = getattr(given, "tokenizer", given)
         if hasattr(tokenizer, "chat_template") and not tokenizer.chat_template:
-            tokenizer.chat_template = getattr(given, "chat_template", None) or _processor_template(skeleton)
+            tokenizer.chat_template = getattr(given, "chat_template", None) or _processor_template(model)
         return tokenizer
 
 
-def _processor_template(skeleton: Skeleton) -> str | None:
+def _processor_template(model: MetaModel) -> str | None:
     """The template in chat_template.json, where transformers before 4.56 kept the processor's."""
-    file = skeleton.checkpoint.path / "chat_template.json"
+    file = model.checkpoint.path / "chat_template.json"
     if not file.is_file():
         return None
     try:

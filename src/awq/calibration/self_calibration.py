@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from awq.calibration.generation import generated_samples
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from awq.work.progress import Progress, ignore
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.safetensors_file import read_header
@@ -15,13 +15,13 @@ PART = "calibration"
 
 
 def finished_samples(
-    planned: torch.Tensor, skeleton: Skeleton, work: WorkFolder, progress: Progress = ignore
+    planned: torch.Tensor, model: MetaModel, work: WorkFolder, progress: Progress = ignore
 ) -> torch.Tensor:
     """`planned` int64 [n, T] with text of the model where it is −1; at once if nothing is missing or it lies in `work`.
 
     Args:
         planned: from `awq.calibration.generation_starts.planned_samples`, or samples that are whole.
-        skeleton: the model; no layer of it may be filled.
+        model: the model; no layer of it may be filled.
         work: open for a recipe with the same `planned`.
         progress: called after each step with (steps done, steps in all, what is being done).
 
@@ -32,5 +32,5 @@ def finished_samples(
     if bool((planned >= 0).all()):
         return planned
     if not work.has(PART):
-        work.write(PART, {"samples": generated_samples(skeleton, planned, progress=progress).numpy()})
+        work.write(PART, {"samples": generated_samples(model, planned, progress=progress).numpy()})
     return torch.from_numpy(read_header(work.file(PART))["samples"].read().copy())

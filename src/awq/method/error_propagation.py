@@ -14,37 +14,37 @@ from typing import Protocol
 import torch
 
 from awq.method.bfloat16_products import tiled_products
-from awq.method.hessian import DampedGram, spans
+from awq.method.hessian import DampedHessian, spans
 
 STRENGTH = 0.5
 
 
-class Drift(Protocol):
+class Correction(Protocol):
     """How far the output of a layer is from the original's, as sums over tokens of input × error."""
 
     def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
         """Take in tokens [tokens, K] with what tells their error."""
 
-    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+    def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """H⁻¹·Σ x·error, [k, n]: what to add to some rows for the error to go, once all tokens are in.
 
         Args:
             block: which of `awq.method.hessian.spans`.
-            gram: H for the inputs of the block, the same whenever it is asked about the block.
+            hessian: H for the inputs of the block, the same whenever it is asked about the block.
             weight: those rows transposed, for the inputs of the block, [k, n].
             rows: their numbers.
         """
 
 
 @dataclass
-class InputDrift:
+class InputCorrection:
     """The error of reading x instead of y: sums of x·(y − x)ᵀ by block, [k, k], from which any row's error follows."""
 
     blocks: list[torch.Tensor]
     _solved: set[int] = field(default_factory=set)
 
     @classmethod
-    def empty(cls, inputs: int, device: torch.device) -> InputDrift:
+    def empty(cls, inputs: int, device: torch.device) -> InputCorrection:
         """Sums of no tokens yet."""
         return cls([torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in spans(inputs)])
 
@@ -55,22 +55,22 @@ class InputDrift:
             for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
                 block.addmm_(x[:, span].T, difference[:, span])
 
-    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """As `Drift`."""
+    def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """As `Correction`."""
         if block not in self._solved:
-            self.blocks[block] = gram.solve(self.blocks[block])
+            self.blocks[block] = hessian.solve(self.blocks[block])
             self._solved.add(block)
         return self.blocks[block] @ weight
 
 
 @dataclass
-class OutputDrift:
+class OutputCorrection:
     """The error of the stream that the layer adds to: the sum of x·errorᵀ, [K, N]."""
 
     total: torch.Tensor
 
     @classmethod
-    def empty(cls, inputs: int, outputs: int, device: torch.device) -> OutputDrift:
+    def empty(cls, inputs: int, outputs: int, device: torch.device) -> OutputCorrection:
         """Sums of no tokens yet."""
         return cls(torch.zeros(inputs, outputs, device=device))
 
@@ -79,19 +79,19 @@ class OutputDrift:
         with tiled_products():
             self.total.addmm_(x.T, other)
 
-    def cure(self, block: int, gram: DampedGram, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """As `Drift`."""
-        return gram.solve(self.total[spans(len(self.total))[block], rows])
+    def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """As `Correction`."""
+        return hessian.solve(self.total[spans(len(self.total))[block], rows])
 
 
-def drift_of(inputs: int, outputs: int | None, device: torch.device) -> Drift:
-    """An empty `OutputDrift` where a layer's `outputs` are added to the stream, otherwise an `InputDrift`."""
-    return InputDrift.empty(inputs, device) if outputs is None else OutputDrift.empty(inputs, outputs, device)
+def correction_for(inputs: int, outputs: int | None, device: torch.device) -> Correction:
+    """An empty `OutputCorrection` where a layer's `outputs` are added to the stream, otherwise an `InputCorrection`."""
+    return InputCorrection.empty(inputs, device) if outputs is None else OutputCorrection.empty(inputs, outputs, device)
 
 
-def corrected(weight: torch.Tensor, cure: torch.Tensor, blocks: int) -> torch.Tensor:
+def corrected(weight: torch.Tensor, change: torch.Tensor, blocks: int) -> torch.Tensor:
     """`weight` [k, n], transposed rows for one of a layer's `blocks` of inputs, half of the way toward no error.
 
     Blocks do not know of each other, so each makes up for its part of the error only.
     """
-    return weight + STRENGTH / blocks * cure
+    return weight + STRENGTH / blocks * change

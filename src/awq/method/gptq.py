@@ -1,7 +1,7 @@
 """GPTQ: inputs are rounded one after the other, and what each loses is made up for by those that are still to come.
 
 Frantar et al., arXiv 2210.17323. Here the range of a group is searched when its turn comes, on weights that have made
-up for the groups before it. Weights are transposed, [K, n] for n rows; H is a block of the Gram matrix.
+up for the groups before it. Weights are transposed, [K, n] for n rows; H is a block of the Hessian.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from awq.method.hessian import COLUMNS, DampedGram
+from awq.method.hessian import COLUMNS, DampedHessian
 from awq.method.range_search import best_grid
 from awq.method.rounding import Scheme, integers
 
@@ -45,7 +45,7 @@ Grid = tuple[torch.Tensor, torch.Tensor]
 
 def round_weight(
     weight: torch.Tensor,
-    gram: DampedGram,
+    hessian: DampedHessian,
     scheme: Scheme,
     grid: Grid | None = None,
     *,
@@ -55,8 +55,8 @@ def round_weight(
     """Round `weight` [K, n], which is used up.
 
     Args:
-        weight: transposed rows, for the K inputs of `gram`.
-        gram: what the inputs were.
+        weight: transposed rows, for the K inputs of `hessian`.
+        hessian: what the inputs were.
         scheme: how to round; unless there is a `grid` its groups are at most `COLUMNS` wide and divide K.
         grid: scales and zero points [n] for all inputs alike.
         search: search ranges; otherwise a group's whole range is used.
@@ -67,11 +67,11 @@ def round_weight(
     for start in range(0, len(weight), width):
         part = slice(start, min(start + width, len(weight)))
         if grid is None:
-            metric = _metric(gram, part, compensate) if search else None
+            metric = _metric(hessian, part, compensate) if search else None
             grids.append(best_grid(weight[part], metric, scheme))
         scale, zero = grids[-1]
         if compensate:
-            root = gram.root[part]
+            root = hessian.root[part]
             errors = _round_strips(weight[part], root[:, part], scale, zero, scheme.levels, codes[part])
             weight[part.stop :].addmm_(root[:, part.stop :].T, errors, alpha=-1)
         else:
@@ -80,14 +80,14 @@ def round_weight(
     return Codes(codes, zeros, scales)
 
 
-def _metric(gram: DampedGram, group: slice, compensate: bool) -> torch.Tensor:
+def _metric(hessian: DampedHessian, group: slice, compensate: bool) -> torch.Tensor:
     """What an error within the group costs, [g, g]; if later inputs make up for it, only what they cannot.
 
     That is the Schur complement of the inputs to come, the inverse of the group's block of UᵀU.
     """
     if compensate:
-        return torch.cholesky_inverse(gram.root[group, group], upper=True)
-    return gram.matrix[group, group]
+        return torch.cholesky_inverse(hessian.root[group, group], upper=True)
+    return hessian.matrix[group, group]
 
 
 def _round_strips(

@@ -1,4 +1,4 @@
-"""Gram matrices: all that rounding has to know of the tokens that a linear layer reads.
+"""Hessians: all that rounding has to know of the tokens that a linear layer reads.
 
 With inputs x of K features, an error d of a row of the weight costs Σ (d·x)² = dᵀ·H·d, where H = Σ x·xᵀ over tokens.
 Where K is large, H is kept in blocks on its diagonal: one of 18944 × 18944 would take more memory than the layer, and
@@ -32,7 +32,7 @@ def spans(inputs: int, unit: int = COLUMNS) -> list[slice]:
 
 
 @dataclass
-class Gram:
+class Hessian:
     """Sums over tokens for a linear layer with K inputs.
 
     Attributes:
@@ -46,7 +46,7 @@ class Gram:
     tokens: int = 0
 
     @classmethod
-    def empty(cls, inputs: int, device: torch.device) -> Gram:
+    def empty(cls, inputs: int, device: torch.device) -> Hessian:
         """Sums of no tokens yet."""
         cut = spans(inputs)
         return cls(cut, [torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in cut])
@@ -60,8 +60,8 @@ class Gram:
 
 
 @dataclass(frozen=True)
-class DampedGram:
-    """One block of a Gram matrix [k, k] of so many tokens; what is derived from it is made when first asked for."""
+class DampedHessian:
+    """One block of a Hessian [k, k] of so many tokens; what is derived from it is made when first asked for."""
 
     block: torch.Tensor
     tokens: int
@@ -70,7 +70,7 @@ class DampedGram:
     def matrix(self) -> torch.Tensor:
         """H + λ·mean(diagonal)·I, where λ = inputs / tokens.
 
-        What a Gram matrix says of the directions that tokens vary in least is the more chance the fewer tokens there
+        What a Hessian says of the directions that tokens vary in least is the more chance the fewer tokens there
         are for an input. On the small trained model the best λ was 1 for 1,000 tokens, 0.2 for 4,000, 0.1 for 8,000,
         and GPTQ's 0.01 would be right for the 260,000 that it takes (docs/log.md).
         """

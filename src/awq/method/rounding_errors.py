@@ -1,6 +1,6 @@
 """Sensitivity: how much of each linear layer's output, and of the stream behind each layer, rounding has changed.
 
-With the Gram matrix H of what a linear layer reads, rounding W to Ŵ changes its output by tr((W − Ŵ)·H·(W − Ŵ)ᵀ) of
+With the Hessian H of what a linear layer reads, rounding W to Ŵ changes its output by tr((W − Ŵ)·H·(W − Ŵ)ᵀ) of
 tr(W·H·Wᵀ) (awq.method.hessian). Without activations H is taken as 1: the change of the weight itself.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from awq.method.hessian import Gram
+from awq.method.hessian import Hessian
 from hf_checkpoint.safetensors_file import Array, read_header
 
 SAMPLED = 256  # rows of a linear layer, evenly spread, that tell its error
@@ -24,7 +24,7 @@ LAYER = "layer"
 class Loss:
     """Sums over rows: how much of their output was `lost`, and how much there is in `total`."""
 
-    gram: Gram | None
+    hessian: Hessian | None
     lost: float = 0.0
     total: float = 0.0
 
@@ -34,9 +34,9 @@ class Loss:
         self.total += self._energy(weight)
 
     def _energy(self, rows: torch.Tensor) -> float:
-        if self.gram is None:
+        if self.hessian is None:
             return float(rows.square().sum())
-        parts = ((rows[:, span], block) for span, block in zip(self.gram.spans, self.gram.blocks, strict=True))
+        parts = ((rows[:, span], block) for span, block in zip(self.hessian.spans, self.hessian.blocks, strict=True))
         return sum(float(((part @ block) * part).sum()) for part, block in parts)
 
     @property

@@ -168,7 +168,7 @@ def before_size(layer: nn.Module, group: ScaleGroup) -> int:
     return int(layer.get_submodule(group.before).weight.shape[0])
 
 
-def output_peaks(layer: nn.Module, group: ScaleGroup, count: int) -> torch.Tensor:
+def output_magnitudes(layer: nn.Module, group: ScaleGroup, count: int) -> torch.Tensor:
     """The largest magnitude stored for each of the last `count` outputs of the module before `group`."""
     stored = [parameter.data[-count:].abs() for parameter in layer.get_submodule(group.before).parameters(False)]
     return torch.stack([values if values.dim() == 1 else values.amax(1) for values in stored]).amax(0)

@@ -19,7 +19,7 @@ GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     """One recorded call of a module on the tokens of the search: its arguments and its float output."""
 
     args: tuple[Any, ...]
@@ -78,7 +78,7 @@ def candidates(activation: torch.Tensor, weight: torch.Tensor, duo_scaling: bool
 
 
 def replay_error(
-    module: nn.Module, linears: list[nn.Linear], call: Call, scheme: Scheme
+    module: nn.Module, linears: list[nn.Linear], call: RecordedCall, scheme: Scheme
 ) -> Callable[[torch.Tensor], float]:
     """AutoAWQ's error of a scale: the mean square at the output of `module`, which contains `linears`, in `call`."""
 

@@ -11,9 +11,9 @@ from awq.calibration.image_embeddings import PATCHES
 from awq.method.hessian import spans
 from awq.method.shared_input import ROWS, VALUES
 from awq.recipe import Recipe
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from awq.tasks import lm_head as output_projection
-from awq.tasks.linear_layers import Linear
+from awq.tasks.linear_layers import LinearLayer
 from awq.tasks.vision_tower import FLOAT, TowerTask
 
 SINGLE = 4  # bytes of a float32
@@ -21,19 +21,19 @@ SQUARES = 4  # as large as a block are there while its root is computed: damped,
 COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targets, slopes, normal equations
 
 
-def hidden_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+def hidden_bytes(model: MetaModel, recipe: Recipe) -> int:
     """Bytes of the hidden states of all streams."""
-    return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(skeleton)
+    return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(model)
 
 
-def image_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
+def image_bytes(model: MetaModel, recipe: Recipe) -> int:
     """Bytes of the embeddings of the calibration's images."""
-    return 0 if recipe.images is None else SINGLE * recipe.images.embeddings * _width(skeleton)
+    return 0 if recipe.images is None else SINGLE * recipe.images.embeddings * _width(model)
 
 
-def _width(skeleton: Skeleton) -> int:
+def _width(model: MetaModel) -> int:
     """Width of the hidden states."""
-    return int(skeleton.model.get_output_embeddings().in_features)
+    return int(model.module.get_output_embeddings().in_features)
 
 
 def linears_in(layer: nn.Module) -> list[nn.Linear]:
@@ -41,23 +41,23 @@ def linears_in(layer: nn.Module) -> list[nn.Linear]:
     return [module for module in layer.modules() if isinstance(module, nn.Linear)]
 
 
-def peak_memory(skeleton: Skeleton, recipe: Recipe, head: Linear) -> int:
+def peak_memory(model: MetaModel, recipe: Recipe, head: LinearLayer) -> int:
     """What the process has now, hidden states, and a layer's work or the head's."""
-    works = [_layer_bytes(layer, skeleton, recipe) for layer in skeleton.layers]
-    works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(skeleton, recipe).units()]
-    states = hidden_bytes(skeleton, recipe) + image_bytes(skeleton, recipe)
+    works = [_layer_bytes(layer, model, recipe) for layer in model.layers]
+    works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(model, recipe).units()]
+    states = hidden_bytes(model, recipe) + image_bytes(model, recipe)
     return resident() + states + max([*works, _head_bytes(head, recipe)])
 
 
-def _layer_bytes(layer: nn.Module, skeleton: Skeleton, recipe: Recipe) -> int:
+def _layer_bytes(layer: nn.Module, model: MetaModel, recipe: Recipe) -> int:
     """A decoder layer in float32, half of it packed by the end, and the largest of its sites."""
     weights = SINGLE * sum(int(parameter.numel()) for parameter in layer.parameters())
     tokens: int = min(recipe.samples.numel(), recipe.batch * recipe.samples.shape[-1])
     widest: int = max(max(each.in_features, each.out_features) for each in linears_in(layer))
-    forward: int = SINGLE * tokens * (2 * widest + 4 * _width(skeleton))
+    forward: int = SINGLE * tokens * (2 * widest + 4 * _width(model))
     if recipe.method != "tyllm":
         return weights + forward + weights // 4
-    sites = [_site_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
+    sites = [_shared_input_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
     return weights + weights // 8 + max([*sites, forward])
 
 
@@ -72,21 +72,21 @@ def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
     return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.images.processor.values)))
 
 
-def _site_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
-    """Gram matrices and drift of a site, a block's damped matrix and root, and a strip of rows being rounded."""
+def _shared_input_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
+    """Hessians and correction of a site, a block's damped matrix and root, and a strip of rows being rounded."""
     blocks: list[int] = [span.stop - span.start for span in spans(inputs)]
     squares = sum(block * block for block in blocks)
-    drift = max(squares, inputs * outputs if outputs <= inputs else 0) if recipe.streams > 1 else 0
+    correction = max(squares, inputs * outputs if outputs <= inputs else 0) if recipe.streams > 1 else 0
     strip = COPIES * min(VALUES, ROWS * max(blocks))
-    return SINGLE * (squares + drift + SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
+    return SINGLE * (squares + correction + SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
 
 
-def _head_bytes(head: Linear, recipe: Recipe) -> int:
-    """The head's codes while they are joined, the rows that its scale is searched on, and its Gram matrices."""
+def _head_bytes(head: LinearLayer, recipe: Recipe) -> int:
+    """The head's codes while they are joined, the rows that its scale is searched on, and its Hessians."""
     if head.scheme is None:
         return 0
     searched = 3 * SINGLE * min(head.outputs, output_projection.SEARCH_ROWS) * head.inputs
-    rounding = _site_bytes(output_projection.ROWS, head.inputs, recipe) + 2 * head.nbytes(recipe.config.format)
+    rounding = _shared_input_bytes(output_projection.ROWS, head.inputs, recipe) + 2 * head.nbytes(recipe.config.format)
     return max(searched, rounding)
 
 

@@ -41,11 +41,11 @@ def check_budget(budget: float | None, method: str, config: QuantConfig) -> None
         raise SettingError(f"bits_per_weight is {budget!r}; give a number from {config.w_bit} to 16.")
     if method != "tyllm":
         raise SettingError(f"bits_per_weight needs the method 'tyllm', not {method!r}; leave one of them out.")
-    if spared_bits(config) == config.w_bit:
+    if higher_bits(config) == config.w_bit:
         raise SettingError("bits_per_weight spares layers at 8 bits, and all have 8; use w_bit 4.")
 
 
-def spared_bits(config: QuantConfig) -> int | None:
+def higher_bits(config: QuantConfig) -> int | None:
     """What a spared layer has: 8 bits where the format holds them, otherwise None, float16."""
     return None if config.format == "awq" else 8
 
@@ -69,7 +69,7 @@ def chosen(candidates: Iterable[Candidate], config: QuantConfig, budget: float) 
         SettingError: the budget is less than what the layers take without any spared.
     """
     found = list(candidates)
-    spared = spared_bits(config)
+    spared = higher_bits(config)
     least = sum(bits_per_weight(each.scheme) * each.weights for each in found)
     weights = sum(each.weights for each in found)
     left = budget * weights - least

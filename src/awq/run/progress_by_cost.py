@@ -13,7 +13,7 @@ Step = tuple[str, str]  # a part of the result, and what is done for it
 
 
 @dataclass
-class Meter:
+class ProgressByCost:
     """Reports steps of known cost; what was reported never goes back.
 
     Attributes:
@@ -31,14 +31,14 @@ class Meter:
         self._starts = dict(zip(self.costs, ends, strict=False))
         self._total = ends[-1] or 1.0
 
-    def at(self, step: Step, what: str, share: float = 0.0) -> None:
+    def report(self, step: Step, what: str, share: float = 0.0) -> None:
         """Tell that `step` begins, or that a `share` of it is done."""
         if step in self.costs:
             reached = (self._starts[step] + share * self.costs[step]) / self._total
             self.done = max(self.done, min(STEPS - 1, int(STEPS * reached)))
         self.progress(self.done, STEPS, what)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Tell that all is done."""
         self.done = STEPS
         self.progress(STEPS, STEPS, "done")

@@ -8,8 +8,8 @@ from typing import Any
 
 from awq.method.rounding_errors import LAYER, from_part
 from awq.recipe import Recipe
-from awq.stream.meta_model import Skeleton
-from awq.tasks.linear_layers import Linear, linears_of, tower_linears
+from awq.stream.meta_model import MetaModel
+from awq.tasks.linear_layers import LinearLayer, linear_layers, tower_linear_layers
 from awq.tasks.vision_tower import TowerTask
 from awq.work.part_names import REST, errors_part, layer_part, vision_part
 from awq.work.work_folder import WorkFolder
@@ -29,7 +29,7 @@ class LinearError:
 
 
 @dataclass(frozen=True)
-class Report:
+class QuantizationReport:
     """What rounding has changed.
 
     Attributes:
@@ -59,31 +59,31 @@ class Report:
         }
 
 
-def report_of(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> Report:
+def quantization_report(model: MetaModel, recipe: Recipe, work: WorkFolder) -> QuantizationReport:
     """The report of a run whose parts are in `work`; of the method "awq" no errors are known."""
     inside: dict[str, float] = {}
     layers: list[float] = []
-    for index, prefix in enumerate(skeleton.prefixes):
+    for index, prefix in enumerate(model.prefixes):
         errors = from_part(work.file(errors_part(layer_part(index))))
         layers += [errors.pop(LAYER)] if LAYER in errors else []
         inside |= {prefix + name: error for name, error in errors.items()}
     inside |= from_part(work.file(errors_part(REST)))
     measure = WEIGHTS if recipe.method == "rtn" else OUTPUTS
-    known = tuple(_known(linears_of(skeleton, recipe), inside, skeleton))
-    return Report(measure, known, tuple(layers), tuple(_known(*_vision(skeleton, recipe, work), skeleton)))
+    known = tuple(_known(linear_layers(model, recipe), inside, model))
+    return QuantizationReport(measure, known, tuple(layers), tuple(_known(*_vision(model, recipe, work), model)))
 
 
-def _vision(skeleton: Skeleton, recipe: Recipe, work: WorkFolder) -> tuple[list[Linear], dict[str, float]]:
+def _vision(model: MetaModel, recipe: Recipe, work: WorkFolder) -> tuple[list[LinearLayer], dict[str, float]]:
     """The vision tower's linear layers, and the errors of those that were rounded."""
     errors: dict[str, float] = {}
-    for index, _ in enumerate(TowerTask(skeleton, recipe).units()):
+    for index, _ in enumerate(TowerTask(model, recipe).units()):
         errors |= from_part(work.file(errors_part(vision_part(index))))
-    return tower_linears(skeleton, recipe), errors
+    return tower_linear_layers(model, recipe), errors
 
 
-def _known(linears: Iterable[Linear], errors: dict[str, float], skeleton: Skeleton) -> Iterable[LinearError]:
+def _known(linears: Iterable[LinearLayer], errors: dict[str, float], model: MetaModel) -> Iterable[LinearError]:
     """The linear layers with their errors, under the names that they are stored by."""
     for linear in linears:
         if linear.name in errors:
-            name = stored_name(linear.name, skeleton.checkpoint.config)
+            name = stored_name(linear.name, model.checkpoint.config)
             yield LinearError(name, linear.bits, linear.weights, errors[linear.name])

@@ -14,20 +14,20 @@ from awq.method.rounding_errors import as_part, from_part
 from awq.method.scale_groups import LayerPlan, find_plan
 from awq.recipe import Recipe
 from awq.run.mixed_precision import chosen, with_overrides
-from awq.run.progress_by_cost import Meter
-from awq.run.sensitivity import SEPARATOR, Probe, as_candidates
+from awq.run.progress_by_cost import ProgressByCost
+from awq.run.sensitivity import SEPARATOR, SensitivityAnalysis, as_candidates
 from awq.run.step_costs import SCALES, STORING, costs
-from awq.stream.activation_statistics import Arguments
-from awq.stream.layerwise_pass import Inserted, LastHidden, Reached, walk
-from awq.stream.malloc_trim import release
-from awq.stream.meta_model import Skeleton
-from awq.tasks.autoawq_layer import ReplayLayer
+from awq.stream.activation_statistics import LayerArguments
+from awq.stream.layerwise_pass import InsertedImages, LastHidden, PassedLayers, layerwise_pass
+from awq.stream.malloc_trim import trim_freed_memory
+from awq.stream.meta_model import MetaModel
+from awq.tasks.autoawq_layer import AutoAwqLayer
 from awq.tasks.decoder_layer import LayerTask
-from awq.tasks.hessian_layer import GramLayer
-from awq.tasks.linear_layers import linears_of
+from awq.tasks.hessian_layer import HessianLayer
+from awq.tasks.linear_layers import linear_layers
 from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask, half
-from awq.work.activation_cache import Tape
+from awq.work.activation_cache import ActivationCache
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
 from awq.work.progress import Progress
 from awq.work.work_folder import WorkFolder
@@ -38,19 +38,19 @@ from tyllm_errors import UnsupportedError
 
 @dataclass
 class Quantizer:
-    """Quantizes the checkpoint of `skeleton` by `recipe` into parts in `work`; parts already there are kept."""
+    """Quantizes the checkpoint of `model` by `recipe` into parts in `work`; parts already there are kept."""
 
-    skeleton: Skeleton
+    model: MetaModel
     recipe: Recipe
     work: WorkFolder
     progress: Progress
     plans: dict[tuple[object, ...], LayerPlan] = field(default_factory=dict)
-    inserted: Inserted | None = None  # images among the samples
+    inserted: InsertedImages | None = None  # images among the samples
 
     def parts(self) -> list[str]:
         """The names of all parts, in the order in which they are stored."""
         tower = (vision_part(index) for index, _ in enumerate(self._tower().units()))
-        return [*tower, *(layer_part(index) for index in range(len(self.skeleton.layers))), REST]
+        return [*tower, *(layer_part(index) for index in range(len(self.model.layers))), REST]
 
     def run(self) -> None:
         """Finish every part; a budget of bits becomes overrides in the recipe's config first.
@@ -63,40 +63,40 @@ class Quantizer:
         """
         self.check()
         if not self.work.has(REST):
-            self.inserted = inserted_images(self.recipe.images, self.skeleton, self.work, self.progress)
+            self.inserted = inserted_images(self.recipe.images, self.model, self.work, self.progress)
         if self.recipe.bits_per_weight is not None:
             self.recipe = self._within(self.recipe.bits_per_weight)
-        meter = Meter(self.progress, costs(self.skeleton, self.recipe))
+        meter = ProgressByCost(self.progress, costs(self.model, self.recipe))
         self._store_tower(meter)
         if not self.work.has(REST):
             last = None if self.recipe.method == "rtn" else self._walk(meter)
             if last is None:
                 self._round_layers(meter)
             self._finish_rest(last, meter)
-        self.work.drop(hidden_part(len(self.skeleton.layers)))
+        self.work.drop(hidden_part(len(self.model.layers)))
         self.work.drop(IMAGES)
-        meter.end()
+        meter.finish()
 
-    def _walk(self, meter: Meter) -> LastHidden:
+    def _walk(self, meter: ProgressByCost) -> LastHidden:
         """Quantize the layers, from the first on that is not done."""
         done = 0
-        while done < len(self.skeleton.layers) and self.work.has(layer_part(done)):
+        while done < len(self.model.layers) and self.work.has(layer_part(done)):
             done += 1
         reached = None
         if done and self.work.has(hidden_part(done)):
-            hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.skeleton.device)
-            reached = Reached(done, hidden)
+            hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.model.device)
+            reached = PassedLayers(done, hidden)
         samples = self.recipe.samples.repeat(self.recipe.streams, 1)
 
-        def visit(index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
+        def visit(index: int, layer: nn.Module, arguments: LayerArguments) -> torch.Tensor:
             return self._quantize(index, arguments, meter)
 
-        return walk(self.skeleton, samples, visit, reached, self.inserted)
+        return layerwise_pass(self.model, samples, visit, reached, self.inserted)
 
     def check(self) -> None:
         """Raise what `run` would raise about shapes."""
         self._tower().check()
-        for index, layer in enumerate(self.skeleton.layers):
+        for index, layer in enumerate(self.model.layers):
             _ = self._task(index).schemes
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
             if 2 * inside < sum(p.numel() for p in layer.parameters()):
@@ -105,97 +105,97 @@ class Quantizer:
                     "such as in fused experts; give a dense decoder."
                 )
         if self.recipe.config.lm_head_enable:
-            HeadTask(self.skeleton, self.recipe).scheme()
+            HeadTask(self.model, self.recipe).scheme()
 
     def _within(self, budget: float) -> Recipe:
         """The recipe with the overrides that a budget of bits allows; what was measured waits in the work folder."""
         if not self.work.has(EFFECTS):
-            tape = Tape(self.work.path, self.skeleton.device)
+            cache = ActivationCache(self.work.path, self.model.device)
             tell = partial(self.progress, 0, 1)
-            probe = Probe(self.skeleton, self.recipe, self._plan, tape, tell, self.inserted)
+            probe = SensitivityAnalysis(self.model, self.recipe, self._plan, cache, tell, self.inserted)
             self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in probe.effects().items()}))
-        candidates = as_candidates(from_part(self.work.file(EFFECTS)), linears_of(self.skeleton, self.recipe))
+        candidates = as_candidates(from_part(self.work.file(EFFECTS)), linear_layers(self.model, self.recipe))
         overrides = chosen(candidates, self.recipe.config, budget)
         return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)
 
     def _tower(self) -> TowerTask:
         """The task of the vision tower, empty without one."""
-        return TowerTask(self.skeleton, self.recipe)
+        return TowerTask(self.model, self.recipe)
 
-    def _store_tower(self, meter: Meter) -> None:
+    def _store_tower(self, meter: ProgressByCost) -> None:
         """Write the vision tower."""
         for index, (name, _) in enumerate(self._tower().units()):
             part = vision_part(index)
-            meter.at((part, STORING), name)
+            meter.report((part, STORING), name)
             if not self.work.has(part):
                 tensors, losses = self._tower().tensors(name)
                 self.work.write(errors_part(part), as_part(losses))
                 self.work.write(part, tensors)
-                release()
+                trim_freed_memory()
 
     def _task(self, index: int) -> LayerTask:
         """The task of one layer."""
-        return LayerTask(self.skeleton.layers[index], self.skeleton.prefixes[index], self.recipe)
+        return LayerTask(self.model.layers[index], self.model.prefixes[index], self.recipe)
 
     def _name(self, index: int) -> str:
         """A layer's name in reports."""
-        return f"layer {index + 1} of {len(self.skeleton.layers)}"
+        return f"layer {index + 1} of {len(self.model.layers)}"
 
-    def _quantize(self, index: int, arguments: Arguments, meter: Meter) -> torch.Tensor:
+    def _quantize(self, index: int, arguments: LayerArguments, meter: ProgressByCost) -> torch.Tensor:
         """Quantize a layer; the streams' hidden states behind it wait on disk for a run that goes on here."""
         part = layer_part(index)
-        meter.at((part, SCALES), self._name(index))
+        meter.report((part, SCALES), self._name(index))
         task, plan = self._task(index), self._plan(index, arguments)
         if self.recipe.method == "tyllm":
-            tape = Tape(self.work.path, self.skeleton.device)
-            gram_layer = GramLayer(
-                task, plan, tape, lambda step: meter.at((part, step), f"{self._name(index)}, {step}")
+            cache = ActivationCache(self.work.path, self.model.device)
+            hessian_layer = HessianLayer(
+                task, plan, cache, lambda step: meter.report((part, step), f"{self._name(index)}, {step}")
             )
-            tensors, output = gram_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
-            self.work.write(errors_part(part), as_part(gram_layer.losses))
+            tensors, output = hessian_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
+            self.work.write(errors_part(part), as_part(hessian_layer.losses))
         else:
-            output, tensors = ReplayLayer(task, plan).quantized(arguments)
+            output, tensors = AutoAwqLayer(task, plan).quantized(arguments)
         self.work.write(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
         self.work.write(part, tensors)
         self.work.drop(hidden_part(index))
-        release()
+        trim_freed_memory()
         return output
 
-    def _plan(self, index: int, arguments: Arguments) -> LayerPlan:
+    def _plan(self, index: int, arguments: LayerArguments) -> LayerPlan:
         """The layer's plan, found once for all layers of the same kind; leaves the layer's weights as they are."""
-        layer = self.skeleton.layers[index]
+        layer = self.model.layers[index]
         kind = (type(layer), *((name, tuple(p.shape)) for name, p in layer.named_parameters()))
         if kind not in self.plans:
             one = arguments.take(slice(0, 1))
             noise = torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2))
             random = replace(one, hidden=noise.to(one.hidden))
             self.plans[kind] = find_plan(layer, lambda: random.call(layer))
-            self.skeleton.fill(layer, self.skeleton.prefixes[index])
+            self.model.fill(layer, self.model.prefixes[index])
         return self.plans[kind]
 
-    def _round_layers(self, meter: Meter) -> None:
+    def _round_layers(self, meter: ProgressByCost) -> None:
         """Round every layer to nearest."""
-        for index, layer in enumerate(self.skeleton.layers):
+        for index, layer in enumerate(self.model.layers):
             part, task = layer_part(index), self._task(index)
-            meter.at((part, SCALES), self._name(index))
+            meter.report((part, SCALES), self._name(index))
             if not self.work.has(part):
-                self.skeleton.fill(layer, self.skeleton.prefixes[index])
+                self.model.fill(layer, self.model.prefixes[index])
                 self.work.write(errors_part(part), as_part(task.nearest_losses()))
                 self.work.write(part, task.rounded())
-                self.skeleton.empty(layer)
-                release()
+                self.model.empty(layer)
+                trim_freed_memory()
 
-    def _finish_rest(self, last: LastHidden | None, meter: Meter) -> None:
+    def _finish_rest(self, last: LastHidden | None, meter: ProgressByCost) -> None:
         """Write what is outside the layers: the head as the recipe wants it, everything else float16."""
         what = "embedding and head"
-        meter.at((REST, ""), what)
+        meter.report((REST, ""), what)
         head: dict[str, Array] = {}
-        names = self.skeleton.surroundings() + self._head_tensors()
+        names = self.model.surroundings() + self._head_tensors()
         if self.recipe.config.lm_head_enable:
-            task = HeadTask(self.skeleton, self.recipe, lambda share: meter.at((REST, ""), what, share))
+            task = HeadTask(self.model, self.recipe, lambda share: meter.report((REST, ""), what, share))
             head = self._head(task, last)
             self.work.write(errors_part(REST), as_part(task.losses))
-            names = [name for name in names if name != f"{self.skeleton.head}.weight"]
+            names = [name for name in names if name != f"{self.model.head}.weight"]
         self.work.write(REST, {name: self._half(name, last) for name in names} | head)
 
     def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
@@ -206,11 +206,11 @@ class Quantizer:
 
     def _head_tensors(self) -> list[str]:
         """The head's own tensors in the checkpoint."""
-        own = [name for name in self.skeleton.model.state_dict() if name.startswith(f"{self.skeleton.head}.")]
-        return [name for name in own if not (self.skeleton.tied and name == f"{self.skeleton.head}.weight")]
+        own = [name for name in self.model.module.state_dict() if name.startswith(f"{self.model.head}.")]
+        return [name for name in own if not (self.model.tied and name == f"{self.model.head}.weight")]
 
     def _half(self, name: str, last: LastHidden | None) -> Array | Blocks:
         """A tensor in float16: the final norm from the model, which may have scaled it, others from the checkpoint."""
         if last is not None and last.norm is not None and name.startswith(f"{last.norm}."):
-            return as_float16(name, np.asarray(self.skeleton.model.get_parameter(name).data.cpu()))
-        return half(self.skeleton, name)
+            return as_float16(name, np.asarray(self.model.module.get_parameter(name).data.cpu()))
+        return half(self.model, name)

@@ -10,8 +10,8 @@ from typing import Any
 from awq.recipe import Recipe
 from awq.run.memory_estimate import SINGLE, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
 from awq.run.output_folder import COPIED
-from awq.stream.meta_model import Skeleton
-from awq.tasks.linear_layers import HALF, Linear, linears_of, tower_linears
+from awq.stream.meta_model import MetaModel
+from awq.tasks.linear_layers import FLOAT16_BYTES, LinearLayer, linear_layers, tower_linear_layers
 from tyllm_errors import OutputError
 
 HEADER = 256  # bytes in a file's header for each tensor, at most
@@ -19,7 +19,7 @@ CONFIGS = 1 << 14  # bytes of config.json, the index and the like
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What a run will do and need; sizes are in bytes.
 
     Attributes:
@@ -81,66 +81,66 @@ def _size(count: int) -> str:
     return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
-def plan_of(skeleton: Skeleton, recipe: Recipe, work: Path) -> Plan:
-    """The plan of quantizing the checkpoint of `skeleton` by `recipe`, the work waiting in the folder `work`."""
-    linears = linears_of(skeleton, recipe)
+def run_plan(model: MetaModel, recipe: Recipe, work: Path) -> RunPlan:
+    """The plan of quantizing the checkpoint of `model` by `recipe`, the work waiting in the folder `work`."""
+    linears = linear_layers(model, recipe)
     quantized = [linear for linear in linears if linear.scheme is not None]
     packed = sum(linear.nbytes(recipe.config.format) for linear in quantized)
     weights = sum(linear.weights for linear in quantized)
     extra = max(0, int((recipe.bits_per_weight or 0) * weights / 8) - packed)
-    output = _output_bytes(skeleton, recipe, linears) + extra
-    return Plan(
-        layers=len(skeleton.layers),
+    output = _output_bytes(model, recipe, linears) + extra
+    return RunPlan(
+        layers=len(model.layers),
         linears=_by_bits(linears),
-        weights=_parameters(skeleton, linears[-1]),
+        weights=_parameters(model, linears[-1]),
         bits_per_weight=8 * (packed + extra) / max(1, weights),
         output=output,
-        vision_linears=_by_bits(tower_linears(skeleton, recipe)),
+        vision_linears=_by_bits(tower_linear_layers(model, recipe)),
         tokens=recipe.samples.numel(),
         images=0 if recipe.images is None else len(recipe.images.images),
-        memory=peak_memory(skeleton, recipe, linears[-1]) if skeleton.device.type == "cpu" else None,
+        memory=peak_memory(model, recipe, linears[-1]) if model.device.type == "cpu" else None,
         free_memory=free_memory(),
-        disk=output + max(output + _companion_bytes(skeleton), _waiting_bytes(skeleton, recipe)),
+        disk=output + max(output + _companion_bytes(model), _waiting_bytes(model, recipe)),
         present=sum(file.stat().st_size for file in work.glob("*.part")),
         free_disk=shutil.disk_usage(_existing(work)).free,
     )
 
 
-def _by_bits(linears: list[Linear]) -> dict[int, int]:
+def _by_bits(linears: list[LinearLayer]) -> dict[int, int]:
     """How many have how many bits."""
     bits = [linear.bits for linear in linears]
     return {each: bits.count(each) for each in sorted(set(bits))}
 
 
-def _parameters(skeleton: Skeleton, head: Linear) -> int:
+def _parameters(model: MetaModel, head: LinearLayer) -> int:
     """How many numbers the result stands for."""
-    tied = head.weights if skeleton.tied and head.scheme is not None else 0
-    return sum(int(parameter.numel()) for parameter in skeleton.model.parameters()) + tied
+    tied = head.weights if model.tied and head.scheme is not None else 0
+    return sum(int(parameter.numel()) for parameter in model.module.parameters()) + tied
 
 
-def _output_bytes(skeleton: Skeleton, recipe: Recipe, linears: list[Linear]) -> int:
+def _output_bytes(model: MetaModel, recipe: Recipe, linears: list[LinearLayer]) -> int:
     """Bytes of all stored tensors."""
     head = linears[-1]
     inside = sum(linear.weights for linear in linears[:-1])
-    own_head = 0 if skeleton.tied else head.weights
-    others = sum(int(parameter.numel()) for parameter in skeleton.model.parameters()) - inside - own_head
-    tower = [linear for linear in tower_linears(skeleton, recipe) if linear.scheme is not None]
-    spared = sum(HALF * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
-    kept = linears[:-1] if skeleton.tied and head.scheme is None else linears
-    return HALF * others - spared + sum(linear.nbytes(recipe.config.format) for linear in kept)
+    own_head = 0 if model.tied else head.weights
+    others = sum(int(parameter.numel()) for parameter in model.module.parameters()) - inside - own_head
+    tower = [linear for linear in tower_linear_layers(model, recipe) if linear.scheme is not None]
+    spared = sum(FLOAT16_BYTES * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
+    kept = linears[:-1] if model.tied and head.scheme is None else linears
+    return FLOAT16_BYTES * others - spared + sum(linear.nbytes(recipe.config.format) for linear in kept)
 
 
-def _waiting_bytes(skeleton: Skeleton, recipe: Recipe) -> int:
-    """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and tape."""
-    inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in skeleton.layers)
-    hidden = image_bytes(skeleton, recipe) + 2 * hidden_bytes(skeleton, recipe)
+def _waiting_bytes(model: MetaModel, recipe: Recipe) -> int:
+    """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and cache."""
+    inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in model.layers)
+    hidden = image_bytes(model, recipe) + 2 * hidden_bytes(model, recipe)
     return hidden + SINGLE * int(recipe.samples.numel()) * inputs
 
 
-def _companion_bytes(skeleton: Skeleton) -> int:
+def _companion_bytes(model: MetaModel) -> int:
     """Bytes of what is written beside the weights: headers, configs, and the files that are copied."""
-    headers = 2 * 3 * HEADER * len(skeleton.checkpoint.tensors)
-    folder = skeleton.checkpoint.path
+    headers = 2 * 3 * HEADER * len(model.checkpoint.tensors)
+    folder = model.checkpoint.path
     return CONFIGS + headers + sum(file.stat().st_size for pattern in COPIED for file in folder.glob(pattern))
 
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 from awq.method.hessian import spans
 from awq.recipe import Recipe
 from awq.run.progress_by_cost import Step
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.vision_tower import TowerTask
 from awq.work.part_names import REST, layer_part, vision_part
 
 SCALES = "scales"
 STORING = "storing"
-FORWARD, ROUNDING = 3.0, 8.0  # passes of the tokens through a layer; products with a Gram matrix that rounding takes
+FORWARD, ROUNDING = 3.0, 8.0  # passes of the tokens through a layer; products with a Hessian that rounding takes
 
 
-def costs(skeleton: Skeleton, recipe: Recipe) -> dict[Step, float]:
-    """Multiplications of each step in the order of the work; without Gram matrices a layer is one step."""
+def costs(model: MetaModel, recipe: Recipe) -> dict[Step, float]:
+    """Multiplications of each step in the order of the work; without Hessians a layer is one step."""
     result: dict[Step, float] = {}
     tokens = recipe.samples.numel()
-    for index, (_, unit) in enumerate(TowerTask(skeleton, recipe).units()):
+    for index, (_, unit) in enumerate(TowerTask(model, recipe).units()):
         result[vision_part(index), STORING] = float(sum(parameter.numel() for parameter in unit.parameters()))
-    for index, layer in enumerate(skeleton.layers):
+    for index, layer in enumerate(model.layers):
         numbers = sum(parameter.numel() for parameter in layer.parameters())
         result[layer_part(index), SCALES] = float(numbers * max(1, tokens))
-        for name in LayerTask(layer, skeleton.prefixes[index], recipe).schemes if recipe.method == "tyllm" else ():
+        for name in LayerTask(layer, model.prefixes[index], recipe).schemes if recipe.method == "tyllm" else ():
             linear = layer.get_submodule(name)
             result[layer_part(index), name] = _cost(linear.out_features, linear.in_features, tokens)
-    rows, width = skeleton.checkpoint.info(skeleton.head_weight).shape
+    rows, width = model.checkpoint.info(model.head_weight).shape
     result[REST, ""] = _cost(rows, width, 0) if recipe.method == "tyllm" else float(rows * width * max(1, tokens))
     return result
 

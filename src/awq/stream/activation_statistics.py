@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from awq.method.scale_search import Call, first
+from awq.method.scale_search import RecordedCall, first
 
 
 @dataclass
@@ -54,16 +54,16 @@ class InputStatistics:
 
 
 @dataclass(frozen=True)
-class Arguments:
+class LayerArguments:
     """What the model calls a decoder layer with: hidden states [n, T, H] first, then whatever the family passes."""
 
     hidden: torch.Tensor
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    def take(self, rows: slice) -> Arguments:
+    def take(self, rows: slice) -> LayerArguments:
         """The arguments for the samples `rows` only."""
-        return Arguments(self.hidden[rows], *_take((self.args, self.kwargs), len(self.hidden), rows))
+        return LayerArguments(self.hidden[rows], *_take((self.args, self.kwargs), len(self.hidden), rows))
 
     def call(self, layer: nn.Module) -> torch.Tensor:
         """The layer's output hidden states."""
@@ -79,13 +79,15 @@ def _take(value: Any, samples: int, rows: slice) -> Any:
     return type(value)(_take(item, samples, rows) for item in value) if type(value) in (tuple, list) else value
 
 
-def forward(layer: nn.Module, arguments: Arguments, batch: int) -> torch.Tensor:
+def forward(layer: nn.Module, arguments: LayerArguments, batch: int) -> torch.Tensor:
     """The layer's output for all samples, `batch` samples at a time."""
     starts = range(0, len(arguments.hidden), batch)
     return torch.cat([arguments.take(slice(start, start + batch)).call(layer) for start in starts])
 
 
-def observe(layer: nn.Module, statistics: dict[str, InputStatistics], arguments: Arguments, batch: int) -> torch.Tensor:
+def collect_statistics(
+    layer: nn.Module, statistics: dict[str, InputStatistics], arguments: LayerArguments, batch: int
+) -> torch.Tensor:
     """`forward`, adding what the linear layers named in `statistics` read to their statistics."""
 
     def watch(found: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
@@ -95,13 +97,13 @@ def observe(layer: nn.Module, statistics: dict[str, InputStatistics], arguments:
         return forward(layer, arguments, batch)
 
 
-def record(layer: nn.Module, names: Iterable[str], arguments: Arguments) -> dict[str, Call]:
+def record_calls(layer: nn.Module, names: Iterable[str], arguments: LayerArguments) -> dict[str, RecordedCall]:
     """Run `layer` once and return the call of each of its submodules `names`; "" is the layer itself."""
-    calls: dict[str, Call] = {}
+    calls: dict[str, RecordedCall] = {}
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            calls[name] = Call(args, kwargs, first(output))
+            calls[name] = RecordedCall(args, kwargs, first(output))
 
         return hook
 

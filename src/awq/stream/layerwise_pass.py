@@ -10,28 +10,28 @@ import torch
 from torch import nn
 
 from awq.method.scale_groups import is_norm
-from awq.stream.activation_statistics import Arguments, hooked
-from awq.stream.meta_model import Skeleton, fill_buffers
+from awq.stream.activation_statistics import LayerArguments, hooked
+from awq.stream.meta_model import MetaModel, fill_buffers
 
-Visitor = Callable[[int, nn.Module, Arguments], torch.Tensor]  # index, layer, its arguments → its output
+Visitor = Callable[[int, nn.Module, LayerArguments], torch.Tensor]  # index, layer, its arguments → its output
 
 
 @dataclass
 class _Visited:
     """Stands for a decoder layer's `forward`: fills the layer, lets the visitor run it, empties it."""
 
-    skeleton: Skeleton
+    model: MetaModel
     index: int
     visit: Visitor
 
     def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The visitor's output for the arguments that the model passes."""
-        layer = self.skeleton.layers[self.index]
+        layer = self.model.layers[self.index]
         del layer.forward  # uncovers the layer's own, for the visitor
         hidden = args[0] if args else kwargs.pop("hidden_states")
-        self.skeleton.fill(layer, self.skeleton.prefixes[self.index])
-        output = self.visit(self.index, layer, Arguments(hidden, args[1:], kwargs))
-        self.skeleton.empty(layer)
+        self.model.fill(layer, self.model.prefixes[self.index])
+        output = self.visit(self.index, layer, LayerArguments(hidden, args[1:], kwargs))
+        self.model.empty(layer)
         return output
 
 
@@ -48,14 +48,14 @@ class _Passed:
         return self.hidden
 
 
-class Reached(NamedTuple):
+class PassedLayers(NamedTuple):
     """How far an earlier walk got: so many `layers` were visited, and `hidden` [n, T, H] came out of the last."""
 
     layers: int
     hidden: torch.Tensor
 
 
-class Inserted(NamedTuple):
+class InsertedImages(NamedTuple):
     """Images among tokens int64 [n, T].
 
     Attributes:
@@ -87,54 +87,54 @@ class LastHidden:
     norm: str | None
 
 
-def walk(
-    skeleton: Skeleton,
+def layerwise_pass(
+    model: MetaModel,
     samples: torch.Tensor,
     visit: Visitor,
-    reached: Reached | None = None,
-    inserted: Inserted | None = None,
+    reached: PassedLayers | None = None,
+    inserted: InsertedImages | None = None,
 ) -> LastHidden:
     """Run the decoder over `samples` int64 [n, T] with `visit` in the place of every layer, from `reached` on.
 
     `samples` may hold those that `inserted` has images for several times over, once for each stream.
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
-    places = fill_surroundings(skeleton, samples)
-    for index, layer in enumerate(skeleton.layers):
+    places = fill_surroundings(model, samples)
+    for index, layer in enumerate(model.layers):
         if reached is not None and index < reached.layers:
             layer.forward = _Passed(layer, reached.hidden)
         else:
-            layer.forward = _Visited(skeleton, index, visit)
+            layer.forward = _Visited(model, index, visit)
     norms: dict[int, str] = {}
 
     def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
         return lambda module, inputs, output: norms.update({output.data_ptr(): name})
 
-    outer_norms = [(name, module) for name, module in skeleton.outer_modules() if is_norm(module)]
+    outer_norms = [(name, module) for name, module in model.outer_modules() if is_norm(module)]
     with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
-        hidden = skeleton.base(**_inputs(skeleton, places, inserted), use_cache=False).last_hidden_state
+        hidden = model.base(**_inputs(model, places, inserted), use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
 
 
-def _inputs(skeleton: Skeleton, places: torch.Tensor, inserted: Inserted | None) -> dict[str, torch.Tensor]:
+def _inputs(model: MetaModel, places: torch.Tensor, inserted: InsertedImages | None) -> dict[str, torch.Tensor]:
     """The arguments of the decoder: tokens, or their embeddings with images among them."""
     if inserted is None:
         return {"input_ids": places}
-    return inserted.inputs(skeleton.model.get_input_embeddings()(places))
+    return inserted.inputs(model.module.get_input_embeddings()(places))
 
 
-def fill_surroundings(skeleton: Skeleton, samples: torch.Tensor) -> torch.Tensor:
+def fill_surroundings(model: MetaModel, samples: torch.Tensor) -> torch.Tensor:
     """Fill what the decoder has beside its layers, of the embedding only the rows of `samples`.
 
     Returns:
         `samples` with each token replaced by the place of its row in the small embedding.
     """
     used, places = torch.unique(samples, return_inverse=True)
-    for name in skeleton.surroundings():
-        embeds = name == skeleton.embedding
-        tensor = skeleton.read_rows(name, used) if embeds else skeleton.read(name)
+    for name in model.surroundings():
+        embeds = name == model.embedding
+        tensor = model.read_rows(name, used) if embeds else model.read(name)
         owner, _, leaf = name.rpartition(".")
-        setattr(skeleton.model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
-    for _, module in skeleton.outer_modules():
-        fill_buffers(skeleton.model, module, skeleton.device)
-    return places.to(skeleton.device)
+        setattr(model.module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
+    for _, module in model.outer_modules():
+        fill_buffers(model.module, module, model.device)
+    return places.to(model.device)

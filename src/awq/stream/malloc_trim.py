@@ -19,7 +19,7 @@ def _c_library() -> Any:
         return None
 
 
-def release() -> None:
+def trim_freed_memory() -> None:
     """Return freed memory to the system where the C library can (glibc's malloc_trim); elsewhere do nothing."""
     if hasattr(_c_library(), "malloc_trim"):
         _c_library().malloc_trim(ctypes.c_size_t(0))

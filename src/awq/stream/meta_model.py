@@ -33,11 +33,11 @@ def stored_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class MetaModel:
     """A causal language model on the meta device and the names of its parts.
 
     Attributes:
-        model: the whole model; its parameters hold no data until `fill`.
+        module: Hugging Face's model; its parameters hold no data until `fill`.
         base: the decoder inside it, whose forward turns token ids into hidden states.
         layers: the decoder layers, in order.
         prefixes: for each layer the start of its tensors' names, such as "model.layers.0.".
@@ -50,7 +50,7 @@ class Skeleton:
         tower: the vision tower, which turns images into rows among the embeddings; None for a model of text alone.
     """
 
-    model: Any
+    module: Any
     base: Any
     layers: list[Any]
     prefixes: list[str]
@@ -69,33 +69,33 @@ class Skeleton:
         device: torch.device,
         trust_remote_code: bool = False,
         reader: Reader = stored_float,
-    ) -> Skeleton:
+    ) -> MetaModel:
         """Build the model of `checkpoint` and compare it with the tensors there; reads no weight.
 
         Raises:
             CheckpointError: config.json and the tensors contradict each other.
             UnsupportedError: transformers does not know the model, or it has no list of decoder layers.
         """
-        model = build_on_meta(checkpoint, trust_remote_code)
-        model.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
-        found = under_model_names(checkpoint, model)
-        tower = Tower.find(model)
-        name, layers = _find_layers(model, tower)
-        skeleton = cls(
-            model=model,
-            base=model.base_model,
+        module = build_on_meta(checkpoint, trust_remote_code)
+        module.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
+        found = under_model_names(checkpoint, module)
+        tower = Tower.find(module)
+        name, layers = _find_layers(module, tower)
+        model = cls(
+            module=module,
+            base=module.base_model,
             layers=list(layers),
             prefixes=[f"{name}.{index}." for index in range(len(layers))],
-            head=_find_head(model),
-            embedding=_find_embedding(model),
-            tied=_is_tied(model) and not quantized(found, f"{_find_head(model)}.weight"),
+            head=_find_head(module),
+            embedding=_find_embedding(module),
+            tied=_is_tied(module) and not quantized(found, f"{_find_head(module)}.weight"),
             checkpoint=found,
             device=device,
             reader=reader,
             tower=tower,
         )
-        skeleton.check_names()
-        return skeleton
+        model.check_names()
+        return model
 
     def check_names(self) -> None:
         """Raise `CheckpointError` unless the checkpoint has exactly the model's tensors, each in the model's shape.
@@ -103,7 +103,7 @@ class Skeleton:
         In the place of a quantized weight it has the tensors of its packed form.
         """
         tied = {f"{self.head}.weight"} if self.tied else set()
-        wanted = {name: p for name, p in self.model.state_dict().items() if name not in tied}
+        wanted = {name: p for name, p in self.module.state_dict().items() if name not in tied}
         places = {part for name in wanted for part in self._stored_names(name)} | tied
         for name, parameter in wanted.items():
             found = self._stored_shape(name)
@@ -135,17 +135,17 @@ class Skeleton:
     @property
     def vocabulary(self) -> int:
         """How many tokens the model knows."""
-        return int(self.model.get_input_embeddings().num_embeddings)
+        return int(self.module.get_input_embeddings().num_embeddings)
 
     def surroundings(self) -> list[str]:
         """Names of the tensors that belong neither to a decoder layer nor to the head or the vision tower."""
         inner = (*self.prefixes, f"{self.head}.", *self._tower_prefix())
-        return [name for name in self.model.state_dict() if not name.startswith(inner)]
+        return [name for name in self.module.state_dict() if not name.startswith(inner)]
 
     def outer_modules(self) -> list[tuple[str, nn.Module]]:
         """The modules outside the decoder layers and the vision tower, with their names in the model."""
         inner = (*self.prefixes, *self._tower_prefix())
-        return [(name, m) for name, m in self.model.named_modules() if not f"{name}.".startswith(inner)]
+        return [(name, m) for name, m in self.module.named_modules() if not f"{name}.".startswith(inner)]
 
     def _tower_prefix(self) -> list[str]:
         return [] if self.tower is None else [f"{self.tower.name}."]
@@ -155,7 +155,7 @@ class Skeleton:
         tensors = {name: self.read(prefix + name) for name in module.state_dict()}
         module.load_state_dict(tensors, assign=True)
         for inner in module.modules():
-            fill_buffers(self.model, inner, self.device)
+            fill_buffers(self.module, inner, self.device)
         module.requires_grad_(False)
 
     def read(self, name: str) -> torch.Tensor:

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from awq.stream.activation_statistics import Arguments
+from awq.stream.activation_statistics import LayerArguments
 from awq.stream.dequantize import check_readable, read_float
 from awq.stream.head_rows import HeadRows
-from awq.stream.layerwise_pass import walk
-from awq.stream.malloc_trim import release
-from awq.stream.meta_model import Skeleton
+from awq.stream.layerwise_pass import layerwise_pass
+from awq.stream.malloc_trim import trim_freed_memory
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 
 PASS_TOKENS = 8192  # tokens that go through the layers together; each pass reads all weights again
@@ -40,7 +40,7 @@ class Decoded(BaseModelOutputWithPast):  # type: ignore[misc]  # transformers gi
 class StreamedModel:
     """What a checkpoint predicts, in float32 arithmetic, in the memory of a layer and `PASS_TOKENS` hidden states."""
 
-    skeleton: Skeleton
+    model: MetaModel
 
     @classmethod
     def open(cls, path: str | Path, device: str | None = None, trust_remote_code: bool = False) -> StreamedModel:
@@ -58,7 +58,7 @@ class StreamedModel:
         checkpoint = Checkpoint.open(path, trust_remote_code)
         check_readable(checkpoint)
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(Skeleton.build(checkpoint, place, trust_remote_code, read_float))
+        return cls(MetaModel.build(checkpoint, place, trust_remote_code, read_float))
 
     @property
     def vocabulary(self) -> int:
@@ -68,7 +68,7 @@ class StreamedModel:
     @property
     def context(self) -> int | None:
         """How many tokens the model was made for, if its config says so."""
-        found = getattr(self.skeleton.model.config.get_text_config(), "max_position_embeddings", None)
+        found = getattr(self.model.module.config.get_text_config(), "max_position_embeddings", None)
         return None if found is None else int(found)
 
     def predictions(self, windows: torch.Tensor, advance: Advance) -> Iterator[torch.Tensor]:
@@ -91,19 +91,19 @@ class StreamedModel:
     def hidden_states(self, samples: torch.Tensor, advance: Advance) -> torch.Tensor:
         """What the decoder gives to the head: float32 [n, T, H] for tokens int64 [n, T]; raises as `predictions`."""
         batch = max(1, BATCH_TOKENS // samples.shape[1])
-        layers = len(self.skeleton.layers)
+        layers = len(self.model.layers)
 
-        def visit(index: int, layer: nn.Module, arguments: Arguments) -> torch.Tensor:
+        def visit(index: int, layer: nn.Module, arguments: LayerArguments) -> torch.Tensor:
             output = torch.empty_like(arguments.hidden)
             for start in range(0, len(output), batch):
                 rows = slice(start, start + batch)
                 output[rows] = arguments.take(rows).call(layer)
-            release()
+            trim_freed_memory()
             advance(samples.numel() * (1 - self._head_share) / layers, f"layer {index + 1} of {layers}")
             return output
 
         with torch.no_grad():
-            return walk(self.skeleton, samples.to(self.skeleton.device), visit).hidden
+            return layerwise_pass(self.model, samples.to(self.model.device), visit).hidden
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits float32 [n, V] of hidden states [n, H], by the model's own code, which may scale or cap them."""
@@ -111,10 +111,10 @@ class StreamedModel:
         tokens = torch.zeros((1, len(hidden)), dtype=torch.int64, device=hidden.device)
         with (
             torch.no_grad(),
-            _standing_in(self.skeleton.base, lambda *_, **__: base),
+            _standing_in(self.model.base, lambda *_, **__: base),
             _standing_in(self._head, self._project),
         ):
-            logits: torch.Tensor = self.skeleton.model(input_ids=tokens, use_cache=False).logits
+            logits: torch.Tensor = self.model.module(input_ids=tokens, use_cache=False).logits
         return logits[0]
 
     def _project(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -128,24 +128,24 @@ class StreamedModel:
     @property
     def _head(self) -> nn.Linear:
         """The output projection, without weights."""
-        head: nn.Linear = self.skeleton.model.get_output_embeddings()
+        head: nn.Linear = self.model.module.get_output_embeddings()
         return head
 
     @cached_property
     def _head_rows(self) -> HeadRows:
         """The head's weight."""
-        return HeadRows(self.skeleton.checkpoint, self.skeleton.head_weight, tuple(self._head.weight.shape))
+        return HeadRows(self.model.checkpoint, self.model.head_weight, tuple(self._head.weight.shape))
 
     @cached_property
     def _bias(self) -> torch.Tensor | None:
         """The head's bias, if it has one."""
-        return None if self._head.bias is None else self.skeleton.read(f"{self.skeleton.head}.bias")
+        return None if self._head.bias is None else self.model.read(f"{self.model.head}.bias")
 
     @cached_property
     def _head_share(self) -> float:
         """The part of the multiplications that belongs to the head."""
         head = self._head.weight.numel()
-        layers = sum(p.numel() for layer in self.skeleton.layers for p in layer.parameters())
+        layers = sum(p.numel() for layer in self.model.layers for p in layer.parameters())
         return float(head / (head + layers))
 
 

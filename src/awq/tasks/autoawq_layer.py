@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from awq.method.clip_search import may_clip
-from awq.method.scale_groups import LayerPlan, apply_scale, output_peaks
+from awq.method.scale_groups import LayerPlan, apply_scale, output_magnitudes
 from awq.method.scale_search import best_scale, replay_error
-from awq.stream.activation_statistics import Arguments, InputStatistics, observe, record
+from awq.stream.activation_statistics import InputStatistics, LayerArguments, collect_statistics, record_calls
 from awq.tasks.decoder_layer import LayerTask
 from hf_checkpoint.safetensors_file import Array
 
@@ -18,7 +18,7 @@ Statistics = dict[str, InputStatistics]
 
 
 @dataclass(frozen=True)
-class ReplayLayer:
+class AutoAwqLayer:
     """Quantizes the layer of `task`, which holds the original weights, by what `plan` found in it."""
 
     task: LayerTask
@@ -29,13 +29,13 @@ class ReplayLayer:
         """The decoder layer."""
         return self.task.layer
 
-    def quantized(self, arguments: Arguments) -> tuple[torch.Tensor, dict[str, Array]]:
+    def quantized(self, arguments: LayerArguments) -> tuple[torch.Tensor, dict[str, Array]]:
         """The original layer's output for `arguments`, and the tensors to store."""
         output, statistics = self.calibrate(arguments)
         clipped = {name: found.moments for name, found in statistics.items() if may_clip(name)}
         return output, self.task.rounded(clipped if "range" in self.task.recipe.parts else None)
 
-    def calibrate(self, arguments: Arguments) -> tuple[torch.Tensor, Statistics]:
+    def calibrate(self, arguments: LayerArguments) -> tuple[torch.Tensor, Statistics]:
         """Scale the layer's weights; return its original output and, by linear layer, its new inputs' statistics."""
         schemes, recipe = self.task.schemes, self.task.recipe
         shared = {
@@ -47,16 +47,16 @@ class ReplayLayer:
             name: InputStatistics.empty(self.layer.get_submodule(name).in_features, scheme.group_size, device)
             for name, scheme in leaders.items()
         }
-        output = observe(self.layer, seen, arguments, recipe.batch)
+        output = collect_statistics(self.layer, seen, arguments, recipe.batch)
         statistics = {name: seen[shared.get(name, name)] for name in schemes}
         if "scale" in recipe.parts:
             self._scale(arguments.take(slice(None, None, recipe.search_step)), statistics)
         return output, statistics
 
-    def _scale(self, replayed: Arguments, statistics: Statistics) -> None:
+    def _scale(self, replayed: LayerArguments, statistics: Statistics) -> None:
         """Search and apply the scale of each group in turn, keeping `statistics` true."""
         schemes = self.task.schemes
-        calls = record(self.layer, (group.inspect for group in self.plan.groups), replayed)
+        calls = record_calls(self.layer, (group.inspect for group in self.plan.groups), replayed)
         for group in self.plan.groups:
             names = [name for name in group.linears if name in schemes]
             if not names:
@@ -64,7 +64,7 @@ class ReplayLayer:
             found, scheme = statistics[names[0]], schemes[names[0]]
             linears = [self.layer.get_submodule(name) for name in names]
             error = replay_error(self.layer.get_submodule(group.inspect), linears, calls[group.inspect], scheme)
-            peaks = output_peaks(self.layer, group, len(found.magnitude))
+            peaks = output_magnitudes(self.layer, group, len(found.magnitude))
             scale = best_scale(linears, found.mean, peaks, scheme, error, self.task.recipe.duo_scaling)
             apply_scale(self.layer, group, scale)
             statistics.update(dict.fromkeys(names, found.scaled(scale)))

@@ -1,7 +1,7 @@
-"""A decoder layer by Gram matrices: scales searched on the original's inputs, then one site after the other rounded.
+"""A decoder layer by Hessians: scales searched on the original's inputs, then one site after the other rounded.
 
 Two streams of hidden states go through the layer: the original model's, and that of the model as it is stored so far.
-A site is a tensor that linear layers read. Its Gram matrix is taken from the stored stream with all sites before it
+A site is a tensor that linear layers read. Its Hessian is taken from the stored stream with all sites before it
 rounded, and its layers are moved toward what the original stream gives.
 """
 
@@ -16,42 +16,42 @@ import torch
 from torch import nn
 
 from awq.method.bfloat16_products import tiled_products
-from awq.method.error_propagation import drift_of
-from awq.method.hessian import COLUMNS, Gram
+from awq.method.error_propagation import correction_for
+from awq.method.hessian import COLUMNS, Hessian
 from awq.method.packed_weight import stored
 from awq.method.rounding import dequantize, round_weight
 from awq.method.rounding_errors import LAYER, Loss, stream_error, stride
-from awq.method.scale_groups import LayerPlan, apply_scale, output_peaks
+from awq.method.scale_groups import LayerPlan, apply_scale, output_magnitudes
 from awq.method.scale_search import best_scale, moment_error
-from awq.method.shared_input import Site, row_parts
-from awq.stream.activation_statistics import Arguments, InputStatistics, hooked
-from awq.stream.malloc_trim import release
+from awq.method.shared_input import SharedInput, row_parts
+from awq.stream.activation_statistics import InputStatistics, LayerArguments, hooked
+from awq.stream.malloc_trim import trim_freed_memory
 from awq.tasks.decoder_layer import LayerTask
-from awq.work.activation_cache import Tape
+from awq.work.activation_cache import ActivationCache
 from hf_checkpoint.safetensors_file import Array
 
 FAINTEST = 1e-3  # of the median of the tokens' mean squares
 
 
-class _Reached(Exception):  # noqa: N818
+class _InputReached(Exception):  # noqa: N818
     """The layer has come to the site, and what comes after it is not wanted."""
 
 
 @dataclass
-class GramLayer:
+class HessianLayer:
     """Quantizes the layer of `task`.
 
     Attributes:
         task: the layer, with the original weights in it.
         plan: its sites, and what can be scaled.
-        tape: where the original stream's inputs are kept.
+        cache: where the original stream's inputs are kept.
         report: called before each step with what it is.
         losses: relative errors of what was rounded, by name within the layer; under `LAYER` the stored stream's.
     """
 
     task: LayerTask
     plan: LayerPlan
-    tape: Tape
+    cache: ActivationCache
     report: Callable[[str], None]
     scales: dict[str, torch.Tensor] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class GramLayer:
         """The decoder layer."""
         return self.task.layer
 
-    def quantized(self, streams: Arguments, samples: int) -> dict[str, Array]:
+    def quantized(self, streams: LayerArguments, samples: int) -> dict[str, Array]:
         """Quantize; returns the tensors to store, and leaves the layer as they have it.
 
         Args:
@@ -75,26 +75,26 @@ class GramLayer:
             samples: how many texts there are.
         """
         original, present = streams.take(slice(0, samples)), streams.take(slice(samples, None))
-        sites = self._sites()
+        sites = self._shared_inputs()
         self.report("scales")
         self._scale(self._observe(original, [names[0] for names in sites]), sites)
         self.task.round_rest()
         tensors: dict[str, Array] = {}
         for names in sites:
             self.report(names[0])
-            site = self._site(names, original, present)
+            site = self._shared_input(names, original, present)
             for name in names:
                 self.report(name)
                 tensors |= self._rounded(name, site)
             del site
-            release()
+            trim_freed_memory()
         self._advance(present)
         if len(present.hidden):
             self.losses[LAYER] = stream_error(original.hidden, present.hidden)
-        self.tape.erase()
+        self.cache.clear()
         return tensors | self.task.rest()
 
-    def effects(self, original: Arguments) -> dict[tuple[str, ...], float]:
+    def effects(self, original: LayerArguments) -> dict[tuple[str, ...], float]:
         """What rounding each site alone, to nearest after the search for scales, changes in the layer's output.
 
         Args:
@@ -105,13 +105,13 @@ class GramLayer:
         """
         few = original.take(slice(0, self.task.recipe.batch))
         few = replace(few, hidden=few.hidden.clone())
-        sites = self._sites()
+        sites = self._shared_inputs()
         self._scale(self._observe(original, [names[0] for names in sites]), sites)
-        self.tape.erase()
+        self.cache.clear()
         wanted = few.call(self.layer)
         return {tuple(names): self._effect(names, few, wanted) for names in sites}
 
-    def _effect(self, names: list[str], few: Arguments, wanted: torch.Tensor) -> float:
+    def _effect(self, names: list[str], few: LayerArguments, wanted: torch.Tensor) -> float:
         """How far rounding `names` to nearest takes the layer's output from what is `wanted`."""
         linears = {name: self.layer.get_submodule(name) for name in names}
         kept = {name: linear.weight.data for name, linear in linears.items()}
@@ -122,25 +122,25 @@ class GramLayer:
             linear.weight.data = kept[name]
         return error
 
-    def _sites(self) -> list[list[str]]:
+    def _shared_inputs(self) -> list[list[str]]:
         """The linear layers to quantize, by the tensor that they read, in order of use."""
         return [names for inputs in self.plan.inputs if (names := [n for n in inputs if n in self.task.schemes])]
 
-    def _advance(self, stream: Arguments) -> None:
+    def _advance(self, stream: LayerArguments) -> None:
         """Take a stream through the layer as it is now."""
         with tiled_products():
             for rows, batch in self._batches(stream):
                 stream.hidden[rows] = batch.call(self.layer)
 
-    def _batches(self, arguments: Arguments) -> Iterator[tuple[slice, Arguments]]:
+    def _batches(self, arguments: LayerArguments) -> Iterator[tuple[slice, LayerArguments]]:
         """The samples, some at a time."""
         batch = self.task.recipe.batch
         for start in range(0, len(arguments.hidden), batch):
             rows = slice(start, start + batch)
             yield rows, arguments.take(rows)
 
-    def _observe(self, original: Arguments, leaders: list[str]) -> dict[str, InputStatistics]:
-        """Take the original stream through the layer; what each site reads goes to tape, and into its statistics."""
+    def _observe(self, original: LayerArguments, leaders: list[str]) -> dict[str, InputStatistics]:
+        """Take the original stream through the layer; what each site reads goes to cache, and into its statistics."""
         linears = {name: self.layer.get_submodule(name) for name in leaders}
         seen = {
             name: InputStatistics.empty(linear.in_features, math.gcd(linear.in_features, COLUMNS), self.device)
@@ -151,7 +151,7 @@ class GramLayer:
             def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
                 x = inputs[0].flatten(0, -2)
                 seen[name].add(x)
-                self.tape.record(name, x)
+                self.cache.append(name, x)
 
             return hook
 
@@ -168,52 +168,54 @@ class GramLayer:
                 continue
             found, scheme = statistics[leaders[names[0]]], self.task.schemes[names[0]]
             linears = [self.layer.get_submodule(name) for name in names]
-            peaks = output_peaks(self.layer, group, len(found.magnitude))
+            peaks = output_magnitudes(self.layer, group, len(found.magnitude))
             error = moment_error(linears, found.moments, scheme)
             scale = best_scale(linears, found.mean, peaks, scheme, error, self.task.recipe.duo_scaling)
             apply_scale(self.layer, group, scale)
             self.scales[leaders[names[0]]] = scale
 
-    def _site(self, names: list[str], original: Arguments, present: Arguments) -> Site:
+    def _shared_input(self, names: list[str], original: LayerArguments, present: LayerArguments) -> SharedInput:
         """Collect what rounding the layers `names`, which read the same, needs."""
         leader, parts = self.layer.get_submodule(names[0]), self.task.recipe.parts
         adds = names[0] in self.plan.adders
-        gram = Gram.empty(leader.in_features, self.device)
-        drift = None
+        hessian = Hessian.empty(leader.in_features, self.device)
+        correction = None
         if "propagation" in parts:
             outputs = leader.out_features if adds else None
-            drift = drift_of(leader.in_features, outputs, self.device)
+            correction = correction_for(leader.in_features, outputs, self.device)
         weights = _token_weights(original.hidden) if adds else None
-        recorded = self.tape.play(names[0], self.task.recipe.batch * original.hidden.shape[1])
+        recorded = self.cache.read(names[0], self.task.recipe.batch * original.hidden.shape[1])
         for (rows, batch), wanted in zip(self._batches(original), recorded, strict=True):
             wanted /= self.scales.get(names[0], 1.0)
             root = 1.0 if weights is None else weights[rows].reshape(-1, 1)
-            if drift is None:
-                gram.add(wanted * root)
+            if correction is None:
+                hessian.add(wanted * root)
                 continue
             x, output = self._reach(leader, present.take(rows), through=adds)
             x = x * root
-            gram.add(x)
-            drift.add(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else wanted)
-        return Site(gram, drift, "range" in parts, "rounding" in parts)
+            hessian.add(x)
+            correction.add(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else wanted)
+        return SharedInput(hessian, correction, "range" in parts, "rounding" in parts)
 
-    def _reach(self, linear: nn.Module, batch: Arguments, through: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _reach(
+        self, linear: nn.Module, batch: LayerArguments, through: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What `linear` reads, [tokens, K], and the layer's output, unless it need not be gone `through`."""
         found = []
 
         def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
             found.append(inputs[0].flatten(0, -2))
             if not through:
-                raise _Reached
+                raise _InputReached
 
         with hooked([linear.register_forward_pre_hook(hook)]), tiled_products():
             try:
                 output = batch.call(self.layer)
-            except _Reached:
+            except _InputReached:
                 output = None
         return found[0], output
 
-    def _rounded(self, name: str, site: Site) -> dict[str, Array]:
+    def _rounded(self, name: str, site: SharedInput) -> dict[str, Array]:
         """Round one layer, put what its codes stand for in its place, and give the tensors to store."""
         linear, scheme = self.layer.get_submodule(name), self.task.schemes[name]
         rounded = site.rounded(linear.weight.data, scheme)
@@ -221,7 +223,7 @@ class GramLayer:
         before = linear.weight.data[every].clone()
         for rows in row_parts(linear.out_features, linear.in_features):
             linear.weight.data[rows] = dequantize(rounded.rows(rows))
-        loss = Loss(site.gram)
+        loss = Loss(site.hessian)
         loss.add(before, linear.weight.data[every])
         self.losses[name] = loss.relative
         parts = (rounded.rows(rows) for rows in row_parts(linear.out_features, linear.in_features))

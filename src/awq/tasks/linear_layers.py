@@ -10,16 +10,16 @@ from torch import nn
 from awq.method.packed_weight import stored_bytes
 from awq.method.rounding import Scheme
 from awq.recipe import Recipe
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask
 
-HALF = 2  # bytes of a float16
+FLOAT16_BYTES = 2  # bytes of a float16
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearLayer:
     """A linear layer: its name, outputs, inputs, and how it is rounded, None for float16."""
 
     name: str
@@ -40,30 +40,30 @@ class Linear:
     def nbytes(self, file_format: str) -> int:
         """Bytes of the weight as it is stored."""
         if self.scheme is None:
-            return HALF * self.weights
+            return FLOAT16_BYTES * self.weights
         return stored_bytes(self.outputs, self.inputs, self.scheme, file_format)
 
 
-def linears_of(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
+def linear_layers(model: MetaModel, recipe: Recipe) -> list[LinearLayer]:
     """Those of all decoder layers in order, then the output projection; raises `SettingError` for a wrong shape."""
-    return [*_layer_linears(skeleton, recipe), _head(skeleton, recipe)]
+    return [*_layer_linears(model, recipe), _head(model, recipe)]
 
 
-def tower_linears(skeleton: Skeleton, recipe: Recipe) -> list[Linear]:
+def tower_linear_layers(model: MetaModel, recipe: Recipe) -> list[LinearLayer]:
     """Those of the vision tower; none for a model of text alone."""
-    found = TowerTask(skeleton, recipe).linears()
-    return [Linear(name, module.out_features, module.in_features, scheme) for name, module, scheme in found]
+    found = TowerTask(model, recipe).linears()
+    return [LinearLayer(name, module.out_features, module.in_features, scheme) for name, module, scheme in found]
 
 
-def _layer_linears(skeleton: Skeleton, recipe: Recipe) -> Iterator[Linear]:
-    for layer, prefix in zip(skeleton.layers, skeleton.prefixes, strict=True):
+def _layer_linears(model: MetaModel, recipe: Recipe) -> Iterator[LinearLayer]:
+    for layer, prefix in zip(model.layers, model.prefixes, strict=True):
         schemes = LayerTask(layer, prefix, recipe).schemes
         for name, module in layer.named_modules():
             if isinstance(module, nn.Linear):
-                yield Linear(prefix + name, module.out_features, module.in_features, schemes.get(name))
+                yield LinearLayer(prefix + name, module.out_features, module.in_features, schemes.get(name))
 
 
-def _head(skeleton: Skeleton, recipe: Recipe) -> Linear:
-    task = HeadTask(skeleton, recipe)
+def _head(model: MetaModel, recipe: Recipe) -> LinearLayer:
+    task = HeadTask(model, recipe)
     outputs, inputs = task.shape
-    return Linear(skeleton.head, outputs, inputs, task.scheme() if recipe.config.lm_head_enable else None)
+    return LinearLayer(model.head, outputs, inputs, task.scheme() if recipe.config.lm_head_enable else None)

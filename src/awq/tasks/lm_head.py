@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from awq.method.error_propagation import InputDrift
-from awq.method.hessian import COLUMNS, Gram
+from awq.method.error_propagation import InputCorrection
+from awq.method.hessian import COLUMNS, Hessian
 from awq.method.packed_weight import round_parts, stored
 from awq.method.rounding import Rounded, Scheme, dequantize, quantize_weight
 from awq.method.rounding_errors import Loss, stride
-from awq.method.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_peaks, restoring
-from awq.method.scale_search import Call, best_scale, moment_error, replay_error
-from awq.method.shared_input import Site
+from awq.method.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_magnitudes, restoring
+from awq.method.scale_search import RecordedCall, best_scale, moment_error, replay_error
+from awq.method.shared_input import SharedInput
 from awq.recipe import Recipe
 from awq.stream.activation_statistics import InputStatistics
 from awq.stream.layerwise_pass import LastHidden
-from awq.stream.malloc_trim import release
-from awq.stream.meta_model import Skeleton
+from awq.stream.malloc_trim import trim_freed_memory
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.safetensors_file import Array
 
 ROWS = 2048  # rows of the head in memory at a time
@@ -30,16 +30,16 @@ SEARCH_ROWS = 16384  # evenly spread rows whose error decides the scale
 
 @dataclass(frozen=True)
 class HeadTask:
-    """The head of `skeleton`, to be quantized by `recipe`.
+    """The head of `model`, to be quantized by `recipe`.
 
     Attributes:
-        skeleton: the model.
+        model: the model.
         recipe: how to quantize.
         report: called with the share of the rows that is done.
         losses: the relative error of the rounded head, by its name.
     """
 
-    skeleton: Skeleton
+    model: MetaModel
     recipe: Recipe
     report: Callable[[float], None] = lambda share: None
     losses: dict[str, float] = field(default_factory=dict)
@@ -47,22 +47,22 @@ class HeadTask:
     @property
     def shape(self) -> tuple[int, ...]:
         """Vocabulary size and width."""
-        return self.skeleton.checkpoint.info(self.skeleton.head_weight).shape
+        return self.model.checkpoint.info(self.model.head_weight).shape
 
     def scheme(self) -> Scheme:
         """How to round it; raises `SettingError` if the shape does not allow it."""
-        return self.recipe.config.scheme(self.skeleton.head, *self.shape)
+        return self.recipe.config.scheme(self.model.head, *self.shape)
 
     def rows(self, rows: slice) -> torch.Tensor:
         """Rows of the head's weight, float32 on the device; raises `CheckpointError`."""
-        return self.skeleton.read_rows(self.skeleton.head_weight, rows)
+        return self.model.read_rows(self.model.head_weight, rows)
 
     def blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
         """All rows, times `scale`, some at a time."""
         for start in range(0, self.shape[0], ROWS):
             self.report(start / self.shape[0])
             yield self.rows(slice(start, start + ROWS)) * scale
-            release()
+            trim_freed_memory()
 
     def nearest(self) -> dict[str, Array]:
         """The packed head without any search."""
@@ -74,39 +74,39 @@ class HeadTask:
         x = last.hidden[:: self.recipe.search_step]
 
         def error(linear: nn.Linear) -> Callable[[torch.Tensor], float]:
-            return replay_error(linear, [linear], Call((x,), {}, linear(x)), self.scheme())
+            return replay_error(linear, [linear], RecordedCall((x,), {}, linear(x)), self.scheme())
 
         scale = self._scale(last, statistics, error)
         moments = statistics.scaled(scale).moments if "range" in self.recipe.parts else None
         return self._stored(round_parts(self.blocks(scale), self.scheme(), moments))
 
     def rounded(self, last: LastHidden, samples: int) -> dict[str, Array]:
-        """The packed head by Gram matrices, of the original stream's `samples` and the stored one's behind them."""
+        """The packed head by Hessians, of the original stream's `samples` and the stored one's behind them."""
         original, present = last.hidden[:samples], last.hidden[samples:]
         statistics = self._statistics(original, math.gcd(self.shape[1], COLUMNS))
         scale = self._scale(last, statistics, lambda linear: moment_error([linear], statistics.moments, self.scheme()))
-        gram, drift = Gram.empty(self.shape[1], scale.device), None
+        hessian, correction = Hessian.empty(self.shape[1], scale.device), None
         if "propagation" in self.recipe.parts:
-            drift = InputDrift.empty(self.shape[1], scale.device)
+            correction = InputCorrection.empty(self.shape[1], scale.device)
         for index in range(samples):
             wanted = original[index] / scale
-            x = wanted if drift is None else present[index] / scale
-            gram.add(x)
-            if drift is not None:
-                drift.add(x, wanted)
-        site = Site(gram, drift, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
-        return self._stored(self._measured(self.blocks(scale), gram, lambda rows: site.rounded(rows, self.scheme())))
+            x = wanted if correction is None else present[index] / scale
+            hessian.add(x)
+            if correction is not None:
+                correction.add(x, wanted)
+        site = SharedInput(hessian, correction, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
+        return self._stored(self._measured(self.blocks(scale), hessian, lambda rows: site.rounded(rows, self.scheme())))
 
     def _measured(
-        self, blocks: Iterable[torch.Tensor], gram: Gram | None, rounding: Callable[[torch.Tensor], Rounded]
+        self, blocks: Iterable[torch.Tensor], hessian: Hessian | None, rounding: Callable[[torch.Tensor], Rounded]
     ) -> Iterator[Rounded]:
         """Round `blocks` of rows one after the other, and note the error of it all."""
-        loss, every = Loss(gram), slice(None, None, stride(self.shape[0]))
+        loss, every = Loss(hessian), slice(None, None, stride(self.shape[0]))
         for block in blocks:
             rounded = rounding(block)
             loss.add(block[every], dequantize(rounded.rows(every)))
             yield rounded
-        self.losses[self.skeleton.head] = loss.relative
+        self.losses[self.model.head] = loss.relative
 
     def _statistics(self, hidden: torch.Tensor, size: int) -> InputStatistics:
         """What the head reads, with moments within blocks of `size` inputs."""
@@ -116,7 +116,7 @@ class HeadTask:
         return statistics
 
     def _stored(self, parts: Iterable[Rounded]) -> dict[str, Array]:
-        return stored(self.skeleton.head, parts, self.scheme(), self.recipe.config.format)
+        return stored(self.model.head, parts, self.scheme(), self.recipe.config.format)
 
     def _scale(
         self,
@@ -125,31 +125,31 @@ class HeadTask:
         error: Callable[[nn.Linear], Callable[[torch.Tensor], float]],
     ) -> torch.Tensor:
         """The scale with the least `error` of some evenly spread rows, which the norm before the head takes."""
-        group = scalable_norm(self.skeleton, last)
+        group = scalable_norm(self.model, last)
         if group is None or "scale" not in self.recipe.parts:
             return torch.ones_like(statistics.magnitude)
         sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
         linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
         linear.weight = nn.Parameter(sampled, requires_grad=False)
-        peaks = output_peaks(self.skeleton.model, group, self.shape[1])
+        peaks = output_magnitudes(self.model.module, group, self.shape[1])
         options = (statistics.mean, peaks, self.scheme(), error(linear), self.recipe.duo_scaling)
         scale = best_scale([linear], *options)
-        apply_scale(self.skeleton.model, group, scale)
+        apply_scale(self.model.module, group, scale)
         return scale
 
 
-def scalable_norm(skeleton: Skeleton, last: LastHidden) -> ScaleGroup | None:
+def scalable_norm(model: MetaModel, last: LastHidden) -> ScaleGroup | None:
     """The norm that wrote the last hidden states, None if there is none or its outputs do not follow its weight."""
     if last.norm is None:
         return None
-    norm = skeleton.model.get_submodule(last.norm)
+    norm = model.module.get_submodule(last.norm)
     x = last.hidden[:1]
     scale = 0.5 + 1.5 * torch.rand(x.shape[-1], generator=torch.Generator().manual_seed(1)).to(x.device)
     expected = norm(x) / scale
     for offset in NORM_OFFSETS:
         group = ScaleGroup(last.norm, offset, (), "")
         with restoring(norm):
-            apply_scale(skeleton.model, group, scale)
+            apply_scale(model.module, group, scale)
             if (norm(x) - expected).norm() <= TOLERANCE * expected.norm():
                 return group
     return None

@@ -18,7 +18,7 @@ from awq.method.rounding import Rounded, Scheme, dequantize, integers
 from awq.method.rounding_errors import Loss
 from awq.method.shared_input import row_parts
 from awq.recipe import Recipe
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
 from tyllm_errors import SettingError
@@ -28,19 +28,19 @@ FLOAT = 16  # bits, when nothing is rounded
 
 @dataclass(frozen=True)
 class TowerTask:
-    """The vision tower of `skeleton`, if there is one, stored as `recipe` wants it."""
+    """The vision tower of `model`, if there is one, stored as `recipe` wants it."""
 
-    skeleton: Skeleton
+    model: MetaModel
     recipe: Recipe
 
     def units(self) -> list[tuple[str, nn.Module]]:
         """What is written at a time, with its full name; nothing for a model of text alone."""
-        return [] if self.skeleton.tower is None else list(self.skeleton.tower.units())
+        return [] if self.model.tower is None else list(self.model.tower.units())
 
     def check(self) -> None:
         """Raise `SettingError` if bits are asked for and there is no tower."""
-        if self.skeleton.tower is None and self.recipe.config.vision_bits != FLOAT:
-            bits, kind = self.recipe.config.vision_bits, self.skeleton.model.config.model_type
+        if self.model.tower is None and self.recipe.config.vision_bits != FLOAT:
+            bits, kind = self.recipe.config.vision_bits, self.model.module.config.model_type
             raise SettingError(f"vision_bits is {bits}, but a {kind} model has no vision tower; leave it out.")
 
     def linears(self) -> Iterator[tuple[str, nn.Linear, Scheme | None]]:
@@ -65,9 +65,9 @@ class TowerTask:
         tensors: dict[str, Array | Blocks] = {}
         losses: dict[str, float] = {}
         schemes = {f"{name}.weight": scheme for name, _, scheme in self.linears() if scheme is not None}
-        for name in [each for each in self.skeleton.model.state_dict() if each.startswith(f"{unit}.")]:
+        for name in [each for each in self.model.module.state_dict() if each.startswith(f"{unit}.")]:
             if (scheme := schemes.get(name)) is None:
-                tensors[name] = half(self.skeleton, name)
+                tensors[name] = half(self.model, name)
                 continue
             loss, linear = Loss(None), name.removesuffix(".weight")
             tensors |= stored(linear, self._rounded(name, scheme, loss), scheme, self.recipe.config.format)
@@ -76,8 +76,8 @@ class TowerTask:
 
     def _rounded(self, name: str, scheme: Scheme, loss: Loss) -> Iterator[Rounded]:
         """The weight `name`, some rows at a time; the error goes into `loss`."""
-        for rows in row_parts(*self.skeleton.checkpoint.info(name).shape):
-            weight = self.skeleton.read_rows(name, rows)
+        for rows in row_parts(*self.model.checkpoint.info(name).shape):
+            weight = self.model.read_rows(name, rows)
             rounded = searched(weight, scheme)
             loss.add(weight, dequantize(rounded))
             yield rounded
@@ -93,7 +93,7 @@ def searched(weight: torch.Tensor, scheme: Scheme) -> Rounded:
     return Rounded(codes.to(torch.uint8), zero.view(shape).to(torch.uint8), scale.view(shape).half())
 
 
-def half(skeleton: Skeleton, name: str) -> Blocks:
+def half(model: MetaModel, name: str) -> Blocks:
     """A tensor of the checkpoint in float16, made piece by piece while it is written; raises `CheckpointError`."""
-    info = skeleton.checkpoint.info(name)
+    info = model.checkpoint.info(name)
     return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, piece) for piece in info.pieces()))

@@ -1,4 +1,4 @@
-"""What linear layers read in one pass over the calibration tokens, kept on disk for later passes of the same layer."""
+"""The activation cache: inputs of linear layers from one pass over the calibration tokens, kept for later passes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ import torch
 
 from hf_checkpoint.atomic_files import explained
 
+SUFFIX = ".activations"
+
 
 @dataclass
-class Tape:
-    """Batches of float32 [tokens, K] by name, in files of the folder `path`; played in the order of recording."""
+class ActivationCache:
+    """Inputs float32 [tokens, K] by the name of the linear layer, a file each in the folder `path`.
+
+    Attributes:
+        path: an existing folder.
+        device: where `read` puts what it reads.
+        widths: K of each name that was appended since the cache was last cleared.
+    """
 
     path: Path
     device: torch.device
     widths: dict[str, int] = field(default_factory=dict)
 
     def _file(self, name: str) -> Path:
-        return self.path / f"{name}.tape"
+        return self.path / f"{name}{SUFFIX}"
 
-    def record(self, name: str, x: torch.Tensor) -> None:
-        """Append a batch; raises `OutputError`."""
+    def append(self, name: str, x: torch.Tensor) -> None:
+        """Add a batch, float32 [tokens, K], behind those that `name` has; raises `OutputError`."""
         with explained(self.path), self._file(name).open("ab" if name in self.widths else "wb") as file:
             x.cpu().contiguous().numpy().tofile(file)
         self.widths[name] = x.shape[1]
 
-    def play(self, name: str, tokens: int) -> Iterator[torch.Tensor]:
-        """All that was recorded as `name`, `tokens` at a time."""
+    def read(self, name: str, tokens: int) -> Iterator[torch.Tensor]:
+        """All inputs of `name` in the order in which they were appended, float32 [tokens, K] at a time."""
         with self._file(name).open("rb") as file:
             while True:
                 values = np.fromfile(file, np.float32, tokens * self.widths[name])
@@ -38,7 +46,7 @@ class Tape:
                     return
                 yield torch.from_numpy(values).view(-1, self.widths[name]).to(self.device)
 
-    def erase(self) -> None:
+    def clear(self) -> None:
         """Remove the files."""
         for name in self.widths:
             self._file(name).unlink(missing_ok=True)

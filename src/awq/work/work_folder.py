@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from awq.work.activation_cache import SUFFIX
 from hf_checkpoint.atomic_files import explained, make_folder, write_json
 from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_safetensors
 from tyllm_errors import OutputError
 
 STATE = "state.json"
+OWN_SUFFIXES = (".part", ".part.tmp", SUFFIX, ".tape")  # .tape is the activation cache of runs before 2026-12
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class WorkFolder:
 
     def clear(self) -> None:
         """Remove our files; raises `OutputError` if there are others."""
-        ours = [STATE, f"{STATE}.tmp"]
+        ours = (STATE, f"{STATE}.tmp")
         files = list(self.path.iterdir())
         for file in files:
-            if file.name not in ours and not file.name.endswith((".part", ".part.tmp", ".tape")):
+            if file.name not in ours and not file.name.endswith(OWN_SUFFIXES):
                 raise OutputError(
                     f"{self.path} holds {file.name}, which no earlier run left there; use an empty folder."
                 )

@@ -25,7 +25,7 @@ def check_suffix(path: Path | None) -> Path | None:
 
 
 def write_report(path: Path, report: Document) -> None:
-    """Write the document of an `awq.run.quantization_report.Report` in the form that the ending of `path` asks for.
+    """Write the document of a `QuantizationReport` in the form that the ending of `path` asks for.
 
     Raises:
         OutputError: the file cannot be written.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from awq.model import AwqModel
-    from awq.run.run_plan import Plan
+    from awq.run.run_plan import RunPlan
 
 
 def quantize(
@@ -119,7 +119,7 @@ def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json:
     """Quantize into the folder `output`; a person is shown the plan first."""
     from awq import AutoAWQForCausalLM
 
-    def announce(plan: "Plan") -> None:
+    def announce(plan: "RunPlan") -> None:
         if not as_json:
             emit({}, False, lambda console: draw_plan(console, plan.document(), plan.shortage))
 

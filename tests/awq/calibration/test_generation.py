@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from awq.calibration import generation
 from awq.calibration.generation import LIKELIEST, StreamedDecoder, drawn, generated_samples
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import TensorInfo
 from tyllm_errors import CheckpointError
@@ -21,8 +21,8 @@ def planned(starts, length=LENGTH):
     return torch.tensor(rows)
 
 
-def skeleton_of(folder):
-    return Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
+def meta_model_of(folder):
+    return MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
 
 
 def written_by(model, starts, length, seed):
@@ -52,7 +52,7 @@ def streaming(monkeypatch):
 def test_logits_are_those_of_transformers(checkpoint, streaming, family):
     tokens = torch.randint(VOCABULARY, (3, 24), generator=torch.Generator().manual_seed(0))
     expected = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)(tokens).logits
-    with StreamedDecoder(skeleton_of(checkpoint(family))).hooked() as decoder:
+    with StreamedDecoder(meta_model_of(checkpoint(family))).hooked() as decoder:
         decoder.forget()
         found = torch.stack([decoder.logits(tokens[:, place]) for place in range(24)], 1)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.01 * float(expected.std()))
@@ -62,23 +62,23 @@ def test_logits_are_those_of_transformers(checkpoint, streaming, family):
 @torch.no_grad()
 def test_text_is_that_of_transformers(checkpoint, streaming, family):
     model = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
-    found = generated_samples(skeleton_of(checkpoint(family)), planned(STARTS), seed=3)
+    found = generated_samples(meta_model_of(checkpoint(family)), planned(STARTS), seed=3)
     assert torch.equal(found, written_by(model, STARTS, LENGTH, 3))
 
 
 def test_a_held_model_writes_the_same(checkpoint, streaming, monkeypatch):
-    streamed = generated_samples(skeleton_of(checkpoint("llama")), planned(STARTS))
+    streamed = generated_samples(meta_model_of(checkpoint("llama")), planned(STARTS))
     monkeypatch.undo()
-    skeleton = skeleton_of(checkpoint("llama"))
-    assert torch.equal(generated_samples(skeleton, planned(STARTS)), streamed)
-    assert torch.equal(generated_samples(skeleton, planned(STARTS)), streamed)
-    assert not torch.equal(generated_samples(skeleton, planned(STARTS), seed=1), streamed)
+    meta_model = meta_model_of(checkpoint("llama"))
+    assert torch.equal(generated_samples(meta_model, planned(STARTS)), streamed)
+    assert torch.equal(generated_samples(meta_model, planned(STARTS)), streamed)
+    assert not torch.equal(generated_samples(meta_model, planned(STARTS), seed=1), streamed)
     assert streamed[0].tolist() != streamed[3].tolist()  # the same start, other draws
 
 
 def test_no_layer_stays_in_memory(checkpoint, streaming, monkeypatch):
-    skeleton = skeleton_of(checkpoint("qwen3"))
-    layer = sum(p.numel() for p in skeleton.layers[0].parameters())
+    meta_model = meta_model_of(checkpoint("qwen3"))
+    layer = sum(p.numel() for p in meta_model.layers[0].parameters())
     sizes, decoders = [], []
     fill = StreamedDecoder._fill
 
@@ -88,26 +88,26 @@ def test_no_layer_stays_in_memory(checkpoint, streaming, monkeypatch):
         sizes.append(sum(tensor.numel() for tensor in decoder.memory.values()))
 
     monkeypatch.setattr(StreamedDecoder, "_fill", watched)
-    generated_samples(skeleton, planned(STARTS, 4))
+    generated_samples(meta_model, planned(STARTS, 4))
     assert max(sizes) <= layer + 2 * generation.HEAD_VALUES
-    assert all(parameter.is_meta for part in skeleton.layers for parameter in part.parameters())
+    assert all(parameter.is_meta for part in meta_model.layers for parameter in part.parameters())
     assert not decoders[0].memory
 
 
 @pytest.mark.parametrize(("held_bytes", "reads"), [(0, 7), (1 << 30, 1)])
 def test_how_often_weights_are_read(checkpoint, streaming, monkeypatch, held_bytes, reads):
-    skeleton = skeleton_of(checkpoint("llama"))
+    meta_model = meta_model_of(checkpoint("llama"))
     copied = []
     copy = torch.Tensor.copy_
     monkeypatch.setattr(generation, "HELD_BYTES", held_bytes)
     monkeypatch.setattr(torch.Tensor, "copy_", lambda self, other: copied.append(self.shape) or copy(self, other))
-    generated_samples(skeleton, planned([[1]], 8))
+    generated_samples(meta_model, planned([[1]], 8))
     assert copied.count(torch.Size([192, 128])) == reads * 2 * 2  # gate and up of two layers
 
 
 def test_progress_counts_the_steps_of_every_group(checkpoint, streaming):
     seen = []
-    generated_samples(skeleton_of(checkpoint("qwen2")), planned(STARTS), progress=lambda *step: seen.append(step[:2]))
+    generated_samples(meta_model_of(checkpoint("qwen2")), planned(STARTS), progress=lambda *step: seen.append(step[:2]))
     total = seen[-1][1]
     assert total > LENGTH - 1 and total % (LENGTH - 1) == 0
     assert seen == [(step, total) for step in range(1, total + 1)]
@@ -123,15 +123,15 @@ def test_draws_follow_the_distribution():
 
 
 def test_a_weight_that_is_nan(checkpoint, monkeypatch):
-    skeleton = skeleton_of(checkpoint("qwen2"))
+    meta_model = meta_model_of(checkpoint("qwen2"))
     read = TensorInfo.read
 
     def damaged(info):
         array = read(info)
-        if info is skeleton.checkpoint.info("model.layers.1.mlp.up_proj.weight"):
+        if info is meta_model.checkpoint.info("model.layers.1.mlp.up_proj.weight"):
             array[0, 0] = float("nan")
         return array
 
     monkeypatch.setattr(TensorInfo, "read", damaged)
     with pytest.raises(CheckpointError, match=r"layers\.1\.mlp\.up_proj\.weight holds NaN"):
-        generated_samples(skeleton, planned(STARTS))
+        generated_samples(meta_model, planned(STARTS))

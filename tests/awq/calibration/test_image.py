@@ -7,7 +7,7 @@ from tests.awq.tiny_vision_models import image, write_vision_checkpoint
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from awq.calibration.image import ImageProcessor, opened
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CalibrationError
 
@@ -15,7 +15,7 @@ from tyllm_errors import CalibrationError
 @pytest.fixture(scope="module")
 def processor(tmp_path_factory):
     folder = write_vision_checkpoint(tmp_path_factory.mktemp("vl"), "qwen2_5_vl")
-    tower = Skeleton.build(Checkpoint.open(folder), torch.device("cpu")).tower
+    tower = MetaModel.build(Checkpoint.open(folder), torch.device("cpu")).tower
     return lambda embeddings: ImageProcessor.of(folder, tower, embeddings)
 
 

@@ -5,7 +5,7 @@ import torch
 from tests.awq.tiny_vision_models import IDS, TEMPLATE, conversation, image, tokenizer, write_vision_checkpoint
 
 from awq.calibration.image_samples import image_samples
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CalibrationError
 
@@ -13,24 +13,24 @@ PAD = IDS["<|image_pad|>"]
 
 
 @pytest.fixture(scope="module")
-def skeleton(tmp_path_factory):
+def model(tmp_path_factory):
     folder = write_vision_checkpoint(tmp_path_factory.mktemp("vl"), "qwen2_5_vl")
-    return Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
+    return MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
 
 
-def made(skeleton, documents, count=4, length=64):
-    return image_samples(documents, tokenizer(), skeleton, count, length)
+def made(model, documents, count=4, length=64):
+    return image_samples(documents, tokenizer(), model, count, length)
 
 
-def test_samples_are_filled_and_evenly_spread(skeleton):
-    found = made(skeleton, [conversation(image(seed), seed) for seed in range(30)])
+def test_samples_are_filled_and_evenly_spread(model):
+    found = made(model, [conversation(image(seed), seed) for seed in range(30)])
     assert found.tokens.shape == found.rows.shape == found.positions.shape[1:] == (4, 64)
     assert all(row[0] == IDS["<|im_start|>"] for row in found.tokens)
     assert len({tuple(row) for row in found.tokens.tolist()}) == 4
 
 
-def test_rows_count_the_embeddings_in_order(skeleton):
-    found = made(skeleton, [conversation(image(seed), seed) for seed in range(30)])
+def test_rows_count_the_embeddings_in_order(model):
+    found = made(model, [conversation(image(seed), seed) for seed in range(30)])
     assert torch.equal(found.rows >= 0, found.tokens == PAD)
     rows = found.rows[found.rows >= 0]
     assert torch.equal(rows, rows.sort().values) and len(rows.unique()) == len(rows)
@@ -40,8 +40,8 @@ def test_rows_count_the_embeddings_in_order(skeleton):
     assert set(first) <= set(starts)
 
 
-def test_positions_are_those_of_hugging_face(skeleton):
-    found = made(skeleton, [conversation(image(1), 1)], 1, 30)
+def test_positions_are_those_of_hugging_face(model):
+    found = made(model, [conversation(image(1), 1)], 1, 30)
     (sample,) = found.positions.unbind(1)
     text, (down, across) = 5, (2, 3)  # "<|im_start|>user\\n" is bytes and a special token
     start = int((found.tokens[0] == PAD).nonzero()[0])
@@ -51,41 +51,41 @@ def test_positions_are_those_of_hugging_face(skeleton):
     assert sample[:, start + 6].tolist() == [start + across] * 3
 
 
-def test_a_large_image_takes_half_a_sample(skeleton):
-    found = made(skeleton, [conversation(image(1, 560, 560), 1)], 1, 64)
+def test_a_large_image_takes_half_a_sample(model):
+    found = made(model, [conversation(image(1, 560, 560), 1)], 1, 64)
     assert (found.tokens == PAD).sum() == found.embeddings <= 32
     assert (found.tokens[0, -1]) != PAD
 
 
-def test_few_tokens_make_one_shorter_sample(skeleton):
-    found = made(skeleton, [conversation(image(1), 1)], 4, 512)
+def test_few_tokens_make_one_shorter_sample(model):
+    found = made(model, [conversation(image(1), 1)], 4, 512)
     assert found.tokens.shape[0] == 1 and found.tokens.shape[1] < 100
 
 
-def test_an_image_may_be_cut(skeleton):
-    found = made(skeleton, [[{"role": "system", "content": "w" * 18}, *conversation(image(1))]], 1, 40)
+def test_an_image_may_be_cut(model):
+    found = made(model, [[{"role": "system", "content": "w" * 18}, *conversation(image(1))]], 1, 40)
     assert 0 < int((found.rows >= 0).sum()) < found.embeddings
 
 
-def test_conversations_without_images_go_along(skeleton):
-    found = made(skeleton, ["words " * 30, *(conversation(image(seed), seed) for seed in range(4))], 9, 40)
+def test_conversations_without_images_go_along(model):
+    found = made(model, ["words " * 30, *(conversation(image(seed), seed) for seed in range(4))], 9, 40)
     assert (found.rows[0] == -1).all() and (found.rows >= 0).any()
 
 
-def refused(skeleton, document, message, template=TEMPLATE):
+def refused(model, document, message, template=TEMPLATE):
     words = tokenizer()
     words.chat_template = template
     with pytest.raises(CalibrationError, match=message):
-        image_samples([conversation(image(1)), document], words, skeleton, 1, 64)
+        image_samples([conversation(image(1)), document], words, model, 1, 64)
 
 
-def test_placeholders_that_do_not_match(skeleton):
+def test_placeholders_that_do_not_match(model):
     more = [*conversation(image(1)), {"role": "user", "content": "<|image_pad|>"}]
-    refused(skeleton, more, "Conversation 2 has images: 1, and placeholders .* applied: 2; leave")
-    refused(skeleton, "<|image_pad|>", "Conversation 2 has images: 0, and placeholders .* applied: 1; leave")
+    refused(model, more, "Conversation 2 has images: 1, and placeholders .* applied: 2; leave")
+    refused(model, "<|image_pad|>", "Conversation 2 has images: 0, and placeholders .* applied: 1; leave")
     blind = "{% for m in messages %}{{ m.role }}{% endfor %}"
-    refused(skeleton, conversation(image(1)), "Conversation 1 has images: 1, and placeholders .*: 0; leave", blind)
+    refused(model, conversation(image(1)), "Conversation 1 has images: 1, and placeholders .*: 0; leave", blind)
 
 
-def test_no_chat_template(skeleton):
-    refused(skeleton, "words", "need a tokenizer with a chat template", None)
+def test_no_chat_template(model):
+    refused(model, "words", "need a tokenizer with a chat template", None)

@@ -9,7 +9,7 @@ from tests.awq.tiny_models import token_lists
 from tests.awq.tiny_vision_models import TEMPLATE, conversation, image, tokenizer, write_vision_checkpoint
 
 from awq.calibration.inputs import CalibrationData
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CalibrationError
 
@@ -22,8 +22,8 @@ def folder(tmp_path):
 
 
 def samples(folder, source, given=None):
-    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
-    return CalibrationData(source, "train", "text").samples(skeleton, given, 2, 40)
+    model = MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
+    return CalibrationData(source, "train", "text").samples(model, given, 2, 40)
 
 
 def test_text_has_no_images(folder):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import awq.method.hessian
-from awq.method.error_propagation import STRENGTH, InputDrift, OutputDrift, corrected, drift_of
-from awq.method.hessian import DampedGram, Gram
+from awq.method.error_propagation import STRENGTH, InputCorrection, OutputCorrection, corrected, correction_for
+from awq.method.hessian import DampedHessian, Hessian
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -30,21 +30,21 @@ def solution(x, error, damping):
 
 
 def damped(x):
-    gram = Gram.empty(x.shape[1], CPU)
-    gram.add(x)
-    found = DampedGram(gram.blocks[0], gram.tokens)
+    hessian = Hessian.empty(x.shape[1], CPU)
+    hessian.add(x)
+    found = DampedHessian(hessian.blocks[0], hessian.tokens)
     return found, float((found.matrix - found.block)[0, 0])
 
 
 def test_an_input_that_drifted_is_made_up_for(tokens):
     wanted, x = tokens
     weight = torch.randn(48, 5, generator=torch.Generator().manual_seed(1))
-    drift = InputDrift.empty(48, CPU)
+    correction = InputCorrection.empty(48, CPU)
     for start in range(0, 500, 200):
-        drift.add(x[start : start + 200], wanted[start : start + 200])
-    gram, damping = damped(x)
+        correction.add(x[start : start + 200], wanted[start : start + 200])
+    hessian, damping = damped(x)
     expected = weight + STRENGTH * solution(x, (wanted - x) @ weight, damping)
-    found = corrected(weight, drift.cure(0, gram, weight, slice(0, 5)), 1)
+    found = corrected(weight, correction.weight_change(0, hessian, weight, slice(0, 5)), 1)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
     assert (x @ found - wanted @ weight).norm() < 0.97 * (x @ weight - wanted @ weight).norm()
 
@@ -53,21 +53,23 @@ def test_the_error_of_the_stream_is_taken_away(tokens):
     _, x = tokens
     weight = torch.randn(48, 5, generator=torch.Generator().manual_seed(1))
     error = x @ torch.randn(48, 7, generator=torch.Generator().manual_seed(2)) / 10
-    drift = OutputDrift.empty(48, 7, CPU)
+    correction = OutputCorrection.empty(48, 7, CPU)
     for start in range(0, 500, 200):
-        drift.add(x[start : start + 200], error[start : start + 200])
-    gram, damping = damped(x)
+        correction.add(x[start : start + 200], error[start : start + 200])
+    hessian, damping = damped(x)
     expected = weight + STRENGTH * solution(x, error[:, 2:], damping)
-    found = corrected(weight, drift.cure(0, gram, weight, slice(2, 7)), 1)
+    found = corrected(weight, correction.weight_change(0, hessian, weight, slice(2, 7)), 1)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_no_drift_changes_nothing(tokens):
     wanted, _ = tokens
-    drift = InputDrift.empty(48, CPU)
-    drift.add(wanted, wanted)
+    correction = InputCorrection.empty(48, CPU)
+    correction.add(wanted, wanted)
     weight = torch.ones(48, 3)
-    assert torch.equal(corrected(weight, drift.cure(0, damped(wanted)[0], weight, slice(0, 3)), 1), weight)
+    assert torch.equal(
+        corrected(weight, correction.weight_change(0, damped(wanted)[0], weight, slice(0, 3)), 1), weight
+    )
 
 
 def test_blocks_know_their_own_inputs_only_and_share_the_work(monkeypatch):
@@ -75,15 +77,17 @@ def test_blocks_know_their_own_inputs_only_and_share_the_work(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     wanted = torch.randn(600, 256, generator=generator)
     x, error = wanted + torch.randn(600, 256, generator=generator) / 5, torch.randn(600, 9, generator=generator)
-    by_input, by_output = drift_of(256, None, CPU), drift_of(256, 9, CPU)
+    by_input, by_output = correction_for(256, None, CPU), correction_for(256, 9, CPU)
     by_input.add(x, wanted)
     by_output.add(x, error)
     weight, second = torch.randn(128, 4, generator=generator), slice(128, 256)
-    gram, damping = damped(x[:, second])
+    hessian, damping = damped(x[:, second])
     expected = solution(x[:, second], (wanted - x)[:, second] @ weight, damping)
     for _ in range(2):  # for another layer that reads the same
-        torch.testing.assert_close(by_input.cure(1, gram, weight, slice(0, 4)), expected, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            by_input.weight_change(1, hessian, weight, slice(0, 4)), expected, rtol=1e-3, atol=1e-4
+        )
     expected = solution(x[:, second], error[:, 3:7], damping)
-    cure = by_output.cure(1, gram, weight, slice(3, 7))
-    torch.testing.assert_close(cure, expected, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(corrected(weight, cure, 2) - weight, STRENGTH * cure / 2, rtol=1e-4, atol=1e-6)
+    change = by_output.weight_change(1, hessian, weight, slice(3, 7))
+    torch.testing.assert_close(change, expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(corrected(weight, change, 2) - weight, STRENGTH * change / 2, rtol=1e-4, atol=1e-6)

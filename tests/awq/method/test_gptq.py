@@ -5,7 +5,7 @@ import torch
 
 import awq.method.gptq
 from awq.method.gptq import round_weight
-from awq.method.hessian import DampedGram
+from awq.method.hessian import DampedHessian
 from awq.method.rounding import Scheme, dequantize, grid_of_range, quantize_weight
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -15,12 +15,12 @@ GENERATOR = torch.Generator()
 
 @pytest.fixture
 def problem():
-    """Rows [n, K] in float64, so that nothing is decided by noise, and the Gram matrix of uneven, dependent inputs."""
+    """Rows [n, K] in float64, so that nothing is decided by noise, and the Hessian of uneven, dependent inputs."""
     GENERATOR.manual_seed(0)
     weight = torch.randn(12, 256, generator=GENERATOR, dtype=torch.float64)
     mixing = torch.randn(256, 256, generator=GENERATOR, dtype=torch.float64)
     x = torch.randn(800, 256, generator=GENERATOR, dtype=torch.float64) @ mixing
-    return weight, DampedGram(x.T @ x, 800)
+    return weight, DampedHessian(x.T @ x, 800)
 
 
 def textbook(weight, matrix, scheme):
@@ -43,30 +43,30 @@ def textbook(weight, matrix, scheme):
     "scheme", [Scheme(4, 32), Scheme(4, 128), Scheme(8, 64), Scheme(4, 64, symmetric=True), Scheme(8, 128, True)]
 )
 def test_codes_are_the_textbooks(problem, scheme):
-    weight, gram = problem
-    codes, floats = textbook(weight, gram.matrix, scheme)
-    found = round_weight(weight.T.clone(), gram, scheme, search=False)
+    weight, hessian = problem
+    codes, floats = textbook(weight, hessian.matrix, scheme)
+    found = round_weight(weight.T.clone(), hessian, scheme, search=False)
     assert torch.equal(found.codes.T, codes)
     torch.testing.assert_close(found.weight().T, floats)
     assert found.zeros.shape == found.scales.shape == (256 // scheme.group_size, 12)
 
 
-def cost(error, gram):
-    return (error * (gram.matrix @ error)).sum(0)
+def cost(error, hessian):
+    return (error * (hessian.matrix @ error)).sum(0)
 
 
 def test_every_part_of_the_method_costs_less(problem):
-    weight, gram = problem
+    weight, hessian = problem
     costs = [
-        cost(round_weight(weight.T.clone(), gram, Scheme(4, 64), **parts).weight() - weight.T, gram).sum()
+        cost(round_weight(weight.T.clone(), hessian, Scheme(4, 64), **parts).weight() - weight.T, hessian).sum()
         for parts in ({}, {"search": False}, {"compensate": False}, {"search": False, "compensate": False})
     ]
     assert costs[0] < costs[1] < costs[3] and costs[0] < costs[2] < costs[3]
 
 
 def test_neither_search_nor_compensation_is_rounding_to_nearest(problem):
-    weight, gram = problem
-    found = round_weight(weight.T.float(), gram, Scheme(4, 64), search=False, compensate=False)
+    weight, hessian = problem
+    found = round_weight(weight.T.float(), hessian, Scheme(4, 64), search=False, compensate=False)
     nearest = quantize_weight(weight.float(), Scheme(4, 64))
     assert torch.equal(found.codes.T, nearest.q.float()) and torch.equal(found.zeros.T, nearest.zeros.float())
     assert torch.equal(found.weight().T, dequantize(nearest))
@@ -74,17 +74,17 @@ def test_neither_search_nor_compensation_is_rounding_to_nearest(problem):
 
 @pytest.mark.parametrize("compensate", [True, False])
 def test_a_given_grid_is_kept(problem, compensate):
-    weight, gram = problem
+    weight, hessian = problem
     grid = torch.full((12,), 0.5, dtype=torch.float64), torch.full((12,), 7.0, dtype=torch.float64)
-    found = round_weight(weight.T.clone(), gram, Scheme(4, 256), grid, compensate=compensate)
+    found = round_weight(weight.T.clone(), hessian, Scheme(4, 256), grid, compensate=compensate)
     assert torch.equal(found.scales, grid[0][None]) and torch.equal(found.zeros, grid[1][None])
     nearest = (torch.round(weight.T / 0.5) + 7).clamp(0, 15)
     assert torch.equal(found.codes, nearest) is not compensate
-    assert cost(found.weight() - weight.T, gram).sum() <= cost((nearest - 7) / 2 - weight.T, gram).sum()
+    assert cost(found.weight() - weight.T, hessian).sum() <= cost((nearest - 7) / 2 - weight.T, hessian).sum()
 
 
 def test_a_range_is_judged_by_what_later_inputs_cannot_make_up_for(problem, monkeypatch):
-    weight, gram = problem
+    weight, hessian = problem
     metrics = []
 
     def record(group, metric, scheme):
@@ -92,9 +92,9 @@ def test_a_range_is_judged_by_what_later_inputs_cannot_make_up_for(problem, monk
         return grid_of_range(group.amin(0), group.amax(0), scheme)
 
     monkeypatch.setattr(awq.method.gptq, "best_grid", record)
-    round_weight(weight.T.clone(), gram, Scheme(4, 64))
+    round_weight(weight.T.clone(), hessian, Scheme(4, 64))
     for number, metric in enumerate(metrics):
         own, later = slice(64 * number, 64 * number + 64), slice(64 * number + 64, None)
-        h = gram.matrix
+        h = hessian.matrix
         expected = h[own, own] - h[own, later] @ torch.linalg.inv(h[later, later]) @ h[later, own]
         torch.testing.assert_close(metric, expected)

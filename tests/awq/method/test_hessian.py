@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import awq.method.hessian
-from awq.method.hessian import LARGEST_BLOCK, LEAST_DAMPING, DampedGram, Gram, spans
+from awq.method.hessian import LARGEST_BLOCK, LEAST_DAMPING, DampedHessian, Hessian, spans
 from tyllm_errors import CalibrationError
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -23,11 +23,11 @@ def test_spans_cover_all_inputs_in_nearly_equal_blocks_cut_at_multiples_of_128(i
 def test_sums_are_those_of_all_tokens_within_each_block(monkeypatch):
     monkeypatch.setattr(awq.method.hessian, "LARGEST_BLOCK", 256)
     x = torch.randn(60, 640, generator=torch.Generator().manual_seed(0))
-    gram = Gram.empty(640, x.device)
+    hessian = Hessian.empty(640, x.device)
     for part in x.split(25):
-        gram.add(part)
-    assert gram.tokens == 60 and len(gram.blocks) == 3
-    for span, block in zip(gram.spans, gram.blocks, strict=True):
+        hessian.add(part)
+    assert hessian.tokens == 60 and len(hessian.blocks) == 3
+    for span, block in zip(hessian.spans, hessian.blocks, strict=True):
         torch.testing.assert_close(block, x[:, span].T @ x[:, span], rtol=1e-5, atol=1e-4)
 
 
@@ -35,7 +35,7 @@ def test_sums_are_those_of_all_tokens_within_each_block(monkeypatch):
 def test_damping_is_inputs_by_tokens_times_the_mean(tokens, damping):
     block = torch.diag(torch.arange(32.0))
     expected = block + damping * 15.5 * torch.eye(32)
-    torch.testing.assert_close(DampedGram(block, tokens).matrix, expected)
+    torch.testing.assert_close(DampedHessian(block, tokens).matrix, expected)
 
 
 def tokens_of(kind):
@@ -62,9 +62,9 @@ KINDS = ("ordinary", "zero", "underflowing", "small", "huge", "constant", "one d
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_root_of_the_inverse_exists_for(kind):
-    gram = Gram.empty(256, torch.device("cpu"))
-    gram.add(tokens_of(kind))
-    damped = DampedGram(gram.blocks[0], gram.tokens)
+    hessian = Hessian.empty(256, torch.device("cpu"))
+    hessian.add(tokens_of(kind))
+    damped = DampedHessian(hessian.blocks[0], hessian.tokens)
     root, matrix = damped.root.double(), damped.matrix.double()
     assert torch.equal(root, root.triu()) and (root.diagonal() > 0).all()
     torch.testing.assert_close(root @ matrix @ root.T, torch.eye(256).double(), rtol=0, atol=2e-3)
@@ -73,13 +73,13 @@ def test_the_root_of_the_inverse_exists_for(kind):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_activations_that_are_no_numbers_are_told_of(value):
     with pytest.raises(CalibrationError, match="not finite"):
-        _ = DampedGram(torch.full((4, 4), value), 9).root
+        _ = DampedHessian(torch.full((4, 4), value), 9).root
 
 
 def test_solve_inverts_the_matrix():
-    gram = Gram.empty(256, torch.device("cpu"))
-    gram.add(tokens_of("ordinary"))
-    damped = DampedGram(gram.blocks[0], gram.tokens)
+    hessian = Hessian.empty(256, torch.device("cpu"))
+    hessian.add(tokens_of("ordinary"))
+    damped = DampedHessian(hessian.blocks[0], hessian.tokens)
     right = torch.randn(256, 3, generator=torch.Generator().manual_seed(1))
     expected = torch.linalg.solve(damped.matrix.double(), right.double())
     torch.testing.assert_close(damped.solve(right).double(), expected, rtol=1e-4, atol=1e-8)

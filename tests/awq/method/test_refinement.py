@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from awq.method.gptq import Codes, round_weight
-from awq.method.hessian import DampedGram
+from awq.method.hessian import DampedHessian
 from awq.method.refinement import refined
 from awq.method.rounding import Scheme
 
@@ -13,11 +13,11 @@ pytestmark = pytest.mark.usefixtures("exact")
 
 @pytest.fixture
 def problem():
-    """Transposed rows [K, n] and the Gram matrix of dependent inputs."""
+    """Transposed rows [K, n] and the Hessian of dependent inputs."""
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(128, 40, generator=generator)
     x = torch.randn(500, 128, generator=generator) @ torch.randn(128, 128, generator=generator)
-    return weight, DampedGram(x.T @ x, 500)
+    return weight, DampedHessian(x.T @ x, 500)
 
 
 def row_errors(codes, weight, matrix):
@@ -28,12 +28,12 @@ def row_errors(codes, weight, matrix):
 @pytest.mark.parametrize("compensate", [True, False])
 @pytest.mark.parametrize("scheme", [Scheme(4, 32), Scheme(8, 64), Scheme(4, 128, symmetric=True)])
 def test_no_row_gets_worse_and_all_together_get_better(problem, scheme, compensate):
-    weight, gram = problem
-    codes = round_weight(weight.clone(), gram, scheme, compensate=compensate)
-    before = row_errors(codes, weight, gram.matrix)
+    weight, hessian = problem
+    codes = round_weight(weight.clone(), hessian, scheme, compensate=compensate)
+    before = row_errors(codes, weight, hessian.matrix)
     for _ in range(3):
-        codes = refined(codes, weight, gram.matrix, scheme, 1)
-        after = row_errors(codes, weight, gram.matrix)
+        codes = refined(codes, weight, hessian.matrix, scheme, 1)
+        after = row_errors(codes, weight, hessian.matrix)
         assert (after <= before * 1.0001).all()
         assert after.sum() < before.sum()
         before = after
@@ -42,42 +42,42 @@ def test_no_row_gets_worse_and_all_together_get_better(problem, scheme, compensa
 
 
 def test_at_the_end_no_single_code_can_be_bettered(problem):
-    weight, gram = problem
+    weight, hessian = problem
     scheme = Scheme(4, 32)
-    codes = refined(round_weight(weight.clone(), gram, scheme), weight, gram.matrix, scheme, 40)
-    least = row_errors(codes, weight, gram.matrix)
+    codes = refined(round_weight(weight.clone(), hessian, scheme), weight, hessian.matrix, scheme, 40)
+    least = row_errors(codes, weight, hessian.matrix)
     for place in range(128):
         for step in (-1, 1):
             other = codes.codes.clone()
             other[place] = (other[place] + step).clamp(0, 15)
-            changed = row_errors(Codes(other, codes.zeros, codes.scales), weight, gram.matrix)
+            changed = row_errors(Codes(other, codes.zeros, codes.scales), weight, hessian.matrix)
             assert (changed >= least * 0.9999).all()
 
 
 def test_scales_that_codes_were_made_with_are_found_again(problem):
-    _, gram = problem
+    _, hessian = problem
     generator = torch.Generator().manual_seed(1)
     codes = torch.randint(0, 16, (128, 10), generator=generator).float()
     zeros, scales = torch.full((4, 10), 8.0), (torch.rand(4, 10, generator=generator) + 0.5).half().float()
     weight = Codes(codes, zeros, scales).weight()
-    found = refined(Codes(codes, zeros, (scales * 1.02).half().float()), weight, gram.matrix, Scheme(4, 32), 1)
+    found = refined(Codes(codes, zeros, (scales * 1.02).half().float()), weight, hessian.matrix, Scheme(4, 32), 1)
     assert torch.equal(found.codes, codes)
     torch.testing.assert_close(found.scales, scales, rtol=1e-3, atol=0)
 
 
 def test_zeros_and_ranges_stay(problem):
-    weight, gram = problem
-    codes = round_weight(weight.clone(), gram, Scheme(4, 32))
-    assert torch.equal(refined(codes, weight, gram.matrix, Scheme(4, 32), 2).zeros, codes.zeros)
+    weight, hessian = problem
+    codes = round_weight(weight.clone(), hessian, Scheme(4, 32))
+    assert torch.equal(refined(codes, weight, hessian.matrix, Scheme(4, 32), 2).zeros, codes.zeros)
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_rows_and_groups_of_zeros_stay_zero(problem, symmetric):
-    weight, gram = problem
+    weight, hessian = problem
     weight[:, :3] = 0
     weight[:32, 3] = 0
     scheme = Scheme(4, 32, symmetric)
-    rounded = round_weight(weight.clone(), gram, scheme, compensate=False)
-    found = refined(rounded, weight, gram.matrix, scheme, 2)
+    rounded = round_weight(weight.clone(), hessian, scheme, compensate=False)
+    found = refined(rounded, weight, hessian.matrix, scheme, 2)
     assert (found.weight()[:, :3] == 0).all() and torch.isfinite(found.weight()).all()
-    assert (row_errors(found, weight, gram.matrix) <= row_errors(rounded, weight, gram.matrix) * 1.0001).all()
+    assert (row_errors(found, weight, hessian.matrix) <= row_errors(rounded, weight, hessian.matrix) * 1.0001).all()

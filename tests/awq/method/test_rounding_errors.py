@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from awq.method.hessian import Gram
+from awq.method.hessian import Hessian
 from awq.method.rounding_errors import Loss, as_part, from_part, stream_error, stride
 from awq.work.work_folder import WorkFolder
 
@@ -12,9 +12,9 @@ def test_a_loss_is_the_share_of_the_output_that_changed():
     torch.manual_seed(0)
     x, weight = torch.randn(50, 32), torch.randn(12, 32)
     stored = weight + 0.1 * torch.randn(12, 32)
-    gram = Gram.empty(32, torch.device("cpu"))
-    gram.add(x)
-    loss = Loss(gram)
+    hessian = Hessian.empty(32, torch.device("cpu"))
+    hessian.add(x)
+    loss = Loss(hessian)
     for rows in (slice(0, 5), slice(5, 12)):
         loss.add(weight[rows], stored[rows])
     output = x @ weight.T

@@ -5,7 +5,7 @@ import torch
 from tests.awq.tiny_models import random_model
 from torch import nn
 
-from awq.method.scale_groups import ScaleGroup, apply_scale, find_plan, output_peaks
+from awq.method.scale_groups import ScaleGroup, apply_scale, find_plan, output_magnitudes
 
 ATTENTION = ("input_layernorm", 0.0, ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "self_attn")
 MLP = ("post_attention_layernorm", 0.0, ("mlp.gate_proj", "mlp.up_proj"), "mlp")
@@ -41,7 +41,7 @@ ADDERS = {  # what o_proj adds to the stream, the MLP reads too; Gemma 2 has nor
 
 
 @torch.no_grad()
-def plan_of(family):
+def run_plan(family):
     model = random_model(family).eval()
     layers = model.base_model.layers
     caught = {}
@@ -58,13 +58,13 @@ def plan_of(family):
 
 @pytest.mark.parametrize("family", EXPECTED)
 def test_groups_of(family):
-    plan, _, _ = plan_of(family)
+    plan, _, _ = run_plan(family)
     assert list(plan.groups) == [ScaleGroup(*group) for group in EXPECTED[family]]
 
 
 @pytest.mark.parametrize("family", ADDERS)
 def test_linears_whose_output_is_added_to_the_layers(family):
-    plan, layer, run = plan_of(family)
+    plan, layer, run = run_plan(family)
     assert plan.adders == ADDERS[family]
     with torch.no_grad():
         before = run()
@@ -76,7 +76,7 @@ def test_linears_whose_output_is_added_to_the_layers(family):
 
 @torch.no_grad()
 def test_scaling_every_group_keeps_the_function():
-    plan, layer, run = plan_of("llama")
+    plan, layer, run = run_plan("llama")
     before = run()
     for group in plan.groups:
         apply_scale(layer, group, 0.5 + torch.rand(layer.get_submodule(group.linears[0]).in_features))
@@ -84,7 +84,7 @@ def test_scaling_every_group_keeps_the_function():
 
 
 def test_linears_that_share_an_input_are_listed_together():
-    plan, _, _ = plan_of("qwen3")
+    plan, _, _ = run_plan("qwen3")
     assert plan.inputs == (ATTENTION[2], ("self_attn.o_proj",), MLP[2], ("mlp.down_proj",))
 
 
@@ -92,4 +92,4 @@ def test_output_peaks_count_the_bias():
     layer = nn.ModuleDict({"before": nn.Linear(2, 3), "after": nn.Linear(2, 2)})
     layer["before"].weight.data = torch.tensor([[9.0, 9.0], [1.0, -2.0], [0.5, 0.0]])
     layer["before"].bias.data = torch.tensor([9.0, 0.0, -4.0])
-    assert output_peaks(layer, ScaleGroup("before", 0.0, ("after",), "after"), 2).tolist() == [2.0, 4.0]
+    assert output_magnitudes(layer, ScaleGroup("before", 0.0, ("after",), "after"), 2).tolist() == [2.0, 4.0]

@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from awq.method.rounding import Scheme
-from awq.method.scale_search import GRID, Call, best_scale, candidates, moment_error, replay_error, weight_magnitude
+from awq.method.scale_search import (
+    GRID,
+    RecordedCall,
+    best_scale,
+    candidates,
+    moment_error,
+    replay_error,
+    weight_magnitude,
+)
 
 
 @pytest.fixture
@@ -14,7 +22,7 @@ def outlier():
     torch.manual_seed(0)
     linear, x = nn.Linear(64, 48, bias=False).requires_grad_(False), torch.randn(200, 64)
     x[:, 3] *= 100
-    return linear, Call((x,), {}, linear(x)), x.abs().mean(0)
+    return linear, RecordedCall((x,), {}, linear(x)), x.abs().mean(0)
 
 
 def test_candidates_are_no_scale_and_the_grid():

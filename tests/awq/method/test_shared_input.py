@@ -5,10 +5,10 @@ import torch
 
 import awq.method.hessian
 import awq.method.shared_input
-from awq.method.error_propagation import InputDrift, OutputDrift
-from awq.method.hessian import Gram
+from awq.method.error_propagation import InputCorrection, OutputCorrection
+from awq.method.hessian import Hessian
 from awq.method.rounding import Rounded, Scheme, dequantize, quantize_weight
-from awq.method.shared_input import Site
+from awq.method.shared_input import SharedInput
 
 pytestmark = pytest.mark.usefixtures("exact")
 CPU = torch.device("cpu")
@@ -30,10 +30,10 @@ def problem(rows=24, inputs=640, tokens=2000):
     return weight, x + torch.randn(tokens, inputs, generator=generator)
 
 
-def gram_of(x):
-    gram = Gram.empty(x.shape[1], CPU)
-    gram.add(x)
-    return gram
+def hessian_of(x):
+    hessian = Hessian.empty(x.shape[1], CPU)
+    hessian.add(x)
+    return hessian
 
 
 def output_error(x, rounded, weight):
@@ -44,7 +44,7 @@ def output_error(x, rounded, weight):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_output_is_nearer_than_by_rounding_to_nearest(scheme):
     weight, x = problem()
-    rounded = Site(gram_of(x)).rounded(weight.clone(), scheme)
+    rounded = SharedInput(hessian_of(x)).rounded(weight.clone(), scheme)
     assert [values.dtype for values in rounded] == [torch.uint8, torch.uint8, torch.float16]
     assert rounded.scales.shape == rounded.zeros.shape == (24, 640 // scheme.group_size)
     assert int(rounded.q.max()) <= scheme.levels and (rounded.scales > 0).all()
@@ -57,15 +57,17 @@ def test_the_output_is_nearer_than_by_rounding_to_nearest(scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_without_search_and_compensation_it_rounds_to_nearest(scheme):
     weight, x = problem()
-    rounded = Site(gram_of(x), search=False, compensate=False).rounded(weight, scheme)
+    rounded = SharedInput(hessian_of(x), search=False, compensate=False).rounded(weight, scheme)
     assert all(map(torch.equal, rounded, quantize_weight(weight, scheme)))
 
 
 @pytest.mark.parametrize("scheme", [Scheme(4, 64), Scheme(4, 128, symmetric=True)])
 def test_blocks_are_rounded_each_by_itself(blocks, scheme):
     weight, x = problem()
-    whole = Site(gram_of(x)).rounded(weight.clone(), scheme)
-    parts = [Site(gram_of(x[:, s].contiguous())).rounded(weight[:, s].clone(), scheme) for s in gram_of(x).spans]
+    whole = SharedInput(hessian_of(x)).rounded(weight.clone(), scheme)
+    parts = [
+        SharedInput(hessian_of(x[:, s].contiguous())).rounded(weight[:, s].clone(), scheme) for s in hessian_of(x).spans
+    ]
     assert len(parts) == 3
     assert all(map(torch.equal, whole, (torch.cat(values, 1) for values in zip(*parts, strict=True))))
 
@@ -74,9 +76,9 @@ def test_blocks_are_rounded_each_by_itself(blocks, scheme):
 def test_parts_of_rows_make_the_whole(blocks, monkeypatch, size):
     weight, x = problem()
     wanted = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) / 10
-    drift = OutputDrift.empty(640, 24, CPU)
-    drift.add(x, wanted[:, :24] - x[:, :24])
-    site = Site(gram_of(x), drift)
+    correction = OutputCorrection.empty(640, 24, CPU)
+    correction.add(x, wanted[:, :24] - x[:, :24])
+    site = SharedInput(hessian_of(x), correction)
     whole = site.rounded(weight.clone(), Scheme(4, size))
     parts = [site.rounded(weight[s : s + 8].clone(), Scheme(4, size), first=s) for s in (0, 8, 16)]
     monkeypatch.setattr(awq.method.shared_input, "ROWS", 7)
@@ -89,19 +91,19 @@ def test_parts_of_rows_make_the_whole(blocks, monkeypatch, size):
 def test_what_drifted_is_made_good():
     weight, x = problem(inputs=128)
     wanted = x + torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) @ torch.eye(128) * 0.3
-    drift = InputDrift.empty(128, CPU)
-    drift.add(x, wanted)
+    correction = InputCorrection.empty(128, CPU)
+    correction.add(x, wanted)
 
     def error(site):
         return float((x @ dequantize(site.rounded(weight.clone(), Scheme(8, 64))).T - wanted @ weight.T).norm())
 
-    assert error(Site(gram_of(x), drift)) < 0.99 * error(Site(gram_of(x)))
+    assert error(SharedInput(hessian_of(x), correction)) < 0.99 * error(SharedInput(hessian_of(x)))
 
 
 @pytest.mark.usefixtures("blocks")
 def test_the_weight_itself_stays_and_the_result_is_the_same_twice():
     weight, x = problem()
-    before, site = weight.clone(), Site(gram_of(x))
+    before, site = weight.clone(), SharedInput(hessian_of(x))
     first, again = site.rounded(weight, Scheme(4, 64)), site.rounded(weight, Scheme(4, 64))
     assert torch.equal(weight, before) and all(map(torch.equal, first, again))
 
@@ -110,7 +112,7 @@ def test_the_weight_itself_stays_and_the_result_is_the_same_twice():
 def test_fewer_tokens_than_inputs_do_no_harm(tokens):
     weight, x = problem(tokens=tokens)
     _, fresh = problem(tokens=2000)
-    rounded = Site(gram_of(x)).rounded(weight.clone(), Scheme(4, 128))
+    rounded = SharedInput(hessian_of(x)).rounded(weight.clone(), Scheme(4, 128))
     nearest = quantize_weight(weight, Scheme(4, 128))
     assert output_error(x, rounded, weight) < output_error(x, nearest, weight)
     assert output_error(fresh, rounded, weight) < 1.1 * output_error(fresh, nearest, weight)
@@ -119,5 +121,5 @@ def test_fewer_tokens_than_inputs_do_no_harm(tokens):
 def test_silence_is_rounded_to_nearest_or_better():
     weight, x = problem()
     scheme = Scheme(4, 128)
-    rounded = Site(gram_of(0 * x)).rounded(weight.clone(), scheme)
+    rounded = SharedInput(hessian_of(0 * x)).rounded(weight.clone(), scheme)
     assert (dequantize(rounded) - weight).norm() <= (dequantize(quantize_weight(weight, scheme)) - weight).norm()

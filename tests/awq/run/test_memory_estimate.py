@@ -8,15 +8,15 @@ from awq.calibration.image_samples import image_samples
 from awq.quant_config import QuantConfig
 from awq.recipe import PARTS, Recipe
 from awq.run.memory_estimate import free_memory, hidden_bytes, peak_memory, resident
-from awq.stream.meta_model import Skeleton
-from awq.tasks.linear_layers import linears_of
+from awq.stream.meta_model import MetaModel
+from awq.tasks.linear_layers import linear_layers
 from hf_checkpoint.checkpoint import Checkpoint
 
 
 def estimates(folder, **changes):
-    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
+    model = MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
     recipe = Recipe(QuantConfig(q_group_size=64), "tyllm", torch.tensor(token_lists(8)), **changes)
-    return hidden_bytes(skeleton, recipe), peak_memory(skeleton, recipe, linears_of(skeleton, recipe)[-1])
+    return hidden_bytes(model, recipe), peak_memory(model, recipe, linear_layers(model, recipe)[-1])
 
 
 def test_hidden_states_of_both_streams(checkpoint):
@@ -37,13 +37,13 @@ def test_free_memory_is_told_on_linux():
 
 def test_the_vision_tower_counts_where_images_go_through_it_or_it_is_rounded(tmp_path):
     folder = write_vision_checkpoint(tmp_path, "qwen2_5_vl", tied=False)
-    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
-    head = linears_of(skeleton, Recipe(QuantConfig(q_group_size=64), "rtn", torch.empty((0, 0))))[-1]
+    model = MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
+    head = linear_layers(model, Recipe(QuantConfig(q_group_size=64), "rtn", torch.empty((0, 0))))[-1]
     talks = [conversation(image(seed, 560, 560), seed) for seed in range(4)]
-    seen = image_samples(talks, tokenizer(), skeleton, 2, 2048)
+    seen = image_samples(talks, tokenizer(), model, 2, 2048)
 
     def peak(config, images):
-        return peak_memory(skeleton, Recipe(config, "rtn", seen.tokens, images=images), head) - resident()
+        return peak_memory(model, Recipe(config, "rtn", seen.tokens, images=images), head) - resident()
 
     assert sum(each.patches for each in seen.images) > 1000
     through = 4 * 1000 * (3 * 192 + 1176)  # a block's widest tensors, and the patches themselves

@@ -11,7 +11,7 @@ from tests.awq.tiny_models import kl, token_lists
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CheckpointError, SettingError, UnsupportedError
@@ -54,7 +54,9 @@ def whole(checkpoint, tmp_path_factory):
 @pytest.mark.parametrize("step", ["layer 2", "embedding and head", "done"])
 def test_a_killed_run_goes_on_to_the_same_bytes(checkpoint, tmp_path, whole, repo, step):
     code = [sys.executable, "-c", DIES, str(checkpoint("qwen2")), str(tmp_path / "out"), step]
-    died = subprocess.run(code, env=os.environ | {"PYTHONPATH": str(repo)}, capture_output=True)
+    died = subprocess.run(
+        code, env=os.environ | {"PYTHONPATH": f"{repo}{os.pathsep}{repo / 'src'}"}, capture_output=True
+    )
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     first = tmp_path / "out.partial" / "layer-00000.part"
     assert not (tmp_path / "out").exists()
@@ -114,9 +116,9 @@ def test_killed_within_a_layer_what_lies_about_does_no_harm(checkpoint, tmp_path
     with pytest.raises(Killed):
         short(checkpoint("qwen2"), tmp_path / "out", progress)
     work = tmp_path / "out.partial"
-    tapes = list(work.glob("*.tape"))
-    assert tapes
-    for file in [*tapes, work / "hidden-00002.part", work / "layer-00001.part.tmp", work / "rest.part.tmp"]:
+    caches = list(work.glob("*.activations"))
+    assert caches
+    for file in [*caches, work / "hidden-00002.part", work / "layer-00001.part.tmp", work / "rest.part.tmp"]:
         file.write_bytes(b"torn" * 999)
     assert weights(short(checkpoint("qwen2"), tmp_path / "out")) == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -139,19 +141,19 @@ def test_samples_at_a_time_change_no_more_than_noise_does(checkpoint, tmp_path):
 
 
 def test_one_layer_and_the_embeddings_that_are_used_are_in_memory(checkpoint, tmp_path, monkeypatch):
-    build, built, seen = Skeleton.build, [], []
+    build, built, seen = MetaModel.build, [], []
 
     def remember(*arguments):
         built.append(build(*arguments))
         return built[0]
 
     def progress(done, total, what):
-        (skeleton,) = built
-        filled = [not parameter.is_meta for layer in skeleton.layers for parameter in layer.parameters()]
-        embedding = skeleton.model.get_input_embeddings().weight
+        (model,) = built
+        filled = [not parameter.is_meta for layer in model.layers for parameter in layer.parameters()]
+        embedding = model.module.get_input_embeddings().weight
         seen.append((sum(filled) / len(filled), 0 if embedding.is_meta else len(embedding)))
 
-    monkeypatch.setattr(Skeleton, "build", remember)
+    monkeypatch.setattr(MetaModel, "build", remember)
     quantize(checkpoint("qwen2"), tmp_path / "out", progress, calib_data=[[1, 2, 3, 4] * 8] * 4)
     assert {filled for filled, _ in seen} == {0.5, 0.0} and max(rows for _, rows in seen) == 4
 

@@ -8,8 +8,8 @@ from tests.awq.tiny_models import token_lists
 
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
-from awq.run.run_plan import plan_of
-from awq.stream.meta_model import Skeleton
+from awq.run.run_plan import run_plan
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header
 from tyllm_errors import OutputError
@@ -17,8 +17,8 @@ from tyllm_errors import OutputError
 
 def planned(folder, work, samples=8, **settings):
     config = QuantConfig(**{"q_group_size": 64, "lm_head_enable": True} | settings)
-    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
-    return plan_of(skeleton, Recipe(config, "tyllm", torch.tensor(token_lists(samples))), work)
+    model = MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
+    return run_plan(model, Recipe(config, "tyllm", torch.tensor(token_lists(samples))), work)
 
 
 @pytest.mark.parametrize("family", ["qwen2", "llama", "gemma2"])
@@ -56,10 +56,10 @@ def test_a_tied_head_of_its_own_counts_twice(checkpoint, tmp_path):
 
 
 def test_a_budget_is_the_size(checkpoint, tmp_path):
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
+    model = MetaModel.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
     config = QuantConfig(q_group_size=64, format="compressed-tensors")
     recipe = Recipe(config, "tyllm", torch.tensor(token_lists(8)))
-    plain, more = (plan_of(skeleton, replace(recipe, bits_per_weight=bits), tmp_path) for bits in (None, 5.0))
+    plain, more = (run_plan(model, replace(recipe, bits_per_weight=bits), tmp_path) for bits in (None, 5.0))
     assert more.bits_per_weight == pytest.approx(5, abs=1e-3)
     assert more.output > plain.output
 

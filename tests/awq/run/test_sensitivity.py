@@ -13,8 +13,8 @@ from awq.quant_config import QuantConfig
 from awq.recipe import PARTS, Recipe
 from awq.run.quantizer import Quantizer
 from awq.run.sensitivity import as_candidates
-from awq.stream.meta_model import Skeleton
-from awq.tasks.linear_layers import linears_of
+from awq.stream.meta_model import MetaModel
+from awq.tasks.linear_layers import linear_layers
 from awq.work.progress import ignore
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
@@ -25,9 +25,9 @@ MIXED = QuantConfig(q_group_size=64, lm_head_enable=True, format="compressed-ten
 
 
 def quantizer(folder, work, budget=5.0):
-    skeleton = Skeleton.build(Checkpoint.open(folder), torch.device("cpu"))
+    meta_model = MetaModel.build(Checkpoint.open(folder), torch.device("cpu"))
     recipe = Recipe(MIXED, "tyllm", torch.tensor(token_lists(8)), bits_per_weight=budget)
-    result = Quantizer(skeleton, recipe, WorkFolder(work), ignore)
+    result = Quantizer(meta_model, recipe, WorkFolder(work), ignore)
     result.work.open("fingerprint")
     return result
 
@@ -66,14 +66,14 @@ def test_the_budget_is_kept_by_what_is_stored(checkpoint, tmp_path):
     effects(made)
     tensors = {name: info for part in made.parts() for name, info in read_header(made.work.file(part)).items()}
     packed = sum(info.nbytes for name, info in tensors.items() if "weight_" in name and "shape" not in name)
-    weights = sum(linear.weights for linear in linears_of(made.skeleton, made.recipe))
+    weights = sum(linear.weights for linear in linear_layers(made.model, made.recipe))
     assert 4.5 < 8 * packed / weights <= 5
     assert set(made.recipe.config.overrides.values()) == {8}
 
 
 def test_candidates_know_their_weights(checkpoint, tmp_path):
     made = quantizer(checkpoint("llama"), tmp_path)
-    linears = linears_of(made.skeleton, made.recipe)
+    linears = linear_layers(made.model, made.recipe)
     [found] = as_candidates({"model.layers.0.self_attn.q_proj model.layers.0.self_attn.k_proj": 0.5}, linears)
     assert (found.weights, found.effect, found.scheme.bits) == (2 * 128 * 128, 0.5, 4)
 

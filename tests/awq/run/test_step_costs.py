@@ -6,13 +6,13 @@ from tests.awq.tiny_models import token_lists
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
 from awq.run.step_costs import costs
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 
 
 def costs_of(checkpoint, method):
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
-    return costs(skeleton, Recipe(QuantConfig(q_group_size=64), method, torch.tensor(token_lists(8))))
+    model = MetaModel.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
+    return costs(model, Recipe(QuantConfig(q_group_size=64), method, torch.tensor(token_lists(8))))
 
 
 def test_every_linear_layer_is_a_step(checkpoint):

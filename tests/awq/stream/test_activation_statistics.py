@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from awq.stream.activation_statistics import Arguments, InputStatistics, forward, observe, record
+from awq.stream.activation_statistics import InputStatistics, LayerArguments, collect_statistics, forward, record_calls
 
 
 class Layer(nn.Module):
@@ -19,7 +19,7 @@ class Layer(nn.Module):
 
 def arguments():
     torch.manual_seed(0)
-    return Arguments(torch.randn(6, 5, 4), (torch.randn(6, 1, 4),), {"shared": {"x": (torch.randn(1, 5, 4),)}})
+    return LayerArguments(torch.randn(6, 5, 4), (torch.randn(6, 1, 4),), {"shared": {"x": (torch.randn(1, 5, 4),)}})
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def test_batches_give_what_all_samples_at_once_give():
 def test_statistics_are_those_of_all_tokens():
     layer, given = Layer(), arguments()
     found = InputStatistics.empty(4, 2, torch.device("cpu"))
-    observe(layer, {"linear": found}, given, 4)
+    collect_statistics(layer, {"linear": found}, given, 4)
     x = (given.hidden + given.args[0] + given.kwargs["shared"]["x"][0]).view(-1, 4)
     assert found.tokens == 30
     torch.testing.assert_close(found.magnitude, x.abs().sum(0))
@@ -46,7 +46,7 @@ def test_statistics_are_those_of_all_tokens():
 @torch.no_grad()
 def test_a_recorded_call_replays():
     layer, given = Layer(), arguments()
-    calls = record(layer, ["linear", ""], given.take(slice(None, None, 2)))
+    calls = record_calls(layer, ["linear", ""], given.take(slice(None, None, 2)))
     for name, call in calls.items():
         torch.testing.assert_close(layer.get_submodule(name)(*call.args, **call.kwargs), call.output)
     torch.testing.assert_close(calls[""].output, given.call(layer)[::2])

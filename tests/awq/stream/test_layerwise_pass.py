@@ -1,4 +1,4 @@
-"""Walking the skeleton gives transformers' own hidden states, one layer in memory at a time."""
+"""Walking the model gives transformers' own hidden states, one layer in memory at a time."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ from tests.awq.tiny_models import FAMILIES, token_lists
 from transformers import AutoModelForCausalLM
 
 from awq.stream.activation_statistics import forward
-from awq.stream.layerwise_pass import Reached, walk
-from awq.stream.meta_model import Skeleton
+from awq.stream.layerwise_pass import PassedLayers, layerwise_pass
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 
 
@@ -15,14 +15,14 @@ from hf_checkpoint.checkpoint import Checkpoint
 @torch.no_grad()
 def test_hidden_states_are_those_of_transformers(checkpoint, family):
     samples = torch.tensor(token_lists(4))
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+    model = MetaModel.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
     filled = []
 
     def visit(index, layer, arguments):
-        filled.append([not next(other.parameters()).is_meta for other in skeleton.layers])
+        filled.append([not next(other.parameters()).is_meta for other in model.layers])
         return forward(layer, arguments, 3)
 
-    last = walk(skeleton, samples, visit)
+    last = layerwise_pass(model, samples, visit)
     reference = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
     expected = reference.base_model(samples, use_cache=False).last_hidden_state
     torch.testing.assert_close(last.hidden, expected, rtol=1e-3, atol=1e-3)
@@ -34,7 +34,7 @@ def test_hidden_states_are_those_of_transformers(checkpoint, family):
 @torch.no_grad()
 def test_a_walk_goes_on_from_stored_hidden_states(checkpoint, family):
     samples = torch.tensor(token_lists(4))
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+    model = MetaModel.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
     between, visited = {}, []
 
     def visit(index, layer, arguments):
@@ -42,10 +42,10 @@ def test_a_walk_goes_on_from_stored_hidden_states(checkpoint, family):
         between[index + 1] = forward(layer, arguments, 4)
         return between[index + 1].clone()
 
-    whole = walk(skeleton, samples, visit)
+    whole = layerwise_pass(model, samples, visit)
     for layers in (1, 2):
         visited.clear()
-        again = walk(skeleton, samples, visit, Reached(layers, between[layers].clone()))
+        again = layerwise_pass(model, samples, visit, PassedLayers(layers, between[layers].clone()))
         assert visited == list(range(layers, 2))
         assert torch.equal(again.hidden, whole.hidden) and again.norm == whole.norm
 
@@ -54,8 +54,8 @@ def test_a_walk_goes_on_from_stored_hidden_states(checkpoint, family):
 @torch.no_grad()
 def test_as_many_samples_as_tokens_are_not_confused(checkpoint, family):
     samples = torch.tensor(token_lists(32, 32))
-    skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
-    last = walk(skeleton, samples, lambda index, layer, arguments: forward(layer, arguments, 5))
+    model = MetaModel.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+    last = layerwise_pass(model, samples, lambda index, layer, arguments: forward(layer, arguments, 5))
     reference = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
     expected = reference.base_model(samples, use_cache=False).last_hidden_state
     torch.testing.assert_close(last.hidden, expected, rtol=1e-3, atol=1e-3)

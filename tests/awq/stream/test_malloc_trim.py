@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import awq.stream.malloc_trim
-from awq.stream.malloc_trim import release, return_large_blocks
+from awq.stream.malloc_trim import return_large_blocks, trim_freed_memory
 
 
 def anonymous() -> int:
@@ -20,7 +20,7 @@ def anonymous() -> int:
 def test_freed_tensors_leave_the_process():
     before = anonymous()
     kept = [torch.ones(24 * 1024) for _ in range(2000)][::50]  # 96 KiB each: under malloc's threshold for own mappings
-    release()
+    trim_freed_memory()
     assert len(kept) == 40 and anonymous() < before + 100
 
 

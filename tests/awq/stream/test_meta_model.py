@@ -1,4 +1,4 @@
-"""The skeleton: no weight in memory until it is filled, and every contradiction has its sentence."""
+"""The model: no weight in memory until it is filled, and every contradiction has its sentence."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized, read_float
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CheckpointError, UnsupportedError
 
@@ -24,7 +24,7 @@ def copy(checkpoint, tmp_path):
 
 
 def build(folder):
-    return Skeleton.build(Checkpoint.open(folder), CPU)
+    return MetaModel.build(Checkpoint.open(folder), CPU)
 
 
 def edit(folder, **tensors):
@@ -44,23 +44,23 @@ def refused(folder, message):
 
 
 def test_parts_are_found(checkpoint):
-    skeleton = build(checkpoint("qwen2"))
-    assert all(parameter.is_meta for parameter in skeleton.model.parameters())
-    assert skeleton.prefixes == ["model.layers.0.", "model.layers.1."]
-    assert (skeleton.head, skeleton.embedding, skeleton.tied) == ("lm_head", "model.embed_tokens.weight", True)
-    assert skeleton.head_weight == skeleton.embedding
-    assert skeleton.surroundings() == ["model.embed_tokens.weight", "model.norm.weight"]
+    model = build(checkpoint("qwen2"))
+    assert all(parameter.is_meta for parameter in model.module.parameters())
+    assert model.prefixes == ["model.layers.0.", "model.layers.1."]
+    assert (model.head, model.embedding, model.tied) == ("lm_head", "model.embed_tokens.weight", True)
+    assert model.head_weight == model.embedding
+    assert model.surroundings() == ["model.embed_tokens.weight", "model.norm.weight"]
     assert build(checkpoint("llama")).head_weight == "lm_head.weight"
 
 
 def test_a_filled_layer_is_that_of_transformers(checkpoint):
-    skeleton = build(checkpoint("qwen2"))
+    model = build(checkpoint("qwen2"))
     reference = AutoModelForCausalLM.from_pretrained(checkpoint("qwen2"), dtype=torch.float32)
-    layer = skeleton.layers[1]
-    skeleton.fill(layer, skeleton.prefixes[1])
+    layer = model.layers[1]
+    model.fill(layer, model.prefixes[1])
     for name, value in reference.model.layers[1].state_dict().items():
         assert torch.equal(layer.state_dict()[name], value)
-    skeleton.empty(layer)
+    model.empty(layer)
     assert all(parameter.is_meta for parameter in layer.parameters())
 
 
@@ -105,7 +105,7 @@ def test_transformers_does_not_know_the_model(copy):
 @pytest.fixture(scope="module")
 def rounded(checkpoint, tmp_path_factory):
     """A checkpoint whose linear layers are packed."""
-    output = tmp_path_factory.mktemp("skeleton") / "int4"
+    output = tmp_path_factory.mktemp("model") / "int4"
     model = AutoAWQForCausalLM.from_pretrained(checkpoint("qwen2"))
     model.quantize(quant_config={"q_group_size": 32, "lm_head_enable": True}, method="rtn")
     model.save_quantized(output)
@@ -113,11 +113,11 @@ def rounded(checkpoint, tmp_path_factory):
 
 
 def test_a_packed_layer_is_filled_with_what_its_codes_stand_for(rounded):
-    skeleton = Skeleton.build(Checkpoint.open(rounded), CPU, reader=read_float)
-    skeleton.fill(skeleton.layers[1], skeleton.prefixes[1])
+    model = MetaModel.build(Checkpoint.open(rounded), CPU, reader=read_float)
+    model.fill(model.layers[1], model.prefixes[1])
     expected = load_dequantized(rounded).model.layers[1].state_dict()
-    assert all(torch.equal(value, expected[name]) for name, value in skeleton.layers[1].state_dict().items())
-    assert skeleton.head_weight == "lm_head.weight"
+    assert all(torch.equal(value, expected[name]) for name, value in model.layers[1].state_dict().items())
+    assert model.head_weight == "lm_head.weight"
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_small_passes_batches_and_blocks_change_nothing(checkpoint, rounded, qua
 def test_weights_are_gone_after_use(checkpoint):
     model = StreamedModel.open(checkpoint("llama"), "cpu")
     list(model.predictions(SAMPLES, ignore))
-    assert all(p.is_meta for layer in model.skeleton.layers for p in layer.parameters())
-    assert model.skeleton.model.lm_head.weight.is_meta
+    assert all(p.is_meta for layer in model.model.layers for p in layer.parameters())
+    assert model.model.module.lm_head.weight.is_meta
 
 
 def test_progress_adds_up_to_the_tokens(checkpoint):

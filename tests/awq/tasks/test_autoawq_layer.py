@@ -3,16 +3,18 @@
 import torch
 
 from awq.method.scale_groups import find_plan
-from awq.stream.activation_statistics import Arguments
-from awq.tasks.autoawq_layer import ReplayLayer
+from awq.stream.activation_statistics import LayerArguments
+from awq.tasks.autoawq_layer import AutoAwqLayer
 
 
 def test_scaling_keeps_the_function_and_the_statistics_true(visited):
-    skeleton, task, arguments = visited
+    model, task, arguments = visited
     before = arguments.call(task.layer)
-    plan = find_plan(task.layer, lambda: Arguments(arguments.hidden, arguments.args, arguments.kwargs).call(task.layer))
-    skeleton.fill(task.layer, skeleton.prefixes[0])
-    output, statistics = ReplayLayer(task, plan).calibrate(arguments)
+    plan = find_plan(
+        task.layer, lambda: LayerArguments(arguments.hidden, arguments.args, arguments.kwargs).call(task.layer)
+    )
+    model.fill(task.layer, model.prefixes[0])
+    output, statistics = AutoAwqLayer(task, plan).calibrate(arguments)
     torch.testing.assert_close(output, before)
     torch.testing.assert_close(arguments.call(task.layer), before, rtol=1e-3, atol=1e-3)
     seen = {}

@@ -1,4 +1,4 @@
-"""A layer by Gram matrices: what is stored is what the layer is left with, and both streams come out right."""
+"""A layer by Hessians: what is stored is what the layer is left with, and both streams come out right."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ import torch
 
 from awq.method.scale_groups import find_plan
 from awq.recipe import PARTS
-from awq.stream.activation_statistics import Arguments
-from awq.tasks.hessian_layer import GramLayer, _token_weights
-from awq.work.activation_cache import Tape
+from awq.stream.activation_statistics import LayerArguments
+from awq.tasks.hessian_layer import HessianLayer, _token_weights
+from awq.work.activation_cache import ActivationCache
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize
 
 pytestmark = pytest.mark.usefixtures("exact")
@@ -18,17 +18,19 @@ pytestmark = pytest.mark.usefixtures("exact")
 @pytest.fixture
 def quantize(visited, tmp_path):
     """`quantize(*without)`: the layer's original output, the streams behind it, what is stored, and the layer."""
-    skeleton, task, arguments = visited
+    model, task, arguments = visited
 
     def run(*without, batch=3):
         parts = frozenset(PARTS) - frozenset(without)
         changed = replace(task, recipe=replace(task.recipe, method="tyllm", parts=parts, batch=batch))
         plan = find_plan(task.layer, lambda: arguments.call(task.layer))
-        skeleton.fill(task.layer, skeleton.prefixes[0])
+        model.fill(task.layer, model.prefixes[0])
         count = len(arguments.hidden)
-        streams = Arguments(arguments.hidden.repeat(changed.recipe.streams, 1, 1), arguments.args, arguments.kwargs)
+        streams = LayerArguments(
+            arguments.hidden.repeat(changed.recipe.streams, 1, 1), arguments.args, arguments.kwargs
+        )
         output, steps = arguments.call(task.layer), []
-        layer = GramLayer(changed, plan, Tape(tmp_path, torch.device("cpu")), steps.append)
+        layer = HessianLayer(changed, plan, ActivationCache(tmp_path, torch.device("cpu")), steps.append)
         stored = layer.quantized(streams, count)
         assert list(tmp_path.iterdir()) == []
         return output, (streams.hidden[:count], streams.hidden[count:]), stored, steps
@@ -71,11 +73,11 @@ def test_the_error_is_less_than_by_rounding_to_nearest(quantize):
 
 def test_without_any_part_it_is_rounding_to_nearest(quantize, visited):
     run, task, _ = quantize
-    skeleton, _, _ = visited
+    model, _, _ = visited
     output, (original, present), stored, _ = run("scale", "range", "rounding", "propagation")
     assert len(present) == 0
     torch.testing.assert_close(original, output, rtol=1e-3, atol=1e-3)
-    skeleton.fill(task.layer, skeleton.prefixes[0])
+    model.fill(task.layer, model.prefixes[0])
     nearest = task.rounded()
     assert stored.keys() == nearest.keys()
     assert all((stored[name] == nearest[name]).all() for name in nearest)

@@ -10,8 +10,8 @@ import awq.tasks.lm_head
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
 from awq.stream.activation_statistics import forward
-from awq.stream.layerwise_pass import LastHidden, walk
-from awq.stream.meta_model import Skeleton
+from awq.stream.layerwise_pass import LastHidden, layerwise_pass
+from awq.stream.meta_model import MetaModel
 from awq.tasks.lm_head import HeadTask, scalable_norm
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize
 from hf_checkpoint.checkpoint import Checkpoint
@@ -21,10 +21,10 @@ from hf_checkpoint.checkpoint import Checkpoint
 def walked(checkpoint):
     def walk_through(family):
         samples = torch.tensor(token_lists(16))
-        skeleton = Skeleton.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
+        model = MetaModel.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
         recipe = Recipe(QuantConfig(q_group_size=32, lm_head_enable=True), "awq", samples)
-        last = walk(skeleton, samples, lambda index, layer, arguments: forward(layer, arguments, 8))
-        return HeadTask(skeleton, recipe), last
+        last = layerwise_pass(model, samples, lambda index, layer, arguments: forward(layer, arguments, 8))
+        return HeadTask(model, recipe), last
 
     with torch.no_grad():
         yield walk_through
@@ -44,16 +44,16 @@ def test_blocks_make_the_whole(walked, monkeypatch):
 @pytest.mark.parametrize(("family", "offset"), [("qwen2", 0.0), ("gemma2", 1.0)])
 def test_the_norm_before_the_head_is_found(walked, family, offset):
     task, last = walked(family)
-    group = scalable_norm(task.skeleton, last)
+    group = scalable_norm(task.model, last)
     assert group is not None and (group.before, group.offset) == ("model.norm", offset)
-    assert scalable_norm(task.skeleton, LastHidden(last.hidden, None)) is None
+    assert scalable_norm(task.model, LastHidden(last.hidden, None)) is None
 
 
 def test_calibrated_head_is_nearer_than_the_nearest(walked):
     task, last = walked("llama")
     loud = last.hidden.clone()
     loud[..., 5] *= 200  # as if the model had an outlier channel before its head
-    norm = task.skeleton.model.model.norm
+    norm = task.model.module.model.norm
     before = norm.weight.clone()
     nearest = loud @ (weight_of(task.nearest()) - task.rows(slice(None))).T
     stored = task.replayed(LastHidden(loud, last.norm))
@@ -63,13 +63,13 @@ def test_calibrated_head_is_nearer_than_the_nearest(walked):
     assert found.square().mean() < nearest.square().mean() / 4
 
 
-@pytest.mark.parametrize("drifted", [False, True])
-def test_the_head_by_gram_matrices_is_nearer_still(walked, drifted):
+@pytest.mark.parametrize("perturbed", [False, True])
+def test_the_head_by_gram_matrices_is_nearer_still(walked, perturbed):
     task, last = walked("llama")
-    norm = task.skeleton.model.model.norm
+    norm = task.model.module.model.norm
     weight, head = norm.weight.clone(), task.rows(slice(None))
     noise = torch.randn(last.hidden.shape, generator=torch.Generator().manual_seed(0)) * last.hidden.std() / 10
-    present = last.hidden + noise if drifted else last.hidden
+    present = last.hidden + noise if perturbed else last.hidden
     wanted = last.hidden @ head.T
 
     def error(stored):
@@ -78,11 +78,11 @@ def test_the_head_by_gram_matrices_is_nearer_still(walked, drifted):
     nearest = error(task.nearest())
     replayed = error(task.replayed(last))
     norm.weight.data = weight.clone()
-    parts = frozenset({"scale", "range", "rounding", *(["propagation"] if drifted else [])})
+    parts = frozenset({"scale", "range", "rounding", *(["propagation"] if perturbed else [])})
     task = replace(task, recipe=replace(task.recipe, method="tyllm", parts=parts))
-    streams = torch.cat([last.hidden, present]) if drifted else last.hidden
+    streams = torch.cat([last.hidden, present]) if perturbed else last.hidden
     found = error(task.rounded(LastHidden(streams, last.norm), len(last.hidden)))
-    assert found < replayed < nearest if not drifted else found < nearest
+    assert found < replayed < nearest if not perturbed else found < nearest
 
 
 def test_the_heads_blocks_are_rounded_as_one(walked, monkeypatch):

@@ -26,7 +26,10 @@ def test_another_recipe_starts_anew(work):
     assert not work.has("layer")
 
 
-@pytest.mark.parametrize("name", ["mlp.up_proj.tape", "hidden-00001.part", "layer-00000.part.tmp", "state.json.tmp"])
+@pytest.mark.parametrize(
+    "name",
+    ["mlp.up_proj.activations", "mlp.up_proj.tape", "hidden-00001.part", "layer-00000.part.tmp", "state.json.tmp"],
+)
 def test_what_a_killed_run_left_goes_with_another_recipe(work, name):
     (work.path / name).write_bytes(b"left")
     work.open("one")

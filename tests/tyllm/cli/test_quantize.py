@@ -10,13 +10,13 @@ from tests.tiny_checkpoint import write_tiny
 import awq
 import tyllm.evaluate
 from awq.quant_config import QuantConfig
-from awq.run.quantization_report import LinearError, Report
-from awq.run.run_plan import Plan
+from awq.run.quantization_report import LinearError, QuantizationReport
+from awq.run.run_plan import RunPlan
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import SettingError
 
-PLAN = Plan(2, {4: 13, 16: 2}, 1_000_000, 4.156, 500_000, 4096, 1 << 30, 1 << 20, 2_000_000, 0, 1 << 34)
-REPORT = Report(
+PLAN = RunPlan(2, {4: 13, 16: 2}, 1_000_000, 4.156, 500_000, 4096, 1 << 30, 1 << 20, 2_000_000, 0, 1 << 34)
+REPORT = QuantizationReport(
     "outputs", (LinearError("layers.0.up", 4, 100, 0.01), LinearError("layers.1.up", 4, 100, 0.02)), (0.001,)
 )
 
