@@ -21,8 +21,8 @@ from rich.table import Table
 
 from awq import AutoAWQForCausalLM
 from tyllm.build_util import build_and_compile_llm
-from tyllm.cli.print_result import size
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.progress_bar import progress_bar
+from tyllm.cli.quantities import byte_size
 from tyllm.evaluate import evaluate
 from tyllm.evaluate.text_windows import HELD_OUT
 from tyllm.runtime import Session
@@ -53,7 +53,7 @@ def quantize(model_path: Path, method: str) -> Path:
     output = OUT / f"{model_path.name}-{method}"
     shutil.rmtree(output, ignore_errors=True)
     model = AutoAWQForCausalLM.from_pretrained(model_path, torch_dtype="float16")
-    with progress(f"quantize {model_path.name}, {method}") as report:
+    with progress_bar(f"quantize {model_path.name}, {method}") as report:
         model.quantize(quant_config=QUANT_CONFIG, method=method, quant_path=output, progress=report)
     model.save_quantized(output)
     return output
@@ -61,7 +61,7 @@ def quantize(model_path: Path, method: str) -> Path:
 
 def compile_model(checkpoint: Path, package: Path | None = None) -> Path:
     """Compile for two dies."""
-    with progress(f"compile {checkpoint.name}") as report:
+    with progress_bar(f"compile {checkpoint.name}") as report:
         return build_and_compile_llm(
             model_path=checkpoint,
             artifacts_path=package or OUT / "compared" / checkpoint.name,
@@ -90,7 +90,7 @@ def compare(title: str, packages: dict[str, Path], count: int) -> None:
     table = Table("", *columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1), pad_edge=False)
     reference = next(iter(packages.values()))
     for name, package in packages.items():
-        with progress(f"score {name}") as report:
+        with progress_bar(f"score {name}") as report:
             found = evaluate(package, reference, window=WINDOW, max_tokens=count, progress=report)
         assert found.closeness is not None
         speed = speed_of(package)
@@ -99,7 +99,7 @@ def compare(title: str, packages: dict[str, Path], count: int) -> None:
             f"{found.quality.perplexity.value:.3f}",
             f"{found.closeness.divergence.value:.4f}",
             f"{found.closeness.agreement.value:.1%}",
-            size(sum(path.stat().st_size for path in package.rglob("*.params"))),
+            byte_size(sum(path.stat().st_size for path in package.rglob("*.params"))),
             f"{speed.prompt_tokens_per_second:.0f}",
             f"{speed.decode_tokens_per_second:.0f}",
         )

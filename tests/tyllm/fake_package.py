@@ -12,11 +12,11 @@ import numpy as np
 from tyllm.native import FOLDER, compile_flags, link_flags, sources
 from tyllm.package import (
     BufferConfig,
-    Die,
+    DieBuffers,
     IoEntry,
     KvLayer,
     Manifest,
-    Program,
+    ProgramMemory,
     Target,
     file_entries,
     write_params,
@@ -58,7 +58,7 @@ class Fake:
         """The whole folder."""
         folder.mkdir(parents=True)
         dies = tuple(self._die(folder, die) for die in range(self.dies))
-        BufferConfig(self.max_kv_cache_size, self.capacity, self.seq_lens, dies).write(folder)
+        BufferConfig(self.max_kv_cache_size, self.capacity, self.seq_lens, dies).write_buffer_config(folder)
         if self.embedding_as_input:
             write_params(folder / "embedding.params", {"embedding": embedding_table()})
         (folder / "config.json").write_text(json.dumps({"eos_token_id": 257}))
@@ -76,17 +76,17 @@ class Fake:
             activations="float16", quantization=None,
             target=Target("plain", f"{platform.machine()}-linux-gnu"),
             exports={"body": "llm_body", "head": "llm_head"}, built_with={}, source={}, files=file_entries(folder),
-        ).write(folder)  # fmt: skip
+        ).write_manifest(folder)  # fmt: skip
 
-    def _die(self, folder: Path, die: int) -> Die:
+    def _die(self, folder: Path, die: int) -> DieBuffers:
         first, stop = VOCAB * die // self.dies, VOCAB * (die + 1) // self.dies
         (folder / "batch_1").mkdir(exist_ok=True)
         write_params(folder / params_file(die), {"bias": bias()[first:stop]})
         programs = {seq_len: self._program(folder, die, seq_len, first, stop) for seq_len in self.seq_lens}
         layer = KvLayer(k_offset=0, v_offset=2 * self.capacity, kv_heads=1, head_dim=1, v_head_dim=1)
-        return Die(die, (first, stop), 4 * self.capacity, (layer,), programs)
+        return DieBuffers(die, (first, stop), 4 * self.capacity, (layer,), programs)
 
-    def _program(self, folder: Path, die: int, seq_len: int, first: int, stop: int) -> Program:
+    def _program(self, folder: Path, die: int, seq_len: int, first: int, stop: int) -> ProgramMemory:
         io, end = {}, 0
         source = ("embeddings", (1, seq_len, HIDDEN), "float32")
         entries = [source if self.embedding_as_input else ("tokens", (1, seq_len), "int64"),
@@ -102,7 +102,7 @@ class Fake:
         (folder / constants_file(die, seq_len)).parent.mkdir(exist_ok=True)
         write_params(folder / constants_file(die, seq_len), {"setup": np.asarray(setup, np.int64)})
         (folder / code_file(die, seq_len)).write_bytes(self.library.read_bytes())
-        return Program(arena_bytes=4 * seq_len * HIDDEN, io_bytes=end, io=io)
+        return ProgramMemory(arena_bytes=4 * seq_len * HIDDEN, io_bytes=end, io=io)
 
 
 def bias() -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 from tyllm.bench.measure import Rates, Trial, check_room, measure
 from tyllm.bench.share import Share, share_of_limit
 from tyllm.package import open_package
+from tyllm.package.folder_bytes import folder_bytes
 from tyllm.package.program_cost import Work
+from tyllm.package.progress import Progress
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
 from tyllm_errors import SettingError
-
-Report = Callable[[int, int, str], object]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
 
 
 def run(
-    packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Report
+    packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Progress
 ) -> list[Row]:
     """Every trial on every package; each is opened and has its trials checked before the first one runs.
 
@@ -75,14 +75,14 @@ class _Bench:
     """What the packages of a run share: limits that are known, and progress."""
 
     repetitions: int
-    report: Report
+    report: Progress
     total: int
     done: int = 0
     limits: dict[tuple[str, int], Mapping[str, float]] = field(default_factory=dict)
 
     def rows(self, path: Path, session: Session, trials: Sequence[Trial]) -> Iterator[Row]:
         limits = self._limits(path, session)
-        nbytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        nbytes = folder_bytes(path)
         subject = Subject(path, nbytes, session.info.dies, session.threads, session.info.target.name, limits)
         work = Work.of(open_package(path))
         for trial in trials:

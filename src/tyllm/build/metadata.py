@@ -15,8 +15,8 @@ from tyllm import __version__
 from tyllm.build.die_plan import ModelPlan
 from tyllm.llm.settings import Settings
 from tyllm.build.weight_formats import Quantization
-from tyllm.package import BufferConfig, Die, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
-from tyllm.package import Program as DieProgram
+from tyllm.package import BufferConfig, DieBuffers, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
+from tyllm.package import ProgramMemory
 from tytvm.collectives import ALL_REDUCE
 from tytvm.layout import Layout, bytes_of
 from tytvm.plan import Program, Step
@@ -31,7 +31,7 @@ class Described:
     """A compiled program without its code: what the package's JSON files say of it."""
 
     kv: Layout
-    memories: DieProgram
+    memories: ProgramMemory
     steps: Mapping[str, Any]
     constants_bytes: int
 
@@ -48,7 +48,7 @@ def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mappin
     for die, own in enumerate(programs):
         kv = next(iter(own.values())).kv
         memories = {seq_len: program.memories for seq_len, program in own.items()}
-        dies.append(Die(die, plan.split.vocabulary[die], kv.total, kv_layers(kv), memories))
+        dies.append(DieBuffers(die, plan.split.vocabulary[die], kv.total, kv_layers(kv), memories))
     return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
 
 
@@ -65,10 +65,10 @@ def _kv_layer(kv: Layout, layer: int) -> KvLayer:
     return KvLayer(k_offset, v_offset, k.shape[0], k.shape[2], v.shape[2], k.dtype, *scales)
 
 
-def _memories(program: Program) -> DieProgram:
+def _memories(program: Program) -> ProgramMemory:
     io = program.layouts["io"]
     entries = {name: IoEntry(io.offsets[name], spec.shape, spec.dtype) for name, spec in io.specs.items()}
-    return DieProgram(program.layouts["arena"].total, io.total, entries)
+    return ProgramMemory(program.layouts["arena"].total, io.total, entries)
 
 
 def program_json(programs: Sequence[Mapping[int, Described]]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tyllm.build.metadata import Described, describe
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.build.weight_reader import Weights
 from tyllm.package import FileEntry, Params, ParamsWriter, write_params
-from tyllm.package.compiled_module import ModuleConfig, ModuleMemories, ModuleProgram
+from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tytvm.capture import Capture
 from tytvm.compile import build_objects, compile_program
 from tytvm.graph import Graph
@@ -150,7 +150,7 @@ class ModuleBuild:
         pack_weights(self.plan.stored(), self.weights, writers, lambda name: report(sizes[name], f"pack {name}"))
         for writer, own in zip(writers, constants, strict=True):
             for name, value in own.items():
-                writer.append(name, value)
+                writer.append_rows(name, value)
         return {path: writer.close() for path, writer in zip(paths, writers, strict=True)}
 
     def _constants(self, owner: int, compiled: Mapping[tuple[int, str], Compiled]) -> dict[str, np.ndarray]:
@@ -163,12 +163,12 @@ class ModuleBuild:
 
     def _memories(
         self, die: int, owner: int, compiled: Mapping[tuple[int, str], Compiled]
-    ) -> dict[str, ModuleMemories]:
+    ) -> dict[str, ModuleMemory]:
         offset, found = self.plan.dies[die].layout.total, {}
         for source in self.programs:
             described = compiled[owner, source.name].described
             own = described.memories
-            found[source.name] = ModuleMemories(own.arena_bytes, own.io_bytes, offset, own.io)
+            found[source.name] = ModuleMemory(own.arena_bytes, own.io_bytes, offset, own.io)
             offset += described.constants_bytes
         return found
 

@@ -101,11 +101,11 @@ def _write(weight: Stored, chunks: Iterable[Pieces], writers: Sequence[ParamsWri
     for pieces in chunks:
         for die, packed in pieces:
             first, *later = packed
-            writers[die].append(f"{weight.name}{first}", packed[first])
+            writers[die].append_rows(f"{weight.name}{first}", packed[first])
             waiting[die].append({suffix: packed[suffix] for suffix in later})
     for writer, parts in zip(writers, waiting, strict=True):
         for suffix in parts[0]:
-            writer.append(f"{weight.name}{suffix}", np.concatenate([part[suffix] for part in parts]))
+            writer.append_rows(f"{weight.name}{suffix}", np.concatenate([part[suffix] for part in parts]))
 
 
 def _rows_of(weight: Stored) -> int:

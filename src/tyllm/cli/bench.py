@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Json
 
 
@@ -51,7 +51,7 @@ def bench(
     trials = trials_of(_numbers(prompt, 512, "--prompt"), _numbers(gen, 128, "--gen"), _numbers(depth, 0, "--depth"))
     if not trials:
         raise typer.BadParameter("there is nothing to measure; give --prompt or --gen a number above 0")
-    with progress("bench") as report:
+    with progress_bar("bench") as report:
         rows = run(packages, trials, repetitions, threads, report)
     if as_json or output is Output.JSON:
         print(json.dumps(document(rows), ensure_ascii=False, indent=2))

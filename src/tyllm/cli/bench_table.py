@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tyllm.bench.run import Row
-from tyllm.cli.print_result import size
+from tyllm.cli.quantities import byte_size
 from tyllm.runtime.execute.limits import LIMITS
 
 HEADS = ("package", "size", "dies", "threads", "test", "tokens/s", "share of limit")
@@ -33,7 +33,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     share = "–" if row.share is None else str(row.share)
     return (
         str(subject.package),
-        size(subject.nbytes),
+        byte_size(subject.nbytes),
         str(subject.dies),
         str(subject.threads),
         str(row.trial),

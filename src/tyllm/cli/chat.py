@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.attach import Attached
 from tyllm.cli.open_session import open_session
-from tyllm.cli.print_result import counted
+from tyllm.cli.quantities import pluralized
 from tyllm.cli.shared_options import (
     Debug,
     Fit,
@@ -77,7 +77,7 @@ def chat(
     with open_session(package, threads) as session:
         talk = Talk(session, options, system, as_json, Attached(session, image_fit.value, fps))
         _ = session.chat_template  # a package without one is told before the first question
-        talk.note(f"{session.info.architecture} on {counted(session.info.dies, 'die')}; {talk.commands}.")
+        talk.note(f"{session.info.architecture} on {pluralized(session.info.dies, 'die')}; {talk.commands}.")
         while (line := talk.ask()) is not None:
             talk.hear(line)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tyllm.cli.missing_extra import COMPILE_MODULES, require
-from tyllm.cli.print_result import counted, emit, folder_bytes, size
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.print_result import print_result
+from tyllm.cli.progress_bar import progress_bar
+from tyllm.cli.quantities import byte_size, pluralized
 from tyllm.cli.shared_options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
 
 if TYPE_CHECKING:
@@ -109,9 +110,10 @@ def compile_(
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
     from tyllm.package.file_names import VISUAL
+    from tyllm.package.folder_bytes import folder_bytes
 
     started = time.monotonic()
-    with progress("compile") as report:
+    with progress_bar("compile") as report:
         package = build_and_compile_llm(
             model_path=checkpoint,
             artifacts_path=output,
@@ -135,8 +137,8 @@ def compile_(
     total, seconds = folder_bytes(package), round(time.monotonic() - started, 3)
 
     def draw(console: "Console") -> None:
-        console.print(f"{package}: {size(total)} for {counted(dies, 'die')}, in {seconds:.1f} s", markup=False)
+        console.print(f"{package}: {byte_size(total)} for {pluralized(dies, 'die')}, in {seconds:.1f} s", markup=False)
         prompt = "'What is this?' --image IMAGE" if (package / VISUAL).is_dir() else "'Once upon a time'"
         console.print(f"Run it: tyllm run {package} {prompt}", markup=False)
 
-    emit({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)
+    print_result({"package": str(package), "dies": dies, "bytes": total, "seconds": seconds}, as_json, draw)

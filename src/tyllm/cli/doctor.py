@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tyllm import __version__
 from tyllm.cli.installed_requirements import Requirement, requirements
 from tyllm.cli.machine import Machine, this_machine
-from tyllm.cli.print_result import emit, size
+from tyllm.cli.print_result import print_result
+from tyllm.cli.quantities import byte_size
 from tyllm.cli.shared_options import Debug, Json
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
         for task, possible in can.items():
             console.print(f"This install can {task}: {'yes' if possible else 'no'}")
 
-    emit(result, as_json, draw)
+    print_result(result, as_json, draw)
 
 
 def examine(machine: Machine, required: list[Requirement]) -> list[Finding]:
@@ -73,7 +74,7 @@ def _machine(machine: Machine) -> list[Finding]:
         _checked(Finding("system", "run", machine.system), linux, "Use Linux; nothing else works yet."),
         Finding("processor", "run", f"{machine.processor}, {machine.cores} cores"),
         Finding("instruction sets", "run", sets),
-        Finding("memory", "run", size(machine.memory_bytes)),
+        Finding("memory", "run", byte_size(machine.memory_bytes)),
         _checked(
             Finding("C compiler", "quantize and compile", machine.c_compiler or "none"),
             machine.c_compiler is not None,

@@ -8,8 +8,8 @@ import typer
 
 from tyllm.cli.eval_table import draw_evaluation
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
-from tyllm.cli.print_result import emit
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.print_result import print_result
+from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Json, Threads, TrustRemoteCode
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def eval_(
         require("eval", QUANTIZE_MODULES)
     from tyllm.evaluate import evaluate
 
-    with progress("eval") as report:
+    with progress_bar("eval") as report:
         found = evaluate(
             model,
             reference,
@@ -66,4 +66,4 @@ def eval_(
     def draw(console: "Console") -> None:
         draw_evaluation(console, found, str(model), other)
 
-    emit({"model": str(model), "reference": other, "text": source, "result": asdict(found)}, as_json, draw)
+    print_result({"model": str(model), "reference": other, "text": source, "result": asdict(found)}, as_json, draw)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tyllm.cli.print_result import counted
+from tyllm.cli.quantities import pluralized
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def draw_evaluation(console: "Console", found: "Evaluation", model: str, reference: str | None) -> None:
     """Print what was measured, of the model and of the reference side by side, and below how close they are."""
-    title = f"{found.tokens} tokens, {counted(found.windows, 'window')} of {found.window}, in {found.seconds:.1f} s"
+    title = f"{found.tokens} tokens, {pluralized(found.windows, 'window')} of {found.window}, in {found.seconds:.1f} s"
     table = _table(title, "", model, *([reference] if reference else []))
     qualities = [each for each in (found.quality, found.reference) if each is not None]
     table.add_row("perplexity", *(_number(each.perplexity, 3) for each in qualities))

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.print_result import counted, emit, size
+from tyllm.cli.print_result import print_result
+from tyllm.cli.quantities import byte_size, pluralized
 from tyllm.cli.shared_options import Debug, Json, Package
 
 if TYPE_CHECKING:
@@ -32,18 +33,18 @@ def inspect(package: Package, as_json: Json = False, debug: Debug = False) -> No
             console.print(_visual(report["visual"]))
         console.print(_kernels(report))
 
-    emit(report, as_json, draw)
+    print_result(report, as_json, draw)
 
 
 def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
     quantization, target, source = report["quantization"], report["target"], report["source"]
     method = "none" if not quantization else "{method} INT{bits}, groups of {group_size}".format(**quantization)
     rows = {
-        "package": f"{report['package']}, {size(report['bytes'])}, format version {report['format_version']}",
+        "package": f"{report['package']}, {byte_size(report['bytes'])}, format version {report['format_version']}",
         "model": f"{report['architecture']}, {report['layers']} layers, hidden {report['hidden_size']}, "
         f"vocabulary {report['vocab_size']}",
         "quantization": f"{method}; activations {report['activations']}",
-        "compiled for": f"{counted(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
+        "compiled for": f"{pluralized(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
         "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; KV cache of "
         f"{report['max_kv_cache_size']} tokens, {report['kv_cache_dtype']}",
         "made from": f"{source['checkpoint']} (config.json {source['config_sha256'][:12]})",
@@ -55,7 +56,7 @@ def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
 
 
 def _dtypes(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{dtype} {size(count)}" for dtype, count in sizes.items()) or "none"
+    return ", ".join(f"{dtype} {byte_size(count)}" for dtype, count in sizes.items()) or "none"
 
 
 def _table(title: str, *columns: str) -> "Table":
@@ -69,15 +70,15 @@ def _dies(report: Mapping[str, Any]) -> "Table":
     table = _table("Dies", "die", "vocabulary", "parameters by dtype", "KV cache")
     for die in report["dies"]:
         rows = "–".join(map(str, die["vocabulary"]))
-        table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), size(die["kv_bytes"]))
+        table.add_row(str(die["die"]), rows, _dtypes(die["params_bytes"]), byte_size(die["kv_bytes"]))
     return table
 
 
 def _visual(report: Mapping[str, Any]) -> "Table":
     table = _table("Vision tower", "die", "parameters by dtype", "code", "arena by size of image")
     for die in report["dies"]:
-        arenas = ", ".join(f"{name} {size(own['arena_bytes'])}" for name, own in die["programs"].items())
-        table.add_row(str(die["die"]), _dtypes(die["params_bytes"]), size(die["code_bytes"]), arenas)
+        arenas = ", ".join(f"{name} {byte_size(own['arena_bytes'])}" for name, own in die["programs"].items())
+        table.add_row(str(die["die"]), _dtypes(die["params_bytes"]), byte_size(die["code_bytes"]), arenas)
     return table
 
 
@@ -89,13 +90,13 @@ def _programs(report: Mapping[str, Any]) -> "Table":
             table.add_row(
                 str(die["die"]),
                 seq_len,
-                size(program["code_bytes"]),
-                size(sum(program["constants_bytes"].values())),
-                size(program["arena_bytes"]),
-                size(program["io_bytes"]),
+                byte_size(program["code_bytes"]),
+                byte_size(sum(program["constants_bytes"].values())),
+                byte_size(program["arena_bytes"]),
+                byte_size(program["io_bytes"]),
                 str(program["steps"]),
                 str(program["barriers"]),
-                size(program["bytes_read"]),
+                byte_size(program["bytes_read"]),
             )
     return table
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tyllm.cli.print_result import emit
+from tyllm.cli.print_result import print_result
 from tyllm.cli.shared_options import Debug, Json
 
 if TYPE_CHECKING:
@@ -62,4 +62,4 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
         console.print(table)
         console.print(NOTE)
 
-    emit({"models": [asdict(model) for model in MODELS], "note": NOTE}, as_json, draw)
+    print_result({"models": [asdict(model) for model in MODELS], "note": NOTE}, as_json, draw)

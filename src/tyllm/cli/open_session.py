@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyllm.cli.progress_bar import Report, progress
+from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from tyllm.package.progress import Progress
     from tyllm.runtime import Session
 
 SLOW_BYTES = 1 << 30  # about two seconds of hashing
@@ -15,19 +16,19 @@ def open_session(package: Path, threads: int | None) -> "Session":
     """The package's session; raises as `Session` does."""
     from tyllm.runtime import Session
 
-    with progress("check") as report:
+    with progress_bar("check") as report:
         hash_params(package, report)
     return Session(package, threads=threads)
 
 
-def hash_params(package: Path, report: Report) -> None:
+def hash_params(package: Path, report: "Progress") -> None:
     """Hash large parameters that changed since they were last found right, which opening would do without a word.
 
     Raises:
         PackageError: no package, or files missing.
     """
     from tyllm.package import Manifest
-    from tyllm.package.file_hashes import HashMemory
+    from tyllm.package.file_hashes import HashCache
     from tyllm.package.verification import check_files, existing_folder
 
     folder = existing_folder(package)
@@ -36,9 +37,9 @@ def hash_params(package: Path, report: Report) -> None:
     sizes = {name: entry.size for name, entry in manifest.files.items() if name.endswith(".params")}
     if sum(sizes.values()) < SLOW_BYTES:
         return
-    memory, done = HashMemory(), 0
+    hashes, done = HashCache(), 0
     for name, count in sizes.items():
         report(done >> 20, sum(sizes.values()) >> 20, f"MiB, {name}")
-        memory.sha256_of(folder / name)
+        hashes.cached_sha256(folder / name)
         done += count
-    memory.save()
+    hashes.save()

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tyllm.cli.print_result import folder_bytes
-from tyllm.package import BufferConfig, Die, Manifest, Params, Program
+from tyllm.package import BufferConfig, DieBuffers, Manifest, Params, ProgramMemory
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_names import PROGRAM, VISUAL, code_file, constants_file, params_file
+from tyllm.package.folder_bytes import folder_bytes
 from tyllm.package.json_file import fields_of, read_json
 from tyllm.package.verification import check_agreement, check_files, existing_folder
 
@@ -72,7 +72,7 @@ def _steps(path: Path) -> dict[tuple[int, int], list[JsonObject]]:
         }
 
 
-def _die(folder: Path, die: Die, steps: Mapping[tuple[int, int], list[JsonObject]]) -> JsonObject:
+def _die(folder: Path, die: DieBuffers, steps: Mapping[tuple[int, int], list[JsonObject]]) -> JsonObject:
     return {
         "die": die.die,
         "vocabulary": list(die.vocabulary),
@@ -89,7 +89,7 @@ def _die(folder: Path, die: Die, steps: Mapping[tuple[int, int], list[JsonObject
     }
 
 
-def _program(program: Program, steps: list[JsonObject]) -> JsonObject:
+def _program(program: ProgramMemory, steps: list[JsonObject]) -> JsonObject:
     return {
         "arena_bytes": program.arena_bytes,
         "io_bytes": program.io_bytes,

@@ -4,20 +4,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from tyllm.package.progress import Progress
 
 LINE_EVERY_S = 2.0
 
 
-class Report(Protocol):
-    """What a long task calls: `done` of `total` units are finished, `what` is being worked on."""
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Show the new state."""
-
-
 @contextmanager
-def progress(title: str, stream: TextIO | None = None) -> Iterator[Report]:
+def progress_bar(title: str, stream: TextIO | None = None) -> Iterator["Progress"]:
     """Draw the progress of the task `title` until the block ends.
 
     Args:
@@ -26,14 +22,14 @@ def progress(title: str, stream: TextIO | None = None) -> Iterator[Report]:
     """
     stream = sys.stderr if stream is None else stream
     if stream.isatty():
-        with _bar(title, stream) as report:
-            yield report
+        with _bar(title, stream) as draw:
+            yield draw
     else:
         yield _Lines(title, stream)
 
 
 @contextmanager
-def _bar(title: str, stream: TextIO) -> Iterator[Report]:
+def _bar(title: str, stream: TextIO) -> Iterator["Progress"]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -9,8 +9,8 @@ from tyllm.cli.calibration_option import Calibration, data
 from tyllm.cli.layer_error_report import write_report
 from tyllm.cli.machine import peak_memory
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
-from tyllm.cli.print_result import emit, folder_bytes
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.print_result import print_result
+from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantize_options import (
     Bits,
     BitsPerWeight,
@@ -106,7 +106,7 @@ def quantize(
         draw_result(console, result)
         console.print(f"Compile it: tyllm compile {output}", markup=False)
 
-    emit(result, as_json, draw)
+    print_result(result, as_json, draw)
 
 
 def _default_output(checkpoint: Path, method: Method, file_format: Format, bits: Bits) -> Path:
@@ -121,9 +121,9 @@ def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json:
 
     def announce(plan: "RunPlan") -> None:
         if not as_json:
-            emit({}, False, lambda console: draw_plan(console, plan.document(), plan.shortage))
+            print_result({}, False, lambda console: draw_plan(console, plan.document(), plan.shortage))
 
-    with progress("quantize") as report:
+    with progress_bar("quantize") as report:
         model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
         model.quantize(quant_path=output, progress=report, announce=announce, **options)
         model.save_quantized(output)
@@ -132,6 +132,8 @@ def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json:
 
 def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
     """What came of it."""
+    from tyllm.package.folder_bytes import folder_bytes
+
     assert model.plan is not None and model.report is not None  # a finished run has both
     return {
         "overrides": dict(model.quant_config.overrides),
@@ -148,7 +150,7 @@ def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: b
     from tyllm_errors import TyllmError
 
     try:
-        with progress("eval") as shown:
+        with progress_bar("eval") as shown:
             trust = trust_remote_code
             found = evaluate(output, checkpoint, max_tokens=tokens, trust_remote_code=trust, progress=shown)
     except TyllmError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.print_result import counted, size
+from tyllm.cli.quantities import byte_size, pluralized
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +20,10 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
     if plan["vision_linears"]:
         table.add_row("vision tower", _by_bits(plan["vision_linears"]))
     table.add_row("calibration", _calibration(plan))
-    table.add_row("result", size(plan["output"]))
+    table.add_row("result", byte_size(plan["output"]))
     if plan["memory"] is not None:
-        table.add_row("memory", f"about {size(plan['memory'])}{_free(plan['free_memory'])}")
-    table.add_row("disk", f"at most {size(plan['disk'])}{_free(plan['free_disk'])}")
+        table.add_row("memory", f"about {byte_size(plan['memory'])}{_free(plan['free_memory'])}")
+    table.add_row("disk", f"at most {byte_size(plan['disk'])}{_free(plan['free_disk'])}")
     console.print(table)
     if warning:
         console.print(f"Warning: {warning}", markup=False)
@@ -31,8 +31,8 @@ def draw_plan(console: "Console", plan: Mapping[str, Any], warning: str | None) 
 
 def _calibration(plan: Mapping[str, Any]) -> str:
     """'8192 tokens, 20 images among them'."""
-    images = f", {counted(plan['images'], 'image')} among them" if plan["images"] else ""
-    return counted(plan["tokens"], "token") + images if plan["tokens"] else "none"
+    images = f", {pluralized(plan['images'], 'image')} among them" if plan["images"] else ""
+    return pluralized(plan["tokens"], "token") + images if plan["tokens"] else "none"
 
 
 def _by_bits(linears: Mapping[int, int]) -> str:
@@ -42,13 +42,13 @@ def _by_bits(linears: Mapping[int, int]) -> str:
 
 
 def _free(count: int | None) -> str:
-    return "" if count is None else f" of {size(count)} free"
+    return "" if count is None else f" of {byte_size(count)} free"
 
 
 def draw_result(console: "Console", result: Mapping[str, Any]) -> None:
     """Print what was written and how close it is to the original."""
     table = _table(result["checkpoint"], "before", "after")
-    table.add_row("size", size(result["original_bytes"]), size(result["bytes"]))
+    table.add_row("size", byte_size(result["original_bytes"]), byte_size(result["bytes"]))
     if "evaluation" in result:
         _add_evaluation(table, result["evaluation"])
     console.print(table)
@@ -70,11 +70,11 @@ def _add_evaluation(table: "Table", found: Mapping[str, Any]) -> None:
 
 def _lines(result: Mapping[str, Any]) -> list[str]:
     """What else there is to say, a sentence a line."""
-    peak = "" if result["peak_memory"] is None else f", {size(result['peak_memory'])} of memory at its peak"
+    peak = "" if result["peak_memory"] is None else f", {byte_size(result['peak_memory'])} of memory at its peak"
     lines = [f"It took {result['seconds']:.1f} s{peak}."]
-    if spared := result["overrides"]:
-        bits = {"float16" if value is None else f"{value} bits" for value in spared.values()}
-        lines.append(f"{counted(len(spared), 'linear layer')} kept at {' and '.join(sorted(bits))} within the budget.")
+    if kept := result["overrides"]:
+        bits = {"float16" if value is None else f"{value} bits" for value in kept.values()}
+        lines.append(f"{pluralized(len(kept), 'linear layer')} kept at {' and '.join(sorted(bits))} within the budget.")
     worst = sorted(result["report"]["linears"], key=lambda linear: -linear["error"])[:WORST]
     if worst:
         named = ", ".join(f"{linear['name']} {linear['error']:.2%}" for linear in worst)

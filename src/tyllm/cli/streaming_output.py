@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.progress_bar import Report, progress
+from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from tyllm.package.progress import Progress
     from tyllm.runtime import Session
     from tyllm.runtime.generation.request import Options
     from tyllm.runtime.generation.result import Result, Timings
@@ -47,7 +48,7 @@ def speak(session: "Session", prompt: "Prompt", options: "Options", write: Calla
     from tyllm.runtime.generation.request import Request
 
     Request.of(options)  # a wrong value is told before the prompt is fed
-    with progress("prompt") as report:
+    with progress_bar("prompt") as report:
         fed = prefill(session, prompt, report)
     options["reuse"] = True
     generation = session.generate(prompt, stream=True, **options)
@@ -57,7 +58,7 @@ def speak(session: "Session", prompt: "Prompt", options: "Options", write: Calla
     return generation.result
 
 
-def prefill(session: "Session", prompt: "Prompt", report: Report) -> Fed:
+def prefill(session: "Session", prompt: "Prompt", report: "Progress") -> Fed:
     """Compute a prompt's images, and feed the beginning of a long one, all but its last piece."""
     conversation = session.conversation()
     kept = conversation.common(prompt[:-1])

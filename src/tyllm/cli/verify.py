@@ -3,8 +3,9 @@
 import time
 from typing import TYPE_CHECKING
 
-from tyllm.cli.print_result import emit, size
-from tyllm.cli.progress_bar import progress
+from tyllm.cli.print_result import print_result
+from tyllm.cli.progress_bar import progress_bar
+from tyllm.cli.quantities import byte_size
 from tyllm.cli.shared_options import Debug, Json, Package
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ def verify(package: Package, as_json: Json = False, debug: Debug = False) -> Non
     from tyllm.package.cpu import check_cpu
 
     started = time.monotonic()
-    with progress("verify") as report:
+    with progress_bar("verify") as report:
         manifest = verify_package(package, report)
     check_cpu(package, manifest.target)
     count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
     seconds = round(time.monotonic() - started, 3)
 
     def draw(console: "Console") -> None:
-        console.print(f"{package} is sound: {count} files, {size(total)}, in {seconds:.1f} s", markup=False)
+        console.print(f"{package} is sound: {count} files, {byte_size(total)}, in {seconds:.1f} s", markup=False)
 
-    emit({"package": str(package), "sound": True, "files": count, "bytes": total, "seconds": seconds}, as_json, draw)
+    result = {"package": str(package), "sound": True, "files": count, "bytes": total, "seconds": seconds}
+    print_result(result, as_json, draw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,10 @@ from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
 from tyllm.evaluate.predictor import Advance, Predictor, open_predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score
+from tyllm.package.progress import Progress
 from tyllm_errors import SettingError
 
 WINDOW = 2048  # as in GPTQ's evaluation
-
-Progress = Callable[[int, int, str], None]  # done, in all, what
 
 
 def evaluate(

@@ -18,7 +18,7 @@ from tyllm.build.package_folder import under_way
 from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.file_hashes import HashMemory
+from tyllm.package.file_hashes import HashCache
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm_errors import PackageError
 from tytvm.target import InstructionSet
@@ -69,10 +69,10 @@ def load(folder: Path) -> tuple[ModuleConfig | None, Refused] | None:
         build = read_json(folder / BUILD)
         with fields_of(folder / BUILD):
             files, refused, is_empty = dict(build["files"]), dict(build["refused"]), not build["compiled"]
-        memory = HashMemory()
-        if any(memory.sha256_of(folder / name) != sha256 for name, sha256 in files.items()):
+        hashes = HashCache()
+        if any(hashes.cached_sha256(folder / name) != sha256 for name, sha256 in files.items()):
             return None
-        memory.save()
+        hashes.save()
         return None if is_empty else ModuleConfig.read(folder), refused
     except (PackageError, OSError):
         return None
@@ -90,9 +90,9 @@ def writing(folder: Path) -> Iterator[Path]:
 def describe(folder: Path, config: ModuleConfig | None, refused: Refused) -> None:
     """Write the JSON files, when all others are there."""
     if config is not None:
-        config.write(folder)
-    memory = HashMemory()
-    files = {path.name: memory.compute(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        config.write_module_config(folder)
+    hashes = HashCache()
+    files = {path.name: hashes.fresh_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
     write_json(folder / BUILD, {"compiled": config is not None, "refused": refused, "files": files})
 
 

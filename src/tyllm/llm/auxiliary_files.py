@@ -34,5 +34,5 @@ def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: Se
     rows, width = module.weight.shape
     with ParamsWriter(folder / EMBEDDING, {"embedding": ("float16", (rows, width))}) as writer:
         for start in range(0, rows, ROWS):
-            writer.append("embedding", to_half(name, reader.floats(name, start, min(start + ROWS, rows)) * scale))
+            writer.append_rows("embedding", to_half(name, reader.floats(name, start, min(start + ROWS, rows)) * scale))
         writer.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,8 +30,9 @@ from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tyllm.llm.vision.vision_model import capture_language_step, tower_prefix, visual_of
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.file_hashes import remember
+from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL, code_file, constants_file, params_file
+from tyllm.package.progress import Progress
 from tytvm.capture import Capture
 from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
@@ -39,9 +40,6 @@ from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.plan import Program
 from tytvm.target import resolve
-
-Progress = Callable[[int, int, str], None]
-
 
 COMPILE_LAYER = {"capture": 8, "lower": 9, "generate code for": 6}
 """Time that a program takes for each layer, beside that of packing a MiB, by part: what makes the time left right."""
@@ -98,7 +96,7 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
         built = _build(folder, model, plan, vision, reader, kernels, settings, work)
         _finish(folder, settings, model, plan, vision, quantization, kernels, built)
         work.step(1, "manifest")
-    remember(settings.artifacts_path, built.files)
+    remember_hashes(settings.artifacts_path, built.files)
     return settings.artifacts_path
 
 
@@ -233,13 +231,13 @@ def _finish(
     """The JSON files, what comes along from the checkpoint, and last the manifest."""
     copy_companions(settings.model_path, folder)
     (folder / EMPTY).write_bytes(b"")
-    buffer_config(settings, plan, built.programs).write(folder)
+    buffer_config(settings, plan, built.programs).write_buffer_config(folder)
     write_program(folder, built.programs, built.module_steps)
     parts: dict[str, Any] = {}
     if vision and built.visual and built.rope:
         vision.write_rope_table(folder)
         vision.write_preprocessor(folder)
-        built.visual.write(folder / VISUAL)
-        parts = {"visual": vision.described(), "rope": built.rope.parts()}
+        built.visual.write_module_config(folder / VISUAL)
+        parts = {"visual": vision.described(), "rope": built.rope.to_json()}
     entries = file_entries(folder, built.files.items())
-    manifest(settings, model, plan, quantization, kernels.spec, entries, **parts).write(folder)
+    manifest(settings, model, plan, quantization, kernels.spec, entries, **parts).write_manifest(folder)

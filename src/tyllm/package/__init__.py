@@ -1,6 +1,6 @@
 """The package: the folder that the compiler makes and the runtime opens. docs/format.md shows it on one screen."""
 
-from tyllm.package.buffer_config import BufferConfig, Die, IoEntry, KvLayer, Program
+from tyllm.package.buffer_config import BufferConfig, DieBuffers, IoEntry, KvLayer, ProgramMemory
 from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, ImageSize, Manifest, Target, Visual
 from tyllm.package.opened_package import Package, open_package
 from tyllm.package.params import Params
@@ -11,7 +11,7 @@ __all__ = [
     "FORMAT_VERSION",
     "RUNTIME_ABI",
     "BufferConfig",
-    "Die",
+    "DieBuffers",
     "FileEntry",
     "ImageSize",
     "IoEntry",
@@ -20,7 +20,7 @@ __all__ = [
     "Package",
     "Params",
     "ParamsWriter",
-    "Program",
+    "ProgramMemory",
     "Target",
     "Visual",
     "file_entries",

@@ -38,7 +38,7 @@ class IoEntry:
 
 
 @dataclass(frozen=True)
-class Program:
+class ProgramMemory:
     """What one die needs for one sequence length: bytes of arena and io, and the entries of io."""
 
     arena_bytes: int
@@ -73,14 +73,14 @@ class KvLayer:
 
 
 @dataclass(frozen=True)
-class Die:
+class DieBuffers:
     """One die: its rows [start, stop) of the vocabulary, its KV cache, its programs by sequence length."""
 
     die: int
     vocabulary: tuple[int, int]
     kv_bytes: int
     layers: tuple[KvLayer, ...]
-    programs: Mapping[int, Program]
+    programs: Mapping[int, ProgramMemory]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class BufferConfig:
     max_kv_cache_size: int
     kv_capacity: int
     seq_lens: tuple[int, ...]
-    dies: tuple[Die, ...]
+    dies: tuple[DieBuffers, ...]
     format_version: int = FORMAT_VERSION
 
     @classmethod
@@ -109,14 +109,14 @@ class BufferConfig:
             _check(path, config)
         return config
 
-    def write(self, folder: Path) -> None:
+    def write_buffer_config(self, folder: Path) -> None:
         """Write buffer_config.json."""
         write_json(folder / BUFFER_CONFIG, asdict(self))
 
 
-def _die(raw: Mapping[str, Any]) -> Die:
+def _die(raw: Mapping[str, Any]) -> DieBuffers:
     start, stop = raw["vocabulary"]
-    return Die(
+    return DieBuffers(
         int(raw["die"]),
         (int(start), int(stop)),
         int(raw["kv_bytes"]),
@@ -125,9 +125,9 @@ def _die(raw: Mapping[str, Any]) -> Die:
     )
 
 
-def _program(raw: Mapping[str, Any]) -> Program:
+def _program(raw: Mapping[str, Any]) -> ProgramMemory:
     io = {name: IoEntry(int(e["offset"]), tuple(e["shape"]), str(e["dtype"])) for name, e in raw["io"].items()}
-    return Program(int(raw["arena_bytes"]), int(raw["io_bytes"]), io)
+    return ProgramMemory(int(raw["arena_bytes"]), int(raw["io_bytes"]), io)
 
 
 def _check(path: Path, config: BufferConfig) -> None:
@@ -147,7 +147,7 @@ def _check(path: Path, config: BufferConfig) -> None:
             _check_io(path, die, program)
 
 
-def _check_layer(path: Path, config: BufferConfig, die: Die, layer: KvLayer) -> None:
+def _check_layer(path: Path, config: BufferConfig, die: DieBuffers, layer: KvLayer) -> None:
     if layer.dtype not in KV_TYPES or (layer.dtype == "int8") != (
         None not in (layer.k_scale_offset, layer.v_scale_offset)
     ):
@@ -157,7 +157,7 @@ def _check_layer(path: Path, config: BufferConfig, die: Die, layer: KvLayer) -> 
         _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
 
 
-def _check_io(path: Path, die: Die, program: Program) -> None:
+def _check_io(path: Path, die: DieBuffers, program: ProgramMemory) -> None:
     for name, entry in program.io.items():
         if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
             _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")

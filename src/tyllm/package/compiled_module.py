@@ -31,7 +31,7 @@ class ModuleProgram:
 
 
 @dataclass(frozen=True)
-class ModuleMemories:
+class ModuleMemory:
     """What a die needs for one program; its constants begin `constants_offset` bytes into its parameters."""
 
     arena_bytes: int
@@ -54,21 +54,21 @@ class ModuleConfig:
     code: str
     params: str
     programs: tuple[ModuleProgram, ...]
-    dies: tuple[Mapping[str, ModuleMemories], ...]
+    dies: tuple[Mapping[str, ModuleMemory], ...]
 
     @classmethod
     def read(cls, folder: Path) -> ModuleConfig:
         """The module in `folder`; raises `PackageError`."""
         aot, buffers = read_json(folder / AOT_CONFIG), read_json(folder / BUFFER_CONFIG)
-        return cls.of(folder / AOT_CONFIG, aot, buffers)
+        return cls.from_json(folder / AOT_CONFIG, aot, buffers)
 
-    def write(self, folder: Path) -> None:
+    def write_module_config(self, folder: Path) -> None:
         """Write the two JSON files."""
-        aot, buffers = self.parts()
+        aot, buffers = self.to_json()
         write_json(folder / AOT_CONFIG, aot)
         write_json(folder / BUFFER_CONFIG, buffers)
 
-    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def to_json(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What aot_config.json says, and what buffer_config.json says."""
         aot = {"code": self.code, "params": self.params, "programs": [asdict(program) for program in self.programs]}
         dies = [
@@ -79,7 +79,7 @@ class ModuleConfig:
         return version | aot, version | {"dies": dies}
 
     @classmethod
-    def of(cls, path: Path, aot: Mapping[str, Any], buffers: Mapping[str, Any]) -> ModuleConfig:
+    def from_json(cls, path: Path, aot: Mapping[str, Any], buffers: Mapping[str, Any]) -> ModuleConfig:
         """The module that two JSON values describe; raises `PackageError`, which names `path`."""
         with fields_of(path):
             programs = tuple(
@@ -90,7 +90,7 @@ class ModuleConfig:
         module._check(path)
         return module
 
-    def program(self, name: str) -> ModuleProgram:
+    def program_named(self, name: str) -> ModuleProgram:
         """A program by its name."""
         return next(program for program in self.programs if program.name == name)
 
@@ -110,6 +110,6 @@ class ModuleConfig:
                     )
 
 
-def _memories(raw: Mapping[str, Any]) -> ModuleMemories:
+def _memories(raw: Mapping[str, Any]) -> ModuleMemory:
     io = {name: IoEntry(int(e["offset"]), tuple(e["shape"]), str(e["dtype"])) for name, e in raw["io"].items()}
-    return ModuleMemories(int(raw["arena_bytes"]), int(raw["io_bytes"]), int(raw["constants_offset"]), io)
+    return ModuleMemory(int(raw["arena_bytes"]), int(raw["io_bytes"]), int(raw["constants_offset"]), io)

@@ -1,4 +1,4 @@
-"""SHA-256 of files, and a memory of those that were right, since a gigabyte takes a second or two."""
+"""SHA-256 of files, and a cache of those computed before, since a gigabyte takes a second or two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tyllm.package.manifest import FileEntry
 from tyllm.package.memory_map import map_file
 
 _LARGE = 64 << 20  # bytes
-MOST_REMEMBERED = 1000  # files; the oldest are forgotten first
+MOST_CACHED = 1000  # files; the oldest are dropped first
 
 
 def sha256_of(path: Path) -> str:
@@ -29,47 +29,47 @@ def sha256_of(path: Path) -> str:
             return hashlib.sha256(mapped).hexdigest()
 
 
-def memory_file() -> Path:
-    """Where the hashes are kept: in the user's cache folder."""
+def hash_cache_file() -> Path:
+    """The file of the cache: `tyllm/verified.json` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "tyllm" / "verified.json"
 
 
-class HashMemory:
+class HashCache:
     """SHA-256 by what changes when a file changes: device, inode, size, and the times of its data and of its inode.
 
-    A memory that cannot be read or written is no error: files are then hashed each time.
+    A cache that cannot be read or written is no error: files are then hashed each time.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or memory_file()
+        self._path = path or hash_cache_file()
         self._known: dict[str, str] = {}
         self._changed = False
         with suppress(OSError, ValueError, TypeError):
             self._known = dict(json.loads(self._path.read_text(encoding="utf-8")))
 
-    def sha256_of(self, path: Path) -> str:
-        """The hash of a file, remembered or computed now."""
-        return self._known.get(_identity(path)) or self.compute(path)
+    def cached_sha256(self, path: Path) -> str:
+        """The hash of a file from the cache, or computed now; 64 hexadecimal digits. Raises `OSError`."""
+        return self._known.get(_identity(path)) or self.fresh_sha256(path)
 
-    def compute(self, path: Path) -> str:
-        """The hash of a file, computed now and remembered."""
+    def fresh_sha256(self, path: Path) -> str:
+        """The hash of a file, computed now and put into the cache; 64 hexadecimal digits. Raises `OSError`."""
         found = sha256_of(path)
-        self.remember(path, found)
+        self.store(path, found)
         return found
 
-    def remember(self, path: Path, sha256: str) -> None:
-        """Keep the hash of a file whose bytes were hashed on their way into it."""
+    def store(self, path: Path, sha256: str) -> None:
+        """Put the hash of a file into the cache whose bytes were hashed while they were written."""
         key = _identity(path)
         self._known.pop(key, None)  # it is the newest now
         self._known[key] = sha256
         self._changed = True
 
     def save(self) -> None:
-        """Write what is new, whole or not at all."""
+        """Write the cache if it has changed, whole or not at all: its newest `MOST_CACHED` hashes."""
         if not self._changed:
             return
-        kept = dict(list(self._known.items())[-MOST_REMEMBERED:])
+        kept = dict(list(self._known.items())[-MOST_CACHED:])
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
@@ -77,12 +77,12 @@ class HashMemory:
             Path(file.name).replace(self._path)
 
 
-def remember(folder: Path, files: Mapping[str, FileEntry]) -> None:
-    """Keep the hashes of a package's files that were just written, so that its first opening need not read them."""
-    memory = HashMemory()
+def remember_hashes(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Cache the hashes of a package's files that were just written, so that its first opening need not read them."""
+    hashes = HashCache()
     for name, entry in files.items():
-        memory.remember(folder / name, entry.sha256)
-    memory.save()
+        hashes.store(folder / name, entry.sha256)
+    hashes.save()
 
 
 def _identity(path: Path) -> str:

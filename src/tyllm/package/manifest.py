@@ -73,7 +73,7 @@ class Visual:
     tokens_per_second: float | None
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Visual:
+    def from_json(cls, raw: Mapping[str, Any]) -> Visual:
         """What manifest.json says."""
         sizes = (ImageSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
         order = tuple(int(die) for die in raw["die_order"])
@@ -106,7 +106,7 @@ class Manifest:
     die_order: tuple[int, ...] = ()
     visual: Visual | None = None
     rope: Sequence[Mapping[str, Any]] | None = None
-    """Of a vision-language model: the module that computes rotary positions, as `ModuleConfig.parts` has it."""
+    """Of a vision-language model: the module that computes rotary positions, as `ModuleConfig.to_json` has it."""
     batch: int = 1
     runtime_abi: int = RUNTIME_ABI
     format_version: int = FORMAT_VERSION
@@ -123,12 +123,12 @@ class Manifest:
                 **{name: raw[name] for name in PLAIN_FIELDS},
                 seq_lens=tuple(int(length) for length in raw["seq_lens"]),
                 die_order=tuple(int(die) for die in raw["die_order"]),
-                visual=Visual.of(raw["visual"]) if raw["visual"] else None,
+                visual=Visual.from_json(raw["visual"]) if raw["visual"] else None,
                 target=Target(target["name"], target["triple"], target.get("cpu", ""), tuple(target["features"])),
                 files={name: FileEntry(int(e["size"]), str(e["sha256"])) for name, e in raw["files"].items()},
             )
 
-    def write(self, folder: Path) -> None:
+    def write_manifest(self, folder: Path) -> None:
         """Write manifest.json; the last file of a package to be written."""
         write_json(folder / MANIFEST, asdict(self))
 

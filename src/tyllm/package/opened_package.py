@@ -47,5 +47,5 @@ def open_package(path: str | Path) -> Package:
     buffers = BufferConfig.read(folder)
     check_agreement(folder, manifest, buffers)
     visual = ModuleConfig.read(folder / VISUAL) if manifest.visual else None
-    rope = ModuleConfig.of(folder / MANIFEST, *manifest.rope) if manifest.rope else None
+    rope = ModuleConfig.from_json(folder / MANIFEST, *manifest.rope) if manifest.rope else None
     return Package(folder, manifest, buffers, visual, rope)

@@ -34,7 +34,7 @@ def offsets(specs: Mapping[str, Spec]) -> dict[str, int]:
 
 
 class ParamsWriter:
-    """A .params file under way: the header first, then `append` for all tensors in the order of `specs`.
+    """A .params file under way: the header first, then `append_rows` for all tensors in the order of `specs`.
 
     Args:
         path: the file, which is overwritten.
@@ -50,7 +50,7 @@ class ParamsWriter:
         self._file = path.open("wb", buffering=0)
         self._write(_header(self._specs))
 
-    def append(self, name: str, rows: npt.NDArray[Any]) -> None:
+    def append_rows(self, name: str, rows: npt.NDArray[Any]) -> None:
         """Write the next rows (along the first axis) of the next tensor, or all of it.
 
         Raises:
@@ -106,7 +106,7 @@ def write_params(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> FileEnt
     """Write tensors that are in memory."""
     with ParamsWriter(path, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}) as writer:
         for name, tensor in tensors.items():
-            writer.append(name, tensor)
+            writer.append_rows(name, tensor)
         return writer.close()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.compiled_module import AOT_CONFIG
-from tyllm.package.file_hashes import HashMemory, sha256_of
+from tyllm.package.file_hashes import HashCache, sha256_of
 from tyllm.package.file_names import (
     BUFFER_CONFIG,
     CONFIG,
@@ -25,9 +25,8 @@ from tyllm.package.file_names import (
     params_file,
 )
 from tyllm.package.manifest import FileEntry, Manifest
+from tyllm.package.progress import Progress
 from tyllm_errors import PackageError
-
-Progress = Callable[[int, int, str], None]
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
@@ -61,11 +60,11 @@ def required_files(manifest: Manifest) -> list[str]:
 
 def check_hashes(folder: Path, manifest: Manifest) -> None:
     """Code and JSON are hashed now; .params only when they changed since they were last found right."""
-    memory = HashMemory()
+    hashes = HashCache()
     for name, entry in manifest.files.items():
         path = folder / name
-        _compare(folder, name, entry, memory.sha256_of(path) if path.suffix == ".params" else sha256_of(path))
-    memory.save()
+        _compare(folder, name, entry, hashes.cached_sha256(path) if path.suffix == ".params" else sha256_of(path))
+    hashes.save()
 
 
 def check_agreement(folder: Path, manifest: Manifest, buffers: BufferConfig) -> None:
@@ -97,13 +96,13 @@ def verify_package(path: str | Path, progress: Progress | None = None) -> Manife
     folder = existing_folder(path)
     manifest = Manifest.read(folder)
     check_files(folder, manifest)
-    memory, done, total = HashMemory(), 0, sum(entry.size for entry in manifest.files.values())
+    hashes, done, total = HashCache(), 0, sum(entry.size for entry in manifest.files.values())
     for name, entry in manifest.files.items():
-        _compare(folder, name, entry, memory.compute(folder / name))
+        _compare(folder, name, entry, hashes.fresh_sha256(folder / name))
         done += entry.size
         if progress:
             progress(done, total, name)
-    memory.save()
+    hashes.save()
     check_agreement(folder, manifest, BufferConfig.read(folder))
     return manifest
 

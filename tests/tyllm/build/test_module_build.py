@@ -79,7 +79,7 @@ def built(request, module, tmp_path_factory):
     compiled = dict(zip(build.keys(), run_forked(build.compiles(), 2, lambda *told: said.append(told)), strict=True))
     files = {path.name for each in run_forked(build.writes(compiled), 2, lambda *_: None) for path in each}
     assert files == {f"w{die}.params" for die in range(dies)}
-    build.config(compiled).write(folder)
+    build.config(compiled).write_module_config(folder)
     assert sum(amount for amount, _ in said) == 3 * len(build.keys())
     return folder, build, compiled
 
@@ -127,7 +127,7 @@ def test_steps_by_die_and_program(built):
 
 def test_what_lies_outside_its_memory_is_refused(built):
     folder, *_ = built
-    aot, buffers = ModuleConfig.read(folder).parts()
+    aot, buffers = ModuleConfig.read(folder).to_json()
     buffers["dies"][0]["programs"]["3x32"]["io_bytes"] = 8
     with pytest.raises(PackageError, match="of 3x32 does not lie in the 8 bytes of io; compile again"):
-        ModuleConfig.of(folder / "aot_config.json", aot, buffers)
+        ModuleConfig.from_json(folder / "aot_config.json", aot, buffers)

@@ -65,5 +65,5 @@ def package(own_toy) -> Path:
         source={"checkpoint": "tiny", "config_sha256": "0123456789abcdef"},
         files=file_entries(own_toy),
     )
-    manifest.write(own_toy)
+    manifest.write_manifest(own_toy)
     return own_toy

@@ -4,7 +4,7 @@ import pytest
 
 from tyllm.cli import open_session
 from tyllm.cli.open_session import hash_params
-from tyllm.package.file_hashes import HashMemory
+from tyllm.package.file_hashes import HashCache
 from tyllm_errors import PackageError
 
 
@@ -28,7 +28,7 @@ def test_large_parameters_are_hashed_and_remembered(tmp_path, package, reports, 
     def computed(self, path):
         raise AssertionError(f"{path} was hashed twice")
 
-    monkeypatch.setattr(HashMemory, "compute", computed)
+    monkeypatch.setattr(HashCache, "fresh_sha256", computed)
     hash_params(package, lambda *report: None)
 
 

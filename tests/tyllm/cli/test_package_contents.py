@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tyllm.cli.package_contents import contents, dtype_bytes
-from tyllm.cli.print_result import folder_bytes
 from tyllm.package import write_params
+from tyllm.package.folder_bytes import folder_bytes
 from tyllm_errors import PackageError
 
 

@@ -9,7 +9,7 @@ from tests.tiny_checkpoint import edit_tensor
 from tyllm.build_util import build_and_compile_llm
 from tyllm.llm import compiler
 from tyllm.package import Manifest, file_hashes, verify_package
-from tyllm.package.file_hashes import HashMemory
+from tyllm.package.file_hashes import HashCache
 from tyllm.runtime import Session
 from tyllm_errors import CheckpointError
 
@@ -64,7 +64,7 @@ def test_the_first_opening_reads_no_parameters_again(packages, monkeypatch):
     entries = Manifest.read(folder).files
     for die in range(4):
         name = f"batch_1/common_die{die}.params"
-        assert HashMemory().sha256_of(folder / name) == entries[name].sha256
+        assert HashCache().cached_sha256(folder / name) == entries[name].sha256
 
 
 def test_dies_of_equal_shapes_share_their_code(packages):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tyllm.package import BufferConfig, Die, IoEntry, KvLayer, Program
+from tyllm.package import BufferConfig, DieBuffers, IoEntry, KvLayer, ProgramMemory
 from tyllm_errors import PackageError
 
 
@@ -13,7 +13,8 @@ def config() -> BufferConfig:
     io |= {"positions": IoEntry(0, (1, 8), "int64")} | {n: IoEntry(0, (1,), "int64") for n in ("position", "row")}
     io |= {"first_token": IoEntry(0, (1,), "int64")}
     layer = KvLayer(k_offset=0, v_offset=2 * 80 * 2 * 4, kv_heads=2, head_dim=4, v_head_dim=4)
-    die = Die(0, (0, 16), kv_bytes=2 * 2 * 80 * 2 * 4, layers=(layer,), programs={8: Program(100, 128, io)})
+    programs = {8: ProgramMemory(100, 128, io)}
+    die = DieBuffers(0, (0, 16), kv_bytes=2 * 2 * 80 * 2 * 4, layers=(layer,), programs=programs)
     return BufferConfig(64, 80, (8,), (die,))
 
 
@@ -27,11 +28,11 @@ def with_layer(**changes) -> BufferConfig:
 
 def with_io(**changes) -> BufferConfig:
     io = {**config().dies[0].programs[8].io, **changes}
-    return with_die(programs={8: Program(100, 128, {name: entry for name, entry in io.items() if entry})})
+    return with_die(programs={8: ProgramMemory(100, 128, {name: entry for name, entry in io.items() if entry})})
 
 
 def test_round_trip(tmp_path):
-    config().write(tmp_path)
+    config().write_buffer_config(tmp_path)
     assert BufferConfig.read(tmp_path) == config()
 
 
@@ -44,7 +45,7 @@ def test_round_trip(tmp_path):
         (with_layer(dtype="int8", k_scale_offset=0, v_scale_offset=10**6), "a layer of die 0 lies outside"),
         (with_die(kv_bytes=10), "a layer of die 0 lies outside its 10 bytes"),
         (
-            with_die(programs={8: Program(100, 100, config().dies[0].programs[8].io)}),
+            with_die(programs={8: ProgramMemory(100, 100, config().dies[0].programs[8].io)}),
             "logits of die 0 does not fit 100",
         ),
         (with_io(row=None), "the io of die 0 lacks row"),
@@ -52,10 +53,13 @@ def test_round_trip(tmp_path):
         (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
         (with_die(vocabulary=(1, 17)), "die 0 has the vocabulary from row 1, not from 0"),
         (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
-        (with_die(programs={8: Program(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}), "wrong type|does not fit"),
+        (
+            with_die(programs={8: ProgramMemory(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}),
+            "wrong type|does not fit",
+        ),
     ],
 )
 def test_contradictions(tmp_path, wrong, words):
-    wrong.write(tmp_path)
+    wrong.write_buffer_config(tmp_path)
     with pytest.raises(PackageError, match=words):
         BufferConfig.read(tmp_path)

@@ -11,6 +11,6 @@ def test_round_trip(tmp_path):
         exports={"body": "llm_body", "head": "llm_head"}, built_with={"python": "3"}, source={"checkpoint": "c"},
         files={"a/b": FileEntry(3, "0" * 64)},
     )  # fmt: skip
-    manifest.write(tmp_path)
+    manifest.write_manifest(tmp_path)
     assert Manifest.read(tmp_path) == manifest
     assert manifest.target.machine == "x86_64"

@@ -20,9 +20,9 @@ def test_offsets_are_multiples_of_a_cache_line():
 def test_rows_may_come_in_parts(tmp_path):
     a = np.arange(15, dtype=np.float16).reshape(5, 3)
     with ParamsWriter(tmp_path / "x.params", SPECS) as writer:
-        writer.append("a", a[:2])
-        writer.append("a", a[2:])
-        writer.append("b", np.ones(4, np.uint8))
+        writer.append_rows("a", a[:2])
+        writer.append_rows("a", a[2:])
+        writer.append_rows("b", np.ones(4, np.uint8))
         entry = writer.close()
     assert np.array_equal(Params(tmp_path / "x.params").tensors["a"], a)
     data = (tmp_path / "x.params").read_bytes()
@@ -36,7 +36,7 @@ def test_rows_may_come_in_parts(tmp_path):
 )  # fmt: skip
 def test_what_the_header_does_not_announce(tmp_path, name, rows):
     with ParamsWriter(tmp_path / "x.params", SPECS) as writer, pytest.raises(ValueError, match="is not next"):
-        writer.append(name, rows)
+        writer.append_rows(name, rows)
 
 
 def test_missing_tensors(tmp_path):

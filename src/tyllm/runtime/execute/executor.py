@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.package import RUNTIME_ABI, IoEntry, Params, Program
+from tyllm.package import RUNTIME_ABI, IoEntry, Params, ProgramMemory
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
 from tyllm.runtime.execute.threads import available_threads, physical_cores
 from tyllm_errors import GenerationError, StepError, TyllmError
@@ -35,7 +35,7 @@ class ProgramCode:
     head: str | None
     constants: Path
     constants_offset: int
-    memories: Program
+    memories: ProgramMemory
 
 
 @dataclass(frozen=True)

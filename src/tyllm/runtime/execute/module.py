@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.package import Program
+from tyllm.package import ProgramMemory
 from tyllm.package.compiled_module import ModuleConfig, ModuleProgram
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode
 from tyllm.runtime.execute.threads import workers_per_die
@@ -57,7 +57,7 @@ class CompiledModule:
         Raises:
             StepError: compiled code failed, or an input is missing or of another shape.
         """
-        described = self.config.program(program)
+        described = self.config.program_named(program)
         with self._executor.lock:
             views = self._executor.io(self._numbers[program])
             for io in views:
@@ -89,6 +89,6 @@ def _die(folder: Path, config: ModuleConfig, die: int) -> DieCode:
     programs = []
     for program in config.programs:
         own = config.dies[die][program.name]
-        memories = Program(own.arena_bytes, own.io_bytes, own.io)
+        memories = ProgramMemory(own.arena_bytes, own.io_bytes, own.io)
         programs.append(ProgramCode(library, program.export, None, params, own.constants_offset, memories))
     return DieCode(params, tuple(programs))
