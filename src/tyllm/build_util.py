@@ -84,12 +84,12 @@ def build_and_compile_llm(
     """
     _check_options(options, SizedOptions)
     with _no_collection():
+        from tyllm.llm.compile_settings import LlmCompileSettings, default_seq_lens
         from tyllm.llm.compiler import compile_checkpoint
-        from tyllm.llm.settings import Settings, default_seq_lens
 
     model = Path(model_path)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
-    settings = Settings(
+    settings = LlmCompileSettings(
         model_path=model,
         artifacts_path=Path(artifacts_path or beside),
         max_kv_cache_size=max_kv_cache_size,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tytvm.calls import Call
-from tytvm.layout import Layout, aligned, bytes_of
+from tytvm.linearize import KernelCall
+from tytvm.memory_layout import MemoryLayout, aligned, bytes_of
 from tytvm.weights import TensorSpec
 
 
@@ -27,7 +27,7 @@ class _Life:
     size: int
 
 
-def plan_arena(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> Layout:
+def plan_arena(calls: Sequence[KernelCall], head_start: int, buffers: Mapping[str, TensorSpec]) -> MemoryLayout:
     """Offsets of every temporary (a buffer whose name has no place).
 
     What the head (calls from `head_start` on) reads of the body stays to the end: the head may run again for another
@@ -38,10 +38,10 @@ def plan_arena(calls: Sequence[Call], head_start: int, buffers: Mapping[str, Ten
         placed.append((life, _lowest_offset(life, placed)))
     specs = {life.name: buffers[life.name] for life, _ in placed}
     total = max((offset + life.size for life, offset in placed), default=0)
-    return Layout(specs, {life.name: offset for life, offset in placed}, total)
+    return MemoryLayout(specs, {life.name: offset for life, offset in placed}, total)
 
 
-def phases(calls: Sequence[Call], head_start: int) -> list[int]:
+def phases(calls: Sequence[KernelCall], head_start: int) -> list[int]:
     """The phase of each call.
 
     A new one begins where a call touches what another of its phase wrote, or writes what one read; and with the head.
@@ -56,7 +56,7 @@ def phases(calls: Sequence[Call], head_start: int) -> list[int]:
     return result
 
 
-def _lives(calls: Sequence[Call], head_start: int, buffers: Mapping[str, TensorSpec]) -> list[_Life]:
+def _lives(calls: Sequence[KernelCall], head_start: int, buffers: Mapping[str, TensorSpec]) -> list[_Life]:
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     numbers = phases(calls, head_start)

@@ -13,10 +13,11 @@ ALL_REDUCE = "tytvm.all_reduce"
 """Name of the collective in the program, where it stands among the kernels."""
 
 
-def insert_all_reduces(capture: Capture, input_cut: Collection[str], row_cut: Collection[str]) -> int:
-    """Put an all_reduce after each linear of a weight in `input_cut` and each embedding of a table in `row_cut`.
+def insert_all_reduces(capture: Capture, input_sharded: Collection[str], row_sharded: Collection[str]) -> int:
+    """Put an all_reduce after each linear of a weight in `input_sharded`, each embedding of a table in `row_sharded`.
 
-    A tied table is in `row_cut`: its embedding is a partial sum, its linear is not. A bias is added once, to the sum.
+    A tied table is in `row_sharded`: its embedding is a partial sum, its linear is not. A bias is added once, to the
+    sum.
 
     Returns:
         How many were inserted.
@@ -27,10 +28,10 @@ def insert_all_reduces(capture: Capture, input_cut: Collection[str], row_cut: Co
     names = {node: capture.parameters.get(node.name) for node in graph.nodes if node.op == "placeholder"}
     count = 0
     for node in list(graph.nodes):
-        if node.target is torch.ops.aten.linear.default and names.get(node.args[1]) in input_cut:
+        if node.target is torch.ops.aten.linear.default and names.get(node.args[1]) in input_sharded:
             _reduce(graph, node, node.args[2] if len(node.args) > 2 else None)
             count += 1
-        elif node.target is torch.ops.aten.embedding.default and names.get(node.args[0]) in row_cut:
+        elif node.target is torch.ops.aten.embedding.default and names.get(node.args[0]) in row_sharded:
             _reduce(graph, node, None)
             count += 1
     capture.graph_module.recompile()

@@ -10,28 +10,33 @@ from typing import Any
 from tvm import tirx
 
 from tytvm import rewrites
-from tytvm.calls import straighten
 from tytvm.collectives import insert_all_reduces
 from tytvm.graph import Graph
 from tytvm.host import host_module, kernel_module
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
-from tytvm.layout import Layout
+from tytvm.linearize import linearize
 from tytvm.link import link
 from tytvm.lower import lower
-from tytvm.plan import Program, plan
+from tytvm.memory_layout import MemoryLayout
+from tytvm.memory_plan import PlannedProgram, plan_memory
 from tytvm.rewrites import constants
 
 
 def compile_program(
-    graph: Graph, input_cut: Collection[str], row_cut: Collection[str], kernels: Kernels, params: Layout, kv: Layout
-) -> Program:
+    graph: Graph,
+    input_sharded: Collection[str],
+    row_sharded: Collection[str],
+    kernels: Kernels,
+    params: MemoryLayout,
+    kv: MemoryLayout,
+) -> PlannedProgram:
     """The planned program of one die and sequence length.
 
     Args:
         graph: what was captured, with the formats of its weights.
-        input_cut: weights that each die holds some inputs of: their linears give partial sums over dies.
-        row_cut: weights that each die holds some rows of: embeddings of them give partial sums.
+        input_sharded: weights that each die holds some inputs of: their linears give partial sums over dies.
+        row_sharded: weights that each die holds some rows of: embeddings of them give partial sums.
         kernels: for the target.
         params: layout of the die's stored weights.
         kv: layout of the die's caches.
@@ -40,17 +45,17 @@ def compile_program(
         UnsupportedError: an operator cannot be compiled.
     """
     constants.fold(graph.capture)
-    insert_all_reduces(graph.capture, input_cut, row_cut)
+    insert_all_reduces(graph.capture, input_sharded, row_sharded)
     rewrites.apply(graph.capture.graph_module)
     module = import_graph(graph, kernels)
     module = lower(module)
-    calls = straighten(module, graph.outputs)
+    calls = linearize(module, graph.outputs)
     values = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
-    return plan(calls, params, kv, values, graph.head_input)
+    return plan_memory(calls, params, kv, values, graph.head_input)
 
 
 def build_shared_object(
-    program: Program, exports: Mapping[str, str], kernels: Kernels, runtime: Sequence[Path], output: Path
+    program: PlannedProgram, exports: Mapping[str, str], kernels: Kernels, runtime: Sequence[Path], output: Path
 ) -> None:
     """Generate code for a planned program and link it with the runtime's objects.
 
@@ -65,7 +70,7 @@ def build_shared_object(
 
 
 def build_objects(
-    program: Program, exports: Mapping[str, str], kernels: Kernels, stem: Path, prefix: str = ""
+    program: PlannedProgram, exports: Mapping[str, str], kernels: Kernels, stem: Path, prefix: str = ""
 ) -> list[Path]:
     """Generate code for a planned program: object files beside `stem`, to be linked with those of other programs.
 

@@ -9,7 +9,7 @@ import torch
 
 from tytvm.capture import Capture
 from tytvm.kernels.attention.kv_cache import KvCache
-from tytvm.layout import Layout, lay_out
+from tytvm.memory_layout import MemoryLayout, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 
 
@@ -38,7 +38,7 @@ def kv_cache(node: torch.fx.Node, capacity: int, dtype: str) -> KvCache:
     return KvCache(heads, capacity, width, v_width, dtype)
 
 
-def kv_layout(capture: Capture, capacity: int, dtype: str = "float16") -> Layout:
+def kv_layout(capture: Capture, capacity: int, dtype: str = "float16") -> MemoryLayout:
     """The caches of a graph's attention layers: `<layer>.k`, `<layer>.v` and, of int8, their scales."""
     specs: dict[str, TensorSpec] = {}
     for node in capture.graph_module.graph.nodes:

@@ -9,10 +9,10 @@ import tvm
 from tvm import tirx
 
 from tytvm.collectives import ALL_REDUCE
-from tytvm.plan import Program, Region, Step
+from tytvm.memory_plan import BufferSlice, KernelLaunch, PlannedProgram
 from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
 
-PLACES = ("params", "constants", "kv", "arena", "io")
+MEMORIES = ("params", "constants", "kv", "arena", "io")
 """The base pointers that a host function takes, in order; then the context, this worker and the number of workers."""
 
 
@@ -22,7 +22,7 @@ RAW_POINTERS = ("calling_conv", 2)
 """TVM's convention of a device's kernels: exported as it is, called with the arguments as they are."""
 
 
-def kernel_module(program: Program, prefix: str = "") -> tvm.IRModule:
+def kernel_module(program: PlannedProgram, prefix: str = "") -> tvm.IRModule:
     """The program's kernels, to be built apart from the host functions, where LLVM would inline one in every layer.
 
     `prefix` tells them from the kernels of another program in the same shared object.
@@ -38,7 +38,7 @@ def kernel_module(program: Program, prefix: str = "") -> tvm.IRModule:
     )
 
 
-def host_module(program: Program, exports: Mapping[str, str], prefix: str = "") -> tvm.IRModule:
+def host_module(program: PlannedProgram, exports: Mapping[str, str], prefix: str = "") -> tvm.IRModule:
     """The exported host functions, which call the kernels by symbol.
 
     Args:
@@ -46,34 +46,34 @@ def host_module(program: Program, exports: Mapping[str, str], prefix: str = "") 
         exports: part ("body", "head") → symbol; it is exported as `__tvm_ffi_<symbol>` under the tvm-ffi C ABI.
         prefix: that of the kernels.
     """
-    steps = {"body": program.body, "head": program.head}
+    launches = {"body": program.body, "head": program.head}
     return tvm.IRModule(
         {
-            tvm.ir.GlobalVar(symbol): _host_function(steps[part], prefix).with_attr("global_symbol", symbol)
+            tvm.ir.GlobalVar(symbol): _host_function(launches[part], prefix).with_attr("global_symbol", symbol)
             for part, symbol in exports.items()
         }
     )
 
 
-def _host_function(steps: Sequence[Step], prefix: str) -> tirx.PrimFunc:
-    bases = {place: tirx.Var(place, "handle") for place in PLACES}
+def _host_function(launches: Sequence[KernelLaunch], prefix: str) -> tirx.PrimFunc:
+    bases = {memory: tirx.Var(memory, "handle") for memory in MEMORIES}
     context = tirx.Var("context", "handle")
     worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
 
-    def pointer(region: Region) -> Any:
-        return tirx.handle_add_byte_offset(bases[region.place], region.offset)
+    def pointer(buffer: BufferSlice) -> Any:
+        return tirx.handle_add_byte_offset(bases[buffer.memory], buffer.offset)
 
     body: list[Any] = []
-    for step in steps:
-        if step.barrier_before:
+    for launch in launches:
+        if launch.barrier_before:
             body.append(tirx.call_extern("int32", "tyllm_barrier", context, worker))
-        if step.kernel == ALL_REDUCE:
-            (region,) = step.arguments
-            count = tirx.const(region.size // 4, "int64")
-            body.append(tirx.call_extern("int32", "tyllm_all_reduce", context, worker, pointer(region), count))
+        if launch.kernel == ALL_REDUCE:
+            (buffer,) = launch.arguments
+            count = tirx.const(buffer.size // 4, "int64")
+            body.append(tirx.call_extern("int32", "tyllm_all_reduce", context, worker, pointer(buffer), count))
         else:
-            arguments = [*map(pointer, step.arguments), context, worker]
-            body.append(tirx.call_extern("void", KERNEL.format(prefix, step.kernel), *arguments))
+            arguments = [*map(pointer, launch.arguments), context, worker]
+            body.append(tirx.call_extern("void", KERNEL.format(prefix, launch.kernel), *arguments))
     statements = [tirx.Evaluate(expression) for expression in body or [0]]
     main = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]
     return tirx.PrimFunc([*bases.values(), context, worker, workers], main)

@@ -28,7 +28,7 @@ def import_graph(graph: Graph, kernels: Kernels) -> tvm.IRModule:
     Raises:
         UnsupportedError: the graph holds an operator that neither we nor TVM can translate.
     """
-    return _Importer(graph, kernels).run()
+    return _Importer(graph, kernels).translate()
 
 
 class _Importer(ExportedProgramImporter):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         for name, convert in PARTIAL.items():
             self.convert_map[name] = partial(convert, self.emitter, self.convert_map[name])
 
-    def run(self) -> tvm.IRModule:
+    def translate(self) -> tvm.IRModule:
         """Translate every node, in order."""
         nodes = list(self.graph.capture.graph_module.graph.nodes)
         self._refuse_unknown(nodes)

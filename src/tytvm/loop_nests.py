@@ -1,10 +1,11 @@
-"""Stages: a lowered kernel of several loop nests is cut into kernels of one, so that barriers are all that is needed.
+"""Loop nests: a lowered kernel of several is split into kernels of one, so that barriers are all that they need.
 
-Elementwise producers are inlined first; what lies between two stages becomes a buffer of the arena.
+Elementwise producers are inlined first; what lies between two nests becomes a buffer of the arena.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ ENOUGH_SLICES = 8
 
 
 @dataclass(frozen=True)
-class Stage:
+class LoopNest:
     """One loop nest as a function of its own, and the buffers that it touches."""
 
     function: tirx.PrimFunc
@@ -28,38 +29,37 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Staged:
-    """A kernel as stages, with the temporaries (name → shape, dtype) between them."""
+class LoopNests:
+    """A kernel as nests, with the temporaries (name → shape, dtype) between them."""
 
-    stages: list[Stage]
+    nests: list[LoopNest]
     temporaries: dict[str, tuple[tuple[int, ...], str]]
 
 
-def cut(function: tirx.PrimFunc) -> Staged:
+def split_loop_nests(function: tirx.PrimFunc) -> LoopNests:
     """Schedule a legalized kernel (`s_tir`) and cut it at its root."""
     scheduled = _schedule(function)
     root = scheduled.body.block
-    nests = list(root.body.seq) if isinstance(root.body, tirx.SeqStmt) else [root.body]
     names: dict[Any, int | str] = {buffer: index for index, buffer in enumerate(scheduled.params)}
     names |= {buffer: f"t{index}" for index, buffer in enumerate(root.alloc_buffers)}
-    stages = []
-    for nest in nests:
-        read, written = _touched(nest)
-        used = [buffer for buffer in names if buffer in read | written]
-        block = s_tir.SBlock([], [], [], "root", nest)
-        body = s_tir.SBlockRealize([], True, block)
-        stages.append(
-            Stage(
-                tirx.PrimFunc(used, body, attrs=scheduled.attrs),
-                [names[buffer] for buffer in used],
-                [index for index, buffer in enumerate(used) if buffer in written],
-            )
-        )
+    statements = root.body.seq if isinstance(root.body, tirx.SeqStmt) else [root.body]
+    nests = [_as_function(statement, names, scheduled.attrs) for statement in statements]
     shapes = {
         f"t{index}": (tuple(int(n) for n in buffer.ty.shape), str(buffer.ty.dtype))
         for index, buffer in enumerate(root.alloc_buffers)
     }
-    return Staged(stages, shapes)
+    return LoopNests(nests, shapes)
+
+
+def _as_function(nest: tirx.Stmt, names: Mapping[Any, int | str], attributes: tvm.ir.DictAttrs) -> LoopNest:
+    """A loop nest as a function of the buffers that it touches, in the order of `names`."""
+    read, written = _touched(nest)
+    used = [buffer for buffer in names if buffer in read | written]
+    block = s_tir.SBlock([], [], [], "root", nest)
+    function = tirx.PrimFunc(used, s_tir.SBlockRealize([], True, block), attrs=attributes)
+    return LoopNest(
+        function, [names[buffer] for buffer in used], [index for index, each in enumerate(used) if each in written]
+    )
 
 
 def _schedule(function: tirx.PrimFunc) -> tirx.PrimFunc:

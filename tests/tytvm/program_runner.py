@@ -8,7 +8,7 @@ import numpy as np
 from tests.tytvm.kernels.harness import _PERMIT_TILES, _SCRATCH, _Any, aligned
 
 from tytvm.compile import build_shared_object
-from tytvm.host import PLACES
+from tytvm.host import MEMORIES
 from tytvm.link import compile_c
 
 RUNTIME = """
@@ -52,20 +52,20 @@ class Runner:
         build_shared_object(program, {"body": "body", "head": "head"}, kernels, objects, Path(folder / "program.so"))
         self.library = ctypes.CDLL(str(folder / "program.so"))
         self.program = program
-        self.memories = {place: self._memory(place) for place in PLACES}
-        for place, values in (("params", weights), ("constants", program.constants)):
+        self.memories = {memory: self._memory(memory) for memory in MEMORIES}
+        for memory, values in (("params", weights), ("constants", program.constants)):
             for name, value in values.items():
-                self.view(place, name)[...] = value
+                self.view(memory, name)[...] = value
 
-    def _memory(self, place):
-        return aligned(np.full(max(64, self.program.layouts[place].total), 0xFF, np.uint8))
+    def _memory(self, memory):
+        return aligned(np.full(max(64, self.program.layouts[memory].total), 0xFF, np.uint8))
 
-    def view(self, place, name):
+    def view(self, memory, name):
         """One buffer as an array that shares its memory."""
-        layout = self.program.layouts[place]
+        layout = self.program.layouts[memory]
         spec, start = layout.specs[name], layout.offsets[name]
         size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
-        return self.memories[place][start : start + size].view(spec.dtype).reshape(spec.shape)
+        return self.memories[memory][start : start + size].view(spec.dtype).reshape(spec.shape)
 
     def run(self, part, workers=1):
         """Run "body" or "head" with so many threads; returns how many barriers were passed."""
@@ -78,7 +78,7 @@ class Runner:
         return self.library.counted()
 
     def _call(self, part, worker, workers):
-        values = [_Any(4, 0, self.memories[place].ctypes.data) for place in PLACES]
+        values = [_Any(4, 0, self.memories[memory].ctypes.data) for memory in MEMORIES]
         values += [_Any(4, 0, 0), _Any(1, 0, worker), _Any(1, 0, workers)]
         function = self.library[f"__tvm_ffi_{part}"]
         assert function(None, (_Any * len(values))(*values), len(values), ctypes.byref(_Any())) == 0

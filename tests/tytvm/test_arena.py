@@ -6,14 +6,14 @@ from itertools import combinations
 import pytest
 
 from tytvm.arena import plan_arena
-from tytvm.calls import Call
-from tytvm.layout import aligned, bytes_of
+from tytvm.linearize import KernelCall
+from tytvm.memory_layout import aligned, bytes_of
 from tytvm.weights import TensorSpec
 
 
 def chain(length):
     """Calls that hand one buffer on, x0 → x1 → x2."""
-    calls = [Call("k", (f"x{i}", f"x{i + 1}"), (1,)) for i in range(length)]
+    calls = [KernelCall("k", (f"x{i}", f"x{i + 1}"), (1,)) for i in range(length)]
     return calls, {f"x{i}": TensorSpec((16,), "float32") for i in range(length + 1)}
 
 
@@ -25,7 +25,7 @@ def random_calls(seed):
     calls = []
     for index, name in enumerate(names):
         reads = rng.sample(names[:index], min(index, rng.randint(0, 3)))
-        calls.append(Call("k", (*reads, name), (len(reads),)))
+        calls.append(KernelCall("k", (*reads, name), (len(reads),)))
     return calls, buffers, len(calls) * 2 // 3
 
 
@@ -58,6 +58,6 @@ def test_what_the_head_reads_survives_it():
 
 
 def test_only_temporaries_are_placed():
-    calls = [Call("k", ("params:w", "io:tokens", "a"), (2,)), Call("k", ("a", "io:logits"), (1,))]
+    calls = [KernelCall("k", ("params:w", "io:tokens", "a"), (2,)), KernelCall("k", ("a", "io:logits"), (1,))]
     buffers = {name: TensorSpec((1,), "float32") for name in ("params:w", "io:tokens", "a", "io:logits")}
     assert dict(plan_arena(calls, 2, buffers).offsets) == {"a": 0}

@@ -12,7 +12,7 @@ from tytvm.compile import compile_program
 from tytvm.graph import kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.linear import linear_w16a16
-from tytvm.layout import lay_out
+from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
 
 TOKENS, ROW = [[3, 0, 23, 7, 7]], [3]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tyllm.build.pack_weights import Stored
-from tyllm.build.tensor_parallel import Split
+from tyllm.build.pack_weights import StoredWeight
+from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import Quantization, formats
-from tytvm.layout import Layout, bytes_of, lay_out
+from tytvm.memory_layout import MemoryLayout, bytes_of, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 
 
@@ -19,7 +19,7 @@ class DiePlan:
 
     die: int
     formats: Mapping[str, WeightFormat]
-    layout: Layout
+    layout: MemoryLayout
 
     def shares_program_with(self, other: DiePlan) -> bool:
         """Whether the compiled programs of two dies are the same bytes."""
@@ -30,7 +30,7 @@ class DiePlan:
 class ModelPlan:
     """The whole model over its dies."""
 
-    split: Split
+    sharding: ModelSharding
     shapes: dict[str, tuple[int, ...]]
     """Whole shape of every parameter, in the model's order."""
     stored_names: dict[str, str]
@@ -41,10 +41,10 @@ class ModelPlan:
         """Die → the die that compiles its programs: dies of equal shapes share one compile."""
         return {die.die: next(o.die for o in self.dies if o.shares_program_with(die)) for die in self.dies}
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StoredWeight]:
         """Every stored weight once, in file order."""
         names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)
-        return [Stored(name, self.split.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
+        return [StoredWeight(name, self.sharding.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
 
     def mebibytes(self) -> dict[str, int]:
         """Size of every stored weight over all dies, rounded up."""
@@ -56,17 +56,17 @@ class ModelPlan:
         }
 
 
-def plan_model(model: Any, split: Split, quantization: Quantization, skipped: frozenset[str]) -> ModelPlan:
+def plan_model(model: Any, sharding: ModelSharding, quantization: Quantization, skipped: frozenset[str]) -> ModelPlan:
     """The plan of a model on the meta device; `skipped` parameters (an embedding that is an input) are not stored."""
     named = list(model.named_parameters(remove_duplicate=False))
     first: dict[int, str] = {}
     stored_names = {name: first.setdefault(id(parameter), name) for name, parameter in named}
     dies = []
-    for die in range(split.dies):
-        found = {name: own for name, own in formats(model, split, die, quantization).items() if name not in skipped}
+    for die in range(sharding.dies):
+        found = {name: own for name, own in formats(model, sharding, die, quantization).items() if name not in skipped}
         specs: dict[str, TensorSpec] = {}
         for name, own in found.items():
             if stored_names[name] == name:
                 specs |= {f"{name}{suffix}": spec for suffix, spec in own.tensors().items()}
         dies.append(DiePlan(die, found, lay_out(specs)))
-    return ModelPlan(split, {name: tuple(p.shape) for name, p in named}, stored_names, tuple(dies))
+    return ModelPlan(sharding, {name: tuple(p.shape) for name, p in named}, stored_names, tuple(dies))

@@ -13,13 +13,13 @@ from typing import Any
 
 from tyllm import __version__
 from tyllm.build.die_plan import ModelPlan
-from tyllm.llm.settings import Settings
+from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.build.weight_formats import Quantization
 from tyllm.package import BufferConfig, DieBuffers, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
 from tyllm.package import ProgramMemory
 from tytvm.collectives import ALL_REDUCE
-from tytvm.layout import Layout, bytes_of
-from tytvm.plan import Program, Step
+from tytvm.memory_layout import MemoryLayout, bytes_of
+from tytvm.memory_plan import PlannedProgram, KernelLaunch
 from tytvm.target import InstructionSet
 
 EXPORTS = {"body": "llm_body", "head": "llm_head"}
@@ -27,51 +27,51 @@ EXPORTS = {"body": "llm_body", "head": "llm_head"}
 
 
 @dataclass(frozen=True)
-class Described:
+class ProgramSummary:
     """A compiled program without its code: what the package's JSON files say of it."""
 
-    kv: Layout
+    kv: MemoryLayout
     memories: ProgramMemory
     steps: Mapping[str, Any]
     constants_bytes: int
 
 
-def describe(program: Program) -> Described:
+def summarize(program: PlannedProgram) -> ProgramSummary:
     """What remains to be known of a program once its code is written."""
     constants = program.layouts["constants"].total
-    return Described(program.layouts["kv"], _memories(program), _described(program), constants)
+    return ProgramSummary(program.layouts["kv"], _memories(program), _described(program), constants)
 
 
-def buffer_config(settings: Settings, plan: ModelPlan, programs: Sequence[Mapping[int, Described]]) -> BufferConfig:
+def buffer_config(settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[int, ProgramSummary]]) -> BufferConfig:
     """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
     dies = []
     for die, own in enumerate(programs):
         kv = next(iter(own.values())).kv
         memories = {seq_len: program.memories for seq_len, program in own.items()}
-        dies.append(DieBuffers(die, plan.split.vocabulary[die], kv.total, kv_layers(kv), memories))
+        dies.append(DieBuffers(die, plan.sharding.vocabulary[die], kv.total, kv_layers(kv), memories))
     return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
 
 
-def kv_layers(kv: Layout) -> tuple[KvLayer, ...]:
+def kv_layers(kv: MemoryLayout) -> tuple[KvLayer, ...]:
     """The caches by layer."""
     layers = sorted({int(name.partition(".")[0]) for name in kv.specs})
     return tuple(_kv_layer(kv, layer) for layer in layers)
 
 
-def _kv_layer(kv: Layout, layer: int) -> KvLayer:
+def _kv_layer(kv: MemoryLayout, layer: int) -> KvLayer:
     k, v = kv.specs[f"{layer}.k"], kv.specs[f"{layer}.v"]
     k_offset, v_offset, *scales = (kv.offsets.get(f"{layer}.{suffix}") for suffix in ("k", "v", "k_scale", "v_scale"))
     assert k_offset is not None and v_offset is not None
     return KvLayer(k_offset, v_offset, k.shape[0], k.shape[2], v.shape[2], k.dtype, *scales)
 
 
-def _memories(program: Program) -> ProgramMemory:
+def _memories(program: PlannedProgram) -> ProgramMemory:
     io = program.layouts["io"]
     entries = {name: IoEntry(io.offsets[name], spec.shape, spec.dtype) for name, spec in io.specs.items()}
     return ProgramMemory(program.layouts["arena"].total, io.total, entries)
 
 
-def program_json(programs: Sequence[Mapping[int, Described]]) -> dict[str, Any]:
+def program_json(programs: Sequence[Mapping[int, ProgramSummary]]) -> dict[str, Any]:
     """What a simulator reads: per die and sequence length the steps, their costs and buffers."""
     dies = [
         {"die": die, "programs": {str(s): program.steps for s, program in own.items()}}
@@ -80,7 +80,7 @@ def program_json(programs: Sequence[Mapping[int, Described]]) -> dict[str, Any]:
     return {"format_version": 1, "dies": dies}
 
 
-def _described(program: Program) -> dict[str, Any]:
+def _described(program: PlannedProgram) -> dict[str, Any]:
     buffers = {
         name: {"place": place, "offset": layout.offsets[name], "bytes": bytes_of(spec)}
         for place, layout in program.layouts.items()
@@ -93,7 +93,7 @@ def _described(program: Program) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, program: Program) -> dict[str, Any]:
+def _step(step: KernelLaunch, program: PlannedProgram) -> dict[str, Any]:
     written = [region.name for index, region in enumerate(step.arguments) if index in step.writes]
     read = [
         region.name
@@ -109,7 +109,7 @@ def _step(step: Step, program: Program) -> dict[str, Any]:
     }
 
 
-def _cost(step: Step, program: Program) -> dict[str, Any]:
+def _cost(step: KernelLaunch, program: PlannedProgram) -> dict[str, Any]:
     """A kernel of ours knows its cost; the long tail's is one operation per element written, and its buffers' bytes."""
     kernel = program.kernels.get(step.kernel)
     if kernel is not None and "tytvm.cost" in (kernel.attrs or {}):
@@ -121,7 +121,7 @@ def _cost(step: Step, program: Program) -> dict[str, Any]:
 
 
 def manifest(
-    settings: Settings,
+    settings: LlmCompileSettings,
     model: Any,
     plan: ModelPlan,
     quantization: Quantization,
@@ -137,7 +137,7 @@ def manifest(
         tyllm_version=__version__,
         architecture=type(model).__name__,
         model_type=model.config.model_type,
-        vocab_size=plan.split.vocabulary[-1][1],
+        vocab_size=plan.sharding.vocabulary[-1][1],
         hidden_size=text.hidden_size,
         layers=text.num_hidden_layers,
         dies=settings.dies,
@@ -164,7 +164,7 @@ def manifest(
 
 
 def write_program(
-    folder: Path, programs: Sequence[Mapping[int, Described]], modules: Mapping[str, Any] | None = None
+    folder: Path, programs: Sequence[Mapping[int, ProgramSummary]], modules: Mapping[str, Any] | None = None
 ) -> None:
     """program.json, with the steps of its other modules by name; without spaces, for it has a line for every step."""
     value = program_json(programs) | dict(modules or {})

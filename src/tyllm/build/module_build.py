@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from tyllm.build.die_plan import ModelPlan
-from tyllm.build.process_pool import Report, Task
+from tyllm.build.process_pool import ReportWork, Task
 from tyllm.build.pack_weights import pack_weights
-from tyllm.build.metadata import Described, describe
+from tyllm.build.metadata import ProgramSummary, summarize
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.build.weight_reader import Weights
 from tyllm.package import FileEntry, Params, ParamsWriter, write_params
@@ -27,7 +27,7 @@ from tytvm.capture import Capture
 from tytvm.compile import build_objects, compile_program
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
-from tytvm.layout import lay_out
+from tytvm.memory_layout import lay_out
 from tytvm.link import link
 
 
@@ -49,10 +49,10 @@ class ModuleSource:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledProgram:
     """A compiled program: what is known of it, its inputs, and its object files and constants in the scratch folder."""
 
-    described: Described
+    described: ProgramSummary
     inputs: tuple[str, ...]
     objects: tuple[Path, ...]
     constants: Path
@@ -92,12 +92,12 @@ class ModuleBuild:
         sources = {source.name: source for source in self.programs}
         return [partial(self._compile, die, sources[name]) for die, name in self.keys()]
 
-    def writes(self, compiled: Mapping[tuple[int, str], Compiled]) -> list[Task]:
+    def writes(self, compiled: Mapping[tuple[int, str], CompiledProgram]) -> list[Task]:
         """The second round: each shared object, and all weights. Its results are entries of files for a manifest."""
         links = [partial(self._link, die, compiled) for die in range(len(self.plan.dies))]
         return [partial(self._write_weights, compiled), *links]
 
-    def config(self, compiled: Mapping[tuple[int, str], Compiled]) -> ModuleConfig:
+    def config(self, compiled: Mapping[tuple[int, str], CompiledProgram]) -> ModuleConfig:
         """What the module's JSON files say."""
         owners = self.plan.owners()
         first = {source.name: compiled[0, source.name] for source in self.programs}
@@ -105,7 +105,7 @@ class ModuleBuild:
         dies = tuple(self._memories(die, owners[die], compiled) for die in range(len(self.plan.dies)))
         return ModuleConfig(self.code, self.params, programs, dies)
 
-    def steps(self, compiled: Mapping[tuple[int, str], Compiled]) -> list[dict[str, Any]]:
+    def steps(self, compiled: Mapping[tuple[int, str], CompiledProgram]) -> list[dict[str, Any]]:
         """For each die the steps of each program, as program.json has them."""
         owners = self.plan.owners()
         return [
@@ -113,12 +113,12 @@ class ModuleBuild:
             for die in range(len(self.plan.dies))
         ]
 
-    def _compile(self, die: int, source: ModuleSource, report: Report) -> Compiled:
+    def _compile(self, die: int, source: ModuleSource, report: ReportWork) -> CompiledProgram:
         captured = source.capture(die)
         report(source.work, f"capture {source.name}, die {die}")
-        own, split = self.plan.dies[die], self.plan.split
+        own, sharding = self.plan.dies[die], self.plan.sharding
         graph = Graph(captured, own.formats, self.plan.stored_names, outputs=source.outputs, head_input=None)
-        cuts = split.cut_along(IN), split.cut_along(OUT)
+        cuts = sharding.sharded_along(IN), sharding.sharded_along(OUT)
         program = compile_program(graph, *cuts, self.kernels, own.layout, lay_out({}))
         report(source.work, f"lower {source.name}, die {die}")
         stem = self.scratch / f"{self.code.format(die=die)}.{source.name}.o"
@@ -127,9 +127,9 @@ class ModuleBuild:
         constants = stem.with_suffix(".constants")
         write_params(constants, dict(program.constants))
         report(source.work, f"generate code for {source.name}, die {die}")
-        return Compiled(describe(program), tuple(captured.inputs), tuple(objects), constants)
+        return CompiledProgram(summarize(program), tuple(captured.inputs), tuple(objects), constants)
 
-    def _link(self, die: int, compiled: Mapping[tuple[int, str], Compiled], report: Report) -> dict[Path, FileEntry]:
+    def _link(self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram], report: ReportWork) -> dict[Path, FileEntry]:
         owner = self.plan.owners()[die]
         output = self.folder / self.code.format(die=die)
         objects = [path for source in self.programs for path in compiled[owner, source.name].objects]
@@ -137,7 +137,7 @@ class ModuleBuild:
         report(0, f"link {output.name}")
         return {}
 
-    def _write_weights(self, compiled: Mapping[tuple[int, str], Compiled], report: Report) -> dict[Path, FileEntry]:
+    def _write_weights(self, compiled: Mapping[tuple[int, str], CompiledProgram], report: ReportWork) -> dict[Path, FileEntry]:
         """Each die's weights, then the constants of each of its programs."""
         sizes, owners = self.plan.mebibytes(), self.plan.owners()
         constants = [self._constants(owners[die], compiled) for die in range(len(self.plan.dies))]
@@ -153,7 +153,7 @@ class ModuleBuild:
                 writer.append_rows(name, value)
         return {path: writer.close() for path, writer in zip(paths, writers, strict=True)}
 
-    def _constants(self, owner: int, compiled: Mapping[tuple[int, str], Compiled]) -> dict[str, np.ndarray]:
+    def _constants(self, owner: int, compiled: Mapping[tuple[int, str], CompiledProgram]) -> dict[str, np.ndarray]:
         """The constants of all programs, by program and name; they lie one behind the other as each was planned."""
         return {
             f"{source.name}.{name}": value
@@ -162,7 +162,7 @@ class ModuleBuild:
         }
 
     def _memories(
-        self, die: int, owner: int, compiled: Mapping[tuple[int, str], Compiled]
+        self, die: int, owner: int, compiled: Mapping[tuple[int, str], CompiledProgram]
     ) -> dict[str, ModuleMemory]:
         offset, found = self.plan.dies[die].layout.total, {}
         for source in self.programs:

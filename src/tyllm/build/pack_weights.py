@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tyllm.build.tensor_parallel import IN, OUT, Cut
-from tyllm.build.weight_reader import ROWS, Codes, Weights, to_half
+from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
+from tyllm.build.weight_reader import ROWS, Codes, Weights, to_float16
 from tyllm.package.params_writer import ParamsWriter
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear import linear_w16a16
@@ -27,16 +27,16 @@ from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]
 Rows = Codes | npt.NDArray[np.float32]
-Pieces = list[tuple[int, Mapping[str, Array]]]
+DieRows = list[tuple[int, Mapping[str, Array]]]
 """Some rows of a weight, packed: for each die that holds some, the suffixes of its tensors and their rows."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredWeight:
     """One stored weight: its cut, and its format on each die."""
 
     name: str
-    cut: Cut
+    cut: WeightSharding
     formats: Sequence[WeightFormat]
 
     def part(self, die: int, start: int, stop: int) -> tuple[int, int]:
@@ -53,7 +53,7 @@ class Stored:
 
 
 def pack_weights(
-    weights: Sequence[Stored], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
+    weights: Sequence[StoredWeight], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
 ) -> None:
     """Write every weight to every die's file.
 
@@ -70,12 +70,12 @@ def pack_weights(
     # Each thread packs rows of its own: torch's own threads would only get in the way.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         results = _ahead(pool, _tasks(weights, reader), 2 * threads)
-        for weight, pieces in groupby(results, key=lambda result: result[0]):
-            _write(weight, (rows for _, rows in pieces), writers)
+        for weight, die_rows in groupby(results, key=lambda result: result[0]):
+            _write(weight, (rows for _, rows in die_rows), writers)
             progress(weight.name)
 
 
-def _tasks(weights: Sequence[Stored], reader: Weights) -> Iterator[Callable[[], tuple[Stored, Pieces]]]:
+def _tasks(weights: Sequence[StoredWeight], reader: Weights) -> Iterator[Callable[[], tuple[StoredWeight, DieRows]]]:
     """Every span of rows of every weight, in file order."""
     for weight in weights:
         for start, stop in _chunks(weight, _rows_of(weight)):
@@ -83,10 +83,10 @@ def _tasks(weights: Sequence[Stored], reader: Weights) -> Iterator[Callable[[], 
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, tasks: Iterable[Callable[[], tuple[Stored, Pieces]]], most: int
-) -> Iterator[tuple[Stored, Pieces]]:
+    pool: ThreadPoolExecutor, tasks: Iterable[Callable[[], tuple[StoredWeight, DieRows]]], most: int
+) -> Iterator[tuple[StoredWeight, DieRows]]:
     """Results in the order of the tasks, at most so many of them in memory."""
-    waiting: deque[Future[tuple[Stored, Pieces]]] = deque()
+    waiting: deque[Future[tuple[StoredWeight, DieRows]]] = deque()
     for task in tasks:
         waiting.append(pool.submit(task))
         if len(waiting) == most:
@@ -95,11 +95,11 @@ def _ahead(
         yield waiting.popleft().result()
 
 
-def _write(weight: Stored, chunks: Iterable[Pieces], writers: Sequence[ParamsWriter]) -> None:
+def _write(weight: StoredWeight, chunks: Iterable[DieRows], writers: Sequence[ParamsWriter]) -> None:
     """Append a weight's first tensor as it comes; the scales and zeros of INT4 wait until all codes are written."""
     waiting: list[list[Mapping[str, Array]]] = [[] for _ in writers]
-    for pieces in chunks:
-        for die, packed in pieces:
+    for die_rows in chunks:
+        for die, packed in die_rows:
             first, *later = packed
             writers[die].append_rows(f"{weight.name}{first}", packed[first])
             waiting[die].append({suffix: packed[suffix] for suffix in later})
@@ -108,7 +108,7 @@ def _write(weight: Stored, chunks: Iterable[Pieces], writers: Sequence[ParamsWri
             writer.append_rows(f"{weight.name}{suffix}", np.concatenate([part[suffix] for part in parts]))
 
 
-def _rows_of(weight: Stored) -> int:
+def _rows_of(weight: StoredWeight) -> int:
     """Rows of the whole weight."""
     own = weight.formats[0]
     if weight.cut.axis == OUT:
@@ -116,7 +116,7 @@ def _rows_of(weight: Stored) -> int:
     return own.out_features if isinstance(own, W4 | W16) else (own.shape[0] if own.shape else 1)
 
 
-def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
+def _chunks(weight: StoredWeight, rows: int) -> Iterator[tuple[int, int]]:
     """Spans of rows to read together; none crosses the beginning of a die's part: each die packs whole blocks."""
     edges = sorted({0, rows, *_edges(weight.cut)})
     for first, last in pairwise(edges):
@@ -124,14 +124,14 @@ def _chunks(weight: Stored, rows: int) -> Iterator[tuple[int, int]]:
             yield start, min(start + ROWS, last)
 
 
-def _edges(cut: Cut) -> Iterator[int]:
+def _edges(cut: WeightSharding) -> Iterator[int]:
     """Rows at which a die's part of a block begins or ends."""
     if cut.axis == OUT:
         for block, span in product(range(cut.blocks), cut.spans):
             yield from (block * cut.block + edge for edge in span)
 
 
-def _packed(weight: Stored, reader: Weights, start: int, stop: int) -> tuple[Stored, Pieces]:
+def _packed(weight: StoredWeight, reader: Weights, start: int, stop: int) -> tuple[StoredWeight, DieRows]:
     """Read some rows, and pack what each die holds of them."""
     is_int4 = isinstance(weight.formats[0], W4)  # and so on every die
     rows = reader.codes(weight.name, start, stop) if is_int4 else reader.floats(weight.name, start, stop)
@@ -139,7 +139,7 @@ def _packed(weight: Stored, reader: Weights, start: int, stop: int) -> tuple[Sto
     return weight, [(die, _laid_out(weight, die, _columns(weight, die, rows))) for die in holders]
 
 
-def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
+def _columns(weight: StoredWeight, die: int, rows: Rows) -> Rows:
     """The inputs of `rows` that a die holds; INT4 codes by the groups of the die's format."""
     own = weight.formats[die]
     if isinstance(rows, Codes):
@@ -148,13 +148,13 @@ def _columns(weight: Stored, die: int, rows: Rows) -> Rows:
     return rows[:, slice(*weight.columns(die, rows.shape[1]))] if rows.ndim > 1 else rows
 
 
-def _laid_out(weight: Stored, die: int, rows: Rows) -> Mapping[str, Array]:
+def _laid_out(weight: StoredWeight, die: int, rows: Rows) -> Mapping[str, Array]:
     """Rows in the die's format: suffix → rows of the stored tensor."""
     own = weight.formats[die]
     if isinstance(rows, Codes):
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
         return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
     if isinstance(own, W16):
-        return {"": linear_w16a16.pack(to_half(weight.name, rows.reshape(len(rows), -1)))["weight"]}
+        return {"": linear_w16a16.pack(to_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
     is_half = isinstance(own, Plain) and own.dtype == "float16"
-    return {"": to_half(weight.name, rows) if is_half else rows}
+    return {"": to_float16(weight.name, rows) if is_half else rows}

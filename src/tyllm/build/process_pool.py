@@ -18,15 +18,15 @@ from typing import Any, NoReturn, TypeAlias
 
 from tyllm_errors import TyllmError
 
-Report = Callable[[int, str], None]
+ReportWork = Callable[[int, str], None]
 """Called with how much work was done, in the caller's unit, and what it was."""
-Task = Callable[[Report], Any]
+Task = Callable[[ReportWork], Any]
 Channel: TypeAlias = "Connection[Any, Any]"
 REPORT, RESULT, FAILURE = "report", "result", "failure"
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def run_forked(tasks: Sequence[Task], processes: int, report: Report) -> list[Any]:
+def run_in_processes(tasks: Sequence[Task], processes: int, report: ReportWork) -> list[Any]:
     """The tasks' results, in their order; the tasks are begun in that order too.
 
     Args:

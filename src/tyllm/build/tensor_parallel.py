@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tytvm.split import Span, split_axis, split_heads
+from tytvm.axis_spans import Span, split_axis, split_heads
 from tytvm.weights import LANES
 
 OUT, IN = 0, 1
@@ -23,7 +23,7 @@ HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_val
 
 
 @dataclass(frozen=True)
-class Cut:
+class WeightSharding:
     """How one weight is cut: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
 
     An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
@@ -46,23 +46,23 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Split:
+class ModelSharding:
     """The cut of every parameter by its dotted name."""
 
     dies: int
-    cuts: Mapping[str, Cut]
+    cuts: Mapping[str, WeightSharding]
     vocabulary: tuple[Span, ...]
 
-    def of(self, name: str) -> Cut:
+    def of(self, name: str) -> WeightSharding:
         """The cut of a parameter; whole where nothing cuts it."""
-        return self.cuts.get(name, Cut(None, ()))
+        return self.cuts.get(name, WeightSharding(None, ()))
 
-    def cut_along(self, axis: int) -> set[str]:
+    def sharded_along(self, axis: int) -> set[str]:
         """Names of the parameters that are cut along an axis."""
         return {name for name, cut in self.cuts.items() if cut.axis == axis}
 
 
-def split_model(model: Any, dies: int, group_size: int) -> Split:
+def shard_model(model: Any, dies: int, group_size: int) -> ModelSharding:
     """The split of a model (on the meta device) over `dies`; `group_size` is the unit of the MLP's axis.
 
     Raises:
@@ -70,21 +70,21 @@ def split_model(model: Any, dies: int, group_size: int) -> Split:
     """
     vocabulary = tuple(split_axis(model.get_output_embeddings().weight.shape[0], LANES, dies, "the vocabulary"))
     if dies == 1:
-        return Split(dies, {}, vocabulary)
-    cuts: dict[str, Cut] = {}
+        return ModelSharding(dies, {}, vocabulary)
+    cuts: dict[str, WeightSharding] = {}
     for name, module in model.named_modules():
         axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) else None
         if axis is None:
             continue
         spans = _head_spans(model, name, dies) or group_spans(name, module, axis, dies, group_size)
-        cuts[f"{name}.weight"] = Cut(axis, spans)
+        cuts[f"{name}.weight"] = WeightSharding(axis, spans)
         if module.bias is not None and axis == OUT:
-            cuts[f"{name}.bias"] = Cut(OUT, spans)
+            cuts[f"{name}.bias"] = WeightSharding(OUT, spans)
     ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
     for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
         if id(parameter) in ends or name == _head_bias(model):
-            cuts[name] = Cut(OUT, vocabulary)
-    return Split(dies, cuts, vocabulary)
+            cuts[name] = WeightSharding(OUT, vocabulary)
+    return ModelSharding(dies, cuts, vocabulary)
 
 
 def _head_bias(model: Any) -> str | None:

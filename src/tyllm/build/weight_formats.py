@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tyllm.build.tensor_parallel import IN, Cut, Split
+from tyllm.build.tensor_parallel import IN, WeightSharding, ModelSharding
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 SMALLEST_GROUP = 32
@@ -23,32 +23,32 @@ class Quantization:
         method: "awq" or "compressed-tensors" (packed there), "rtn" (rounded now), None where all is float16.
         group_size: inputs that share a scale; −1 is one group over all inputs of a weight.
         names: linear weights (`….weight`) that are INT4.
-        multiplied_out: linear weights that the checkpoint has with 8 bits, and that are stored as float16.
+        dequantized: linear weights that the checkpoint has with 8 bits, and that are stored as float16.
     """
 
     method: str | None
     group_size: int
     names: frozenset[str]
-    multiplied_out: frozenset[str] = frozenset()
+    dequantized: frozenset[str] = frozenset()
 
     @property
     def packed(self) -> frozenset[str]:
         """The weights whose codes are in the checkpoint."""
-        return self.multiplied_out if self.method == "rtn" else self.names | self.multiplied_out
+        return self.dequantized if self.method == "rtn" else self.names | self.dequantized
 
     def group_of(self, inputs: int) -> int:
         """The group size of a weight with so many inputs; −1 is one group over all."""
         return inputs if self.group_size == -1 else self.group_size
 
 
-def formats(model: Any, split: Split, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
+def formats(model: Any, sharding: ModelSharding, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
     linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
     convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     found: dict[str, WeightFormat] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        cut, full = split.of(name), tuple(parameter.shape)
+        cut, full = sharding.of(name), tuple(parameter.shape)
         shape = local_shape(full, cut, die)
         if id(parameter) in linears:  # a tied table too: it is stored once, as the head
             found[name] = linear_format(name, full, shape, cut, quantization)
@@ -67,7 +67,7 @@ def is_linear_convolution(module: Any) -> bool:
     return plain and tuple(module.stride) == tuple(module.kernel_size)
 
 
-def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
+def local_shape(full: tuple[int, ...], cut: WeightSharding, die: int) -> tuple[int, ...]:
     """A parameter's shape on one die."""
     if cut.axis is None:
         return full
@@ -75,7 +75,7 @@ def local_shape(full: tuple[int, ...], cut: Cut, die: int) -> tuple[int, ...]:
 
 
 def linear_format(
-    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: Cut, quantization: Quantization
+    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: WeightSharding, quantization: Quantization
 ) -> WeightFormat:
     """INT4 by groups that no die's span crosses, else float16 where those are too small; the same on every die."""
     if name not in quantization.names:

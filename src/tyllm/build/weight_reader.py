@@ -89,7 +89,7 @@ class WeightReader:
         if self.quantization.method == "rtn":
             return self._rounded(name, start, stop)
         rows = self._packed(name, start, stop)
-        return Codes(rows.q, to_half(f"A scale of {name}", rows.scales), rows.zeros)
+        return Codes(rows.q, to_float16(f"A scale of {name}", rows.scales), rows.zeros)
 
     def _packed(self, name: str, start: int, stop: int) -> PackedRows:
         from hf_checkpoint.packed_rows import read_rows
@@ -115,7 +115,7 @@ def check_finite(name: str, values: Array) -> None:
         )
 
 
-def to_half(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+def to_float16(name: str, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
     """float16, refusing what overflows; raises `CheckpointError`."""
     check_range(name, values)
     return values.astype(np.float16)

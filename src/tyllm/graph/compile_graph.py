@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import fx
 
 from tyllm import native
-from tyllm.build.module_build import Compiled, ModuleBuild
+from tyllm.build.module_build import CompiledProgram, ModuleBuild
 from tyllm.graph import compile_cache, unsupported_operators
 from tyllm.graph.compile_cache import CompileSettings
 from tyllm.graph.subgraphs import Part, Plan, TensorWeights, find_parts, plan_parts
@@ -108,10 +108,10 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 def _compile(
     module: ModuleBuild, parts: Sequence[Part]
-) -> tuple[dict[tuple[int, str], Compiled], list[tuple[Part, Exception]]]:
+) -> tuple[dict[tuple[int, str], CompiledProgram], list[tuple[Part, Exception]]]:
     """What compiled, and the parts that did not, with the reason."""
     by_name = {part.name: part for part in parts}
-    compiled: dict[tuple[int, str], Compiled] = {}
+    compiled: dict[tuple[int, str], CompiledProgram] = {}
     failed: dict[str, Exception] = {}
     for key, task in zip(module.keys(), module.compiles(), strict=True):
         try:

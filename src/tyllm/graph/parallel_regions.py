@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from tyllm.build.tensor_parallel import IN, OUT, Cut
+from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.graph.sharding_spec import Place, operands, places, shape_of
+from tytvm.axis_spans import Span, split_axis
 from tytvm.rewrites.pattern import complete
-from tytvm.split import Span, split_axis
 from tytvm.weights import LANES
 
 LINEAR = torch.ops.aten.linear.default
@@ -60,12 +60,12 @@ class Region:
         shape[place.axis] = place.blocks * (span[1] - span[0]) * (place.extent(shape) // self.units)
         return tuple(shape)
 
-    def cut(self, weight: fx.Node, dies: int) -> Cut:
+    def cut(self, weight: fx.Node, dies: int) -> WeightSharding:
         """How a weight of the region is cut."""
         place = self.places[weight]
         scale = place.extent(shape_of(weight)) // self.units
         spans = tuple((start * scale, stop * scale) for start, stop in self.spans(dies))
-        return Cut((OUT, IN)[place.axis], spans, place.blocks)
+        return WeightSharding((OUT, IN)[place.axis], spans, place.blocks)
 
 
 def find_regions(graph: fx.Graph, weights: Collection[str], dies: int) -> list[Region]:

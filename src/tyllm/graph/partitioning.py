@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from tyllm.build.tensor_parallel import Cut
+from tyllm.build.tensor_parallel import WeightSharding
 from tyllm.graph.parallel_regions import Region
 from tyllm.graph.sharding_spec import shape_of
 from tyllm.graph.supported_subgraphs import copy_of
@@ -29,7 +29,7 @@ class Division:
     regions: Sequence[Region]
     dies: int
 
-    def cuts(self) -> dict[str, Cut]:
+    def cuts(self) -> dict[str, WeightSharding]:
         """How the weights in the regions are cut, by placeholder."""
         return {
             node.name: region.cut(node, self.dies)

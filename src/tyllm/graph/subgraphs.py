@@ -14,7 +14,7 @@ from torch import fx
 
 from tyllm.build.die_plan import DiePlan, ModelPlan
 from tyllm.build.module_build import ModuleSource
-from tyllm.build.tensor_parallel import Cut, Split
+from tyllm.build.tensor_parallel import ModelSharding, WeightSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.build.weight_reader import Codes
 from tyllm.graph.layers import use_of
@@ -22,7 +22,7 @@ from tyllm.graph.parallel_regions import find_regions
 from tyllm.graph.partitioning import Division
 from tyllm.graph.supported_subgraphs import submodules
 from tytvm.capture import Capture
-from tytvm.layout import Layout, lay_out
+from tytvm.memory_layout import MemoryLayout, lay_out
 from tytvm.weights import W16, Plain, WeightFormat
 
 
@@ -76,7 +76,7 @@ class Plan:
 def plan_parts(parts: Sequence[Part], weights: Mapping[str, torch.Tensor], dies: int) -> Plan:
     """Divide the parts over dies, and lay out their weights."""
     readers = Counter(name for part in parts for name in part.parameters)
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, WeightSharding] = {}
     sources, count = [], 0
     for part in parts:
         own = {name for name in part.parameters if readers[name] == 1}  # two parts could want different cuts
@@ -87,7 +87,7 @@ def plan_parts(parts: Sequence[Part], weights: Mapping[str, torch.Tensor], dies:
         sources.append(part.source(division))
     shapes = {name: tuple(weights[name].shape) for name in readers}
     uses = {name: _use(part, name) for part in parts for name in part.parameters}
-    split = Split(dies, cuts, ())
+    split = ModelSharding(dies, cuts, ())
     plans = [_die_plan(die, split, shapes, uses) for die in range(dies)]
     return Plan(ModelPlan(split, shapes, {name: name for name in shapes}, tuple(plans)), sources, count)
 
@@ -125,12 +125,14 @@ def _use(part: Part, weight: str) -> str:
     return next((use_of(node, user) for user in node.users), "plain")
 
 
-def _die_plan(die: int, split: Split, shapes: Mapping[str, tuple[int, ...]], uses: Mapping[str, str]) -> DiePlan:
+def _die_plan(
+    die: int, split: ModelSharding, shapes: Mapping[str, tuple[int, ...]], uses: Mapping[str, str]
+) -> DiePlan:
     formats = {name: format_of(local_shape(shape, split.of(name), die), uses[name]) for name, shape in shapes.items()}
     return DiePlan(die, formats, layout_of(formats))
 
 
-def layout_of(formats: Mapping[str, WeightFormat]) -> Layout:
+def layout_of(formats: Mapping[str, WeightFormat]) -> MemoryLayout:
     """Where weights of these formats lie."""
     stored = ((f"{name}{suffix}", spec) for name, own in formats.items() for suffix, spec in own.tensors().items())
     return lay_out(dict(stored))

@@ -15,7 +15,7 @@ from tytvm.capture import Capture
 from tytvm.compile import compile_program
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
-from tytvm.layout import lay_out
+from tytvm.memory_layout import lay_out
 
 
 def refused(part: Part, kernels: Kernels) -> dict[str, str]:

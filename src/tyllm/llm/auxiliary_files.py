@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tyllm.build.weight_reader import ROWS, WeightReader, to_half
-from tyllm.llm.settings import Settings
+from tyllm.build.weight_reader import ROWS, WeightReader, to_float16
+from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.package import ParamsWriter
 from tyllm.package.file_names import CONFIG, EMBEDDING
 
 
-def copy_companions(source: Path, folder: Path) -> None:
+def copy_auxiliary_files(source: Path, folder: Path) -> None:
     """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
     from awq.run.output_folder import copy_companions as copy_tokenizer
 
@@ -20,7 +20,7 @@ def copy_companions(source: Path, folder: Path) -> None:
     copy_tokenizer(source, folder)
 
 
-def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: Settings) -> None:
+def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: LlmCompileSettings) -> None:
     """embedding.params: the table that the runtime looks tokens up in, where embeddings are the program's input.
 
     Raises:
@@ -34,5 +34,7 @@ def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: Se
     rows, width = module.weight.shape
     with ParamsWriter(folder / EMBEDDING, {"embedding": ("float16", (rows, width))}) as writer:
         for start in range(0, rows, ROWS):
-            writer.append_rows("embedding", to_half(name, reader.floats(name, start, min(start + ROWS, rows)) * scale))
+            writer.append_rows(
+                "embedding", to_float16(name, reader.floats(name, start, min(start + ROWS, rows)) * scale)
+            )
         writer.close()

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from tyllm.build.die_plan import ModelPlan, plan_model
-from tyllm.build.metadata import EXPORTS, Described, buffer_config, describe, manifest, write_program
+from tyllm.build.metadata import EXPORTS, ProgramSummary, buffer_config, manifest, summarize, write_program
 from tyllm.build.pack_weights import pack_weights
 from tyllm.build.package_folder import need_space, refuse_existing, under_way
-from tyllm.build.process_pool import Report, Task, run_forked
-from tyllm.build.tensor_parallel import IN, OUT, split_model
+from tyllm.build.process_pool import ReportWork, Task, run_in_processes
+from tyllm.build.tensor_parallel import IN, OUT, shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
-from tyllm.llm.auxiliary_files import copy_companions, write_embedding
+from tyllm.llm.auxiliary_files import copy_auxiliary_files, write_embedding
 from tyllm.llm.checkpoint_check import check_tensors, source_names
+from tyllm.llm.compile_settings import LlmCompileSettings, check, for_model
 from tyllm.llm.die_model import build_model, capture_step, cut_to_die
 from tyllm.llm.quantization import find_quantization, untie_head
-from tyllm.llm.settings import Settings, check, for_model
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tyllm.llm.vision.vision_model import capture_language_step, tower_prefix, visual_of
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
@@ -38,7 +38,7 @@ from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
-from tytvm.plan import Program
+from tytvm.memory_plan import PlannedProgram
 from tytvm.target import resolve
 
 COMPILE_LAYER = {"capture": 8, "lower": 9, "generate code for": 6}
@@ -59,7 +59,7 @@ class _Work:
             self.report(self.done, self.total, what)
 
 
-def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
+def compile_checkpoint(settings: LlmCompileSettings, progress: Progress | None) -> Path:
     """Compile a checkpoint; returns the package folder.
 
     Raises:
@@ -79,8 +79,8 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     sources = source_names(model, checkpoint)
     untie_head(model, quantization)
     check_tensors(model, checkpoint, quantization, sources)
-    split = split_model(model, settings.dies, quantization.group_size)
-    plan = plan_model(model, split, quantization, _skipped(model, settings))
+    sharding = shard_model(model, settings.dies, quantization.group_size)
+    plan = plan_model(model, sharding, quantization, _skipped(model, settings))
     vision = plan_vision(model, quantization, settings)
     plans = [plan, *([vision.plan] if vision else [])]
     need_space(settings.artifacts_path, sum(die.layout.total for each in plans for die in each.dies))
@@ -100,7 +100,7 @@ def compile_checkpoint(settings: Settings, progress: Progress | None) -> Path:
     return settings.artifacts_path
 
 
-def _skipped(model: Any, settings: Settings) -> frozenset[str]:
+def _skipped(model: Any, settings: LlmCompileSettings) -> frozenset[str]:
     """What the decoder does not store: a tower, and an embedding that is an input and that no tied head needs."""
     table = model.get_input_embeddings().weight
     named = list(model.named_parameters(remove_duplicate=False))
@@ -114,7 +114,7 @@ class _Built:
     """What the tasks gave: parameter files, the decoder's programs by die, and a vision-language model's modules."""
 
     files: Mapping[str, FileEntry]
-    programs: Sequence[Mapping[int, Described]]
+    programs: Sequence[Mapping[int, ProgramSummary]]
     visual: ModuleConfig | None = None
     rope: ModuleConfig | None = None
     module_steps: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def _build(
     vision: VisionLanguage | None,
     reader: WeightReader,
     kernels: Kernels,
-    settings: Settings,
+    settings: LlmCompileSettings,
     work: _Work,
 ) -> _Built:
     """Pack the weights and compile the programs, side by side."""
@@ -140,7 +140,7 @@ def _build(
         compiles = [partial(_compile, folder, model, plan, die, s, kernels, runtime, settings) for die, s in keys]
         builds = vision.builds(folder, Path(scratch), reader, kernels.spec, runtime) if vision else None
         tasks: list[Task] = [partial(_write_weights, folder, plan, reader), *compiles]
-        files, *results = run_forked([*tasks, *(builds.compiles() if builds else [])], processes, work.step)
+        files, *results = run_in_processes([*tasks, *(builds.compiles() if builds else [])], processes, work.step)
         programs, modules = results[: len(keys)], results[len(keys) :]
         by_key = dict(zip(keys, programs, strict=True))
         for die, seq_len in product(owners, settings.seq_lens):
@@ -150,13 +150,13 @@ def _build(
         if builds is None:
             return _Built(files, by_die)
         compiled = builds.compiled(modules)
-        for written in run_forked(builds.writes(compiled), processes, work.step):
+        for written in run_in_processes(builds.writes(compiled), processes, work.step):
             files |= {path.relative_to(folder).as_posix(): entry for path, entry in written.items()}
         steps = {"visual": builds.tower.steps(compiled[0]), "rope": builds.rope.steps(compiled[1])}
         return _Built(files, by_die, builds.tower.config(compiled[0]), builds.rope.config(compiled[1]), steps)
 
 
-def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Report) -> dict[str, FileEntry]:
+def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: ReportWork) -> dict[str, FileEntry]:
     entries: dict[str, FileEntry] = {}
     sizes = plan.mebibytes()
     with ExitStack() as stack:
@@ -180,16 +180,16 @@ def _compile(
     seq_len: int,
     kernels: Kernels,
     runtime: Sequence[Path],
-    settings: Settings,
-    report: Report,
-) -> Described:
+    settings: LlmCompileSettings,
+    report: ReportWork,
+) -> ProgramSummary:
     """One die's program for one sequence length: its shared object and constants are written."""
     layers = model.config.get_text_config().num_hidden_layers
 
     def done(part: str) -> None:
         report(layers * COMPILE_LAYER[part], f"{part} {seq_len} tokens, die {die}")
 
-    cut_to_die(model, plan.shapes, plan.split, die)
+    cut_to_die(model, plan.shapes, plan.sharding, die)
     captured = (
         capture_language_step(model, seq_len)
         if visual_of(model)
@@ -203,7 +203,7 @@ def _compile(
     build_shared_object(program, EXPORTS, kernels, runtime, output)
     write_params(folder / constants_file(die, seq_len), dict(program.constants))
     done("generate code for")
-    return describe(program)
+    return summarize(program)
 
 
 def _copy_program(folder: Path, source: int, die: int, seq_len: int) -> None:
@@ -211,16 +211,20 @@ def _copy_program(folder: Path, source: int, die: int, seq_len: int) -> None:
         shutil.copyfile(folder / name(source, seq_len), folder / name(die, seq_len))
 
 
-def _planned(captured: Capture, plan: ModelPlan, die: int, kernels: Kernels, settings: Settings) -> Program:
+def _planned(
+    captured: Capture, plan: ModelPlan, die: int, kernels: Kernels, settings: LlmCompileSettings
+) -> PlannedProgram:
     graph = Graph(captured, plan.dies[die].formats, plan.stored_names, settings.kv_capacity, settings.kv_cache_dtype)
     kv = kv_layout(captured, settings.kv_capacity, settings.kv_cache_dtype)
-    split = plan.split
-    return compile_program(graph, split.cut_along(IN), split.cut_along(OUT), kernels, plan.dies[die].layout, kv)
+    sharding = plan.sharding
+    return compile_program(
+        graph, sharding.sharded_along(IN), sharding.sharded_along(OUT), kernels, plan.dies[die].layout, kv
+    )
 
 
 def _finish(
     folder: Path,
-    settings: Settings,
+    settings: LlmCompileSettings,
     model: Any,
     plan: ModelPlan,
     vision: VisionLanguage | None,
@@ -229,7 +233,7 @@ def _finish(
     built: _Built,
 ) -> None:
     """The JSON files, what comes along from the checkpoint, and last the manifest."""
-    copy_companions(settings.model_path, folder)
+    copy_auxiliary_files(settings.model_path, folder)
     (folder / EMPTY).write_bytes(b"")
     buffer_config(settings, plan, built.programs).write_buffer_config(folder)
     write_program(folder, built.programs, built.module_steps)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from tyllm.build.tensor_parallel import Split
+from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import IMPLEMENTATION, register
 from tyllm_errors import UnsupportedError
@@ -72,13 +72,13 @@ def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
     return capture(_Step(model), inputs).within("model.")
 
 
-def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die: int) -> None:
+def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], sharding: ModelSharding, die: int) -> None:
     """Give the parameters of `model` (in place) the shapes that they have on `die`.
 
     Args:
         model: on the meta device.
         shapes: the whole shapes, by name, in `named_parameters` order without duplicates removed.
-        split: the cut of each.
+        sharding: which part of each parameter every die holds.
         die: which die.
     """
     made: dict[str, torch.nn.Parameter] = {}
@@ -88,7 +88,7 @@ def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], split: Split, die
         first = tied[name]
         if first not in made:
             made[first] = torch.nn.Parameter(
-                torch.empty(local_shape(shape, split.of(name), die), device="meta"), requires_grad=False
+                torch.empty(local_shape(shape, sharding.of(name), die), device="meta"), requires_grad=False
             )
         setattr(module, name.rpartition(".")[2], made[first])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tyllm.build.weight_formats import Quantization
-from tyllm.llm.settings import Settings
+from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.llm.vision.vision_model import tower_prefix
 from tyllm_errors import CheckpointError, SettingError, UnsupportedError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hf_checkpoint.packed_rows import PackedShape
 
 
-def find_quantization(model: Any, checkpoint: Any, settings: Settings) -> Quantization:
+def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings) -> Quantization:
     """The quantization of an `hf_checkpoint.checkpoint.Checkpoint` for the model built from it.
 
     Warns where weights have 8 bits in the checkpoint: there is no kernel for them, and they become float16.
@@ -42,7 +42,7 @@ def find_quantization(model: Any, checkpoint: Any, settings: Settings) -> Quanti
     return _stored(linears, checkpoint)
 
 
-def _rounded(linears: dict[str, int], settings: Settings) -> Quantization:
+def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantization:
     """Every linear weight, rounded now."""
     quantization = Quantization(settings.quantize, settings.group_size, frozenset(linears))
     wrong = [name for name in sorted(linears) if linears[name] % quantization.group_of(linears[name])]
@@ -116,6 +116,6 @@ def untie_head(model: Any, quantization: Quantization) -> None:
     """Give a quantized head a weight of its own: the embedding that it was tied to stays float16."""
     head, table = model.get_output_embeddings(), model.get_input_embeddings()
     names = {id(module): name for name, module in model.named_modules()}
-    quantized = quantization.names | quantization.multiplied_out
+    quantized = quantization.names | quantization.dequantized
     if head.weight is table.weight and f"{names[id(head)]}.weight" in quantized:
         head.weight = torch.nn.Parameter(torch.empty_like(table.weight), requires_grad=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tyllm.graph.compile_cache import CompileSettings
-from tyllm.llm.settings import ACTIVATIONS, DIES
+from tyllm.llm.compile_settings import ACTIVATIONS, DIES
 from tyllm_errors import SettingError
 
 EXEC_MODES = ("AOT", "EAGER")

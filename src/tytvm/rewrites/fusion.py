@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from tytvm.rewrites.pattern import Call, Hole, Match, matches
+from tytvm.rewrites.pattern import Match, OperatorPattern, Wildcard, matches
 
 # Views compute nothing, so that another reader of one inside a pattern loses nothing by the fusion.
 VIEWS = {torch.ops.aten.slice.Tensor, torch.ops.aten.unsqueeze.default}
@@ -17,11 +17,11 @@ VIEWS = {torch.ops.aten.slice.Tensor, torch.ops.aten.unsqueeze.default}
 
 @dataclass(frozen=True)
 class Fusion:
-    """`patterns` become `target` on what stands in the holes `operands`, wherever `fits(**holes)` says yes."""
+    """`patterns` become `target` on what stands in the wildcards `operands`, wherever `fits(**wildcards)` says yes."""
 
-    patterns: tuple[Call, ...]
+    patterns: tuple[OperatorPattern, ...]
     target: Any
-    operands: tuple[Hole, ...]
+    operands: tuple[Wildcard, ...]
     fits: Callable[..., bool]
 
     def run(self, graph: fx.Graph) -> int:
@@ -35,7 +35,7 @@ class Fusion:
         match = self.find(root)
         if match is None:
             return False
-        args = tuple(match.values[hole.name] for hole in self.operands)
+        args = tuple(match.values[wildcard.name] for wildcard in self.operands)
         with graph.inserting_before(root):
             fused = graph.create_node("call_function", self.target, args, name=self.target._opname)
         fused.meta = {**root.meta, "val": self.target(*fx.node.map_arg(args, lambda node: node.meta["val"]))}

@@ -15,29 +15,29 @@ aten = torch.ops.aten
 class Pattern:
     """A part of a formula; +, ·, −x and powers of parts are parts. Sums and products match in either order."""
 
-    def __add__(self, other: Pattern) -> Call:
-        return Call(aten.add.Tensor, (self, other), commutes=True)
+    def __add__(self, other: Pattern) -> OperatorPattern:
+        return OperatorPattern(aten.add.Tensor, (self, other), commutes=True)
 
-    def __mul__(self, other: Pattern) -> Call:
-        return Call(aten.mul.Tensor, (self, other), commutes=True)
+    def __mul__(self, other: Pattern) -> OperatorPattern:
+        return OperatorPattern(aten.mul.Tensor, (self, other), commutes=True)
 
-    def __neg__(self) -> Call:
-        return Call(aten.neg.default, (self,))
+    def __neg__(self) -> OperatorPattern:
+        return OperatorPattern(aten.neg.default, (self,))
 
-    def __pow__(self, exponent: float) -> Call:
-        return Call(aten.pow.Tensor_Scalar, (self, exponent))
+    def __pow__(self, exponent: float) -> OperatorPattern:
+        return OperatorPattern(aten.pow.Tensor_Scalar, (self, exponent))
 
 
 @dataclass(frozen=True)
-class Hole(Pattern):
-    """Anything: a node, a number, a list. A hole that stands twice in a formula is the same thing both times."""
+class Wildcard(Pattern):
+    """Anything: a node, a number, a list. A wildcard that stands twice in a formula is the same thing both times."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Call(Pattern):
-    """One operator on parts, holes, literals and lists of them; arguments left out have the operator's defaults."""
+class OperatorPattern(Pattern):
+    """One operator on parts, wildcards, literals and lists of them; arguments left out have the operator's defaults."""
 
     target: Any
     args: tuple[Any, ...]
@@ -53,13 +53,13 @@ class Call(Pattern):
 
 @dataclass(frozen=True)
 class Match:
-    """What the holes of a pattern stand for, and the nodes that its calls matched."""
+    """What the wildcards of a pattern stand for, and the nodes that its calls matched."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     nodes: frozenset[fx.Node] = frozenset()
 
-    def with_hole(self, name: str, value: Any) -> Match:
-        """This match with one more hole filled."""
+    def with_wildcard(self, name: str, value: Any) -> Match:
+        """This match with one more wildcard filled."""
         return Match({**self.values, name: value}, self.nodes)
 
     def with_node(self, node: fx.Node) -> Match:
@@ -70,10 +70,10 @@ class Match:
 def matches(pattern: Any, value: Any, match: Match | None = None) -> Iterator[Match]:
     """Every way in which `pattern` matches `value` (a node, or an argument of one), each a continuation of `match`."""
     match = match or Match()
-    if isinstance(pattern, Hole):
+    if isinstance(pattern, Wildcard):
         if match.values.get(pattern.name, value) == value:
-            yield match.with_hole(pattern.name, value)
-    elif isinstance(pattern, Call):
+            yield match.with_wildcard(pattern.name, value)
+    elif isinstance(pattern, OperatorPattern):
         if isinstance(value, fx.Node) and value.target is pattern.target:
             args = complete(value.target, value.args, value.kwargs)
             for order in pattern.orders():

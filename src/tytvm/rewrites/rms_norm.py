@@ -9,21 +9,21 @@ from torch import fx
 
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 from tytvm.rewrites.fusion import Fusion
-from tytvm.rewrites.pattern import Call, Hole
+from tytvm.rewrites.pattern import OperatorPattern, Wildcard
 
 aten = torch.ops.aten
 
-x, weight, eps, dims = Hole("x"), Hole("weight"), Hole("eps"), Hole("dims")
+x, weight, eps, dims = Wildcard("x"), Wildcard("weight"), Wildcard("eps"), Wildcard("dims")
 
 
-def mean(of: Call) -> Call:
+def mean(of: OperatorPattern) -> OperatorPattern:
     """The mean over `dims`, which stay as axes of length one."""
-    return Call(aten.mean.dim, (of, dims, True))
+    return OperatorPattern(aten.mean.dim, (of, dims, True))
 
 
-def rsqrt(of: Call) -> Call:
+def rsqrt(of: OperatorPattern) -> OperatorPattern:
     """1 / √x."""
-    return Call(aten.rsqrt.default, (of,))
+    return OperatorPattern(aten.rsqrt.default, (of,))
 
 
 def fits(x: fx.Node, weight: fx.Node, eps: float, dims: Sequence[int]) -> bool:

@@ -11,21 +11,21 @@ from torch import fx
 
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 from tytvm.rewrites.fusion import Fusion
-from tytvm.rewrites.pattern import Call, Hole
+from tytvm.rewrites.pattern import OperatorPattern, Wildcard
 
 aten = torch.ops.aten
 
-x, cos, sin = Hole("x"), Hole("cos"), Hole("sin")
-axis, joined, half, end = Hole("axis"), Hole("joined"), Hole("half"), Hole("end")
+x, cos, sin = Wildcard("x"), Wildcard("cos"), Wildcard("sin")
+axis, joined, half, end = Wildcard("axis"), Wildcard("joined"), Wildcard("half"), Wildcard("end")
 
-first_half = Call(aten.slice.Tensor, (x, axis, 0, half))
-second_half = Call(aten.slice.Tensor, (x, axis, half, end))
-rotate_half = Call(aten.cat.default, ([-second_half, first_half], joined))
+first_half = OperatorPattern(aten.slice.Tensor, (x, axis, 0, half))
+second_half = OperatorPattern(aten.slice.Tensor, (x, axis, half, end))
+rotate_half = OperatorPattern(aten.cat.default, ([-second_half, first_half], joined))
 
 
-def over_heads(table: Hole, axis: int = 1) -> Call:
+def over_heads(table: Wildcard, axis: int = 1) -> OperatorPattern:
     """A table [1,S,D] as [1,1,S,D] (or [S,D] as [S,1,D]), the same for every head."""
-    return Call(aten.unsqueeze.default, (table, axis))
+    return OperatorPattern(aten.unsqueeze.default, (table, axis))
 
 
 def fits(x: fx.Node, cos: fx.Node, sin: fx.Node, axis: int, joined: int, half: int, end: int) -> bool:

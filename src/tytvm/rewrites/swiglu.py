@@ -7,14 +7,14 @@ from torch import fx
 
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 from tytvm.rewrites.fusion import Fusion
-from tytvm.rewrites.pattern import Call, Hole
+from tytvm.rewrites.pattern import OperatorPattern, Wildcard
 
-gate, up = Hole("gate"), Hole("up")
+gate, up = Wildcard("gate"), Wildcard("up")
 
 
-def silu(of: Hole) -> Call:
+def silu(of: Wildcard) -> OperatorPattern:
     """The product x · sigmoid(x)."""
-    return Call(torch.ops.aten.silu.default, (of,))
+    return OperatorPattern(torch.ops.aten.silu.default, (of,))
 
 
 def fits(gate: fx.Node, up: fx.Node) -> bool:

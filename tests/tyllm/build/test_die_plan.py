@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.build.die_plan import plan_model
-from tyllm.build.tensor_parallel import split_model
+from tyllm.build.tensor_parallel import shard_model
 from tyllm.build.weight_formats import Quantization
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -14,7 +14,7 @@ FLOAT = Quantization(None, 128, frozenset())
 def planned(meta_model):
     def plan(dies, quantization=FLOAT, skipped=frozenset(), **changes):
         model = meta_model(**changes)
-        return plan_model(model, split_model(model, dies, 32), quantization, skipped)
+        return plan_model(model, shard_model(model, dies, 32), quantization, skipped)
 
     return plan
 

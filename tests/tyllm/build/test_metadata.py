@@ -5,24 +5,24 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from tests.tyllm.llm.test_settings import GOOD
+from tests.tyllm.llm.test_compile_settings import GOOD
 
-from tyllm.build.metadata import EXPORTS, buffer_config, describe, kv_layers, manifest, program_json, write_program
+from tyllm.build.metadata import EXPORTS, buffer_config, summarize, kv_layers, manifest, program_json, write_program
 from tyllm.build.weight_formats import Quantization
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.rowwise.encoding import FLOAT32
 from tytvm.kernels.attention.kv_cache import KvCache
-from tytvm.layout import lay_out
-from tytvm.plan import Program, Region, Step
+from tytvm.memory_layout import lay_out
+from tytvm.memory_plan import PlannedProgram, BufferSlice, KernelLaunch
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec
 
 TARGET = resolve("x86-64")
 CACHE = KvCache(2, 80, 24, 16, "int8")
 KV = lay_out({f"{n}.{suffix}": TensorSpec(*spec) for n in (0, 10, 2) for suffix, spec in CACHE.tensors.items()})
-TOKENS, SUM, LOGITS = Region("tokens", "io", 0, 64), Region("a", "arena", 0, 128), Region("logits", "io", 64, 40)
+TOKENS, SUM, LOGITS = BufferSlice("tokens", "io", 0, 64), BufferSlice("a", "arena", 0, 128), BufferSlice("logits", "io", 64, 40)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def program():
     }
     rms_norm = Kernels(TARGET, True).rms_norm(4, 8, 1e-6, FLOAT32, False)
     kernels = {"rms_norm": rms_norm, "tail": SimpleNamespace(attrs=None)}
-    body = (Step("rms_norm", (TOKENS, SUM), (1,), False), Step(ALL_REDUCE, (SUM,), (0,), False))
-    return describe(Program(body, (Step("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))
+    body = (KernelLaunch("rms_norm", (TOKENS, SUM), (1,), False), KernelLaunch(ALL_REDUCE, (SUM,), (0,), False))
+    return summarize(PlannedProgram(body, (KernelLaunch("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_it_is_written_as_json(program, tmp_path):
 
 
 def test_buffer_config(program):
-    plan = SimpleNamespace(split=SimpleNamespace(vocabulary=((0, 10), (10, 19))))
+    plan = SimpleNamespace(sharding=SimpleNamespace(vocabulary=((0, 10), (10, 19))))
     config = buffer_config(GOOD, plan, [{1: program, 8: program}] * 2)
     assert (config.max_kv_cache_size, config.kv_capacity, config.seq_lens) == (64, 80, (1, 8))
     assert [die.vocabulary for die in config.dies] == [(0, 10), (10, 19)]
@@ -95,7 +95,7 @@ def test_buffer_config(program):
 )
 def test_manifest(meta_model, tiny, quantization, activations, expected):
     model, files = meta_model(), {"config.json": FileEntry(1, "00")}
-    plan = SimpleNamespace(split=SimpleNamespace(vocabulary=((0, 320),)))
+    plan = SimpleNamespace(sharding=SimpleNamespace(vocabulary=((0, 320),)))
     found = manifest(replace(GOOD, model_path=tiny), model, plan, quantization, TARGET, files)
     assert (found.architecture, found.model_type) == ("Qwen2ForCausalLM", "qwen2")
     assert (found.vocab_size, found.hidden_size, found.layers, found.dies) == (320, 128, 2, 1)

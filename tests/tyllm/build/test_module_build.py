@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tyllm.build.die_plan import plan_model
-from tyllm.build.process_pool import run_forked
+from tyllm.build.process_pool import run_in_processes
 from tyllm.build.module_build import ModuleBuild, ModuleSource
-from tyllm.build.tensor_parallel import IN, OUT, Cut, Split
+from tyllm.build.tensor_parallel import IN, OUT, WeightSharding, ModelSharding
 from tyllm.build.weight_formats import Quantization, local_shape
 from tyllm_errors import PackageError, StepError
 from tyllm.package.compiled_module import ModuleConfig
@@ -54,8 +54,8 @@ def module():
 def built(request, module, tmp_path_factory):
     dies, folder = request.param, tmp_path_factory.mktemp("module")
     spans = {1: ((0, 80),), 2: ((0, 48), (48, 80)), 3: ((0, 32), (32, 64), (64, 80))}[dies]
-    cuts = {"up.weight": Cut(OUT, spans), "up.bias": Cut(OUT, spans), "down.weight": Cut(IN, spans)}
-    split = Split(dies, cuts if dies > 1 else {}, ())
+    cuts = {"up.weight": WeightSharding(OUT, spans), "up.bias": WeightSharding(OUT, spans), "down.weight": WeightSharding(IN, spans)}
+    split = ModelSharding(dies, cuts if dies > 1 else {}, ())
     meta = Perceptron().to("meta")
     plan = plan_model(meta, split, Quantization(None, 128, frozenset()), frozenset())
     kernels = Kernels(resolve("native"), int8_activations=False)
@@ -76,8 +76,8 @@ def built(request, module, tmp_path_factory):
         folder, scratch, "m{die}.so", "w{die}.params", plan, InMemory(module), sources, kernels, runtime
     )
     said = []
-    compiled = dict(zip(build.keys(), run_forked(build.compiles(), 2, lambda *told: said.append(told)), strict=True))
-    files = {path.name for each in run_forked(build.writes(compiled), 2, lambda *_: None) for path in each}
+    compiled = dict(zip(build.keys(), run_in_processes(build.compiles(), 2, lambda *told: said.append(told)), strict=True))
+    files = {path.name for each in run_in_processes(build.writes(compiled), 2, lambda *_: None) for path in each}
     assert files == {f"w{die}.params" for die in range(dies)}
     build.config(compiled).write_module_config(folder)
     assert sum(amount for amount, _ in said) == 3 * len(build.keys())

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from tyllm.build import pack_weights
-from tyllm.build.pack_weights import Stored, pack_weights
-from tyllm.build.tensor_parallel import IN, OUT, Cut
+from tyllm.build.pack_weights import StoredWeight, pack_weights
+from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_formats import Quantization, linear_format, local_shape
 from tyllm.build.weight_reader import WeightReader
 from tyllm.package import Params, ParamsWriter
@@ -14,19 +13,19 @@ from tytvm.kernels.linear import linear_w16a16
 from tytvm.weights import Plain
 
 N, K = 80, 192
-WHOLE = Cut(None, ())
-ROWS_CUT = Cut(OUT, ((0, 48), (48, 80)))
-UNEVEN = Cut(OUT, ((0, 20), (20, 68), (68, 80)))
-HELD_TWICE = Cut(OUT, ((0, 40), (0, 40), (40, 80)))  # key/value heads that two dies share
-COLUMNS_CUT = Cut(IN, ((0, 128), (128, 192)))
-COLUMNS_THROUGH_A_GROUP = Cut(IN, ((0, 96), (96, 192)))
+WHOLE = WeightSharding(None, ())
+ROWS_CUT = WeightSharding(OUT, ((0, 48), (48, 80)))
+UNEVEN = WeightSharding(OUT, ((0, 20), (20, 68), (68, 80)))
+HELD_TWICE = WeightSharding(OUT, ((0, 40), (0, 40), (40, 80)))  # key/value heads that two dies share
+COLUMNS_CUT = WeightSharding(IN, ((0, 128), (128, 192)))
+COLUMNS_THROUGH_A_GROUP = WeightSharding(IN, ((0, 96), (96, 192)))
 CUTS = [WHOLE, ROWS_CUT, UNEVEN, HELD_TWICE, COLUMNS_CUT, COLUMNS_THROUGH_A_GROUP]
 
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
     """Weights are read in several pieces."""
-    monkeypatch.setattr(pack_weights, "ROWS", 32)
+    monkeypatch.setattr("tyllm.build.pack_weights.ROWS", 32)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def packed(memory, tmp_path):
             specs = {f"w{suffix}": (spec.dtype, spec.shape) for suffix, spec in own.tensors().items()}
             writers.append(ParamsWriter(tmp_path / f"{die}.params", specs))
         seen = []
-        pack_weights([Stored("w", cut, formats)], WeightReader(memory(w=array), quantization, {}), writers, seen.append)
+        pack_weights([StoredWeight("w", cut, formats)], WeightReader(memory(w=array), quantization, {}), writers, seen.append)
         for writer in writers:
             writer.close()  # refuses a file that lacks rows
         assert seen == ["w"]
@@ -84,7 +83,7 @@ def test_int4(packed, cut, memory):
 
 
 def test_int4_in_a_checkpoint_whose_groups_are_too_small_becomes_float16(packed):
-    cut = Cut(IN, ((0, 48), (48, 192)))  # groups of 16
+    cut = WeightSharding(IN, ((0, 48), (48, 192)))  # groups of 16
     weight = np.random.default_rng(2).normal(size=(N, K)).astype(np.float16)
     rounding = Quantization("rtn", 64, frozenset({"w"}))
     for die, (tensors, own) in enumerate(packed(weight, cut, rounding, by_rule(cut, rounding))):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.build.process_pool import run_forked
+from tyllm.build.process_pool import run_in_processes
 from tyllm_errors import CheckpointError, TyllmError
 
 
@@ -23,7 +23,7 @@ def square(number, report):
 @pytest.mark.parametrize("processes", [1, 2, 9])
 def test_results_are_in_the_order_of_the_tasks(processes):
     said = []
-    assert run_forked([partial(square, n) for n in range(5)], processes, lambda *what: said.append(what)) == [
+    assert run_in_processes([partial(square, n) for n in range(5)], processes, lambda *what: said.append(what)) == [
         0,
         1,
         4,
@@ -35,7 +35,7 @@ def test_results_are_in_the_order_of_the_tasks(processes):
 
 def test_tasks_run_in_other_processes_and_inherit_what_they_use():
     unpicklable = (lambda: "inherited",)
-    results = run_forked([lambda _: (os.getpid(), unpicklable[0]())] * 2, 2, print)
+    results = run_in_processes([lambda _: (os.getpid(), unpicklable[0]())] * 2, 2, print)
     assert {text for _, text in results} == {"inherited"} and os.getpid() not in {pid for pid, _ in results}
 
 
@@ -45,7 +45,7 @@ def failing(error, _):
 
 def test_a_failure_keeps_its_kind_and_where_it_was():
     with pytest.raises(CheckpointError, match="half a tensor") as caught:
-        run_forked([partial(failing, CheckpointError("half a tensor"))], 1, print)
+        run_in_processes([partial(failing, CheckpointError("half a tensor"))], 1, print)
     assert "in failing" in caught.value.__notes__[0]
 
 
@@ -58,13 +58,13 @@ class DemandingError(Exception):
 
 def test_a_failure_that_cannot_be_sent_is_told_in_words():
     with pytest.raises(RuntimeError, match="DemandingError: this and that"):
-        run_forked([partial(failing, DemandingError("this", "that"))], 1, print)
+        run_in_processes([partial(failing, DemandingError("this", "that"))], 1, print)
 
 
 def test_an_interrupt_inside_ends_all(tmp_path):
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_forked([partial(failing, KeyboardInterrupt()), lambda _: time.sleep(60)], 2, print)
+        run_in_processes([partial(failing, KeyboardInterrupt()), lambda _: time.sleep(60)], 2, print)
     assert time.monotonic() - started < 30
     with pytest.raises(ChildProcessError):  # all are reaped
         os.waitpid(-1, os.WNOHANG)
@@ -72,16 +72,16 @@ def test_an_interrupt_inside_ends_all(tmp_path):
 
 def test_a_killed_child_is_told():
     with pytest.raises(TyllmError, match="was killed"):
-        run_forked([lambda _: os.kill(os.getpid(), signal.SIGKILL)], 1, print)
+        run_in_processes([lambda _: os.kill(os.getpid(), signal.SIGKILL)], 1, print)
 
 
 SLEEPER = """
 import os, sys, time
-from tyllm.build.process_pool import run_forked
+from tyllm.build.process_pool import run_in_processes
 def sleep(report):
     report(os.getpid(), "sleep")
     time.sleep(60)
-run_forked([sleep], 1, lambda pid, _: print(pid, flush=True))
+run_in_processes([sleep], 1, lambda pid, _: print(pid, flush=True))
 """
 
 

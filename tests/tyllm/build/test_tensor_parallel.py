@@ -2,7 +2,7 @@
 
 import pytest
 
-from tyllm.build.tensor_parallel import IN, OUT, split_model
+from tyllm.build.tensor_parallel import IN, OUT, shard_model
 from tyllm_errors import SettingError
 
 BIG = {"hidden_size": 896, "num_attention_heads": 28, "num_key_value_heads": 4} | {
@@ -25,7 +25,7 @@ def holder(split, name, index):
 
 @pytest.mark.parametrize(("dies", "die"), [(2, 0), (3, 0), (4, 0), (8, 1)])
 def test_which_die_holds_head_5(model, dies, die):
-    split = split_model(model, dies, 128)
+    split = shard_model(model, dies, 128)
     for row in (5 * WIDTH, 6 * WIDTH - 1):
         assert holder(split, f"{LAYER}self_attn.q_proj.weight", row) == [die]
         assert holder(split, f"{LAYER}self_attn.q_proj.bias", row) == [die]
@@ -34,14 +34,14 @@ def test_which_die_holds_head_5(model, dies, die):
 
 
 def test_key_value_heads_are_held_twice_by_twice_as_many_dies(model):
-    split = split_model(model, 8, 128)
+    split = shard_model(model, 8, 128)
     assert holder(split, f"{LAYER}self_attn.v_proj.weight", WIDTH) == [2, 3]
 
 
 @pytest.mark.parametrize("dies", [2, 3, 4, 8])
 @pytest.mark.parametrize("name", ["self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"])
 def test_every_row_is_held_once(model, name, dies):
-    split = split_model(model, dies, 128)
+    split = shard_model(model, dies, 128)
     cut = split.of(f"{LAYER}{name}.weight")
     size = dict(model.named_parameters())[f"{LAYER}{name}.weight"].shape[cut.axis]
     assert cut.axis == (IN if name in ("self_attn.o_proj", "mlp.down_proj") else OUT)
@@ -49,52 +49,52 @@ def test_every_row_is_held_once(model, name, dies):
 
 
 def test_the_mlp_is_cut_between_groups(model):
-    spans = split_model(model, 3, 128).of(f"{LAYER}mlp.down_proj.weight").spans
+    spans = shard_model(model, 3, 128).of(f"{LAYER}mlp.down_proj.weight").spans
     assert spans == ((0, 256), (256, 512), (512, 640))
-    assert split_model(model, 3, 128).of(f"{LAYER}mlp.up_proj.weight").spans == spans
+    assert shard_model(model, 3, 128).of(f"{LAYER}mlp.up_proj.weight").spans == spans
 
 
 def test_smaller_groups_where_there_are_too_few(model):
-    spans = split_model(model, 8, 128).of(f"{LAYER}mlp.down_proj.weight").spans
+    spans = shard_model(model, 8, 128).of(f"{LAYER}mlp.down_proj.weight").spans
     assert spans[0] == (0, 128) and spans[-1] == (576, 640)
 
 
 def test_the_vocabulary(model):
-    split = split_model(model, 2, 128)
+    split = shard_model(model, 2, 128)
     assert split.vocabulary == ((0, 512), (512, 1003))
     for name in ("model.embed_tokens.weight", "lm_head.weight"):  # tied
         assert split.of(name).axis == OUT and split.of(name).spans == split.vocabulary
 
 
 def test_norms_are_whole(model):
-    assert split_model(model, 3, 128).of(f"{LAYER}input_layernorm.weight").axis is None
+    assert shard_model(model, 3, 128).of(f"{LAYER}input_layernorm.weight").axis is None
 
 
 def test_a_bias_after_a_sum_is_whole(meta_model):
     model = meta_model(model_type="llama", attention_bias=True)
-    split = split_model(model, 2, 32)
+    split = shard_model(model, 2, 32)
     assert split.of(f"{LAYER}self_attn.o_proj.weight").axis == IN
     assert split.of(f"{LAYER}self_attn.o_proj.bias").axis is None
 
 
 def test_one_die_holds_everything(model):
-    split = split_model(model, 1, 128)
+    split = shard_model(model, 1, 128)
     assert not split.cuts and split.vocabulary == ((0, 1003),)
 
 
 def test_without_a_plan_only_the_vocabulary_is_cut(meta_model):
     model = meta_model(**BIG)
     model._tp_plan = {}
-    split = split_model(model, 4, 128)
+    split = shard_model(model, 4, 128)
     assert set(split.cuts) == {"model.embed_tokens.weight", "lm_head.weight"}
-    assert split.cut_along(IN) == set()
+    assert split.sharded_along(IN) == set()
 
 
 def test_untied_tables_are_both_cut(meta_model):
-    split = split_model(meta_model(tie_word_embeddings=False), 2, 32)
-    assert {"model.embed_tokens.weight", "lm_head.weight"} <= split.cut_along(OUT)
+    split = shard_model(meta_model(tie_word_embeddings=False), 2, 32)
+    assert {"model.embed_tokens.weight", "lm_head.weight"} <= split.sharded_along(OUT)
 
 
 def test_too_many_dies(meta_model):
     with pytest.raises(SettingError, match=r"4 query heads in 2 .* 8 dies; use at most 4 dies\."):
-        split_model(meta_model(), 8, 32)
+        shard_model(meta_model(), 8, 32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tyllm.build.tensor_parallel import IN, OUT, Cut, split_model
+from tyllm.build.tensor_parallel import IN, OUT, WeightSharding, shard_model
 from tyllm.build.weight_formats import Quantization, formats, linear_format, local_shape
 from tytvm.weights import W4, W16, Plain
 
@@ -24,33 +24,33 @@ def quantized(group_size):
     ],
 )
 def test_groups_are_refined_at_the_edges_of_the_dies(spans, group_size, expected):
-    cut = Cut(IN, tuple(spans))
+    cut = WeightSharding(IN, tuple(spans))
     assert linear_format(NAME, (8, 640), local_shape((8, 640), cut, 0), cut, quantized(group_size)) == expected
 
 
 def test_a_small_group_falls_back():
-    assert linear_format(NAME, (8, 64), (8, 64), Cut(None, ()), quantized(16)) == W16(8, 64)
+    assert linear_format(NAME, (8, 64), (8, 64), WeightSharding(None, ()), quantized(16)) == W16(8, 64)
 
 
 def test_outputs_cut_anywhere_keep_their_groups():
-    cut = Cut(OUT, ((0, 5), (5, 8)))
+    cut = WeightSharding(OUT, ((0, 5), (5, 8)))
     assert linear_format(NAME, (8, 64), (5, 64), cut, quantized(64)) == W4(5, 64, 64)
 
 
 def test_what_is_not_quantized_is_float16():
-    assert linear_format("lm_head.weight", (8, 64), (8, 64), Cut(None, ()), quantized(32)) == W16(8, 64)
+    assert linear_format("lm_head.weight", (8, 64), (8, 64), WeightSharding(None, ()), quantized(32)) == W16(8, 64)
 
 
 def test_local_shape():
-    cut = Cut(IN, ((0, 3), (3, 8)))
+    cut = WeightSharding(IN, ((0, 3), (3, 8)))
     assert [local_shape((4, 8), cut, die) for die in (0, 1)] == [(4, 3), (4, 5)]
-    assert local_shape((4, 8), Cut(None, ()), 1) == (4, 8)
+    assert local_shape((4, 8), WeightSharding(None, ()), 1) == (4, 8)
 
 
 def test_a_model(meta_model):
     model = meta_model(tie_word_embeddings=False)
     name = "model.layers.0.mlp.down_proj.weight"
-    found = formats(model, split_model(model, 2, 32), 0, Quantization("awq", 32, frozenset({name})))
+    found = formats(model, shard_model(model, 2, 32), 0, Quantization("awq", 32, frozenset({name})))
     assert list(found) == [name for name, _ in model.named_parameters(remove_duplicate=False)]
     assert found[name] == W4(128, 96, 32)
     assert found["model.layers.0.mlp.up_proj.weight"] == W16(96, 128)
@@ -62,5 +62,5 @@ def test_a_model(meta_model):
 
 def test_a_tied_table_is_stored_as_the_head(meta_model):
     model = meta_model()
-    found = formats(model, split_model(model, 1, 32), 0, Quantization(None, 32, frozenset()))
+    found = formats(model, shard_model(model, 1, 32), 0, Quantization(None, 32, frozenset()))
     assert found["model.embed_tokens.weight"] == found["lm_head.weight"] == W16(320, 128)

@@ -10,7 +10,7 @@ from awq.method.packed_weight import round_parts, stored
 from hf_checkpoint.awq_gemm import PackedLinear, dequantize, pack_linear
 from awq.method.rounding import Scheme, quantize_weight, round_weight
 from tyllm.build.weight_formats import Quantization
-from tyllm.build.weight_reader import Codes, WeightReader, check_finite, to_half
+from tyllm.build.weight_reader import Codes, WeightReader, check_finite, to_float16
 from tyllm_errors import CheckpointError
 
 N, K, GROUP = 48, 128, 64
@@ -113,9 +113,9 @@ def test_what_cannot_be_rounded(memory, value, words):
 
 
 def test_half():
-    np.testing.assert_array_equal(to_half("x", np.float32([65504, -1])), np.float16([65504, -1]))
+    np.testing.assert_array_equal(to_float16("x", np.float32([65504, -1])), np.float16([65504, -1]))
     with pytest.raises(CheckpointError, match=r"x holds 65520, beyond float16's 65504") as caught:
-        to_half("x", np.float32([-65520]))
+        to_float16("x", np.float32([-65520]))
     assert caught.value.exit_code == 3
 
 

@@ -7,7 +7,7 @@ import torch
 from tests.tiny_checkpoint import edit_json
 
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm.build.tensor_parallel import split_model
+from tyllm.build.tensor_parallel import shard_model
 from tyllm.llm.attention import IMPLEMENTATION
 from tyllm.llm.die_model import build_model, capture_step, cut_to_die
 from tyllm_errors import UnsupportedError
@@ -53,7 +53,7 @@ def test_embeddings_as_input(model):
 def test_a_die_has_its_shapes_and_shares_what_is_tied(model, die):
     own = copy.deepcopy(model)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters(remove_duplicate=False)}
-    split = split_model(model, 3, 32)
+    split = shard_model(model, 3, 32)
     cut_to_die(own, shapes, split, die)
     assert own.lm_head.weight is own.model.embed_tokens.weight
     attention = own.model.layers[0].self_attn
@@ -69,5 +69,5 @@ def test_cutting_again_starts_from_the_whole(model):
     own = copy.deepcopy(model)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters(remove_duplicate=False)}
     for die in (0, 2, 0):
-        cut_to_die(own, shapes, split_model(model, 3, 32), die)
+        cut_to_die(own, shapes, shard_model(model, 3, 32), die)
     assert own.model.layers[1].self_attn.q_proj.weight.shape == (32, 128)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.tyllm.llm.test_settings import GOOD
+from tests.tyllm.llm.test_compile_settings import GOOD
 
 from awq.method.packed_weight import round_parts, stored
 from awq.method.rounding import Scheme
@@ -79,7 +79,7 @@ def test_eight_bits_become_float16_and_that_is_said(meta_model, checkpoint):
     tensors = packed(UP, Scheme(8, 64), "compressed-tensors") | packed(DOWN, Scheme(4, 64), "compressed-tensors")
     with pytest.warns(UserWarning, match=r"1 of 15 linear layers have 8-bit weights.*stored as float16"):
         found = find_quantization(meta_model(), checkpoint(COMPRESSED, **tensors), GOOD)
-    assert (found.names, found.multiplied_out) == ({f"{DOWN}.weight"}, {f"{UP}.weight"})
+    assert (found.names, found.dequantized) == ({f"{DOWN}.weight"}, {f"{UP}.weight"})
     with pytest.warns(UserWarning):
         found = find_quantization(
             meta_model(), checkpoint(COMPRESSED, **packed(UP, Scheme(8, 64), "compressed-tensors")), GOOD

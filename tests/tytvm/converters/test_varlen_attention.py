@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from tyllm_errors import UnsupportedError
 from tytvm.compile import compile_program
 from tytvm.kernel_choice import Kernels
-from tytvm.layout import lay_out
+from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
 
 TOKENS, HEADS, SIZE = 46, 2, 48

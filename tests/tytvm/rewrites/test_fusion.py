@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tytvm.rewrites.fusion import Fusion
-from tytvm.rewrites.pattern import Hole
+from tytvm.rewrites.pattern import Wildcard
 
-x, y = Hole("x"), Hole("y")
+x, y = Wildcard("x"), Wildcard("y")
 SQUARED_SUM = Fusion(((x + y) ** 2,), torch.ops.tytvm.swiglu.default, (x, y), lambda x, y: True)
 
 

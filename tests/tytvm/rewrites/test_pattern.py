@@ -1,12 +1,12 @@
-"""Patterns bind their holes, backtrack over the orders of sums and products, and know the operators' defaults."""
+"""Patterns bind their wildcards, backtrack over the orders of sums and products, and know the operators' defaults."""
 
 import torch
 from torch import fx
 
-from tytvm.rewrites.pattern import Call, Hole, complete, matches
+from tytvm.rewrites.pattern import OperatorPattern, Wildcard, complete, matches
 
 aten = torch.ops.aten
-x, y, z = Hole("x"), Hole("y"), Hole("z")
+x, y, z = Wildcard("x"), Wildcard("y"), Wildcard("z")
 
 
 def call(graph, target, *args, **kwargs):
@@ -45,9 +45,9 @@ def test_literals_and_lists_are_compared():
     graph = fx.Graph()
     a = graph.placeholder("a")
     joined = call(graph, aten.cat.default, [a, call(graph, aten.neg.default, a)], -1)
-    assert found(Call(aten.cat.default, ([x, -x], -1)), joined) == [{"x": a}]
-    assert found(Call(aten.cat.default, ([x, -x], 1)), joined) == []
-    assert found(Call(aten.cat.default, ([x], -1)), joined) == []
+    assert found(OperatorPattern(aten.cat.default, ([x, -x], -1)), joined) == [{"x": a}]
+    assert found(OperatorPattern(aten.cat.default, ([x, -x], 1)), joined) == []
+    assert found(OperatorPattern(aten.cat.default, ([x], -1)), joined) == []
     assert found(x**2, call(graph, aten.pow.Tensor_Scalar, a, 2)) == [{"x": a}]
     assert found(x**2, call(graph, aten.pow.Tensor_Scalar, a, 3)) == []
 
@@ -57,7 +57,7 @@ def test_defaults_keywords_and_positions_are_one():
     a, b = graph.placeholder("a"), graph.placeholder("b")
     assert found(x + y, call(graph, aten.add.Tensor, a, b, alpha=1))
     assert not found(x + y, call(graph, aten.add.Tensor, a, b, alpha=2))
-    mean = Call(aten.mean.dim, (x, [-1], True))
+    mean = OperatorPattern(aten.mean.dim, (x, [-1], True))
     assert found(mean, call(graph, aten.mean.dim, a, [-1], keepdim=True))
     assert not found(mean, call(graph, aten.mean.dim, a, [-1]))
     assert complete(aten.slice.Tensor, (a,), {"end": 3}) == [a, 0, None, 3, 1]

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from tyllm.build.die_plan import DiePlan, ModelPlan, plan_model
-from tyllm.build.module_build import Compiled, ModuleBuild, ModuleSource
+from tyllm.build.module_build import CompiledProgram, ModuleBuild, ModuleSource
 from tyllm.build.process_pool import Task
-from tyllm.build.tensor_parallel import Split
+from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import Weights
+from tyllm.llm.compile_settings import DEFAULT_IMAGE_SIZES, LlmCompileSettings
 from tyllm.llm.die_model import cut_to_die
-from tyllm.llm.settings import DEFAULT_IMAGE_SIZES, Settings
 from tyllm.llm.vision.image_sizes import image_sizes
 from tyllm.llm.vision.vision_model import (
     capture_rotary,
@@ -44,7 +44,7 @@ from tyllm.package.file_names import (
 from tyllm_errors import CheckpointError
 from tytvm.capture import Capture
 from tytvm.kernel_choice import Kernels
-from tytvm.layout import lay_out
+from tytvm.memory_layout import lay_out
 from tytvm.target import InstructionSet
 
 PROCESSOR = "processor_config.json"
@@ -68,7 +68,7 @@ class VisionLanguage:
     model: Any
     sizes: Sequence[ImageSize]
     plan: ModelPlan
-    settings: Settings
+    settings: LlmCompileSettings
 
     def builds(
         self, folder: Path, scratch: Path, weights: Weights, spec: InstructionSet, runtime: Sequence[Path]
@@ -84,7 +84,7 @@ class VisionLanguage:
         towers = [ModuleSource(size.name, partial(self._tower, size), ("embeddings",), work) for size in self.sizes]
         rope = ModuleSource(ROPE_PROGRAM, self._rotary, ("rope_param",))
         tower = (folder / VISUAL, scratch, VISUAL_CODE, VISUAL_PARAMS, self.plan, weights, towers, kernels, runtime)
-        nothing = ModelPlan(Split(1, {}, ()), {}, {}, (DiePlan(0, {}, lay_out({})),))
+        nothing = ModelPlan(ModelSharding(1, {}, ()), {}, {}, (DiePlan(0, {}, lay_out({})),))
         return Builds(
             ModuleBuild(*tower),
             ModuleBuild(folder, scratch, ROPE_CODE, ROPE_PARAMS, nothing, weights, [rope], kernels, runtime),
@@ -127,7 +127,7 @@ class VisionLanguage:
         """What the manifest says of the tower."""
         config = self.model.config
         return Visual(
-            dies=self.plan.split.dies,
+            dies=self.plan.sharding.dies,
             die_order=self.settings.visual_order,
             sizes=tuple(self.sizes),
             merge_size=config.vision_config.spatial_merge_size,
@@ -136,8 +136,8 @@ class VisionLanguage:
         )
 
     def _tower(self, size: ImageSize, die: int) -> Capture:
-        cut_to_die(self.model, self.plan.shapes, self.plan.split, die)
-        set_heads(self.model, self.plan.split, die)
+        cut_to_die(self.model, self.plan.shapes, self.plan.sharding, die)
+        set_heads(self.model, self.plan.sharding, die)
         return capture_tower(self.model, size.grid)
 
     def _rotary(self, die: int) -> Capture:
@@ -155,7 +155,9 @@ class Builds:
         """The first round."""
         return [*self.tower.compiles(), *self.rope.compiles()]
 
-    def compiled(self, results: Sequence[Compiled]) -> tuple[dict[Any, Compiled], dict[Any, Compiled]]:
+    def compiled(
+        self, results: Sequence[CompiledProgram]
+    ) -> tuple[dict[Any, CompiledProgram], dict[Any, CompiledProgram]]:
         """What the first round gave, for each of the two."""
         keys = self.tower.keys()
         return (
@@ -163,13 +165,13 @@ class Builds:
             dict(zip(self.rope.keys(), results[len(keys) :], strict=True)),
         )
 
-    def writes(self, compiled: tuple[Mapping[Any, Compiled], Mapping[Any, Compiled]]) -> list[Task]:
+    def writes(self, compiled: tuple[Mapping[Any, CompiledProgram], Mapping[Any, CompiledProgram]]) -> list[Task]:
         """The second round."""
         tower, rope = compiled
         return [*self.tower.writes(tower), *self.rope.writes(rope)]
 
 
-def plan_vision(model: Any, quantization: Quantization, settings: Settings) -> VisionLanguage | None:
+def plan_vision(model: Any, quantization: Quantization, settings: LlmCompileSettings) -> VisionLanguage | None:
     """The parts of a vision-language model beside its decoder; None for any other model.
 
     Raises:

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from tyllm.build.tensor_parallel import IN, OUT, Cut, Split, group_spans
+from tyllm.build.tensor_parallel import IN, OUT, ModelSharding, WeightSharding, group_spans
 from tyllm.llm.attention import segment_attention_name
 from tyllm_errors import SettingError
+from tytvm.axis_spans import Span, split_axis
 from tytvm.capture import Capture, capture
-from tytvm.split import Span, split_axis
 from tytvm.weights import LANES
 
 FUSED_QKV = re.compile(r"\.attn\.qkv$")
@@ -45,16 +45,16 @@ def tower_of(model: Any) -> tuple[str, Any]:
     return found
 
 
-def split_visual(model: Any, dies: int) -> Split:
+def split_visual(model: Any, dies: int) -> ModelSharding:
     """The split of the vision tower over `dies`: heads, and the MLPs' inner axes; all else is whole on each.
 
     Raises:
         SettingError: there are fewer heads than dies.
     """
     name, visual = tower_of(model)
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, WeightSharding] = {}
     if dies == 1:
-        return Split(dies, cuts, ())
+        return ModelSharding(dies, cuts, ())
     heads, width = _heads(visual)
     if heads < dies:
         raise SettingError(f"The vision tower's {heads} heads do not split over {dies} dies; use {heads} or fewer.")
@@ -65,7 +65,7 @@ def split_visual(model: Any, dies: int) -> Split:
             cuts[f"{name}.{inner}.weight"] = cut
             if module.bias is not None and cut.axis == OUT:
                 cuts[f"{name}.{inner}.bias"] = cut
-    return Split(dies, cuts, ())
+    return ModelSharding(dies, cuts, ())
 
 
 def _heads(visual: Any) -> tuple[int, int]:
@@ -74,25 +74,25 @@ def _heads(visual: Any) -> tuple[int, int]:
     return attention.dim // attention.head_dim, attention.head_dim
 
 
-def _cut_of(name: str, module: torch.nn.Linear, heads: tuple[Span, ...], dies: int) -> Cut | None:
+def _cut_of(name: str, module: torch.nn.Linear, heads: tuple[Span, ...], dies: int) -> WeightSharding | None:
     """How a linear layer of the tower is cut; not at all where a head is no whole number of vectors."""
     whole_heads = all((stop - start) % LANES == 0 for start, stop in heads)
     if FUSED_QKV.search(name):
-        return Cut(OUT, heads, blocks=3) if whole_heads else None
+        return WeightSharding(OUT, heads, blocks=3) if whole_heads else None
     if PROJECTION.search(name):
-        return Cut(IN, heads) if whole_heads else None
+        return WeightSharding(IN, heads) if whole_heads else None
     for axis, pattern in ((OUT, COLUMNWISE), (IN, ROWWISE)):
         if pattern.search(name):
-            return Cut(axis, group_spans(name, module, axis, dies, GROUP))
+            return WeightSharding(axis, group_spans(name, module, axis, dies, GROUP))
     return None
 
 
-def set_heads(model: Any, split: Split, die: int) -> None:
+def set_heads(model: Any, sharding: ModelSharding, die: int) -> None:
     """Tell the tower's attention how many heads a die has, which its code does not read off the weight."""
     name, visual = tower_of(model)
     heads, width = _heads(visual)
     for index, block in enumerate(visual.blocks):
-        cut = split.of(f"{name}.blocks.{index}.attn.qkv.weight")
+        cut = sharding.of(f"{name}.blocks.{index}.attn.qkv.weight")
         block.attn.num_heads = heads if cut.axis is None else cut.size(die) // (3 * width)
 
 

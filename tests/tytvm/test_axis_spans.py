@@ -3,13 +3,13 @@
 import pytest
 
 from tyllm_errors import SettingError
-from tytvm.split import split_axis, split_heads, spread
+from tytvm.axis_spans import even_spans, split_axis, split_heads
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 148])
 @pytest.mark.parametrize("parts", [1, 2, 3, 8])
 def test_spread_is_complete_and_even(count, parts):
-    spans = spread(count, parts)
+    spans = even_spans(count, parts)
     assert [thing for start, stop in spans for thing in range(start, stop)] == list(range(count))
     sizes = [stop - start for start, stop in spans]
     assert max(sizes) - min(sizes) <= 1 and sizes == sorted(sizes, reverse=True)

@@ -1,4 +1,4 @@
-"""Plan: from calls over named buffers to steps over memory, with barriers where one worker needs another's data."""
+"""Memory plan: calls over named buffers become kernel launches over memory, with barriers where data is handed on."""
 
 from __future__ import annotations
 
@@ -10,60 +10,62 @@ import numpy as np
 from tvm import tirx
 
 from tytvm.arena import plan_arena
-from tytvm.calls import Call, CallList
 from tytvm.collectives import ALL_REDUCE
-from tytvm.layout import Layout, bytes_of, lay_out
+from tytvm.linearize import CallList, KernelCall
+from tytvm.memory_layout import MemoryLayout, bytes_of, lay_out
 from tytvm.weights import TensorSpec
 
 
 @dataclass(frozen=True)
-class Region:
+class BufferSlice:
     """Bytes of one of the program's memories."""
 
     name: str
-    place: str
+    memory: str
     offset: int
     size: int
 
-    def overlaps(self, other: Region) -> bool:
+    def overlaps(self, other: BufferSlice) -> bool:
         """Whether the two share a byte."""
         return (
-            self.place == other.place
+            self.memory == other.memory
             and self.offset < other.offset + other.size
             and other.offset < self.offset + self.size
         )
 
 
 @dataclass(frozen=True)
-class Step:
+class KernelLaunch:
     """One kernel run by all workers of a die on `arguments`."""
 
     kernel: str
-    arguments: tuple[Region, ...]
+    arguments: tuple[BufferSlice, ...]
     writes: tuple[int, ...]
     barrier_before: bool
 
 
 @dataclass(frozen=True)
-class Program:
-    """All of one die and sequence length: steps in order, kernels, and the layout of each memory."""
+class PlannedProgram:
+    """All of one die and sequence length: launches in order, kernels, and the layout of each memory."""
 
-    body: tuple[Step, ...]
-    head: tuple[Step, ...]
+    body: tuple[KernelLaunch, ...]
+    head: tuple[KernelLaunch, ...]
     kernels: Mapping[str, tirx.PrimFunc]
-    layouts: Mapping[str, Layout]
+    layouts: Mapping[str, MemoryLayout]
     """`params`, `constants`, `kv`, `arena`, `io`."""
     constants: Mapping[str, np.ndarray[Any, Any]]
 
 
-def plan(
+def plan_memory(
     calls: CallList,
-    params: Layout,
-    kv: Layout,
+    params: MemoryLayout,
+    kv: MemoryLayout,
     constants: Mapping[str, np.ndarray[Any, Any]],
     head_input: str | None = "row",
-) -> Program:
-    """Place every buffer; `params` and `kv` are laid out by the caller, for they are shared by all sequence lengths.
+) -> PlannedProgram:
+    """Plan where every buffer lies and where the workers of a die must meet.
+
+    `params` and `kv` are laid out by the caller, for all sequence lengths share them.
 
     Args:
         calls: the straight list.
@@ -80,15 +82,15 @@ def plan(
         "params": params,
         "kv": kv,
         "arena": plan_arena(ordered, len(body), calls.buffers),
-        "constants": lay_out(_of_place("constants", calls.buffers, used)),
-        "io": lay_out(_of_place("io", calls.buffers, set(calls.buffers))),
+        "constants": lay_out(_of_memory("constants", calls.buffers, used)),
+        "io": lay_out(_of_memory("io", calls.buffers, set(calls.buffers))),
     }
-    steps = _with_barriers(ordered, len(body), layouts)
+    launches = _with_barriers(ordered, len(body), layouts)
     kept = {name: np.ascontiguousarray(values[name]) for name in layouts["constants"].specs}
-    return Program(tuple(steps[: len(body)]), tuple(steps[len(body) :]), calls.kernels, layouts, kept)
+    return PlannedProgram(tuple(launches[: len(body)]), tuple(launches[len(body) :]), calls.kernels, layouts, kept)
 
 
-def _split_head(calls: list[Call], head_input: str) -> tuple[list[Call], list[Call]]:
+def _split_head(calls: list[KernelCall], head_input: str) -> tuple[list[KernelCall], list[KernelCall]]:
     tainted, body, head = {head_input}, [], []
     for call in calls:
         if tainted & set(call.arguments):
@@ -99,28 +101,28 @@ def _split_head(calls: list[Call], head_input: str) -> tuple[list[Call], list[Ca
     return body, head
 
 
-def _of_place(place: str, buffers: Mapping[str, TensorSpec], used: set[str]) -> dict[str, TensorSpec]:
-    prefix = f"{place}:"
+def _of_memory(memory: str, buffers: Mapping[str, TensorSpec], used: set[str]) -> dict[str, TensorSpec]:
+    prefix = f"{memory}:"
     return {
         name.removeprefix(prefix): spec for name, spec in buffers.items() if name.startswith(prefix) and name in used
     }
 
 
-def _region(argument: str, layouts: Mapping[str, Layout]) -> Region:
-    place, _, name = argument.rpartition(":") if ":" in argument else ("arena", "", argument)
-    layout = layouts[place]
-    return Region(name, place, layout.offsets[name], bytes_of(layout.specs[name]))
+def _buffer_slice(argument: str, layouts: Mapping[str, MemoryLayout]) -> BufferSlice:
+    memory, _, name = argument.rpartition(":") if ":" in argument else ("arena", "", argument)
+    layout = layouts[memory]
+    return BufferSlice(name, memory, layout.offsets[name], bytes_of(layout.specs[name]))
 
 
-def _with_barriers(calls: list[Call], head_start: int, layouts: Mapping[str, Layout]) -> list[Step]:
-    """Steps; one needs a barrier when it touches what was written, or writes what was read, since the last barrier."""
-    steps: list[Step] = []
-    read: list[Region] = []
-    written: list[Region] = []
+def _with_barriers(calls: list[KernelCall], head_start: int, layouts: Mapping[str, MemoryLayout]) -> list[KernelLaunch]:
+    """Launches; one that touches what was written, or writes what was read, since the last barrier needs another."""
+    launches: list[KernelLaunch] = []
+    read: list[BufferSlice] = []
+    written: list[BufferSlice] = []
     for index, call in enumerate(calls):
-        regions = tuple(_region(argument, layouts) for argument in call.arguments)
-        writes = [regions[i] for i in call.writes]
-        reads = [region for i, region in enumerate(regions) if i not in call.writes]
+        slices = tuple(_buffer_slice(argument, layouts) for argument in call.arguments)
+        writes = [slices[i] for i in call.writes]
+        reads = [own for i, own in enumerate(slices) if i not in call.writes]
         clash = any(a.overlaps(b) for a in reads for b in written) or any(
             a.overlaps(b) for a in writes for b in [*read, *written]
         )
@@ -130,5 +132,5 @@ def _with_barriers(calls: list[Call], head_start: int, layouts: Mapping[str, Lay
             read, written = [], []
         if not collective:
             read, written = [*read, *reads], [*written, *writes]
-        steps.append(Step(call.kernel, regions, call.writes, barrier))
-    return steps
+        launches.append(KernelLaunch(call.kernel, slices, call.writes, barrier))
+    return launches

@@ -6,10 +6,10 @@ from tests.tytvm.small_graph import Calculation, Small, graph_of
 from tvm import relax
 
 from tytvm import rewrites
-from tytvm.calls import Call, straighten
 from tytvm.collectives import ALL_REDUCE, insert_all_reduces
 from tytvm.importer import import_graph
 from tytvm.kernel_choice import Kernels
+from tytvm.linearize import KernelCall, linearize
 from tytvm.lower import lower
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec
@@ -19,10 +19,10 @@ KERNELS = Kernels(resolve("native"), int8_activations=True)
 INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
 
 
-def straight(graph, input_cut=()):
-    insert_all_reduces(graph.capture, input_cut, ())
+def straight(graph, input_sharded=()):
+    insert_all_reduces(graph.capture, input_sharded, ())
     rewrites.apply(graph.capture.graph_module)
-    return straighten(lower(import_graph(graph, KERNELS)), ["logits"])
+    return linearize(lower(import_graph(graph, KERNELS)), ["logits"])
 
 
 def of_function(function, **inputs):
@@ -30,7 +30,7 @@ def of_function(function, **inputs):
 
 
 def test_reads_and_writes_by_name():
-    call = Call("k", ("a", "b", "a"), (1,))
+    call = KernelCall("k", ("a", "b", "a"), (1,))
     assert call.read == {"a"} and call.written == {"b"}
 
 
@@ -80,7 +80,7 @@ def test_a_cache_is_written_in_place():
 
 
 def test_a_collective_works_in_place():
-    found = straight(graph_of(Small(), **INPUTS), input_cut={"up.weight"})
+    found = straight(graph_of(Small(), **INPUTS), input_sharded={"up.weight"})
     (index,) = [i for i, call in enumerate(found.calls) if call.kernel == ALL_REDUCE]
     (name,) = found.calls[index].arguments
     assert name in set().union(*(call.written for call in found.calls[:index]))
@@ -95,7 +95,7 @@ def test_a_constant_has_a_buffer_and_its_value():
         with builder.dataflow():
             result = builder.emit_output(relax.Tuple([builder.emit(relax.op.add(x, relax.const(table.numpy())))]))
         builder.emit_func_output(result)
-    found = straighten(lower(builder.get()), ["logits"])
+    found = linearize(lower(builder.get()), ["logits"])
     ((name, value),) = found.constants.items()
     np.testing.assert_array_equal(value, table.numpy())
     assert found.buffers[name] == TensorSpec((6,), "float32") and name in found.calls[0].read
@@ -112,7 +112,7 @@ def test_equal_constants_share_a_buffer():
                 value = builder.emit(relax.op.take(value, rows, axis))
             result = builder.emit_output(relax.Tuple([value]))
         builder.emit_func_output(result)
-    assert len(straighten(lower(builder.get()), ["out"]).constants) == 1
+    assert len(linearize(lower(builder.get()), ["out"]).constants) == 1
 
 
 def test_an_input_that_is_returned_is_copied():
@@ -127,7 +127,7 @@ def test_each_result_has_a_buffer_of_its_own():
         return root, root.reshape(24), torch.tanh(root)
 
     graph = graph_of(Calculation(twice), x=torch.zeros(4, 6))
-    found = straighten(lower(import_graph(graph, KERNELS)), ["first", "second", "third"])
+    found = linearize(lower(import_graph(graph, KERNELS)), ["first", "second", "third"])
     written = [name for call in found.calls for name in call.written]
     assert sorted(written) == ["io:first", "io:second", "io:third"]
     assert [found.buffers[f"io:{name}"].shape for name in ("first", "second", "third")] == [(4, 6), (24,), (4, 6)]

@@ -24,7 +24,7 @@ def aligned(size: int) -> int:
 
 
 @dataclass(frozen=True)
-class Layout:
+class MemoryLayout:
     """Tensors one after the other: name → offset, and the bytes of all."""
 
     specs: Mapping[str, TensorSpec]
@@ -32,10 +32,10 @@ class Layout:
     total: int
 
 
-def lay_out(specs: Mapping[str, TensorSpec]) -> Layout:
+def lay_out(specs: Mapping[str, TensorSpec]) -> MemoryLayout:
     """Place tensors in the order given."""
     offsets, end = {}, 0
     for name, spec in specs.items():
         offsets[name] = end
         end += aligned(bytes_of(spec))
-    return Layout(dict(specs), offsets, end)
+    return MemoryLayout(dict(specs), offsets, end)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tytvm.calls import Call, CallList
 from tytvm.collectives import ALL_REDUCE
-from tytvm.layout import lay_out
-from tytvm.plan import Region, plan
+from tytvm.linearize import CallList, KernelCall
+from tytvm.memory_layout import lay_out
+from tytvm.memory_plan import BufferSlice, plan_memory
 from tytvm.weights import TensorSpec
 
 SPEC = TensorSpec((16,), "float32")
@@ -15,7 +15,7 @@ SPEC = TensorSpec((16,), "float32")
 def call(reads, writes):
     """A call of names separated by spaces."""
     inputs, outputs = reads.split(), writes.split()
-    return Call("k", (*inputs, *outputs), tuple(range(len(inputs), len(inputs) + len(outputs))))
+    return KernelCall("k", (*inputs, *outputs), tuple(range(len(inputs), len(inputs) + len(outputs))))
 
 
 def planned(*calls, constants=()):
@@ -28,7 +28,9 @@ def planned_calls(calls, constants=()):
     buffers = dict.fromkeys([*names, "io:position"], SPEC)
     weights = lay_out({name.removeprefix("params:"): SPEC for name in names if name.startswith("params:")})
     kv = lay_out({name.removeprefix("kv:"): SPEC for name in names if name.startswith("kv:")})
-    return plan(CallList(calls, {}, buffers), weights, kv, {name: np.zeros(16, np.float32) for name in constants})
+    return plan_memory(
+        CallList(calls, {}, buffers), weights, kv, {name: np.zeros(16, np.float32) for name in constants}
+    )
 
 
 def barriers(program):
@@ -63,7 +65,7 @@ def test_a_place_in_the_arena_is_used_again_only_behind_a_barrier_that_stands_an
 
 
 def test_a_collective_brings_its_own_barriers():
-    calls = [call("io:tokens", "a"), Call(ALL_REDUCE, ("a",), (0,)), call("a", "b")]
+    calls = [call("io:tokens", "a"), KernelCall(ALL_REDUCE, ("a",), (0,)), call("a", "b")]
     assert barriers(planned_calls(calls)) == [False, False, False]
 
 
@@ -80,11 +82,11 @@ def test_memories():
     assert set(program.layouts["io"].specs) == {"tokens", "logits", "position"}  # an input that nobody reads stays
     assert set(program.constants) == set(program.layouts["constants"].specs) == {"cos"}
     region = program.body[0].arguments[0]
-    assert (region.place, region.offset, region.size) == ("constants", 0, 64)
+    assert (region.memory, region.offset, region.size) == ("constants", 0, 64)
 
 
 def test_regions_overlap_by_bytes():
-    region = Region("a", "arena", 64, 64)
-    assert region.overlaps(Region("b", "arena", 127, 1))
-    assert not region.overlaps(Region("b", "arena", 128, 64))
-    assert not region.overlaps(Region("b", "io", 64, 64))
+    region = BufferSlice("a", "arena", 64, 64)
+    assert region.overlaps(BufferSlice("b", "arena", 127, 1))
+    assert not region.overlaps(BufferSlice("b", "arena", 128, 64))
+    assert not region.overlaps(BufferSlice("b", "io", 64, 64))

@@ -1,4 +1,4 @@
-"""Calls: the lowered Relax function as a straight list of kernel calls over named buffers; no reshapes, no tuples."""
+"""Linearize: a lowered Relax function as a list of kernel calls over named buffers, without reshapes and tuples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tvm import relax, tirx
 
 from tyllm_errors import UnsupportedError
 from tytvm.collectives import ALL_REDUCE
-from tytvm.loop_nests import Staged, cut
+from tytvm.loop_nests import LoopNests, split_loop_nests
 from tytvm.weights import TensorSpec
 
 
 @dataclass(frozen=True)
-class Call:
+class KernelCall:
     """One kernel call: `arguments` are buffer names in the kernel's order, `writes` the numbers of those it writes."""
 
     kernel: str
@@ -39,31 +39,31 @@ class Call:
 class CallList:
     """The program as calls, in order, with every kernel and buffer that they name."""
 
-    calls: list[Call] = field(default_factory=list)
+    calls: list[KernelCall] = field(default_factory=list)
     kernels: dict[str, tirx.PrimFunc] = field(default_factory=dict)
     buffers: dict[str, TensorSpec] = field(default_factory=dict)
     constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
 
-def straighten(module: tvm.IRModule, outputs: Sequence[str]) -> CallList:
+def linearize(module: tvm.IRModule, outputs: Sequence[str]) -> CallList:
     """The call list of a lowered module's `main`, which returns a tuple; its fields are written to `io:<output>`.
 
     Raises:
         UnsupportedError: something in `main` is no kernel call.
     """
-    return _Straightener(module).run(outputs)
+    return _Linearizer(module).visit_main(outputs)
 
 
-class _Straightener:
+class _Linearizer:
     """Walks the bindings of `main` once."""
 
     def __init__(self, module: tvm.IRModule) -> None:
         self.module, self.list = module, CallList()
         self.names: dict[Any, str | list[str]] = {}
-        self.staged: dict[str, Staged] = {}
+        self.split: dict[str, LoopNests] = {}
         self.constants: dict[tuple[Any, ...], str] = {}
 
-    def run(self, outputs: Sequence[str]) -> CallList:
+    def visit_main(self, outputs: Sequence[str]) -> CallList:
         main = self.module["main"]
         for variable in main.params:
             self._declare(variable.name, variable.ty)
@@ -114,24 +114,24 @@ class _Straightener:
         assert value.args[0].global_symbol == ALL_REDUCE
         name = str(self._name(value.args[1].fields[0]))
         self.names[variable] = name
-        self.list.calls.append(Call(ALL_REDUCE, (name,), (0,)))
+        self.list.calls.append(KernelCall(ALL_REDUCE, (name,), (0,)))
 
     def _call(self, kernel: str, arguments: list[str], writes: Any) -> None:
         function = self.module[kernel]
         if "tytvm.name" in (function.attrs or {}):
             self.list.kernels[kernel] = function
-            self.list.calls.append(Call(kernel, tuple(arguments), tuple(writes)))
+            self.list.calls.append(KernelCall(kernel, tuple(arguments), tuple(writes)))
             return
-        if kernel not in self.staged:
-            self.staged[kernel] = cut(function)
-        staged = self.staged[kernel]
+        if kernel not in self.split:
+            self.split[kernel] = split_loop_nests(function)
+        split = self.split[kernel]
         prefix = f"{kernel}#{len(self.list.buffers)}"
-        self.list.buffers |= {f"{prefix}.{name}": TensorSpec(*spec) for name, spec in staged.temporaries.items()}
-        for number, stage in enumerate(staged.stages):
-            symbol = kernel if len(staged.stages) == 1 else f"{kernel}_{number}"
-            self.list.kernels[symbol] = stage.function
-            names = tuple(arguments[a] if isinstance(a, int) else f"{prefix}.{a}" for a in stage.arguments)
-            self.list.calls.append(Call(symbol, names, tuple(stage.writes)))
+        self.list.buffers |= {f"{prefix}.{name}": TensorSpec(*spec) for name, spec in split.temporaries.items()}
+        for number, nest in enumerate(split.nests):
+            symbol = kernel if len(split.nests) == 1 else f"{kernel}_{number}"
+            self.list.kernels[symbol] = nest.function
+            names = tuple(arguments[a] if isinstance(a, int) else f"{prefix}.{a}" for a in nest.arguments)
+            self.list.calls.append(KernelCall(symbol, names, tuple(nest.writes)))
 
     def _name(self, value: Any) -> str | list[str]:
         """The buffer behind an expression, or those behind a tuple; equal constants share one."""
@@ -157,14 +157,14 @@ class _Straightener:
             del self.list.buffers[name]
             self._declare(output, ty)
         self.list.calls = [
-            Call(call.kernel, tuple(rename.get(argument, argument) for argument in call.arguments), call.writes)
+            KernelCall(call.kernel, tuple(rename.get(argument, argument) for argument in call.arguments), call.writes)
             for call in self.list.calls
         ]
 
 
 _BINDERS = {
-    "relax.reshape": _Straightener._reshape,
-    "relax.call_tir": _Straightener._call_tir,
-    "relax.call_tir_inplace": _Straightener._call_tir_inplace,
-    "relax.call_dps_packed": _Straightener._collective,
+    "relax.reshape": _Linearizer._reshape,
+    "relax.call_tir": _Linearizer._call_tir,
+    "relax.call_tir_inplace": _Linearizer._call_tir_inplace,
+    "relax.call_dps_packed": _Linearizer._collective,
 }

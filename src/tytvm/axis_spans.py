@@ -11,7 +11,7 @@ Span = tuple[int, int]
 """Start and stop of one die's part of an axis."""
 
 
-def spread(count: int, parts: int) -> list[Span]:
+def even_spans(count: int, parts: int) -> list[Span]:
     """`count` things over `parts`, contiguous, the first parts one larger where it does not divide."""
     small, extra = divmod(count, parts)
     starts = [part * small + min(part, extra) for part in range(parts + 1)]
@@ -29,18 +29,18 @@ def split_axis(size: int, unit: int, dies: int, what: str) -> list[Span]:
         raise SettingError(
             f"{what}: {size} in units of {unit} does not split over {dies} dies; use at most {units} dies."
         )
-    return [(start * unit, min(stop * unit, size)) for start, stop in spread(units, dies)]
+    return [(start * unit, min(stop * unit, size)) for start, stop in even_spans(units, dies)]
 
 
 @dataclass(frozen=True)
-class HeadSplit:
+class HeadSpans:
     """The query and key/value heads of each die, as spans of head numbers."""
 
     query: list[Span]
     key_value: list[Span]
 
 
-def split_heads(query_heads: int, key_value_heads: int, dies: int) -> HeadSplit:
+def split_heads(query_heads: int, key_value_heads: int, dies: int) -> HeadSpans:
     """Heads over dies by key/value group; where dies outnumber the groups, a key/value head is held by several dies.
 
     Each die's query heads are a whole number per key/value head that it holds, so that head `h` of a die reads its
@@ -51,19 +51,19 @@ def split_heads(query_heads: int, key_value_heads: int, dies: int) -> HeadSplit:
     """
     group = query_heads // key_value_heads
     if dies <= key_value_heads:
-        key_value = spread(key_value_heads, dies)
-        return HeadSplit([(start * group, stop * group) for start, stop in key_value], key_value)
+        key_value = even_spans(key_value_heads, dies)
+        return HeadSpans([(start * group, stop * group) for start, stop in key_value], key_value)
     query: list[Span] = []
     owners: list[Span] = []
-    for head, (first, last) in enumerate(spread(dies, key_value_heads)):
+    for head, (first, last) in enumerate(even_spans(dies, key_value_heads)):
         if last - first > group:
             raise SettingError(
                 f"{query_heads} query heads in {key_value_heads} key/value groups do not split over {dies} dies; "
                 f"use at most {_most_dies(query_heads, key_value_heads)} dies."
             )
-        query += [(head * group + start, head * group + stop) for start, stop in spread(group, last - first)]
+        query += [(head * group + start, head * group + stop) for start, stop in even_spans(group, last - first)]
         owners += [(head, head + 1)] * (last - first)
-    return HeadSplit(query, owners)
+    return HeadSpans(query, owners)
 
 
 def _most_dies(query_heads: int, key_value_heads: int) -> int:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.llm.settings import Settings, check, default_seq_lens
+from tyllm.llm.compile_settings import LlmCompileSettings, check, default_seq_lens
 from tyllm_errors import SettingError
 
-GOOD = Settings(
+GOOD = LlmCompileSettings(
     model_path=Path("model"),
     artifacts_path=Path("out"),
     max_kv_cache_size=64,

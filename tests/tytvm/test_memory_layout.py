@@ -1,6 +1,6 @@
 """Offsets from shapes, each a multiple of 64."""
 
-from tytvm.layout import aligned, bytes_of, lay_out
+from tytvm.memory_layout import aligned, bytes_of, lay_out
 from tytvm.weights import TensorSpec
 
 
