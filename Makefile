@@ -25,13 +25,13 @@ lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/mypy
 
 bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenAI; BENCH="--only tg@96" for a part
-	$(BIN)/python scripts/peers $(BENCH)
+	$(BIN)/python scripts/compare_engines.py $(BENCH)
 
 bench-vision: $(READY)  ## vision tower of TyLLM beside OpenVINO, ONNX Runtime and PyTorch; BENCH="--depth 2" for a look
-	$(BIN)/python scripts/peers/vision_tower.py $(BENCH)
+	$(BIN)/python scripts/compare_vision_towers.py $(BENCH)
 
 bench-quantizers: $(READY)  ## our quantizer beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
-	$(BIN)/python scripts/quantizers $(BENCH)
+	$(BIN)/python scripts/compare_quantizers.py $(BENCH)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -9,7 +9,7 @@ from tyllm.build_util import build_and_compile_vlm
 from tyllm.runtime import Session
 
 model_dir = sys.argv[1] if len(sys.argv) > 1 else "models/tyllm-vl-4m"
-image = sys.argv[2] if len(sys.argv) > 2 else "examples/picture.png"
+image = sys.argv[2] if len(sys.argv) > 2 else "examples/image.png"
 num_die = 4
 prefill_lens = 96  # prompts, images included, go through in steps of 96 tokens
 max_model_len = 4096  # tokens that a conversation can hold

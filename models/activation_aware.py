@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from measure import round_to_nearest
+from rounding import round_to_nearest
 from torch import nn
 
 # Linear layers that read the same channels, and so share a scale; o_proj and lm_head are only rounded.

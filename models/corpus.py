@@ -12,8 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from questions import SMALL_TALK, questions_of
-from rest import plain_text
+from documentation_questions import SMALL_TALK, questions_of
+from rst_text import plain_text
 
 # All under licenses that allow use and change: PSF (Python), BSD (Sphinx, Flask, Jinja2, Werkzeug), MIT (pytest).
 PACKAGES = (

@@ -1,4 +1,4 @@
-"""Images of coloured shapes and digits, and short films of them, drawn from a seed: what the small VLM looks at."""
+"""Images of colored shapes and digits, and short videos of them, drawn from a seed: what the small VLM looks at."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 DIGITS = tuple("0123456789")
-COLOURS = {
+COLORS = {
     "red": (220, 30, 30),
     "green": (30, 160, 50),
     "blue": (40, 70, 220),
@@ -29,18 +29,18 @@ class Thing:
 
     Attributes:
         kind: Of SHAPES or DIGITS.
-        colour: Of COLOURS.
+        color: Of COLORS.
         row: Of the place that it stands in, from the top.
         column: From the left.
         y: Its center, as a share of the image's height.
         x: As a share of the image's width.
         radius: In pixels.
         turn: Degrees.
-        tint: Red, green and blue as drawn: its colour with a little chance.
+        tint: Red, green and blue as drawn: its color with a little chance.
     """
 
     kind: str
-    colour: str
+    color: str
     row: int
     column: int
     y: float
@@ -60,39 +60,39 @@ class Scene:
     things: tuple[Thing, ...]
 
 
-def near(rng: random.Random, colour: tuple[int, int, int], by: int) -> tuple[int, int, int]:
-    """A colour that differs from `colour` by at most `by` in each channel."""
-    red, green, blue = (min(255, max(0, value + rng.randint(-by, by))) for value in colour)
+def near(rng: random.Random, color: tuple[int, int, int], by: int) -> tuple[int, int, int]:
+    """A color that differs from `color` by at most `by` in each channel."""
+    red, green, blue = (min(255, max(0, value + rng.randint(-by, by))) for value in color)
     return red, green, blue
 
 
-def random_thing(rng: random.Random, size: tuple[int, int], cell: tuple[int, int], kind: str, colour: str) -> Thing:
+def random_thing(rng: random.Random, size: tuple[int, int], cell: tuple[int, int], kind: str, color: str) -> Thing:
     """A thing that lies within its cell, give or take two pixels."""
     cell_height, cell_width = (length / CELLS for length in size)
     radius = rng.uniform(0.36, 0.46) * min(cell_height, cell_width)
     room_y, room_x = (max(0.0, length / 2 + 2 - radius) / length for length in (cell_height, cell_width))
     y = (cell[0] + 0.5 + rng.uniform(-room_y, room_y) * 0.8) / CELLS
     x = (cell[1] + 0.5 + rng.uniform(-room_x, room_x) * 0.8) / CELLS
-    return Thing(kind, colour, *cell, y, x, radius, rng.uniform(-12, 12), near(rng, COLOURS[colour], 14))
+    return Thing(kind, color, *cell, y, x, radius, rng.uniform(-12, 12), near(rng, COLORS[color], 14))
 
 
 def random_scene(rng: random.Random, height: int, width: int, things: tuple[int, int] = (1, 6)) -> Scene:
-    """A scene of so many things (lowest, highest number); one digit at most; few kinds and colours: some repeat."""
+    """A scene of so many things (lowest, highest number); one digit at most; few kinds and colors: some repeat."""
     count = rng.randint(*things)
     cells = sorted(rng.sample([(row, column) for row in range(CELLS) for column in range(CELLS)], count))
-    kinds, colours = rng.sample(SHAPES, rng.randint(2, len(SHAPES))), rng.sample(list(COLOURS), rng.randint(2, 6))
+    kinds, colors = rng.sample(SHAPES, rng.randint(2, len(SHAPES))), rng.sample(list(COLORS), rng.randint(2, 6))
     drawn = [rng.choice(kinds) for _ in cells]
     if rng.random() < 0.6:
         drawn[rng.randrange(count)] = rng.choice(DIGITS)
     pairs = zip(cells, drawn, strict=True)
-    made = tuple(random_thing(rng, (height, width), cell, kind, rng.choice(colours)) for cell, kind in pairs)
+    made = tuple(random_thing(rng, (height, width), cell, kind, rng.choice(colors)) for cell, kind in pairs)
     return Scene(height, width, near(rng, rng.choice(BACKGROUNDS), 8), made)
 
 
-def random_film(rng: random.Random, height: int, width: int, frames: int) -> tuple[str, list[Scene]]:
+def random_video(rng: random.Random, height: int, width: int, frames: int) -> tuple[str, list[Scene]]:
     """A shape that crosses the middle cells: the way it goes (of MOVES), and a scene a frame."""
     kind, way = rng.choice(SHAPES), rng.choice(list(MOVES))
-    thing = random_thing(rng, (height, width), (1, 1), kind, rng.choice(list(COLOURS)))
+    thing = random_thing(rng, (height, width), (1, 1), kind, rng.choice(list(COLORS)))
     background = near(rng, rng.choice(BACKGROUNDS), 8)
     down, right = MOVES[way]
     steps = [0.22 * (2 * frame / (frames - 1) - 1) for frame in range(frames)]

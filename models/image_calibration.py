@@ -44,7 +44,7 @@ def main() -> None:
     """Reads the command line and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--number", type=int, default=128, help="conversations, each about a picture of its own")
+    parser.add_argument("--number", type=int, default=128, help="conversations, each about an image of its own")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     print(write(args.folder, args.number, args.seed))

@@ -1,11 +1,11 @@
-"""Short questions about a drawn scene, two scenes or a film, and their answers."""
+"""Short questions about a drawn scene, two scenes or a video, and their answers."""
 
 import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drawing import COLOURS, DIGITS, SHAPES, Scene, Thing
+from drawing import COLORS, DIGITS, SHAPES, Scene, Thing
 
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
 PLURALS = {"cross": "crosses"}
@@ -35,7 +35,7 @@ def placed(row: int, column: int) -> str:
 
 def with_article(thing: Thing) -> str:
     """As in "an orange star"."""
-    return f"{'an' if thing.colour == 'orange' else 'a'} {thing.colour} {thing.kind}"
+    return f"{'an' if thing.color == 'orange' else 'a'} {thing.color} {thing.kind}"
 
 
 def plural(kind: str) -> str:
@@ -56,42 +56,42 @@ def sole(rng: random.Random, things: list[Thing], attribute: str) -> Thing | Non
 
 
 def count(rng: random.Random, scene: Scene) -> Question:
-    """How many there are of a kind, of a colour, or in all."""
+    """How many there are of a kind, of a color, or in all."""
     things = shapes(scene)
     present = things and rng.random() < 0.8
     way = rng.random()
     if way < 0.2:
         return Question("count", "How many shapes are there?", str(len(things)))
     if way < 0.4:
-        colour = rng.choice(things).colour if present else rng.choice(list(COLOURS))
-        number = sum(thing.colour == colour for thing in things)
-        return Question("count", f"How many {colour} shapes are there?", str(number))
+        color = rng.choice(things).color if present else rng.choice(list(COLORS))
+        number = sum(thing.color == color for thing in things)
+        return Question("count", f"How many {color} shapes are there?", str(number))
     kind = rng.choice(things).kind if present else rng.choice(SHAPES)
     return Question("count", f"How many {plural(kind)} are there?", str(sum(thing.kind == kind for thing in things)))
 
 
-def colour(rng: random.Random, scene: Scene) -> Question | None:
-    """What colour the only thing of a kind has."""
+def color(rng: random.Random, scene: Scene) -> Question | None:
+    """What color the only thing of a kind has."""
     thing = sole(rng, list(scene.things), "kind")
     if thing is None:
         return None
     name = "digit" if thing.kind in DIGITS else thing.kind
-    return Question("colour", f"What colour is the {name}?", thing.colour)
+    return Question("color", f"What colour is the {name}?", thing.color)
 
 
 def shape(rng: random.Random, scene: Scene) -> Question | None:
-    """Which shape has a colour that only one shape has."""
-    thing = sole(rng, shapes(scene), "colour")
-    return thing and Question("shape", f"Which shape is {thing.colour}?", thing.kind)
+    """Which shape has a color that only one shape has."""
+    thing = sole(rng, shapes(scene), "color")
+    return thing and Question("shape", f"Which shape is {thing.color}?", thing.kind)
 
 
 def position(rng: random.Random, scene: Scene) -> Question | None:
-    """Where the only thing of a kind is, or of a kind and colour."""
+    """Where the only thing of a kind is, or of a kind and color."""
     thing = sole(rng, list(scene.things), "kind")
     if thing is None:
         return None
     name = "digit" if thing.kind in DIGITS else thing.kind
-    name = f"{thing.colour} {name}" if rng.random() < 0.3 else name
+    name = f"{thing.color} {name}" if rng.random() < 0.3 else name
     return Question("position", f"Where is the {name}?", place(thing.row, thing.column))
 
 
@@ -114,20 +114,20 @@ def digit(rng: random.Random, scene: Scene) -> Question | None:
 def existence(rng: random.Random, scene: Scene) -> Question:
     """Whether there is something; half the answers are yes."""
     things = shapes(scene)
-    pairs = {(thing.colour, thing.kind) for thing in things}
+    pairs = {(thing.color, thing.kind) for thing in things}
     if things and rng.random() < 0.5:
-        colour, kind = rng.choice(sorted(pairs))
+        color, kind = rng.choice(sorted(pairs))
         answer = "yes"
     else:
-        absent = [(c, k) for c in COLOURS for k in SHAPES if (c, k) not in pairs]
-        close = [(c, k) for c, k in absent if any(c == thing.colour or k == thing.kind for thing in things)]
-        colour, kind = rng.choice(close or absent)
+        absent = [(c, k) for c in COLORS for k in SHAPES if (c, k) not in pairs]
+        close = [(c, k) for c, k in absent if any(c == thing.color or k == thing.kind for thing in things)]
+        color, kind = rng.choice(close or absent)
         answer = "no"
     if answer == "yes" and rng.random() < 0.3:
         return Question("existence", f"Is there a {kind}?", answer)
     if answer == "no" and rng.random() < 0.3 and (none := sorted(set(SHAPES) - {thing.kind for thing in things})):
         return Question("existence", f"Is there a {rng.choice(none)}?", answer)
-    return Question("existence", f"Is there {'an' if colour == 'orange' else 'a'} {colour} {kind}?", answer)
+    return Question("existence", f"Is there {'an' if color == 'orange' else 'a'} {color} {kind}?", answer)
 
 
 def description(rng: random.Random, scene: Scene) -> Question:
@@ -142,7 +142,7 @@ def choice(rng: random.Random, scenes: tuple[Scene, Scene]) -> Question:
     only = [(kind, name) for i, name in enumerate(("first", "second")) for kind in sorted(kinds[i] - kinds[1 - i])]
     if only and rng.random() < 0.6:
         kind, name = rng.choice(only)
-        return Question("two pictures", f"Which picture has a {kind}, the first or the second?", f"the {name}")
+        return Question("two images", f"Which picture has a {kind}, the first or the second?", f"the {name}")
     return about_one_of(rng, scenes)
 
 
@@ -150,14 +150,14 @@ def about_one_of(rng: random.Random, scenes: tuple[Scene, Scene]) -> Question:
     """How many shapes there are in one of two images."""
     which = rng.randrange(2)
     text = f"How many shapes are in the {('first', 'second')[which]} picture?"
-    return Question("two pictures", text, str(len(shapes(scenes[which]))))
+    return Question("two images", text, str(len(shapes(scenes[which]))))
 
 
-def questions_about_film(rng: random.Random, thing: Thing, way: str) -> list[Question]:
-    """Which way the one thing of a film moves, and what it is."""
+def questions_about_video(rng: random.Random, thing: Thing, way: str) -> list[Question]:
+    """Which way the one thing of a video moves, and what it is."""
     asked = [
-        Question("film", f"Which way does the {thing.kind} move?", way),
-        Question("film", "What moves?", with_article(thing)),
+        Question("video", f"Which way does the {thing.kind} move?", way),
+        Question("video", "What moves?", with_article(thing)),
     ]
     return rng.sample(asked, 2)
 
@@ -165,13 +165,13 @@ def questions_about_film(rng: random.Random, thing: Thing, way: str) -> list[Que
 def text_only(rng: random.Random) -> Question:
     """A question that needs no image."""
     a, b = rng.randint(0, 4), rng.randint(0, 5)
-    colour, kind, way = rng.choice(list(COLOURS)), rng.choice(list(CORNERS)), rng.choice(list(OPPOSITES))
+    color, kind, way = rng.choice(list(COLORS)), rng.choice(list(CORNERS)), rng.choice(list(OPPOSITES))
     texts = {
         f"What is {a} plus {b}?": str(a + b),
-        f"Say the word {colour}.": colour,
+        f"Say the word {color}.": color,
         f"How many corners has a {kind}?": CORNERS[kind],
         f"What is the opposite of {way}?": OPPOSITES[way],
-        f"Is {colour} a colour?": "yes",
+        f"Is {color} a colour?": "yes",
         f"Is {kind} a colour?": "no",
     }
     text = rng.choice(list(texts))
@@ -180,7 +180,7 @@ def text_only(rng: random.Random) -> Question:
 
 ABOUT_AN_IMAGE: dict[str, Callable[[random.Random, Scene], Question | None]] = {
     "count": count,
-    "colour": colour,
+    "color": color,
     "shape": shape,
     "position": position,
     "content": content,

@@ -1,4 +1,4 @@
-"""The planted-outlier twin of a checkpoint: the same function, with channels that ruin plain rounding.
+"""The outlier variant of a checkpoint: the same function, with channels that ruin plain rounding.
 
     python models/plant_outliers.py models/tyllm-7m out/tyllm-7m-planted
 
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 # What makes the channels of a decoder layer, and the linear layers that read them.
-READERS = {
+CONSUMERS = {
     "input_layernorm": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "post_attention_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
     "mlp.up_proj": ("mlp.down_proj",),
@@ -39,12 +39,12 @@ def multipliers(
     """Names of tensors, each with what it is multiplied by: a norm's weight, rows (width, 1) or columns (1, width)."""
     generator = torch.Generator().manual_seed(seed)
     for layer in range(config["num_hidden_layers"]):
-        for source, readers in READERS.items():
+        for source, consumers in CONSUMERS.items():
             is_linear = source.endswith("_proj")
             width = config["intermediate_size" if is_linear else "hidden_size"]
             drawn = draw(width, share, factors, generator)
             yield f"model.layers.{layer}.{source}.weight", drawn[:, None] if is_linear else drawn
-            yield from ((f"model.layers.{layer}.{reader}.weight", 1 / drawn[None]) for reader in readers)
+            yield from ((f"model.layers.{layer}.{consumer}.weight", 1 / drawn[None]) for consumer in consumers)
 
 
 def plant(
@@ -54,7 +54,7 @@ def plant(
     share: float = SHARE,
     factors: tuple[float, ...] = FACTORS,
 ) -> None:
-    """Writes the planted twin of `checkpoint` to `output`.
+    """Writes the outlier variant of `checkpoint` to `output`.
 
     Args:
         checkpoint: Folder with config.json and safetensors; the architecture is Llama's, or one with its names of

@@ -4,7 +4,7 @@ from typing import Any
 
 PATCH = 14  # pixels a side
 MERGE = 2  # patches a side of an image token
-FRAMES = 2  # of a film in a patch; an image is seen twice
+FRAMES = 2  # of a video in a patch; an image is seen twice
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the images that CLIP was trained on
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 PROCESSORS = {"qwen2_vl": "Qwen2VLProcessor", "qwen2_5_vl": "Qwen2_5_VLProcessor"}

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from drawing import COLOURS, random_film, random_scene
-from image_questions import description, questions_about, questions_about_film, text_only
+from drawing import COLORS, random_scene, random_video
+from image_questions import description, questions_about, questions_about_video, text_only
 from preprocessor import PATCH, preprocessor_config
 from tokenizer import (
     END_OF_TEXT,
@@ -77,8 +77,8 @@ def make_tokenizer() -> Any:
     rng, texts = random.Random("tokenizer"), ["You are a helpful assistant.", "system", "user", "assistant"] * 50
     for _ in range(1000):
         scene = random_scene(rng, 112, 168)
-        way, frames = random_film(rng, 112, 168, 4)
-        asked = questions_about(rng, scene, 5) + questions_about_film(rng, frames[0].things[0], way)
+        way, frames = random_video(rng, 112, 168, 4)
+        asked = questions_about(rng, scene, 5) + questions_about_video(rng, frames[0].things[0], way)
         asked += [description(rng, scene), text_only(rng)]
         texts += [text for question in asked for text in (question.text, question.answer)]
     texts += ["Which picture has a star, the first or the second?", "How many shapes are in the second picture?"] * 50
@@ -118,7 +118,7 @@ class Trainer:
         self.tokenizer = make_tokenizer()
         self.writer = Writer(self.tokenizer, LENGTH)
         self.model = Qwen2_5_VLForConditionalGeneration(configuration())
-        self.marker = torch.nn.Linear(256, len(KINDS) + 1 + len(COLOURS) + 9)  # what each image token shows
+        self.marker = torch.nn.Linear(256, len(KINDS) + 1 + len(COLORS) + 9)  # what each image token shows
         visual = self.model.model.visual
         self.windows = {size: Windows(visual, size[0] // PATCH, size[1] // PATCH) for size in SIZES}
         self.compiled = torch.compile(self.losses, dynamic=False)
@@ -141,13 +141,13 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             logits, seen = all_logits(self.model, batch, windows)
             marked = self.marker(seen)
-        kind, colour, place = marked.float().split([len(KINDS) + 1, len(COLOURS), 9], dim=-1)
+        kind, color, place = marked.float().split([len(KINDS) + 1, len(COLORS), 9], dim=-1)
         marks = batch["marks"]
-        aside = F.cross_entropy(kind, marks[:, 0], ignore_index=IGNORED) * 3
-        aside = aside + F.cross_entropy(colour, marks[:, 1], ignore_index=IGNORED)
-        aside = aside + F.cross_entropy(place, marks[:, 2], ignore_index=IGNORED)
+        auxiliary = F.cross_entropy(kind, marks[:, 0], ignore_index=IGNORED) * 3
+        auxiliary = auxiliary + F.cross_entropy(color, marks[:, 1], ignore_index=IGNORED)
+        auxiliary = auxiliary + F.cross_entropy(place, marks[:, 2], ignore_index=IGNORED)
         answers = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch["labels"][:, 1:].flatten())
-        return answers, aside
+        return answers, auxiliary
 
     def step(self, progress: float) -> tuple[float, float]:
         """One update; returns its losses."""
@@ -155,13 +155,13 @@ class Trainer:
             group["lr"] = self.args.rate * schedule(progress)
         size = self.rng.choices(list(SIZES), list(SIZES.values()))[0]
         batch = self.batch(self.writer.batch(self.rng, size, self.args.batch))
-        answers, aside = self.compiled(batch, self.windows[size])
-        (answers + self.args.aside * (1 - progress) * aside).backward()
+        answers, auxiliary = self.compiled(batch, self.windows[size])
+        (answers + self.args.auxiliary * (1 - progress) * auxiliary).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optim in self.optims:
             optim.step()
             optim.zero_grad(set_to_none=True)
-        return float(answers.detach()), float(aside.detach())
+        return float(answers.detach()), float(auxiliary.detach())
 
     @torch.no_grad()
     def accuracy(self, batches: int = 4) -> dict[str, float]:
@@ -229,7 +229,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--batch", type=int, default=1, help="examples an update, times 32")
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--aside", type=float, default=1.0, help="weight of the picture tokens' own loss; it fades")
+    parser.add_argument("--auxiliary", type=float, default=1.0, help="weight of the image tokens' own loss; it fades")
     parser.add_argument("--every", type=int, default=200, help="updates between reports")
     parser.add_argument("--kept", type=Path, default=Path("out/vl.pt"), help="file for the weights so far")
     parser.add_argument("--resume", type=Path, help="file of weights that an earlier run kept, to go on from")

@@ -7,14 +7,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from drawing import COLOURS, DIGITS, SHAPES, Scene, draw, random_film, random_scene
-from image_questions import Question, choice, description, questions_about, questions_about_film, text_only
+from drawing import COLORS, DIGITS, SHAPES, Scene, draw, random_scene, random_video
+from image_questions import Question, choice, description, questions_about, questions_about_video, text_only
 from preprocessor import DEVIATION, FRAMES, MEAN, MERGE, PATCH
 from tokenizer import IMAGE_PAD, VIDEO_PAD, VISION_END, VISION_START
 
 UNIT = PATCH * MERGE  # pixels a side of an image token
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-SECONDS_A_PATCH = 2  # positions between the temporal patches of a film: tokens_per_second × a second
+SECONDS_A_PATCH = 2  # positions between the temporal patches of a video: tokens_per_second × a second
 DESCRIBED = 0.25  # share of the images whose description is asked for
 IGNORED = -100  # label of a token that is no answer
 KINDS = (*SHAPES, *DIGITS)
@@ -30,7 +30,7 @@ class Example:
     Attributes:
         ids: Token ids.
         labels: The same where the assistant speaks, IGNORED elsewhere.
-        spans: (start, (t, h, w) in image tokens, is it a film) of each image's tokens.
+        spans: (start, (t, h, w) in image tokens, is it a video) of each image's tokens.
         slices: Scenes, one frame or two for each temporal patch.
         answers: (start, end, kind of the question) of each answer's tokens.
     """
@@ -47,12 +47,12 @@ class Example:
         self.labels += ids if spoken else [IGNORED] * len(ids)
 
     def show(self, tokenizer: Any, slices: list[tuple[Scene, ...]]) -> None:
-        """Appends an image of one slice, or a film of several."""
-        film = len(slices) > 1
-        start, pad, end = tokenizer.convert_tokens_to_ids([VISION_START, VIDEO_PAD if film else IMAGE_PAD, VISION_END])
+        """Appends an image of one slice, or a video of several."""
+        video = len(slices) > 1
+        start, pad, end = tokenizer.convert_tokens_to_ids([VISION_START, VIDEO_PAD if video else IMAGE_PAD, VISION_END])
         grid = len(slices), slices[0][0].height // UNIT, slices[0][0].width // UNIT
         self.add([start])
-        self.spans.append((len(self.ids), grid, film))
+        self.spans.append((len(self.ids), grid, video))
         self.add([pad] * (grid[0] * grid[1] * grid[2]))
         self.add([end])
         self.slices += slices
@@ -66,7 +66,7 @@ class Writer:
         self.tokens = cache(lambda text: tuple(tokenizer(text)["input_ids"]))
 
     def begin(self, *shown: list[tuple[Scene, ...]]) -> Example:
-        """A conversation with its system turn, and the images (a film: several slices) that its first turn shows."""
+        """A conversation with its system turn, and the images (a video: several slices) that its first turn shows."""
         example = Example()
         example.add(self.tokens(SYSTEM))
         example.add(self.tokens("<|im_start|>user\n"))
@@ -106,11 +106,11 @@ class Writer:
         pair = random_scene(rng, *size), random_scene(rng, *size)
         return self.ask(self.begin(*([(scene,)] for scene in pair)), [choice(rng, pair) for _ in range(4)])
 
-    def about_film(self, rng: random.Random, size: tuple[int, int]) -> Example:
-        """A film of four frames."""
-        way, frames = random_film(rng, *size, 4)
+    def about_video(self, rng: random.Random, size: tuple[int, int]) -> Example:
+        """A video of four frames."""
+        way, frames = random_video(rng, *size, 4)
         slices = [tuple(frames[i : i + FRAMES]) for i in range(0, len(frames), FRAMES)]
-        return self.ask(self.begin(slices), questions_about_film(rng, frames[0].things[0], way))
+        return self.ask(self.begin(slices), questions_about_video(rng, frames[0].things[0], way))
 
     def about_nothing(self, rng: random.Random, size: tuple[int, int]) -> Example:
         """No image."""
@@ -122,7 +122,7 @@ class Writer:
             self.about_image: 25,
             self.about_another: 1,
             self.about_two: 3,
-            self.about_film: 2,
+            self.about_video: 2,
             self.about_nothing: 1,
         }
         return [write(rng, size) for write, share in shares.items() for _ in range(share * number)]
@@ -150,11 +150,11 @@ def rope_index(example: Example, length: int) -> Array:
     """(3, length) temporal, row and column positions, as transformers' get_rope_index gives them."""
     positions = np.zeros((3, length), np.int64)
     done = following = 0
-    for start, (t, h, w), film in example.spans:
+    for start, (t, h, w), video in example.spans:
         positions[:, done:start] = np.arange(following, following + start - done)
         following += start - done
         index = np.indices((t, h, w)).reshape(3, -1)
-        index[0] *= SECONDS_A_PATCH if film else 1
+        index[0] *= SECONDS_A_PATCH if video else 1
         done = start + t * h * w
         positions[:, start:done] = index + following
         following += max(h, w)
@@ -163,7 +163,7 @@ def rope_index(example: Example, length: int) -> Array:
 
 
 def marks(frames: Sequence[Scene]) -> Array:
-    """(tokens, 3) kind (or NOTHING), colour and place of the thing whose center each image token covers."""
+    """(tokens, 3) kind (or NOTHING), color and place of the thing whose center each image token covers."""
     scene = frames[-1]
     rows, columns = scene.height // UNIT, scene.width // UNIT
     marked = np.full((rows, columns, 3), IGNORED, np.int64)
@@ -172,7 +172,7 @@ def marks(frames: Sequence[Scene]) -> Array:
         place = 3 * thing.row + thing.column
         marked[int(thing.y * rows), int(thing.x * columns)] = (
             KINDS.index(thing.kind),
-            list(COLOURS).index(thing.colour),
+            list(COLORS).index(thing.color),
             place,
         )
     if len(frames) > 1:
@@ -199,7 +199,7 @@ def collate(examples: list[Example], length: int) -> dict[str, Array]:
     return {
         "ids": ids,
         "labels": labels,
-        "pictures": images,
+        "images": images,
         "positions": np.stack([rope_index(example, length) for example in examples], axis=1),
         "patches": np.stack([patches(frames) for frames in slices]),
         "marks": np.concatenate([marks(frames) for frames in slices]),

@@ -27,38 +27,44 @@ def mlp(module: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 class Windows:
-    """The order of an image's patches by windows, and who sees whom, for images of (rows, columns) patches."""
+    """The order of an image's patches by windows, and the pairs that attention leaves out, for one size of image.
+
+    Args:
+        visual: The vision tower.
+        rows: Patches from top to bottom.
+        columns: Patches from left to right.
+    """
 
     def __init__(self, visual: Any, rows: int, columns: int) -> None:
         grid = torch.tensor([[1, rows, columns]])
         merge = visual.spatial_merge_size
         order, bounds = get_vision_window_index(grid, merge, visual.window_size, visual.patch_size)
-        self.back = order.argsort()  # of image tokens
+        self.restore = order.argsort()  # of image tokens
         unit = merge * merge
         self.order = (order[:, None] * unit + torch.arange(unit)).flatten()  # of patches
         cosine, sine = visual.rotary_pos_emb(torch.zeros(1), get_vision_position_ids(grid, merge)[self.order])
         self.cosine, self.sine = cosine, sine
         lengths = bounds.diff()
         window = torch.arange(len(lengths)).repeat_interleave(lengths)
-        self.hidden = window[:, None] != window[None]
+        self.masked = window[:, None] != window[None]
 
 
-def weighted(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-    """Attention of (…, tokens, width) each, without the pairs in `hidden`."""
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, masked: torch.Tensor | None) -> torch.Tensor:
+    """Attention of (…, tokens, width) each, without the pairs in `masked`."""
     scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
-    if hidden is not None:
-        scores = scores.masked_fill(hidden, -1e9)
+    if masked is not None:
+        scores = scores.masked_fill(masked, -1e9)
     return scores.softmax(dim=-1).to(v.dtype) @ v
 
 
-def see(attention: Any, x: torch.Tensor, windows: Windows, whole: bool) -> torch.Tensor:
+def vision_attention(module: Any, x: torch.Tensor, windows: Windows, whole: bool) -> torch.Tensor:
     """Vision attention on (images, patches, width), in windows or `whole`."""
     images, tokens, width = x.shape
-    qkv = attention.qkv(x).view(images, tokens, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    qkv = module.qkv(x).view(images, tokens, 3, module.num_heads, -1).permute(2, 0, 3, 1, 4)
     cosine, sine = windows.cosine.to(qkv.dtype), windows.sine.to(qkv.dtype)
     q, k, v = rotate(qkv[0], cosine, sine), rotate(qkv[1], cosine, sine), qkv[2]
-    out = weighted(q, k, v, None if whole else windows.hidden)
-    return attention.proj(out.transpose(1, 2).reshape(images, tokens, width))
+    out = attention(q, k, v, None if whole else windows.masked)
+    return module.proj(out.transpose(1, 2).reshape(images, tokens, width))
 
 
 def image_tokens(visual: Any, patches: torch.Tensor, windows: Windows) -> torch.Tensor:
@@ -66,22 +72,22 @@ def image_tokens(visual: Any, patches: torch.Tensor, windows: Windows) -> torch.
     weight = visual.patch_embed.proj.weight.flatten(1)
     x = F.linear(patches, weight)[:, windows.order]
     for i, block in enumerate(visual.blocks):
-        x = x + see(block.attn, norm(block.norm1, x), windows, i in visual.fullatt_block_indexes)
+        x = x + vision_attention(block.attn, norm(block.norm1, x), windows, i in visual.fullatt_block_indexes)
         x = x + mlp(block.mlp, norm(block.norm2, x))
     x = norm(visual.merger.ln_q, x)
     x = visual.merger.mlp(x.reshape(len(x), -1, visual.merger.hidden_size))
-    return x[:, windows.back].flatten(0, 1)
+    return x[:, windows.restore].flatten(0, 1)
 
 
-def attend(attention: Any, x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+def causal_attention(module: Any, x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
     """Causal attention on (examples, tokens, width)."""
     examples, tokens, _ = x.shape
-    split = (examples, tokens, -1, attention.head_dim)
-    q, k, v = (p(x).view(split).transpose(1, 2) for p in (attention.q_proj, attention.k_proj, attention.v_proj))
-    k, v = (t.repeat_interleave(attention.num_key_value_groups, dim=1) for t in (rotate(k, cosine, sine), v))
+    split = (examples, tokens, -1, module.head_dim)
+    q, k, v = (p(x).view(split).transpose(1, 2) for p in (module.q_proj, module.k_proj, module.v_proj))
+    k, v = (t.repeat_interleave(module.num_key_value_groups, dim=1) for t in (rotate(k, cosine, sine), v))
     later = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
-    out = weighted(rotate(q, cosine, sine), k, v, later)
-    return attention.o_proj(out.transpose(1, 2).flatten(2))
+    out = attention(rotate(q, cosine, sine), k, v, later)
+    return module.o_proj(out.transpose(1, 2).flatten(2))
 
 
 def hidden_states(language: Any, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -90,14 +96,14 @@ def hidden_states(language: Any, x: torch.Tensor, positions: torch.Tensor) -> to
     if torch.is_autocast_enabled("cpu"):
         cosine, sine = cosine.bfloat16(), sine.bfloat16()
     for layer in language.layers:
-        x = x + attend(layer.self_attn, norm(layer.input_layernorm, x), cosine, sine)
+        x = x + causal_attention(layer.self_attn, norm(layer.input_layernorm, x), cosine, sine)
         x = x + mlp(layer.mlp, norm(layer.post_attention_layernorm, x))
     return norm(language.norm, x)
 
 
 def all_logits(model: Any, batch: dict[str, torch.Tensor], windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (examples, length, vocabulary), and the image tokens (images · tokens, width)."""
-    inner, images = model.model, batch["pictures"]
+    inner, images = model.model, batch["images"]
     seen = image_tokens(inner.visual, batch["patches"], windows)
     x = inner.language_model.embed_tokens(batch["ids"])
     x = torch.where((images >= 0)[..., None], seen[images.clamp(min=0)], x.to(seen.dtype))

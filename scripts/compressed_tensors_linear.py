@@ -1,9 +1,9 @@
-"""Makes tests/awq/compressed_tensors_linear.safetensors with the compressed-tensors package, which no test needs.
+"""Makes tests/hf_checkpoint/compressed_tensors_linear.safetensors with the compressed-tensors package.
 
     pip install compressed-tensors && python scripts/compressed_tensors_linear.py
 
 Every case is a linear layer of 20 outputs, compressed by the package from scales and zero points of its own, and
-`<case>.weight`, what the package makes of it again. Made with version 0.20.0.
+`<case>.weight`, the weight that the package decompresses it to. Made with version 0.20.0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-OUTPUT = Path(__file__).parents[1] / "tests" / "awq" / "compressed_tensors_linear.safetensors"
+OUTPUT = Path(__file__).parents[1] / "tests" / "hf_checkpoint" / "compressed_tensors_linear.safetensors"
 
 
 def linear(bits: int, symmetric: bool, group_size: int | None, dtype: torch.dtype) -> dict[str, torch.Tensor]:

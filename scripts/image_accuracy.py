@@ -23,7 +23,7 @@ from held_out_images import KINDS, Case, cases
 
 LONGEST = 80  # tokens of an answer
 BATCH = 25  # questions that transformers answers at a time
-SECOND = 1.0  # of film in a temporal patch: two frames at two a second
+SECOND = 1.0  # of video in a temporal patch: two frames at two a second
 
 Answers = list[str]
 
@@ -51,8 +51,8 @@ class Checkpoint:
         seen = self.processor(images=list(images), return_tensors="pt")
         return seen["pixel_values"], seen["image_grid_thw"]
 
-    def film_patches(self, frames: Sequence[Any]) -> tuple[Any, Any]:
-        """The same of a film: its frames' patches, taken two by two."""
+    def video_patches(self, frames: Sequence[Any]) -> tuple[Any, Any]:
+        """The same of a video: its frames' patches, taken two by two."""
         import torch
 
         values, grid = self.patches(frames)
@@ -66,10 +66,10 @@ class Checkpoint:
         config = self.model.config.vision_config
         return 3 * int(config.temporal_patch_size * config.patch_size**2)
 
-    def text(self, case: Case, image_grids: Any, film_grids: Any) -> str:
+    def text(self, case: Case, image_grids: Any, video_grids: Any) -> str:
         """The chat with a placeholder for each image token."""
         text = self.tokenizer.apply_chat_template(case.messages, tokenize=False, add_generation_prompt=True)
-        for token, grids in (("<|image_pad|>", image_grids), ("<|video_pad|>", film_grids)):
+        for token, grids in (("<|image_pad|>", image_grids), ("<|video_pad|>", video_grids)):
             for grid in grids:
                 text = text.replace(token, "\0" * (int(grid.prod()) // self.processor.merge_size**2), 1)
             text = text.replace("\0", token)
@@ -80,8 +80,8 @@ class Checkpoint:
         import torch
 
         shown = [self.patches(case.images) if case.images else (None, ()) for case in asked]
-        films = [self.film_patches(case.film) if case.film else (None, ()) for case in asked]
-        texts = [self.text(case, s[1], f[1]) for case, s, f in zip(asked, shown, films, strict=True)]
+        videos = [self.video_patches(case.video) if case.video else (None, ()) for case in asked]
+        texts = [self.text(case, s[1], f[1]) for case, s, f in zip(asked, shown, videos, strict=True)]
         inputs = dict(self.tokenizer(texts, padding=True, return_tensors="pt"))
         config = self.model.config
         inputs["mm_token_type_ids"] = (inputs["input_ids"] == config.image_token_id).int() + 2 * (
@@ -89,7 +89,7 @@ class Checkpoint:
         ).int()
         for found, values, grid in (
             (shown, "pixel_values", "image_grid_thw"),
-            (films, "pixel_values_videos", "video_grid_thw"),
+            (videos, "pixel_values_videos", "video_grid_thw"),
         ):
             there = [pair for pair in found if pair[0] is not None]
             if there:

@@ -82,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     image = draw(random_scene(random.Random(f"chat {options.seed}"), 112, 168, (4, 5)))
     turns = chat(options.package, image, QUESTIONS)
-    title = f"tyllm chat {options.package.name}  ·  /image picture.png"
+    title = f"tyllm chat {options.package.name}  ·  /image image.png"
     options.output.write_text(svg(image, turns, title), encoding="utf-8")
     for question, answer in turns:
         print(f"> {question}\n{answer}")

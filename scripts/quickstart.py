@@ -2,7 +2,7 @@
 
 python scripts/quickstart.py [--tokens 2048] [--model CHECKPOINT]
 
-The comparison is made twice: for the model as it is, and for its planted-outlier twin (models/plant_outliers.py), the
+The comparison is made twice: for the model as it is, and for its outlier variant (models/plant_outliers.py), the
 same function with a few large channels, as large models have them. Everything lies in out/quickstart; the package that
 `tyllm chat` opens is out/quickstart/2die. All figures come from packages compiled here, on this machine.
 """
@@ -41,7 +41,7 @@ console = Console(soft_wrap=True, highlight=False)
 
 
 def planted(model_path: Path) -> Path:
-    """The planted-outlier twin of a checkpoint."""
+    """The outlier variant of a checkpoint."""
     output = OUT / "planted"
     shutil.rmtree(output, ignore_errors=True)
     subprocess.run([sys.executable, "models/plant_outliers.py", model_path, output], check=True)
@@ -124,13 +124,13 @@ def main() -> None:
     console.print(f"Quantizing {given.model} (INT4, lm_head too) and compiling it for {DIES} dies …")
     package = compile_model(quantize(given.model, "tyllm"), OUT / f"{DIES}die")
     speak(package)
-    console.print("Comparing with float16 and with weights rounded to nearest (RTN), there and in the twin …")
-    twin = planted(given.model)
+    console.print("Comparing with float16 and with rounding to nearest (RTN), there and in the outlier variant …")
+    variant = planted(given.model)
     packages = {"float16": compile_model(given.model), "RTN": compile_model(quantize(given.model, "rtn"))}
-    twins = {"RTN": compile_model(quantize(twin, "rtn")), "TyLLM": compile_model(quantize(twin, "tyllm"))}
+    variants = {"RTN": compile_model(quantize(variant, "rtn")), "TyLLM": compile_model(quantize(variant, "tyllm"))}
     title = f"{given.model.name}, {given.tokens} held-out tokens, {DIES} dies"
     compare(title, {**packages, "TyLLM": package}, given.tokens)
-    compare("its planted-outlier twin, the same function", {"float16": packages["float16"], **twins}, given.tokens)
+    compare("its outlier variant, the same function", {"float16": packages["float16"], **variants}, given.tokens)
     console.print("KL: divergence from float16, nats a token; same top-1: the likeliest token is float16's.")
     console.print(f"Done in {time.monotonic() - started:.0f} s. Now talk to it:")
     console.print(f"\n    .venv/bin/tyllm chat {package}\n", markup=False)

@@ -42,7 +42,7 @@ def questions(checkpoint):
 @pytest.fixture(scope="module")
 def expected(int4, questions):
     """What transformers answers in float32 on the quantized weights."""
-    from images_accuracy import Checkpoint
+    from image_accuracy import Checkpoint
 
     return Checkpoint(int4).answer(questions[1])
 
@@ -71,7 +71,7 @@ def test_logits_after_an_image(package, int4, questions):
 
     _, cases = questions
     case = next(case for case in cases if len(case.images) == 1)
-    from images_accuracy import Checkpoint
+    from image_accuracy import Checkpoint
 
     hugging_face = Checkpoint(int4)
     with torch.no_grad():

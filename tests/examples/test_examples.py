@@ -64,7 +64,7 @@ def test_the_examples_run_and_leave_the_manuals_tree(tmp_path):
 
 @pytest.mark.slow
 def test_the_vision_example_describes_its_image_from_the_manuals_tree(tmp_path, repo):
-    said = run(tmp_path, "5_vision.py", str(repo / "models" / "tyllm-vl-4m"), str(EXAMPLES / "picture.png"))
+    said = run(tmp_path, "5_vision.py", str(repo / "models" / "tyllm-vl-4m"), str(EXAMPLES / "image.png"))
     assert "a yellow star at the bottom" in said and "a blue circle on the right" in said
     (package,) = tmp_path.glob("out/examples/tyllm-vl-AOT_168x112_4096/4die")
     vision = {f"visual/{name}" for name in ("aot_config.json", "buffer_config.json")}

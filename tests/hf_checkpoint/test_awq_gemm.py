@@ -35,7 +35,7 @@ def test_dequantize_is_q_minus_zero_times_scale():
 
 
 def test_packing_is_autoawqs_byte_for_byte():
-    # made by AutoAWQ 0.2.9: scripts/quantizers/drivers/drive_autoawq.py --linear autoawq_linear.safetensors
+    # made by AutoAWQ 0.2.9: scripts/baselines/quantization/drivers/drive_autoawq.py --linear FILE
     made = load_file(Path(__file__).with_name("autoawq_linear.safetensors"))
     scales, zeros = made["scales"].T, made["zeros"].astype(np.uint8)
     steps = scales.astype(np.float32).repeat(32, axis=1)

@@ -2,8 +2,9 @@
 
 import torch
 from activation_aware import best_scaled, channel_sizes, inputs_of, quantize_activation_aware
-from measure import load, round_to_nearest
+from measure import load
 from random_weights import write_random_checkpoint
+from rounding import round_to_nearest
 from small_config import small_config
 from torch import nn
 

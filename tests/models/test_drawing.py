@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from drawing import COLOURS, DIGITS, SHAPES, Scene, Thing, draw, random_film, random_scene
+from drawing import COLORS, DIGITS, SHAPES, Scene, Thing, draw, random_scene, random_video
 
 
 def scenes(number, size=(112, 168)):
@@ -30,11 +30,11 @@ def test_things_lie_in_their_cells_in_reading_order(size):
 
 
 @pytest.mark.parametrize("kind", [*SHAPES, "4"])
-def test_a_thing_has_its_colour_and_no_other_place_has(kind):
-    thing = Thing(kind, "red", 0, 2, 0.2, 0.8, 15, 5, COLOURS["red"])
+def test_a_thing_has_its_color_and_no_other_place_has(kind):
+    thing = Thing(kind, "red", 0, 2, 0.2, 0.8, 15, 5, COLORS["red"])
     image = draw(Scene(112, 168, (255, 255, 255), (thing,)))
     assert image.size == (168, 112)
-    red = (np.asarray(image, int) == COLOURS["red"]).all(axis=-1)
+    red = (np.asarray(image, int) == COLORS["red"]).all(axis=-1)
     rows, columns = np.nonzero(red)
     assert 100 < len(rows) < 900
     assert rows.max() < 56
@@ -42,15 +42,15 @@ def test_a_thing_has_its_colour_and_no_other_place_has(kind):
 
 
 def test_shapes_differ():
-    things = [Thing(kind, "red", 1, 1, 0.5, 0.5, 15, 0, COLOURS["red"]) for kind in (*SHAPES, *DIGITS)]
+    things = [Thing(kind, "red", 1, 1, 0.5, 0.5, 15, 0, COLORS["red"]) for kind in (*SHAPES, *DIGITS)]
     images = {draw(Scene(112, 168, (255, 255, 255), (thing,))).tobytes() for thing in things}
     assert len(images) == len(things)
 
 
-def test_films_move_the_way_they_say():
+def test_videos_move_the_way_they_say():
     rng = random.Random(2)
     for _ in range(50):
-        way, frames = random_film(rng, 112, 112, 4)
+        way, frames = random_video(rng, 112, 112, 4)
         first, last = frames[0].things[0], frames[-1].things[0]
         moved = {"left": first.x - last.x, "right": last.x - first.x, "up": first.y - last.y, "down": last.y - first.y}
         assert moved[way] == pytest.approx(0.44)

@@ -22,5 +22,5 @@ def test_messages_carry_what_they_are_about():
     for case in cases(len(KINDS)):
         (message,) = case.messages
         kinds = [part["type"] for part in message["content"]]
-        assert kinds == ["image"] * len(case.images) + ["video"] * bool(case.film) + ["text"]
-        assert {"text": 0, "film": 0, "two pictures": 2}.get(case.question.kind, 1) == len(case.images)
+        assert kinds == ["image"] * len(case.images) + ["video"] * bool(case.video) + ["text"]
+        assert {"text": 0, "video": 0, "two images": 2}.get(case.question.kind, 1) == len(case.images)

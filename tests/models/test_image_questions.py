@@ -3,12 +3,12 @@
 import random
 
 import pytest
-from drawing import COLOURS, Scene, Thing, random_film, random_scene
-from image_questions import ABOUT_AN_IMAGE, choice, description, questions_about, questions_about_film, text_only
+from drawing import COLORS, Scene, Thing, random_scene, random_video
+from image_questions import ABOUT_AN_IMAGE, choice, description, questions_about, questions_about_video, text_only
 
 
-def thing(kind, colour, row, column):
-    return Thing(kind, colour, row, column, (row + 0.5) / 3, (column + 0.5) / 3, 12, 0, COLOURS[colour])
+def thing(kind, color, row, column):
+    return Thing(kind, color, row, column, (row + 0.5) / 3, (column + 0.5) / 3, 12, 0, COLORS[color])
 
 
 SCENE = Scene(
@@ -77,10 +77,10 @@ def test_two_images():
     assert asked["How many shapes are in the second picture?"] == "1"
 
 
-def test_films_and_text():
+def test_videos_and_text():
     rng = random.Random(0)
-    way, frames = random_film(rng, 112, 112, 4)
-    assert way in [question.answer for question in questions_about_film(rng, frames[0].things[0], way)]
+    way, frames = random_video(rng, 112, 112, 4)
+    assert way in [question.answer for question in questions_about_video(rng, frames[0].things[0], way)]
     asked = {question.text: question.answer for question in (text_only(rng) for _ in range(500))}
     assert asked["What is 3 plus 4?"] == "7"
     assert asked["What is the opposite of left?"] == "right"

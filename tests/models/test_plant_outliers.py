@@ -6,9 +6,10 @@ import json
 import pytest
 import torch
 from activation_aware import quantize_activation_aware
-from measure import HELD_OUT, load, quantize_linears, score, tokens_of
+from measure import HELD_OUT, load, score, tokens_of
 from plant_outliers import SHARE, plant
 from random_weights import write_random_checkpoint
+from rounding import quantize_linears
 from safetensors.torch import load_file
 from small_config import small_config
 
@@ -60,16 +61,16 @@ def test_planted_channels(trained, planted):
 
 def test_rounding_is_ruined_and_activation_awareness_mends_it(trained, planted, text):
     ids, calibration = text
-    plain, twin = load(trained)[0], load(planted)[0]
-    nearest, aware, aware_plain = copy.deepcopy(twin), copy.deepcopy(twin), copy.deepcopy(plain)
+    plain, variant = load(trained)[0], load(planted)[0]
+    nearest, aware, aware_plain = copy.deepcopy(variant), copy.deepcopy(variant), copy.deepcopy(plain)
     quantize_linears(nearest)
     quantize_activation_aware(aware, calibration)
     quantize_activation_aware(aware_plain, calibration)
-    stored, ruined, mended, usual = (score(model, plain, ids) for model in (plain, nearest, aware, aware_plain))
+    stored, ruined, recovered, usual = (score(model, plain, ids) for model in (plain, nearest, aware, aware_plain))
     assert ruined.perplexity > 2 * stored.perplexity
-    assert mended.perplexity < 1.1 * stored.perplexity
-    assert mended.divergence < ruined.divergence / 10
-    assert mended.divergence < 1.2 * usual.divergence
+    assert recovered.perplexity < 1.1 * stored.perplexity
+    assert recovered.divergence < ruined.divergence / 10
+    assert recovered.divergence < 1.2 * usual.divergence
 
 
 def test_the_seed_chooses_the_channels(trained, tmp_path):

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from drawing import draw, random_film, random_scene
+from drawing import draw, random_scene, random_video
 from train_vl import configuration, make_tokenizer
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -32,7 +32,7 @@ def test_patches_are_the_processors(size):
 
 
 def test_patches_of_two_frames_take_turns():
-    _, frames = random_film(random.Random(0), 112, 112, 2)
+    _, frames = random_video(random.Random(0), 112, 112, 2)
     first, second, both = (patches(seen).reshape(64, 3, 2, 196) for seen in (frames[:1], frames[1:], frames))
     assert (both[:, :, 0] == first[:, :, 0]).all()
     assert (both[:, :, 1] == second[:, :, 1]).all()
@@ -45,7 +45,8 @@ def test_positions_are_transformers(examples):
     for example in (*examples[:2], *examples[25:]):
         ids = torch.tensor([example.ids])
         grids = {
-            film: [[t, 2 * h, 2 * w] for _, (t, h, w), is_film in example.spans if is_film == film] for film in (0, 1)
+            video: [[t, 2 * h, 2 * w] for _, (t, h, w), is_video in example.spans if is_video == video]
+            for video in (0, 1)
         }
         expected, _ = model.model.get_rope_index(
             ids,
@@ -83,7 +84,7 @@ def test_a_batch_knows_its_images(examples):
     slices = sum(len(example.slices) for example in examples)
     assert batch["patches"].shape == (slices, 96, 1176)
     assert batch["marks"].shape == (slices * 24, 3)
-    images = batch["pictures"]
+    images = batch["images"]
     assert (images[images >= 0] == np.arange(slices * 24)).all()
 
 

@@ -29,16 +29,16 @@ def test_image_tokens(model, size):
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("row", [0, 25, 26, 29, 31])  # an image, another later, two at once, a film, none
+@pytest.mark.parametrize("row", [0, 25, 26, 29, 31])  # an image, another later, two at once, a video, none
 def test_logits(model, row):
     example = Writer(make_tokenizer(), 144).batch(random.Random(0), (112, 168), 1)[row]
     filler = Writer(make_tokenizer(), 144).about_image(random.Random(1), (112, 168))
     batch = {name: torch.from_numpy(array) for name, array in collate([example, filler], 144).items()}
     ids = torch.tensor([example.ids])
-    film = any(is_film for *_, is_film in example.spans)
+    video = any(is_video for *_, is_video in example.spans)
     grids = torch.tensor([[t, 2 * h, 2 * w] for _, (t, h, w), _ in example.spans])
     values = batch["patches"][: len(example.slices)].flatten(0, 1)
-    seen = {f"pixel_values{'_videos' * film}": values, f"{'video' if film else 'image'}_grid_thw": grids}
+    seen = {f"pixel_values{'_videos' * video}": values, f"{'video' if video else 'image'}_grid_thw": grids}
     config = model.config
     kinds = (ids == config.image_token_id).int() + 2 * (ids == config.video_token_id).int()
     with torch.no_grad():

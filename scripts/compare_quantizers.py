@@ -1,0 +1,15 @@
+"""Compare quantizers: `make bench-quantizers`, `python scripts/compare_quantizers.py --help`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
+
+from baselines.harness.steps import StepError
+from baselines.quantization.command import main
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except StepError as failure:
+        sys.exit(str(failure))
