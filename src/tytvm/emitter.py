@@ -11,7 +11,8 @@ import tvm
 from tvm import relax
 
 from tytvm.graph import Graph
-from tytvm.kernel_choice import Kernels
+from tytvm.kernel_choice import Choice, Kernels
+from tytvm.kernels.operators import Encode
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, Float32
 from tytvm.weights import TensorSpec, WeightFormat
 
@@ -71,9 +72,9 @@ class Emitter:
 
     # Calls
 
-    def call(self, function: Any, arguments: list[Any], *outputs: TensorSpec) -> Any:
-        """Call a kernel: arguments, then what it writes; returns a variable, or a list of them."""
-        handle = self._handle(function)
+    def call(self, choice: Choice, arguments: list[Any], *outputs: TensorSpec) -> Any:
+        """Call a kernel that was chosen: arguments, then what it writes; returns a variable, or a list of them."""
+        handle = self._handle(choice)
         types = [relax.TensorType(spec.shape, spec.dtype) for spec in outputs]
         if len(types) == 1:
             return self.emit(relax.call_tir(handle, arguments, out_ty=types[0]))
@@ -82,7 +83,7 @@ class Emitter:
 
     def call_encoded(
         self,
-        function: Any,
+        choice: Choice,
         arguments: list[Any],
         outputs: Sequence[TensorSpec],
         encoding: Encoding,
@@ -90,7 +91,7 @@ class Emitter:
     ) -> list[Any]:
         """Call a kernel whose last output is activations [rows] in an encoding."""
         made = [TensorSpec(*tensor) for tensor in encoding.tensors(*rows)]
-        found = self.call(function, arguments, *outputs, *made)
+        found = self.call(choice, arguments, *outputs, *made)
         values = found if isinstance(found, list) else [found]
         if encoding == FLOAT32:
             return values
@@ -111,18 +112,18 @@ class Emitter:
         key = (self.origin(value), encoding)
         if key not in self._encoded:
             rows, width = (int(n) for n in value.ty.shape)
-            kernel = self.kernels.encode(rows, width, encoding)
-            (self._encoded[key],) = self.call_encoded(kernel, [value], [], encoding, (rows, width))
+            choice = self.kernels.choose(Encode(rows, width, encoding))
+            (self._encoded[key],) = self.call_encoded(choice, [value], [], encoding, (rows, width))
         return self._encoded[key].tensors
 
-    def call_inplace(self, function: Any, arguments: list[Any], indices: list[int]) -> list[Any]:
+    def call_inplace(self, choice: Choice, arguments: list[Any], indices: list[int]) -> list[Any]:
         """Call a kernel that writes to several of its arguments; returns those arguments' new values."""
         types = [arguments[index].ty for index in indices]
-        result = self.emit(relax.op.call_tir_inplace(self._handle(function), arguments, indices, types))
+        result = self.emit(relax.op.call_tir_inplace(self._handle(choice), arguments, indices, types))
         return [self.emit(relax.TupleGetItem(result, number)) for number in range(len(indices))]
 
-    def _handle(self, function: Any) -> Any:
-        return self.block_builder.add_func(function, function.attrs["tytvm.name"])
+    def _handle(self, choice: Choice) -> tvm.ir.GlobalVar:
+        return self.block_builder.add_func(choice.function(), choice.specialization.name)
 
     def shaped(self, value: Any, shape: tuple[int, ...]) -> Any:
         """`value` under another shape of the same size: no work at run time. Encoded rows stay rows."""

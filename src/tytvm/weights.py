@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tytvm.kernels.linear import int4_weight
-
 LANES = 16
 """Output channels that lie side by side in a packed weight (one 512-bit vector of float32)."""
+INT4_INPUTS = 8
+"""Inputs of one channel that lie side by side in a packed INT4 weight, in four bytes."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,13 @@ class W4:
 
     def tensors(self) -> dict[str, TensorSpec]:
         """Suffix → stored tensor."""
-        shapes = int4_weight.shapes(self.in_features, self.out_features, self.group_size)
-        return {f".{part}": TensorSpec(shape, int4_weight.DTYPES[part]) for part, shape in shapes.items()}
+        blocks, groups = -(-self.out_features // LANES), self.in_features // self.group_size
+        codes = (blocks, self.in_features // INT4_INPUTS, LANES * INT4_INPUTS // 2)
+        return {
+            ".weight": TensorSpec(codes, "uint8"),
+            ".scale": TensorSpec((blocks, groups, LANES), "float16"),
+            ".zero": TensorSpec((blocks, groups, LANES), "uint8"),
+        }
 
 
 WeightFormat = Plain | W16 | W4

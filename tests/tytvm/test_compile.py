@@ -11,7 +11,7 @@ from tests.tytvm.small_graph import Small, graph_of
 from tytvm.compile import compile_program
 from tytvm.graph import kv_layout
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.linear import linear_w16a16
+from tytvm.kernels.linear import float16_weight
 from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
 
@@ -28,7 +28,7 @@ def stored(module):
                 parameter.data = parameter.data.half().float()
             value = parameter.detach().numpy()
             is_linear = isinstance(owner, torch.nn.Linear) and own == "weight"
-            arrays[full] = linear_w16a16.pack(value.astype(np.float16))["weight"] if is_linear else value
+            arrays[full] = float16_weight.pack(value.astype(np.float16))["weight"] if is_linear else value
     return arrays
 
 

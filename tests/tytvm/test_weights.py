@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tytvm.kernels.linear import int4_weight, linear_w16a16
+from tytvm.kernels.linear import float16_weight, int4_weight
 from tytvm.weights import W4, W16, Plain, TensorSpec
 
 
@@ -22,7 +22,7 @@ def test_int4_as_it_is_packed(outputs):
 
 @pytest.mark.parametrize("outputs", [16, 21])
 def test_float16_as_it_is_packed(outputs):
-    packed = linear_w16a16.pack(np.zeros((outputs, 5), np.float16))
+    packed = float16_weight.pack(np.zeros((outputs, 5), np.float16))
     assert W16(outputs, 5).tensors() == {"": specs(packed)["weight"]}
 
 

@@ -22,7 +22,7 @@ from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_reader import ROWS, Codes, Weights, to_float16
 from tyllm.package.params_writer import ParamsWriter
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear import linear_w16a16
+from tytvm.kernels.linear import float16_weight
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]
@@ -155,6 +155,6 @@ def _laid_out(weight: StoredWeight, die: int, rows: Rows) -> Mapping[str, Array]
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
         return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
     if isinstance(own, W16):
-        return {"": linear_w16a16.pack(to_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
+        return {"": float16_weight.pack(to_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
     is_half = isinstance(own, Plain) and own.dtype == "float16"
     return {"": to_float16(weight.name, rows) if is_half else rows}

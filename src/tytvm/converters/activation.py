@@ -10,6 +10,8 @@ import torch
 from tytvm.converters.consumers import asked, wanted
 from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
 from tytvm.emitter import Emitter
+from tytvm.kernel_choice import Choice
+from tytvm.kernels.operators import ActivatedLinear, Activation
 from tytvm.kernels.rowwise.encoding import Encoding
 from tytvm.weights import W16
 
@@ -23,7 +25,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     if joined is None:
         encoding = wanted(emitter, node)
         x = emitter.shaped(emitter.env[node.args[0]], rows)
-        joined = emitter.kernels.activation(*rows, kind, encoding), [x]
+        joined = emitter.kernels.choose(Activation(*rows, kind, encoding)), [x]
     (result,) = emitter.call_encoded(*joined, [], encoding, rows)
     return emitter.shaped(result, shape)
 
@@ -37,12 +39,14 @@ def kind_of(node: torch.fx.Node) -> str:
 
 def _with_layer(
     emitter: Emitter, node: torch.fx.Node, kind: str, rows: int, encoding: Encoding
-) -> tuple[Any, list[Any]] | None:
+) -> tuple[Choice, list[Any]] | None:
     """The kernel of layer and activation, and its arguments."""
     layer = layer_of(emitter, node.args[0])
     weight = format_of(emitter, layer) if layer is not None else None
     if layer is None or not isinstance(weight, W16):
         return None
     bias = bias_of(emitter, layer)
-    kernel = emitter.kernels.activated(rows, weight, kind, encoding, bool(bias))
-    return kernel and (kernel, [*inputs_of(emitter, layer, weight), *emitter.stored(layer.args[1]), *bias])
+    choice = emitter.kernels.find(ActivatedLinear(rows, weight, kind, encoding, bool(bias)))
+    if choice is None:
+        return None
+    return choice, [*inputs_of(emitter, layer, weight, choice), *emitter.stored(layer.args[1]), *bias]

@@ -8,8 +8,7 @@ import torch
 
 from tytvm.emitter import Emitter
 from tytvm.graph import kv_cache
-from tytvm.kernels.attention.attention import cut_of, own_buffers
-from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.operators import Attention, CacheAppend
 from tytvm.weights import TensorSpec
 
 
@@ -31,16 +30,17 @@ def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Any
     rows = [emitter.shaped(emitter.env[new], tuple(new.meta["val"].shape)[1:]) for new in (k, v)]
     tensors = [emitter.buffers[f"kv:{layer}.{suffix}"] for suffix in shape.cache.tensors]
     arguments = [*rows, emitter.buffers["io:position"], *tensors]
-    kernel = emitter.kernels.cache_append(shape.cache, shape.S)
-    return emitter.call_inplace(kernel, arguments, list(range(3, len(arguments))))
+    choice = emitter.kernels.choose(CacheAppend(shape.cache, shape.S))
+    return emitter.call_inplace(choice, arguments, list(range(3, len(arguments))))
 
 
 def _attend(emitter: Emitter, shape: Attention, arguments: list[Any], output: TensorSpec) -> Any:
     """One kernel, or two where the context is cut."""
-    kernels, cut = emitter.kernels, cut_of(emitter.kernels.spec, shape)
-    own = [TensorSpec(*each) for each in own_buffers(cut)]
+    choice = emitter.kernels.choose(shape)
+    workspace = [TensorSpec(*each) for each in choice.specialization.workspace]
+    merge = choice.specialization.followed_by
     arguments = [*arguments, emitter.buffers["io:position"]]
-    if cut.parts == 1:
-        return emitter.call(kernels.attention(shape), arguments, output, *own)[0]
-    _, *partial = emitter.call(kernels.attention(shape), arguments, *own)
-    return emitter.call(kernels.attention_merge(shape), partial, output)
+    if merge is None:
+        return emitter.call(choice, arguments, output, *workspace)[0]
+    _, *partial = emitter.call(choice, arguments, *workspace)
+    return emitter.call(emitter.kernels.choose(merge), partial, output)

@@ -41,4 +41,4 @@ def _wanted_by(emitter: Emitter, user: torch.fx.Node, rows: int) -> Encoding:
     if user.target is not aten.linear.default or user.args[1] not in emitter.weight_names:
         return FLOAT32
     weight = emitter.format_of(user.args[1])
-    return emitter.kernels.encoding(rows, weight) if isinstance(weight, W4 | W16) else FLOAT32
+    return emitter.kernels.input_encoding(rows, weight) if isinstance(weight, W4 | W16) else FLOAT32

@@ -10,6 +10,7 @@ import torch
 
 from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import LayerNorm
 from tytvm.rewrites.pattern import complete
 from tytvm.weights import TensorSpec
 
@@ -30,10 +31,10 @@ def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[in
     weight, bias, eps = arguments(node)
     encoding = wanted(emitter, node)
     has_sum = len(terms) == 2
-    kernel = emitter.kernels.layer_norm(*rows, eps, encoding, has_sum)
+    choice = emitter.kernels.choose(LayerNorm(*rows, eps, encoding, has_sum))
     sums = [TensorSpec(rows, "float32")] if has_sum else []
     inputs = [*terms, emitter.env[weight], emitter.env[bias]]
-    *total, norm = emitter.call_encoded(kernel, inputs, sums, encoding, rows)
+    *total, norm = emitter.call_encoded(choice, inputs, sums, encoding, rows)
     return [*total, emitter.shaped(norm, tuple(node.meta["val"].shape))]
 
 

@@ -9,6 +9,7 @@ import torch
 
 from tytvm.converters.consumers import RESHAPES
 from tytvm.emitter import Emitter
+from tytvm.kernel_choice import Choice
 from tytvm.weights import W4, W16
 
 
@@ -31,8 +32,8 @@ def bias_of(emitter: Emitter, layer: torch.fx.Node) -> list[Any]:
     return [emitter.env[bias] for bias in layer.args[2:3] if bias is not None]
 
 
-def inputs_of(emitter: Emitter, layer: torch.fx.Node, weight: W4 | W16) -> list[Any]:
-    """The tensors that stand for what it reads."""
+def inputs_of(emitter: Emitter, layer: torch.fx.Node, weight: W4 | W16, choice: Choice) -> list[Any]:
+    """The tensors that stand for what it reads, in the encoding of the kernel that was chosen."""
     rows = math.prod(layer.meta["val"].shape[:-1])
     x = emitter.shaped(emitter.env[layer.args[0]], (rows, weight.in_features))
-    return emitter.encoded(x, emitter.kernels.encoding(rows, weight))
+    return emitter.encoded(x, choice.specialization.inputs)

@@ -9,6 +9,7 @@ import torch
 
 from tyllm_errors import UnsupportedError
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import Linear
 from tytvm.weights import W4, W16, TensorSpec
 
 
@@ -28,6 +29,6 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     rows = math.prod(shape[:-1])
     x = emitter.shaped(emitter.env[x_node], (rows, weight.in_features))
     bias = [emitter.env[rest[0]]] if rest and rest[0] is not None else []
-    kernel = emitter.kernels.linear(rows, weight, bool(bias))
-    arguments = [*emitter.encoded(x, emitter.kernels.encoding(rows, weight)), *emitter.stored(weight_node), *bias]
-    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec((rows, shape[-1]), "float32")), shape)
+    choice = emitter.kernels.choose(Linear(rows, weight, bool(bias)))
+    arguments = [*emitter.encoded(x, choice.specialization.inputs), *emitter.stored(weight_node), *bias]
+    return emitter.shaped(emitter.call(choice, arguments, TensorSpec((rows, shape[-1]), "float32")), shape)

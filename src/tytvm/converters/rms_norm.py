@@ -10,6 +10,7 @@ import torch
 from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import RmsNorm
 from tytvm.weights import TensorSpec
 
 
@@ -31,9 +32,9 @@ def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[in
     _, weight, eps = arguments(node)
     encoding = wanted(emitter, node)
     has_sum = len(terms) == 2
-    kernel = emitter.kernels.rms_norm(*rows, eps, encoding, has_sum)
+    choice = emitter.kernels.choose(RmsNorm(*rows, eps, encoding, has_sum))
     sums = [TensorSpec(rows, "float32")] if has_sum else []
-    *total, norm = emitter.call_encoded(kernel, [*terms, emitter.env[weight]], sums, encoding, rows)
+    *total, norm = emitter.call_encoded(choice, [*terms, emitter.env[weight]], sums, encoding, rows)
     return [*total, emitter.shaped(norm, tuple(node.meta["val"].shape))]
 
 

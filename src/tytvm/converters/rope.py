@@ -8,6 +8,7 @@ import torch
 
 from tyllm_errors import UnsupportedError
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import Rope
 from tytvm.weights import TensorSpec
 
 
@@ -27,8 +28,8 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     rows = (heads, tokens, width) if source is None else (tokens, heads, width)
     value = emitter.shaped(emitter.env[x if source is None else source], rows)
     arguments = [value, *(emitter.shaped(emitter.env[table], (tokens, width)) for table in tables)]
-    kernel = emitter.kernels.rope(heads, tokens, width, source is not None, tokens_first)
-    return emitter.shaped(emitter.call(kernel, arguments, TensorSpec(shape[-3:], "float32")), shape)
+    choice = emitter.kernels.choose(Rope(heads, tokens, width, source is not None, tokens_first))
+    return emitter.shaped(emitter.call(choice, arguments, TensorSpec(shape[-3:], "float32")), shape)
 
 
 def _by_token(node: torch.fx.Node) -> torch.fx.Node | None:

@@ -10,6 +10,7 @@ from tvm import relax
 
 from tytvm.converters.consumers import wanted
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import SelectRows
 
 
 def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: torch.fx.Node) -> Any:
@@ -24,7 +25,7 @@ def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: t
         return emitter.emit(relax.op.take(emitter.env[x], emitter.env[index], axis, "wrap"))
     (_, tokens, width), count = value.shape, len(index_value)
     encoding = wanted(emitter, node)
-    kernel = emitter.kernels.select_rows(tokens, width, count, encoding)
+    choice = emitter.kernels.choose(SelectRows(tokens, width, count, encoding))
     arguments = [emitter.shaped(emitter.env[x], (tokens, width)), emitter.env[index]]
-    (result,) = emitter.call_encoded(kernel, arguments, [], encoding, (count, width))
+    (result,) = emitter.call_encoded(choice, arguments, [], encoding, (count, width))
     return emitter.shaped(result, (1, count, width))

@@ -10,6 +10,8 @@ import torch
 from tytvm.converters.consumers import asked, wanted
 from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
 from tytvm.emitter import Emitter
+from tytvm.kernel_choice import Choice
+from tytvm.kernels.operators import GatedLinear, SwiGlu
 from tytvm.kernels.rowwise.encoding import Encoding
 
 
@@ -22,12 +24,14 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     if joined is None:
         encoding = wanted(emitter, node)
         gate, up = (emitter.shaped(emitter.env[argument], rows) for argument in node.args)
-        joined = emitter.kernels.swiglu(*rows, encoding), [gate, up]
+        joined = emitter.kernels.choose(SwiGlu(*rows, encoding)), [gate, up]
     (result,) = emitter.call_encoded(*joined, [], encoding, rows)
     return emitter.shaped(result, shape)
 
 
-def _with_layers(emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Encoding) -> tuple[Any, list[Any]] | None:
+def _with_layers(
+    emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Encoding
+) -> tuple[Choice, list[Any]] | None:
     """The kernel that multiplies by both weights and gates, and its arguments."""
     gate, up = (layer_of(emitter, argument) for argument in node.args)
     if gate is None or up is None or gate.args[0] is not up.args[0]:
@@ -35,8 +39,8 @@ def _with_layers(emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Enc
     weight, biases = format_of(emitter, gate), [bias_of(emitter, layer) for layer in (gate, up)]
     if weight is None or weight != format_of(emitter, up) or len(biases[0]) != len(biases[1]):
         return None
-    kernel = emitter.kernels.gated(rows, weight, encoding, bool(biases[0]))
-    if kernel is None:
+    choice = emitter.kernels.find(GatedLinear(rows, weight, encoding, bool(biases[0])))
+    if choice is None:
         return None
     parts = [emitter.stored(layer.args[1]) + bias for layer, bias in zip((gate, up), biases, strict=True)]
-    return kernel, [*inputs_of(emitter, gate, weight), *parts[0], *parts[1]]
+    return choice, [*inputs_of(emitter, gate, weight, choice), *parts[0], *parts[1]]

@@ -13,10 +13,10 @@ from tvm import relax
 from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import asked
 from tytvm.emitter import Emitter
+from tytvm.kernels.operators import SegmentAttention, SegmentPack
 from tytvm.kernels.rowwise.encoding import FLOAT32
 from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.varlen_attention import takes
-from tytvm.kernels.varlen_attention.varlen_pack import Source
+from tytvm.kernels.varlen_attention.qkv_source import Source
 from tytvm.weights import TensorSpec
 
 aten = torch.ops.aten
@@ -35,14 +35,15 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     shape = Segments(tuple(lengths * batch), heads, kv_heads, width, v_width, scale, tiled)
     source, tensors = _source(emitter, [q, k, v], shape, tokens)
     rows, tasks = relax.const(shape.rows()), relax.const(shape.tasks())
-    packed = emitter.call(
-        emitter.kernels.segment_pack(shape, source), [*tensors, rows], *(TensorSpec(*each) for each in shape.packed())
-    )
+    pack = emitter.kernels.choose(SegmentPack(shape, source))
+    packed = emitter.call(pack, [*tensors, rows], *(TensorSpec(*each) for each in shape.packed()))
     out = (batch * tokens, heads * v_width)
     encoding = asked(emitter, node, out[1])
-    encoding = encoding if takes(shape, encoding) else FLOAT32
-    kernel = emitter.kernels.segment_attention(shape, encoding)
-    (result,) = emitter.call_encoded(kernel, [*packed, rows, tasks], [], encoding, out)
+    choice = emitter.kernels.find(SegmentAttention(shape, encoding))
+    if choice is None:
+        encoding = FLOAT32
+        choice = emitter.kernels.choose(SegmentAttention(shape))
+    (result,) = emitter.call_encoded(choice, [*packed, rows, tasks], [], encoding, out)
     return emitter.shaped(result, tuple(node.meta["val"].shape))
 
 

@@ -12,7 +12,7 @@ from tyllm.build.weight_formats import Quantization
 from tyllm.package import FileEntry, IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.rowwise.encoding import FLOAT32
+from tytvm.kernels.operators import RmsNorm
 from tytvm.kernels.attention.kv_cache import KvCache
 from tytvm.memory_layout import lay_out
 from tytvm.memory_plan import PlannedProgram, BufferSlice, KernelLaunch
@@ -34,7 +34,7 @@ def program():
         "arena": lay_out({"a": TensorSpec((32,), "float32")}),
         "io": lay_out({"tokens": TensorSpec((1, 8), "int64"), "logits": TensorSpec((10,), "float32")}),
     }
-    rms_norm = Kernels(TARGET, True).rms_norm(4, 8, 1e-6, FLOAT32, False)
+    rms_norm = Kernels(TARGET, True).choose(RmsNorm(4, 8, 1e-6)).function()
     kernels = {"rms_norm": rms_norm, "tail": SimpleNamespace(attrs=None)}
     body = (KernelLaunch("rms_norm", (TOKENS, SUM), (1,), False), KernelLaunch(ALL_REDUCE, (SUM,), (0,), False))
     return summarize(PlannedProgram(body, (KernelLaunch("tail", (SUM, LOGITS), (1,), True),), kernels, layouts, {}))

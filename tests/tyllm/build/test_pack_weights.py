@@ -9,7 +9,7 @@ from tyllm.build.weight_formats import Quantization, linear_format, local_shape
 from tyllm.build.weight_reader import WeightReader
 from tyllm.package import Params, ParamsWriter
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear import linear_w16a16
+from tytvm.kernels.linear import float16_weight
 from tytvm.weights import Plain
 
 N, K = 80, 192
@@ -66,7 +66,7 @@ def test_float16(packed, cut):
     weight = np.random.default_rng(0).normal(size=(N, K)).astype(np.float16)
     floats = Quantization(None, 64, frozenset())
     for die, (tensors, own) in enumerate(packed(weight, cut, floats, by_rule(cut, floats))):
-        found = linear_w16a16.unpack({"weight": tensors["w"]}, own.out_features)
+        found = float16_weight.unpack({"weight": tensors["w"]}, own.out_features)
         np.testing.assert_array_equal(found, part(weight, cut, die))
 
 
@@ -87,7 +87,7 @@ def test_int4_in_a_checkpoint_whose_groups_are_too_small_becomes_float16(packed)
     weight = np.random.default_rng(2).normal(size=(N, K)).astype(np.float16)
     rounding = Quantization("rtn", 64, frozenset({"w"}))
     for die, (tensors, own) in enumerate(packed(weight, cut, rounding, by_rule(cut, rounding))):
-        found = linear_w16a16.unpack({"weight": tensors["w"]}, own.out_features)
+        found = float16_weight.unpack({"weight": tensors["w"]}, own.out_features)
         np.testing.assert_array_equal(found, part(weight, cut, die))
 
 

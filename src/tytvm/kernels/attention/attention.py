@@ -17,6 +17,8 @@ from tytvm.kernels.attention.attention_cut import Attention, Cut, Task
 from tytvm.kernels.attention.attention_float import FloatProducts, FromCache, FromScratch
 from tytvm.kernels.attention.attention_merge import finish, spans
 from tytvm.kernels.attention.softmax_block import Softmax, clear
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.scratch import scratch
@@ -164,9 +166,20 @@ def reference(
     return np.asarray(np.einsum("hsc,hcd->shd", weights, values), np.float32)
 
 
-def cost(shape: Attention, seen: int) -> Cost:
-    """Operations and bytes when each query sees `seen` cache rows; an exponential counts as 16."""
-    cache = shape.cache
+def cost(shape: Attention, seen: int | None = None) -> Cost:
+    """Operations and bytes when each query sees `seen` cache rows (default all); an exponential counts as 16."""
+    cache, seen = shape.cache, shape.cache.C if seen is None else seen
     read = size("float32", shape.H, shape.S, cache.D) + cache.KH * seen * cache.row_bytes + size("int64", 1)
     operations = shape.H * shape.S * seen * (2 * cache.D + 2 * cache.Dv + 20)
     return Cost({"float32": operations}, read, size("float32", shape.S, shape.H, cache.Dv))
+
+
+def accepts(target: KernelTarget, shape: Attention) -> Specialization:
+    """Every shape; where the context is cut, the parts are merged by another kernel."""
+    cut = cut_of(target.spec, shape)
+    name = symbol("attention", shape.H, shape.S, shape.cache.D, shape.window)
+    merge = AttentionMerge(cut) if cut.parts > 1 else None
+    return Specialization(name, (shape,), workspace=tuple(own_buffers(cut)), followed_by=merge)
+
+
+KERNEL = Kernel(Attention, accepts, build, cost, reference, Kind.ATTENTION)

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.attention_cut import Cut
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import exp2
 from tytvm.kernels.primitives.vector import LANES, add, fill, fold, hold, span, zeros
@@ -90,3 +92,12 @@ def cost(cut: Cut) -> Cost:
     read = size("float32", rows, cut.parts, width + LANES + 1)
     written = size("float32", rows, shape.cache.Dv)
     return Cost({"float32": rows * cut.parts * (2 * (width + LANES) + 16)}, read, written)
+
+
+def accepts(target: KernelTarget, merge: AttentionMerge) -> Specialization:
+    """Every cut."""
+    shape = merge.cut.shape
+    return Specialization(symbol("attention_merge", shape.H, shape.S, shape.cache.Dv), (merge.cut,))
+
+
+KERNEL = Kernel(AttentionMerge, accepts, build, cost, reference, Kind.ATTENTION)

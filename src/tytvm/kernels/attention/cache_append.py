@@ -8,6 +8,8 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, untile_keys
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import CacheAppend
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, fill, fold, hold, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
@@ -101,3 +103,12 @@ def cost(cache: KvCache, S: int) -> Cost:
     """Operations and bytes."""
     read = size("float32", cache.KH, S, cache.D + cache.Dv) + size("int64", 1)
     return Cost({}, read, cache.KH * S * cache.row_bytes)
+
+
+def accepts(target: KernelTarget, operator: CacheAppend) -> Specialization:
+    """Every cache."""
+    cache, tokens = operator.cache, operator.tokens
+    return Specialization(symbol("cache_append", cache.KH, tokens, cache.D), (cache, tokens))
+
+
+KERNEL = Kernel(CacheAppend, accepts, build, cost, reference, Kind.MOVE)

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear import linear_w16a16_amx, tile_product
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.linear import float16_weight, linear_w16a16_amx, tile_product
 from tytvm.kernels.linear.tile_product import Sums, TileProduct, bias_of, each_row
+from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span, zeros
 from tytvm.kernels.rowwise.activation import silu
+from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
+from tytvm.weights import W16
 
 Layer = tuple[npt.NDArray[np.float16], npt.NDArray[np.float32] | None]
 
@@ -86,3 +90,17 @@ def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("uint16", R, K) + 2 * size("float16", ceildiv(N, LANES), K, LANES) + 2 * size("float32", N * with_bias)
     return Cost({"bfloat16": 4 * R * K * N, "float32": 20 * R * N}, read, size("uint16", R, N))
+
+
+def accepts(target: KernelTarget, linear: GatedLinear) -> Specialization | None:
+    """float16 weights and many rows on a CPU with tiles, where the result too goes to such a product."""
+    if not isinstance(linear.weight, W16) or not isinstance(linear.encoding, Bfloat16):
+        return None
+    if not target.uses_tiles(linear.rows):
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features)
+    name = symbol("gated_w16a16_amx", *shape, bias=linear.has_bias)
+    return Specialization(name, (*shape, linear.has_bias), Bfloat16())
+
+
+KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear import int4_weight, linear_w4a8
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.linear import int4_weight, linear_w4a8, linear_w4a8_amx
 from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
+from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
 from tytvm.kernels.rowwise.activation import silu
-from tytvm.kernels.rowwise.quantize_rows import code_shape, write_group
+from tytvm.kernels.rowwise.encoding import Int8
+from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 from tytvm.target import InstructionSet
+from tytvm.weights import W4
 
 Weight = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.uint8]]
 
@@ -99,3 +103,18 @@ def cost(R: int, K: int, N: int, group: int, activation_group: int, out_group: i
     read = size("int8", R, K) + size("float32", R, K // activation_group) + 2 * int4_weight.size_of(K, N, group)
     written = size("int8", R, N) + size("float32", R, N // out_group)
     return Cost({"int8": 4 * R * K * N, "float32": 6 * R * N * K // activation_group + 20 * R * N}, read, written)
+
+
+def accepts(target: KernelTarget, linear: GatedLinear) -> Specialization | None:
+    """INT4 weights without bias and many rows on a CPU with tiles, where the result too goes to such a product."""
+    inputs, out = linear_w4a8_amx.inputs_of(target, linear.rows, linear.weight), linear.encoding
+    if inputs is None or not isinstance(linear.weight, W4) or linear.has_bias:
+        return None
+    if not isinstance(out, Int8) or not out.tiled:
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
+    arguments = (*shape, inputs.group, out.group)
+    return Specialization(symbol("gated_w4a8_amx", *shape), arguments, inputs) if fits(*arguments) else None
+
+
+KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

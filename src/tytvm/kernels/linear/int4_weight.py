@@ -11,31 +11,27 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import WeightLayout
 from tytvm.kernels.primitives.cost import size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, prefetch, span
 from tytvm.target import InstructionSet
+from tytvm.weights import INT4_INPUTS, W4
 
-CODES = 8  # inputs of a channel in one 64-byte row
+CODES = INT4_INPUTS  # inputs of a channel in one 64-byte row
 FEW_ROWS = 16  # up to as many rows of activations, asking for the weight ahead of its use pays: see docs/log.md
 ROW = LANES * CODES // 2
-DTYPES = {"weight": "uint8", "scale": "float16", "zero": "uint8"}
 _NIBBLES = 0x0F0F0F0F
 _PREFETCH = 2048  # bytes: measured, see docs/log.md
 
 
-def shapes(K: int, N: int, group: int) -> dict[str, tuple[int, int, int]]:
+def shapes(K: int, N: int, group: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the packed tensors."""
-    blocks = ceildiv(N, LANES)
-    return {
-        "weight": (blocks, K // CODES, ROW),
-        "scale": (blocks, K // group, LANES),
-        "zero": (blocks, K // group, LANES),
-    }
+    return {name.removeprefix("."): spec.shape for name, spec in W4(N, K, group).tensors().items()}
 
 
 def size_of(K: int, N: int, group: int) -> int:
     """Bytes of the packed tensors."""
-    return sum(size(DTYPES[name], *shape) for name, shape in shapes(K, N, group).items())
+    return sum(size(spec.dtype, *spec.shape) for spec in W4(N, K, group).tensors().values())
 
 
 def pack(
@@ -108,3 +104,6 @@ def _padded(tensor: npt.NDArray[Any], blocks: int) -> npt.NDArray[Any]:
 def _sixteens(tensor: npt.NDArray[Any], blocks: int) -> npt.NDArray[Any]:
     """[N, G] as [blocks, G, 16]."""
     return np.ascontiguousarray(_padded(tensor, blocks).reshape(blocks, LANES, -1).transpose(0, 2, 1))
+
+
+LAYOUT = WeightLayout(pack, unpack)

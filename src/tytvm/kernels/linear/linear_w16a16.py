@@ -1,8 +1,5 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
-"""Linear layer with float16 weights: out = x · weightᵀ + bias, summed in float32.
-
-Layout of the weight: [ceil(N/16), K, 16], so that sixteen output channels of one input lie side by side.
-"""
+"""Linear layer with float16 weights: out = x · weightᵀ + bias, summed in float32 (layout: float16_weight.py)."""
 
 from typing import Any
 
@@ -10,10 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.linear import float16_weight
 from tytvm.kernels.linear.tile import Registers, store, tile_of
+from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, span
 from tytvm.target import InstructionSet
+from tytvm.weights import W16
 
 
 def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
@@ -46,22 +47,6 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
     return linear_w16a16.specialize() if with_bias else linear_w16a16.specialize(bias=None)
 
 
-def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
-    """The weight [N, K] in the kernel's layout, channels that do not exist as zeros."""
-    N, K = weight.shape
-    packed = np.zeros((ceildiv(N, LANES), K, LANES), np.float16)
-    for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are turned
-        channels = weight[block * LANES : (block + 1) * LANES]
-        rows[:, : len(channels)] = channels.T
-    return {"weight": packed}
-
-
-def unpack(packed: dict[str, npt.NDArray[np.float16]], N: int) -> npt.NDArray[np.float16]:
-    """The weight [N, K] again."""
-    weight = packed["weight"]
-    return weight.transpose(0, 2, 1).reshape(-1, weight.shape[1])[:N]
-
-
 def reference(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float16], bias: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[np.float32]:
@@ -74,3 +59,14 @@ def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("float32", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
     return Cost({"float32": 2 * R * K * N}, read, size("float32", R, N))
+
+
+def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
+    """float16 weights, on any CPU."""
+    if not isinstance(linear.weight, W16):
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features)
+    return Specialization(symbol("linear_w16a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
+
+
+KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

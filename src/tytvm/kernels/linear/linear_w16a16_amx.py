@@ -8,16 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear import tile_product
-from tytvm.kernels.linear.linear_w16a16 import pack, unpack
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.linear import float16_weight, tile_product
 from tytvm.kernels.linear.tile_product import Sums, TileProduct, sizes
+from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv
+from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
-
-__all__ = ["build", "cost", "pack", "reference", "unpack"]
+from tytvm.weights import W16
 
 
 def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
@@ -112,3 +113,15 @@ def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("uint16", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
     return Cost({"bfloat16": 2 * R * K * N}, read, size("float32", R, N))
+
+
+def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
+    """float16 weights and many rows on a CPU with tiles, where factors may be rounded."""
+    if not isinstance(linear.weight, W16) or not target.uses_tiles(linear.rows):
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features)
+    name = symbol("linear_w16a16_amx", *shape, bias=linear.has_bias)
+    return Specialization(name, (*shape, linear.has_bias), Bfloat16())
+
+
+KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

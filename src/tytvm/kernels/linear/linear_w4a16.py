@@ -7,14 +7,15 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ROW, ahead, floats, pack, unpack
+from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ROW, ahead, floats
 from tytvm.kernels.linear.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, add, fill, fold, hold, of, span, zeros
 from tytvm.target import InstructionSet
-
-__all__ = ["build", "cost", "pack", "reference", "unpack"]
+from tytvm.weights import W4
 
 
 def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False) -> Any:
@@ -110,3 +111,14 @@ def cost(R: int, K: int, N: int, group: int, with_bias: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("float32", R, K) + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
     return Cost({"float32": 2 * R * K * N + 4 * R * N * K // group}, read, size("float32", R, N))
+
+
+def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
+    """INT4 weights, on any CPU."""
+    if not isinstance(linear.weight, W4):
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
+    return Specialization(symbol("linear_w4a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
+
+
+KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -10,18 +10,21 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear.code_sums import CodeSums
-from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ahead, nibbles, pack, unpack
+from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ahead, nibbles
+from tytvm.kernels.linear.int8_group import int8_group
 from tytvm.kernels.linear.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import add, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
+from tytvm.weights import W4
 
 _TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
 """By bytes of a register: accumulators, and the fewest blocks side by side; measured, see docs/log.md."""
-
-__all__ = ["build", "cost", "pack", "reference", "unpack"]
 
 
 def build(
@@ -144,3 +147,16 @@ def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: b
     read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
     operations = {"int8": 2 * R * K * N, "float32": R * N * (2 * K // activation_group + 4 * K // group)}
     return Cost(operations, read, size("float32", R, N))
+
+
+def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
+    """INT4 weights where activations are int8."""
+    if not isinstance(linear.weight, W4) or not target.int8_activations:
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
+    inputs = Int8(int8_group(linear.weight))
+    name = symbol("linear_w4a8", *shape, bias=linear.has_bias)
+    return Specialization(name, (*shape, inputs.group, linear.has_bias), inputs)
+
+
+KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -6,16 +6,18 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear.int4_weight import pack, unpack
+from tytvm.kernels.linear.int8_group import int8_group
 from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
 from tytvm.kernels.linear.linear_w4a8 import reference
+from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
+from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
-
-__all__ = ["build", "cost", "pack", "reference", "unpack"]
+from tytvm.weights import W4, W16
 
 _PIECE = 8  # pairs of blocks: as often is a slice of the rows read from the second cache before the next one comes
 _FEW = 2  # pairs of blocks where that cache holds all rows anyway
@@ -96,3 +98,23 @@ def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: b
     activations = size("int8", R, K) + size("float32", R, K // activation_group)
     read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
     return Cost({"int8": 2 * R * K * N, "float32": 3 * R * N * K // activation_group}, read, size("float32", R, N))
+
+
+def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
+    """INT4 weights and int8 activations, of many rows on a CPU with tiles; groups are whole tiles."""
+    inputs = inputs_of(target, linear.rows, linear.weight)
+    if inputs is None or not isinstance(linear.weight, W4):
+        return None
+    shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
+    name = symbol("linear_w4a8_amx", *shape, bias=linear.has_bias)
+    return Specialization(name, (*shape, inputs.group, linear.has_bias), inputs)
+
+
+def inputs_of(target: KernelTarget, rows: int, weight: W4 | W16) -> Int8 | None:
+    """The encoding of the activations; None where they do not go through int8 tiles."""
+    if not isinstance(weight, W4) or not target.uses_tiles(rows) or int8_group(weight) % BYTES:
+        return None
+    return Int8(int8_group(weight), tiled=True)
+
+
+KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import Activation
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import LOG2_E, exp2, reciprocal
 from tytvm.kernels.primitives.vector import fill, hold, zeros
@@ -80,6 +82,16 @@ def reference(x: npt.NDArray[np.float32], kind: str) -> npt.NDArray[np.float32]:
     return np.asarray(v * np.exp(-np.logaddexp(0, -arguments[kind])), np.float32)
 
 
-def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
+def cost(R: int, width: int, kind: str, encoding: Encoding = FLOAT32) -> Cost:
     """Operations and bytes; an exponential counts as 16."""
     return Cost({"float32": 20 * R * width}, size("float32", R, width), bytes_of(encoding, R, width))
+
+
+def accepts(target: KernelTarget, operator: Activation) -> Specialization:
+    """Every activation of `KINDS`, in every encoding."""
+    shape = (operator.rows, operator.width)
+    name = symbol(f"{operator.function}{operator.encoding.kind}", *shape, *operator.encoding.sizes)
+    return Specialization(name, (*shape, operator.function, operator.encoding))
+
+
+KERNEL = Kernel(Activation, accepts, build, cost, reference, Kind.ROWWISE)

@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import DEPTH, SIDE, bfloat16
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span, zeros
+from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 
 
@@ -62,3 +65,14 @@ def cost(R: int, K: int) -> Cost:
     return Cost(
         {"float32": R * K}, size("float32", R, K), size("uint16", ceildiv(R, SIDE) * SIDE, ceildiv(K, DEPTH) * DEPTH)
     )
+
+
+def accepts(target: KernelTarget, operator: Encode) -> Specialization | None:
+    """bfloat16."""
+    if not isinstance(operator.encoding, Bfloat16):
+        return None
+    shape = (operator.rows, operator.width)
+    return Specialization(symbol("bfloat16_tiles", *shape), shape)
+
+
+KERNEL = Kernel(Encode, accepts, build, cost, reference, Kind.ROWWISE)

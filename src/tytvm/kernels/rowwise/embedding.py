@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import Embedding
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, of, piece_of, span, zeros
 from tytvm.target import InstructionSet
+from tytvm.weights import W16, Plain
 
 _PIECE = 512
 
@@ -61,6 +64,21 @@ def reference(tokens: npt.NDArray[np.int64], first: int, table: npt.NDArray[np.f
     return np.where(inside[:, None], table[np.where(inside, row, 0)], 0).astype(np.float32)
 
 
-def cost(S: int, H: int) -> Cost:
+def cost(S: int, rows: int, H: int, tiled: bool = False) -> Cost:
     """Operations and bytes."""
     return Cost({}, size("int64", S + 1) + size("float16", S, H), size("float32", S, H))
+
+
+def accepts(target: KernelTarget, operator: Embedding) -> Specialization | None:
+    """Tables in float16, as rows or, tied to the head, as the weight of a linear layer."""
+    table = operator.table
+    if isinstance(table, W16):
+        shape = (operator.count, table.out_features, table.in_features)
+    elif isinstance(table, Plain):
+        shape = (operator.count, *table.shape)  # type: ignore[assignment]
+    else:
+        return None
+    return Specialization(symbol("embedding", *shape), (*shape, isinstance(table, W16)))
+
+
+KERNEL = Kernel(Embedding, accepts, build, cost, reference, Kind.MOVE)

@@ -12,7 +12,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import size
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, span
-from tytvm.kernels.rowwise import quantize_rows
+from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 
 Tensor = tuple[tuple[int, ...], str]
 """Shape and dtype."""
@@ -63,13 +63,13 @@ class Int8:
     def tensors(self, R: int, K: int) -> tuple[Tensor, ...]:
         """What stands for [R, K] activations."""
         groups = (R, K // self.group)
-        codes = quantize_rows.code_shape(R, K, self.tiled)
+        codes = code_shape(R, K, self.tiled)
         return (codes, "int8"), (groups, "float32"), *[(groups, "int32")] * (not self.tiled)
 
     def write(self, outputs: list[Any], row: Any, unit: Any, values: list[Any], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         codes, scale, *total = outputs
-        quantize_rows.write_group(codes, scale, total[0] if total else None, row, unit, values, lanes)
+        write_group(codes, scale, total[0] if total else None, row, unit, values, lanes)
 
 
 @dataclass(frozen=True)

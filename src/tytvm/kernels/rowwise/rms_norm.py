@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import RmsNorm
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import add, fill, fold, hold, span, zeros
 from tytvm.kernels.rowwise import rows
@@ -77,8 +79,18 @@ def reference(x: npt.NDArray[Any], weight: npt.NDArray[Any], eps: float) -> npt.
     return np.asarray(x / np.sqrt(mean + eps) * weight, np.float32)
 
 
-def cost(R: int, H: int, encoding: Encoding = FLOAT32, with_sum: bool = False) -> Cost:
+def cost(R: int, H: int, eps: float, encoding: Encoding = FLOAT32, with_sum: bool = False) -> Cost:
     """Operations and bytes."""
     whole = size("float32", R, H)
     read, written = (2 * whole, whole) if with_sum else (whole, 0)
     return Cost({"float32": (4 + with_sum) * R * H}, read + size("float32", H), written + bytes_of(encoding, R, H))
+
+
+def accepts(target: KernelTarget, norm: RmsNorm) -> Specialization:
+    """Every shape and encoding."""
+    name = f"{'add_' * norm.with_sum}rms_norm{norm.encoding.kind}"
+    shape = (norm.rows, norm.width)
+    return Specialization(symbol(name, *shape, *norm.encoding.sizes), (*shape, norm.eps, norm.encoding, norm.with_sum))
+
+
+KERNEL = Kernel(RmsNorm, accepts, build, cost, reference, Kind.ROWWISE)

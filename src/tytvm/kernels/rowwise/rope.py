@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import Rope
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import lanes_of, span
 from tytvm.target import InstructionSet
@@ -59,6 +61,16 @@ def reference(
     return np.asarray(np.concatenate([front * cos + half * sin, rest], axis=-1), np.float32)
 
 
-def cost(H: int, S: int, D: int) -> Cost:
+def cost(H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False, kept: bool = False) -> Cost:
     """Operations and bytes."""
     return Cost({"float32": 3 * H * S * D}, size("float32", H + 2, S, D), size("float32", H, S, D))
+
+
+def accepts(target: KernelTarget, operator: Rope) -> Specialization:
+    """Every shape; the names say in which order x and the result lie."""
+    shape = (operator.heads, operator.tokens, operator.width)
+    name = symbol("rope", *shape, by_token=operator.tokens_first, kept=operator.keeps_order)
+    return Specialization(name, (*shape, None, operator.tokens_first, operator.keeps_order))
+
+
+KERNEL = Kernel(Rope, accepts, build, cost, reference, Kind.ROWWISE)

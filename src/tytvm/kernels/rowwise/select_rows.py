@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import SelectRows
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.rowwise import rows
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
@@ -35,6 +37,15 @@ def reference(x: npt.NDArray[np.float32], index: npt.NDArray[np.int64]) -> npt.N
     return x[index % len(x)]
 
 
-def cost(H: int, R: int, encoding: Encoding = FLOAT32) -> Cost:
+def cost(S: int, H: int, R: int, encoding: Encoding = FLOAT32) -> Cost:
     """Operations and bytes."""
     return Cost({}, size("float32", R, H) + size("int64", R), bytes_of(encoding, R, H))
+
+
+def accepts(target: KernelTarget, operator: SelectRows) -> Specialization:
+    """Every shape and encoding."""
+    shape, encoding = (operator.tokens, operator.width, operator.count), operator.encoding
+    return Specialization(symbol(f"select_rows{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
+
+
+KERNEL = Kernel(SelectRows, accepts, build, cost, reference, Kind.MOVE)

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import SwiGlu
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.rowwise import rows
 from tytvm.kernels.rowwise.activation import silu
@@ -33,3 +35,12 @@ def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt
 def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
     """Operations and bytes; an exponential counts as 16."""
     return Cost({"float32": 20 * R * width}, size("float32", 2, R, width), bytes_of(encoding, R, width))
+
+
+def accepts(target: KernelTarget, operator: SwiGlu) -> Specialization:
+    """Every shape and encoding."""
+    shape, encoding = (operator.rows, operator.width), operator.encoding
+    return Specialization(symbol(f"swiglu{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
+
+
+KERNEL = Kernel(SwiGlu, accepts, build, cost, reference, Kind.ROWWISE)

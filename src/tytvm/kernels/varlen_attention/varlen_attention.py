@@ -13,6 +13,8 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import SegmentAttention
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.scratch import scratch
@@ -117,3 +119,15 @@ def cost(shape: Segments, encoding: Encoding) -> Cost:
     operations |= {"bfloat16": products} if shape.tiled else {}
     read = sum(size(dtype, *extents) for extents, dtype in shape.packed()) + size("int32", shape.positions)
     return Cost(operations, read, bytes_of(encoding, shape.tokens, shape.H * shape.Dv))
+
+
+def accepts(target: KernelTarget, attention: SegmentAttention) -> Specialization | None:
+    """Every shape, written as float32; as bfloat16 in whole vectors and whole tiles only."""
+    shape, encoding = attention.shape, attention.encoding
+    if not takes(shape, encoding):
+        return None
+    sizes = shape.tokens, len(shape.lengths), shape.H, shape.D
+    return Specialization(symbol(f"segment_attention{encoding.kind}", *sizes), (shape, encoding))
+
+
+KERNEL = Kernel(SegmentAttention, accepts, build, cost, reference, Kind.ATTENTION)

@@ -5,7 +5,6 @@ One pass over what linear layers leave; a step of 32 positions of a head is made
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,60 +13,17 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
+from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.operators import SegmentPack
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import LOG2_E
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, fill, hold, lanes_of, prefetch, span, zeros
 from tytvm.kernels.rowwise.rope import reference as rope
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, Segments, Tensor
+from tytvm.kernels.varlen_attention.packed_sequences import STEP, Segments
+from tytvm.kernels.varlen_attention.qkv_source import Source
 from tytvm.target import InstructionSet
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where queries, keys and values lie.
-
-    Attributes:
-        tokens: Of each of a batch's rows; all tensors hold whole rows, one after the other.
-        by_token: For queries, keys and values: whether a token's heads lie side by side, [token, head, input].
-        joined: Whether all three are one tensor [token, 3, head, input].
-        turned: Whether queries and keys are to be turned by cosines and sines [token, D]. Implies `joined`.
-    """
-
-    tokens: int
-    by_token: tuple[bool, bool, bool] = (True, True, True)
-    joined: bool = False
-    turned: bool = False
-
-    def tensors(self, shape: Segments) -> dict[str, Tensor]:
-        """Name → shape and type of what is read, in order."""
-        found: dict[str, tuple[int, ...]]
-        if self.joined:
-            found = {"qkv": (shape.tokens, 3, shape.H, shape.D)}
-        else:
-            sizes = ((shape.H, shape.D), (shape.KH, shape.D), (shape.KH, shape.Dv))
-            found = {name: self._shape(shape, part, *sizes[part]) for part, name in enumerate("qkv")}
-        if self.turned:
-            found |= dict.fromkeys(("cos", "sin"), (shape.tokens, shape.D))
-        return {name: (extents, "float32") for name, extents in found.items()}
-
-    def _shape(self, shape: Segments, part: int, heads: int, width: int) -> tuple[int, ...]:
-        batch = shape.tokens // self.tokens
-        return (shape.tokens, heads, width) if self.by_token[part] else (batch, heads, self.tokens, width)
-
-    def read(self, buffers: dict[str, Any], part: int, row: Any, head: Any, at: Any) -> Any:
-        """Inputs of a token's query (part 0), key (1) or value (2)."""
-        buffer, place = self.place(buffers, part, row, head)
-        return buffer[(*place, at)]
-
-    def place(self, buffers: dict[str, Any], part: int, row: Any, head: Any) -> tuple[Any, list[Any]]:
-        """In which tensor, and where in it, they are."""
-        if self.joined:
-            return buffers["qkv"], [row, part, head]
-        if self.by_token[part]:
-            return buffers["qkv"[part]], [row, head]
-        return buffers["qkv"[part]], [row // self.tokens, head, row % self.tokens]
 
 
 def build(spec: InstructionSet, shape: Segments, source: Source) -> Any:
@@ -239,3 +195,13 @@ def cost(shape: Segments, source: Source) -> Cost:
     written = sum(size(dtype, *extents) for extents, dtype in shape.packed())
     operations = shape.tokens * (shape.H + shape.KH) * shape.D * (4 if source.turned else 1)
     return Cost({"float32": operations}, read + size("int32", shape.positions), written)
+
+
+def accepts(target: KernelTarget, pack: SegmentPack) -> Specialization:
+    """Every shape and source."""
+    shape, source = pack.shape, pack.source
+    name = symbol("segment_pack", shape.tokens, shape.H, shape.D, joined=source.joined, turned=source.turned)
+    return Specialization(name, (shape, source))
+
+
+KERNEL = Kernel(SegmentPack, accepts, build, cost, reference, Kind.MOVE)

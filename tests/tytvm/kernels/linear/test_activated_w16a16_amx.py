@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
-from tytvm.kernels.linear import activated_w16a16_amx, linear_w16a16_amx
+from tytvm.kernels.linear import activated_w16a16_amx, float16_weight
 from tytvm.kernels.rowwise import bfloat16_tiles
 from tytvm.target import native, resolve
 
@@ -42,7 +42,7 @@ def test_equals_reference(R, K, N, kind, with_bias):
     bias = rng.normal(size=N).astype(np.float32) if with_bias else None
     expected = activated_w16a16_amx.reference(x, weight, bias, kind)
     kernel = Kernel(activated_w16a16_amx.build(spec, R, K, N, kind, with_bias), spec)
-    arguments = [tiles_of(x), linear_w16a16_amx.pack(weight)["weight"], *([bias] if with_bias else [])]
+    arguments = [tiles_of(x), float16_weight.pack(weight)["weight"], *([bias] if with_bias else [])]
     for workers in (1, 3):
         (out,) = outputs(kernel, arguments, tiles_of(expected), workers=workers)
         assert_close(out, expected)

@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tests.tytvm.kernels.linear.test_activated_w16a16_amx import assert_close, tiles_of
 
-from tytvm.kernels.linear import gated_w16a16_amx, linear_w16a16_amx
+from tytvm.kernels.linear import float16_weight, gated_w16a16_amx
 from tytvm.target import native, resolve
 
 pytestmark = pytest.mark.skipif(not native().has_tiles, reason="this machine has no AMX")
@@ -29,7 +29,7 @@ def test_equals_reference(R, K, N, with_bias):
     ]
     expected = gated_w16a16_amx.reference(x, *layers)
     arguments = [
-        part for weight, bias in layers for part in (linear_w16a16_amx.pack(weight)["weight"], bias) if part is not None
+        part for weight, bias in layers for part in (float16_weight.pack(weight)["weight"], bias) if part is not None
     ]
     kernel = Kernel(gated_w16a16_amx.build(spec, R, K, N, with_bias), spec)
     for workers in (1, 3):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
-from tytvm.kernels.linear import linear_w16a16
+from tytvm.kernels.linear import float16_weight, linear_w16a16
 from tytvm.target import resolve
 
 SHAPES = [(1, 64, 64), (2, 100, 50), (5, 64, 7), (8, 256, 96), (16, 33, 130), (96, 128, 80), (13, 40, 16)]
@@ -15,7 +15,7 @@ def check(target, R, K, N, with_bias):
     rng = np.random.default_rng(R * N)
     x, weight = rng.normal(size=(R, K)).astype(np.float32), rng.normal(size=(N, K)).astype(np.float16)
     bias = rng.normal(size=N).astype(np.float32)
-    packed = linear_w16a16.pack(weight)
+    packed = float16_weight.pack(weight)
     expected = linear_w16a16.reference(x, weight, bias if with_bias else None)
     inputs = (x, packed["weight"], bias) if with_bias else (x, packed["weight"])
     kernel = Kernel(linear_w16a16.build(spec, R, K, N, with_bias), spec)
@@ -42,7 +42,7 @@ def test_equals_reference_on_any_cpu(R, K, N):
 @pytest.mark.parametrize(("N", "K"), [(1, 1), (16, 8), (50, 33)])
 def test_unpack_is_the_inverse_of_pack(N, K):
     weight = np.random.default_rng(0).normal(size=(N, K)).astype(np.float16)
-    packed = linear_w16a16.pack(weight)
-    np.testing.assert_array_equal(linear_w16a16.unpack(packed, N), weight)
+    packed = float16_weight.pack(weight)
+    np.testing.assert_array_equal(float16_weight.unpack(packed, N), weight)
     assert packed["weight"].shape == (-(-N // 16), K, 16)
     assert not packed["weight"][-1, :, (N - 1) % 16 + 1 :].any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
-from tytvm.kernels.linear import linear_w16a16_amx
+from tytvm.kernels.linear import float16_weight, linear_w16a16_amx
 from tytvm.kernels.rowwise import bfloat16_tiles
 from tytvm.target import native, resolve
 
@@ -36,7 +36,7 @@ def test_equals_reference(R, K, N, with_bias):
         tiles[-1, :, R % 16 :] = 0x7FC0  # not a number: rows that do not exist must not matter
     kernel = Kernel(linear_w16a16_amx.build(spec, R, K, N, with_bias), spec)
     for workers in (1, 3):
-        (out,) = outputs(kernel, [tiles, *linear_w16a16_amx.pack(weight).values(), *bias], expected, workers=workers)
+        (out,) = outputs(kernel, [tiles, *float16_weight.pack(weight).values(), *bias], expected, workers=workers)
         np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tests.tytvm.kernels.linear.test_int4_weight import random_weight
 
-from tytvm.kernels.linear import linear_w4a16
+from tytvm.kernels.linear import int4_weight, linear_w4a16
 from tytvm.target import resolve
 
 CASES = [
@@ -27,7 +27,7 @@ def check(target, case, with_bias):
     rng = np.random.default_rng(R * N)
     x = rng.normal(size=(R, K)).astype(np.float32)
     weight = random_weight(rng, N, K, group)
-    packed = linear_w4a16.pack(*weight)
+    packed = int4_weight.pack(*weight)
     bias = rng.normal(size=N).astype(np.float32)
     expected = linear_w4a16.reference(x, *weight, bias if with_bias else None)
     inputs = [x, packed["weight"], packed["scale"], packed["zero"], *([bias] if with_bias else [])]

@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
 from tests.tytvm.kernels.linear.test_int4_weight import random_weight
 
-from tytvm.kernels.linear import linear_w4a8
+from tytvm.kernels.linear import int4_weight, linear_w4a8
 from tytvm.kernels.rowwise import quantize_rows
 from tytvm.target import resolve
 
@@ -28,7 +28,7 @@ def check(target, case, with_bias):
     rng = np.random.default_rng(R * N)
     q, scale, total = quantize_rows.reference(rng.normal(size=(R, K)).astype(np.float32), activation_group)
     weight = random_weight(rng, N, K, group)
-    packed = linear_w4a8.pack(*weight)
+    packed = int4_weight.pack(*weight)
     bias = rng.normal(size=N).astype(np.float32)
     expected = linear_w4a8.reference(q, scale, *weight, bias if with_bias else None)
     inputs = [q, scale, total, packed["weight"], packed["scale"], packed["zero"], *([bias] if with_bias else [])]
@@ -61,7 +61,7 @@ def test_extreme_values_do_not_saturate(target):
     q = np.full((1, K), -127, np.int8)
     scale, total = np.ones((1, 2), np.float32), np.full((1, 2), -127 * 128, np.int32)
     weight = np.full((N, K), 15, np.uint8), np.ones((N, 2), np.float16), np.zeros((N, 2), np.uint8)
-    packed = linear_w4a8.pack(*weight)
+    packed = int4_weight.pack(*weight)
     kernel = Kernel(linear_w4a8.build(spec, 1, K, N, 128, 128), spec)
     expected = np.full((1, N), -127 * 15 * K, np.float32)
     (out,) = outputs(kernel, (q, scale, total, packed["weight"], packed["scale"], packed["zero"]), expected)

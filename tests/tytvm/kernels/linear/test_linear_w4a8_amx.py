@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tests.tytvm.kernels.linear.test_int4_weight import random_weight
 
-from tytvm.kernels.linear import linear_w4a8_amx
+from tytvm.kernels.linear import int4_weight, linear_w4a8_amx
 from tytvm.kernels.rowwise import quantize_rows
 from tytvm.target import native, resolve
 
@@ -17,7 +17,7 @@ def check(R, K, N, group, activation_group, with_bias, activations):
     rng = np.random.default_rng(R * N)
     q, scale, _ = quantize_rows.reference(activations(rng, R, K), activation_group)
     weight = random_weight(rng, N, K, group)
-    packed = linear_w4a8_amx.pack(*weight)
+    packed = int4_weight.pack(*weight)
     bias = [rng.normal(size=N).astype(np.float32)] * with_bias
     expected = linear_w4a8_amx.reference(q, scale, *weight, *bias)
     kernel = Kernel(linear_w4a8_amx.build(spec, R, K, N, group, activation_group, with_bias), spec)

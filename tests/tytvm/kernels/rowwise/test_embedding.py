@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
-from tytvm.kernels.linear import linear_w16a16
+from tytvm.kernels.linear import float16_weight
 from tytvm.kernels.rowwise import embedding
 from tytvm.target import resolve
 
@@ -18,7 +18,7 @@ def test_equals_reference(S, rows, H, tiled):
     tokens = rng.integers(0, rows + 20, S)
     tokens[:3] = [first, first - 1, first + rows][: min(S, 3)]  # the first row, and one beyond each end
     expected = embedding.reference(tokens, first, table)
-    stored = linear_w16a16.pack(table)["weight"] if tiled else table
+    stored = float16_weight.pack(table)["weight"] if tiled else table
     kernel = Kernel(embedding.build(resolve("native"), S, rows, H, tiled), resolve("native"))
     (out,) = outputs(kernel, (tokens, np.array([first]), stored), expected, workers=3)
     np.testing.assert_array_equal(out, expected)

@@ -8,7 +8,7 @@ from tytvm.kernels.rowwise import bfloat16_tiles
 from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16
 from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
 from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.varlen_pack import Source
+from tytvm.kernels.varlen_attention.qkv_source import Source
 from tytvm.target import resolve
 
 LENGTHS = {"one": (70,), "many": (64, 48, 24, 1, 33), "an empty one": (5, 0, 32), "a long one": (300, 20)}

@@ -1,0 +1,165 @@
+"""The operators that converters ask a kernel for: each with its shapes, weight format and encodings.
+
+`kernel_choice` gives each to the first kernel of its list that accepts it. Letters as in `tytvm.ops`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tytvm.kernels.attention.attention_cut import Attention, Cut
+from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Encoding, Int8
+from tytvm.kernels.varlen_attention.packed_sequences import Segments
+from tytvm.kernels.varlen_attention.qkv_source import Source
+from tytvm.weights import W4, W16, WeightFormat
+
+__all__ = ["Attention"]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """(tokens i64[count], first i64[1], table) → f32[count, width]: rows of a table; a tied one lies as its linear."""
+
+    count: int
+    table: WeightFormat
+
+
+@dataclass(frozen=True)
+class Encode:
+    """f32[rows, width] → the same activations in another encoding."""
+
+    rows: int
+    width: int
+    encoding: Int8 | Bfloat16
+
+
+@dataclass(frozen=True)
+class Linear:
+    """(x [rows, in] in the kernel's own encoding, weight, [bias f32[out]]) → f32[rows, out]."""
+
+    rows: int
+    weight: W4 | W16
+    has_bias: bool = False
+
+
+@dataclass(frozen=True)
+class ActivatedLinear:
+    """A linear layer and its activation, one of `activation.KINDS`: the result is [rows, out] in `encoding`."""
+
+    rows: int
+    weight: W16
+    activation: str
+    encoding: Encoding
+    has_bias: bool = False
+
+
+@dataclass(frozen=True)
+class GatedLinear:
+    """silu(x · gateᵀ) · (x · upᵀ), both weights of one format: the result is [rows, out] in `encoding`."""
+
+    rows: int
+    weight: W4 | W16
+    encoding: Encoding
+    has_bias: bool = False
+
+
+@dataclass(frozen=True)
+class RmsNorm:
+    """(x, [y] f32[rows, width], weight f32[width]) → [x + y f32[rows, width]], its norm in `encoding`."""
+
+    rows: int
+    width: int
+    eps: float
+    encoding: Encoding = FLOAT32
+    with_sum: bool = False
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """(x, [y] f32[rows, width], weight, bias f32[width]) → [x + y f32[rows, width]], its norm in `encoding`."""
+
+    rows: int
+    width: int
+    eps: float
+    encoding: Encoding = FLOAT32
+    with_sum: bool = False
+
+
+@dataclass(frozen=True)
+class SelectRows:
+    """(x f32[tokens, width], index i64[count]) → x[index], [count, width] in `encoding`."""
+
+    tokens: int
+    width: int
+    count: int
+    encoding: Encoding = FLOAT32
+
+
+@dataclass(frozen=True)
+class Rope:
+    """(x f32[H, S, D], cos, sin f32[S, D]) → f32[H, S, D].
+
+    Attributes:
+        heads: H.
+        tokens: S.
+        width: D.
+        tokens_first: Whether x is [S, H, D].
+        keeps_order: Whether the result is [S, H, D], too.
+    """
+
+    heads: int
+    tokens: int
+    width: int
+    tokens_first: bool = False
+    keeps_order: bool = False
+
+
+@dataclass(frozen=True)
+class SwiGlu:
+    """(gate, up f32[rows, width]) → silu(gate) · up, [rows, width] in `encoding`."""
+
+    rows: int
+    width: int
+    encoding: Encoding = FLOAT32
+
+
+@dataclass(frozen=True)
+class Activation:
+    """f32[rows, width] → [rows, width] in `encoding`; `function` is one of `activation.KINDS`."""
+
+    rows: int
+    width: int
+    function: str
+    encoding: Encoding = FLOAT32
+
+
+@dataclass(frozen=True)
+class CacheAppend:
+    """(k f32[KH, tokens, D], v f32[KH, tokens, Dv], position i64[1], the cache's tensors): written in place."""
+
+    cache: KvCache
+    tokens: int
+
+
+@dataclass(frozen=True)
+class AttentionMerge:
+    """(what the parts of an attention left in its workspace) → f32[S, H, Dv]."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True)
+class SegmentPack:
+    """(the source's tensors, rows i32[positions]) → queries, keys and values as `SegmentAttention` reads them."""
+
+    shape: Segments
+    source: Source
+
+
+@dataclass(frozen=True)
+class SegmentAttention:
+    """(packed queries, keys, values, rows, tasks) → [tokens, H · Dv] in `encoding`."""
+
+    shape: Segments
+    encoding: Encoding = FLOAT32
