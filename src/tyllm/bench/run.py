@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tyllm.bench.measure import Rates, Trial, check_room, measure
 from tyllm.bench.share import Share, share_of_limit
+from tyllm.bench.work import Work
 from tyllm.package import open_package
 from tyllm.package.folder_bytes import folder_bytes
-from tyllm.package.program_cost import Work
 from tyllm.package.progress import Progress
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits

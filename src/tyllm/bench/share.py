@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tyllm.bench.measure import Trial
-from tyllm.package.program_cost import Work
+from tyllm.bench.work import Work
 
 CACHE_BYTES = 128 << 20  # what a token reads of a smaller package may come from the processor's caches
 LIMIT_OF = {"int8": "int8", "float32": "float32", "float16": "float32", "bfloat16": "tile_bfloat16"}
-"""Type of a linear layer's products → the limit of the instructions that do them."""
+"""Type of the factors of products with weights → the limit of the instructions that make them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def share_of_limit(work: Work, trial: Trial, rate: float, limits: Mapping[str, f
 
 
 def _share_of_arithmetic(work: Work, trial: Trial, rate: float, limits: Mapping[str, float]) -> Share | None:
-    """The seconds that the linear layers take at the peak, of those that all took."""
+    """The seconds that the products with weights take at the peak, of those that all took."""
     operations = work.operations_of_a_prompt(trial.count, trial.depth)
     if not operations or any(LIMIT_OF[kind] not in limits for kind in operations):
         return None

@@ -1,4 +1,4 @@
-"""What a package has to do at least: bytes read for a token, operations of the linear layers for a prompt."""
+"""What one run of a package's programs does: bytes of weights read, products with weights; from program.json."""
 
 from __future__ import annotations
 
@@ -10,64 +10,68 @@ from typing import Any
 from tyllm.package import Package
 from tyllm.package.file_names import PROGRAM
 from tyllm.package.json_file import fields_of, read_json
-from tyllm.runtime.cache.chunks import cover
 
 JsonObject = Mapping[str, Any]
-LINEAR = "linear"  # what the names of the kernels of linear layers begin with
+FEWEST_PRODUCTS = 16
+"""Operations per byte written from which on a step that reads parameters multiplies by them: 32 inputs, float32 sums.
+
+A norm reads a parameter too, and does up to 8. A kernel's name says nothing here: a layer that one kernel does together
+with its gate or its activation counts like one that is alone, on every instruction set and of every package.
+"""
 
 
 @dataclass(frozen=True)
-class Work:
-    """The programs of a package as program.json describes them, of all dies."""
+class ProgramCost:
+    """The programs of all dies, as program.json describes them: for each die, sequence length → program."""
 
-    package: Package
     dies: tuple[JsonObject, ...]
 
     @classmethod
-    def of(cls, package: Package) -> Work:
+    def of(cls, package: Package) -> ProgramCost:
         """Read program.json; raises `PackageError`."""
         path = package.folder / PROGRAM
         raw = read_json(path)
         with fields_of(path):
-            return cls(package, tuple(die["programs"] for die in raw["dies"]))
+            return cls(tuple(die["programs"] for die in raw["dies"]))
 
-    def bytes_of_a_token(self, context: float) -> float:
-        """What decoding a token reads: its weights, and the cache's rows of `context` tokens."""
-        (chunk,) = cover(1, self.package.buffers.seq_lens, self.package.buffers.kv_capacity)
-        programs = [die[str(chunk.seq_len)] for die in self.dies]
-        weights: int = sum(_weight_bytes(program, step) for program in programs for step in _steps(program))
-        cache = sum(die.kv_bytes for die in self.package.buffers.dies) / self.package.buffers.kv_capacity
-        return weights + cache * context
+    def weight_bytes(self, seq_len: int) -> int:
+        """Bytes of weights that all dies read in one run of body and head."""
+        return sum(
+            _weight_bytes(program, step)
+            for program in self._programs(seq_len)
+            for part in ("body", "head")
+            for step in program[part]
+        )
 
-    def operations_of_a_prompt(self, tokens: int, depth: int) -> dict[str, int]:
-        """Multiplications and additions of the linear layers by type, what padding does left out."""
+    def products(self, seq_len: int, part: str) -> Counter[str]:
+        """Multiplications and additions with weights by type of the factors, of one run of "body" or "head"."""
         total: Counter[str] = Counter()
-        chunks = cover(tokens, self.package.buffers.seq_lens, self.package.buffers.kv_capacity - depth)
-        for chunk in chunks:
-            for die in self.dies:
-                program = die[str(chunk.seq_len)]
-                for step in program["body"]:
-                    _add_products(total, step, chunk.count / chunk.seq_len)
-                for step in program["head"] if chunk is chunks[-1] else ():
-                    _add_products(total, step, 1)
-        return dict(total)
+        for program in self._programs(seq_len):
+            for step in program[part]:
+                total += _products(program, step)
+        return total
+
+    def _programs(self, seq_len: int) -> Iterator[JsonObject]:
+        return (die[str(seq_len)] for die in self.dies)
 
 
-def _steps(program: JsonObject) -> Iterator[JsonObject]:
-    yield from program["body"]
-    yield from program["head"]
+def _parameter_bytes(program: JsonObject, step: JsonObject) -> int:
+    """Bytes of the whole parameters that a step reads, or reads some rows of."""
+    buffers = program["buffers"]
+    return sum(buffers[name]["bytes"] for name in step["reads"] if buffers[name]["place"] == "params")
 
 
 def _weight_bytes(program: JsonObject, step: JsonObject) -> int:
     """Bytes of the parameters that a step reads: an embedding's rows, of a linear layer all."""
-    buffers = program["buffers"]
-    whole: int = sum(buffers[name]["bytes"] for name in step["reads"] if buffers[name]["place"] == "params")
-    return min(whole, int(step["cost"]["bytes_read"]))
+    return min(_parameter_bytes(program, step), int(step["cost"]["bytes_read"]))
 
 
-def _add_products(total: Counter[str], step: JsonObject, share: float) -> None:
-    """The products of a linear layer are most of its operations; the rest is scaling."""
-    operations = step["cost"]["operations"]
-    if step["kernel"].startswith(LINEAR) and operations:
-        kind = max(operations, key=lambda name: operations[name])
-        total[kind] += round(operations[kind] * share)
+def _products(program: JsonObject, step: JsonObject) -> Counter[str]:
+    """A step's products with weights: of its operations those of the most frequent type; the rest is scaling."""
+    cost = step["cost"]
+    operations: Mapping[str, int] = cost["operations"]
+    if not operations or not _parameter_bytes(program, step):
+        return Counter()
+    kind = max(operations, key=lambda name: operations[name])
+    is_product = operations[kind] >= FEWEST_PRODUCTS * cost["bytes_written"]
+    return Counter({kind: operations[kind]}) if is_product else Counter()

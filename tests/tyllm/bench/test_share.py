@@ -5,7 +5,7 @@ import pytest
 from tyllm.bench import share as shares
 from tyllm.bench.measure import Trial
 from tyllm.bench.share import Share, share_of_limit
-from tyllm.package.program_cost import Work
+from tyllm.bench.work import Work
 
 LIMITS = {"read": 1e6, "int8": 1e6, "float32": 1e6}
 

@@ -1,28 +1,82 @@
-"""Work is counted from program.json: weights once, rows of tables and of the cache, products of linear layers."""
+"""Bytes and products are counted from program.json, whatever kernels are called."""
+
+from types import SimpleNamespace
 
 import pytest
 
-from tyllm.package.program_cost import Work
+from tyllm.package.program_cost import ProgramCost
 from tyllm_errors import PackageError
+from tytvm.kernel_choice import Kernels
+from tytvm.kernels.kernel import Kind
+from tytvm.kernels.operators import (
+    ActivatedLinear,
+    Embedding,
+    GatedLinear,
+    LayerNorm,
+    Linear,
+    RmsNorm,
+)
+from tytvm.kernels.rowwise.encoding import Bfloat16, Int8
+from tytvm.target import resolve
+from tytvm.weights import W4, W16, Plain
+
+TILED = Int8(64, tiled=True)
 
 
-def test_a_token_reads_its_weights_and_the_rows_of_its_context(opened):
-    rows = sum(die.kv_bytes for die in opened.buffers.dies) / opened.buffers.kv_capacity
-    work = Work.of(opened)
-    assert work.bytes_of_a_token(0) == 2 * (10 + 300 + 200)
-    assert work.bytes_of_a_token(50) == 2 * (10 + 300 + 200) + 50 * rows
-
-
-def test_a_prompt_multiplies_in_every_chunk_and_once_in_the_head(opened):
-    work = Work.of(opened)
-    assert work.operations_of_a_prompt(16, 0) == {"int8": 2 * (16 * 600 + 400)}
-
-
-def test_padding_is_no_work(opened):
-    assert Work.of(opened).operations_of_a_prompt(7, 0) == {"int8": 2 * (7 * 600 + 400)}
-
-
-def test_a_program_json_without_dies(opened):
-    (opened.folder / "program.json").write_text("{}")
+def test_a_program_json_without_dies(tmp_path):
+    (tmp_path / "program.json").write_text("{}")
     with pytest.raises(PackageError, match="has no field 'dies'"):
-        Work.of(opened)
+        ProgramCost.of(SimpleNamespace(folder=tmp_path))
+
+
+def test_weights_are_read_whole_and_tables_by_rows():
+    assert program_cost(step({}, 10), step({"int8": 64}, 70)).weight_bytes(8) == 10 + 64
+
+
+def test_dies_are_summed():
+    assert ProgramCost(program_cost(step({"int8": 64}, 70)).dies * 2).products(8, "body") == {"int8": 128}
+
+
+def step(operations, bytes_read, bytes_written=1):
+    """A step that reads the whole or a part of the one parameter."""
+    cost = {"operations": operations, "bytes_read": bytes_read, "bytes_written": bytes_written}
+    return {"kernel": "any", "reads": ["w"], "writes": [], "barrier_before": False, "cost": cost}
+
+
+def program_cost(*steps, place="params"):
+    """One die and sequence length 8."""
+    program = {"body": list(steps), "head": [], "buffers": {"w": {"place": place, "offset": 0, "bytes": 64}}}
+    return ProgramCost(({"8": program},))
+
+
+@pytest.mark.parametrize("target", ["x86-64-avx512-amx", "x86-64-v3"])
+@pytest.mark.parametrize("is_rounded", [False, True])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Linear(16, W4(64, 64, 64)),
+        Linear(16, W16(64, 64), True),
+        GatedLinear(16, W4(64, 64, 64), TILED),
+        GatedLinear(16, W16(64, 64), Bfloat16()),
+        ActivatedLinear(16, W16(64, 64), "gelu", Bfloat16()),
+        Embedding(16, W16(64, 64)),
+        Embedding(16, Plain((64, 64), "float16")),
+        RmsNorm(16, 64, 1e-6),
+        RmsNorm(16, 64, 1e-6, TILED, True),
+        LayerNorm(16, 64, 1e-6, Int8(64)),
+        LayerNorm(16, 64, 1e-6, TILED, True),
+    ],
+)
+def test_products_with_weights_are_counted_whatever_kernel_makes_them(operator, target, is_rounded):
+    """Its kernel's kind says whether a step multiplies by the parameter that it reads."""
+    choice = Kernels(resolve(target), is_rounded).find(operator)
+    if choice is None:
+        pytest.skip("no kernel does it in one")
+    cost = choice.kernel.cost(*choice.specialization.arguments)
+    found = program_cost(step(cost.operations, cost.bytes_read, cost.bytes_written)).products(8, "body")
+    is_product = choice.kernel.kind is Kind.WEIGHT_PRODUCT
+    assert list(found.values()) == ([max(cost.operations.values())] if is_product else [])
+
+
+def test_attention_reads_no_parameter():
+    assert not program_cost(step({"bfloat16": 9999}, 70), place="kv").products(8, "body")
