@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from awq.quant_config import QuantConfig, renamed
-from awq.work.progress import Progress, bar_unless
+from awq.work.progress_bar import bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import model_name, stored_name
 from tyllm_errors import CheckpointError, OutputError, SettingError
+from tyllm_progress import Progress
 
 if TYPE_CHECKING:
     import torch

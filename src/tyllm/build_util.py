@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 from tyllm_errors import SettingError
+from tyllm_progress import Progress
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Options(TypedDict, total=False):
     target: str
     trust_remote_code: bool
     overwrite: bool
-    progress: Callable[[int, int, str], None] | None
+    progress: Progress | None
     die_order: Sequence[int] | None
     visual_dies: int | None
     visual_die_order: Sequence[int] | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import tyllm_machine
 from tyllm_errors import BuildError
 from tytvm.target import InstructionSet
 
@@ -26,10 +26,8 @@ def c_compiler(spec: InstructionSet) -> tuple[str, ...]:
         BuildError: there is none.
     """
     is_native = spec.machine == platform.machine()
-    if is_native:
-        for name in ("cc", "gcc", "clang"):
-            if path := shutil.which(name):
-                return (path,)
+    if is_native and (found := tyllm_machine.c_compiler()):
+        return (found,)
     if find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc", "-target", spec.triple)
     cure = "install gcc or clang" if is_native else "pip install 'tyllm[cross]'"

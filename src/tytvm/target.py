@@ -2,12 +2,10 @@
 
 import platform
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tyllm_errors import SettingError
-
-_CPUINFO = Path("/proc/cpuinfo")
+from tyllm_machine import cpu_flags
 
 _X86_V2_FLAGS = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 _X86_V3_FLAGS = (*_X86_V2_FLAGS, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
@@ -139,7 +137,7 @@ def native() -> InstructionSet:
     Raises:
         SettingError: None suits this machine.
     """
-    return best_for(platform.machine(), cpu_flags(_CPUINFO.read_text() if _CPUINFO.exists() else ""))
+    return best_for(platform.machine(), cpu_flags())
 
 
 def best_for(machine: str, flags: frozenset[str]) -> InstructionSet:
@@ -153,10 +151,3 @@ def best_for(machine: str, flags: frozenset[str]) -> InstructionSet:
             return candidate
     known = ", ".join(sorted({candidate.machine for candidate in INSTRUCTION_SETS}))
     raise SettingError(f"This machine is a {machine!r} with an unknown CPU: name a target, one of {known}.")
-
-
-def cpu_flags(cpuinfo: str) -> frozenset[str]:
-    """The flags that every processor in the text of /proc/cpuinfo has (x86 says "flags", Arm says "Features")."""
-    pairs = (line.partition(":") for line in cpuinfo.splitlines())
-    flags = [frozenset(value.split()) for key, _, value in pairs if key.strip() in ("flags", "Features")]
-    return frozenset.intersection(*flags) if flags else frozenset()

@@ -24,7 +24,7 @@ def compiled(tmp_path):
 @pytest.fixture
 def no_compiler(monkeypatch):
     c_compiler.cache_clear()
-    monkeypatch.setattr(linking.shutil, "which", lambda name: None)
+    monkeypatch.setattr(linking.tyllm_machine, "c_compiler", lambda: None)
     monkeypatch.setattr(linking, "find_spec", lambda name: None)
     yield
     c_compiler.cache_clear()

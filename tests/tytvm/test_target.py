@@ -8,7 +8,7 @@ from tvm import IRModule, tirx
 from tvm.script import tirx as T
 
 from tyllm_errors import SettingError
-from tytvm.target import INSTRUCTION_SETS, best_for, cpu_flags, native, resolve
+from tytvm.target import INSTRUCTION_SETS, best_for, native, resolve
 
 _BY_NAME = {spec.name: spec for spec in INSTRUCTION_SETS}
 _ELF_MACHINE = {"x86_64": 62, "aarch64": 183, "riscv64": 243}
@@ -42,13 +42,6 @@ def test_best_for_the_flags():
     assert best_for("x86_64", vnni - {"avx512_vnni"}).name == "x86-64-v3"
     assert best_for("x86_64", vnni - {"avx512_vnni"} | {"avx_vnni"}).name == "x86-64-avx-vnni"
     assert best_for("x86_64", frozenset({"sse2"})).name == "x86-64"
-
-
-def test_flags_are_those_that_all_processors_have():
-    text = "processor\t: 0\nflags\t\t: fpu sse2 avx2\n\nprocessor\t: 1\nflags\t\t: fpu sse2\nbugs\t\t: avx512f\n"
-    assert cpu_flags(text) == {"fpu", "sse2"}
-    assert cpu_flags("Features\t: fp asimd\n") == {"fp", "asimd"}
-    assert cpu_flags("") == frozenset()
 
 
 @pytest.mark.parametrize("name", _BY_NAME)

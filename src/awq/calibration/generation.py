@@ -22,8 +22,8 @@ from transformers import DynamicCache
 from awq.stream.layerwise_pass import fill_surroundings
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel, fill_buffers
-from awq.work.progress import Progress, ignore
 from hf_checkpoint.float16 import check_range
+from tyllm_progress import Progress, ignore
 
 LIKELIEST = 4  # tokens after the start that are not drawn: 3 to 5 in LLM-QAT
 HELD_BYTES = 1 << 30  # a model whose float32 weights take no more is read once and held

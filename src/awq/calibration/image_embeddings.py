@@ -16,8 +16,8 @@ from awq.stream.layerwise_pass import InsertedImages
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel, fill_buffers
 from awq.work.part_names import IMAGES
-from awq.work.progress import Progress, ignore
 from awq.work.work_folder import WorkFolder
+from tyllm_progress import Progress, ignore
 
 PATCHES = 4096  # that go through the tower together; each time all its weights are read again
 

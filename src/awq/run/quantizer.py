@@ -29,11 +29,11 @@ from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask, half
 from awq.work.activation_cache import ActivationCache
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
-from awq.work.progress import Progress
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
 from tyllm_errors import UnsupportedError
+from tyllm_progress import Progress
 
 
 @dataclass

@@ -45,7 +45,7 @@ class SensitivityAnalysis:
     recipe: Recipe
     find_plan: Finder
     cache: ActivationCache
-    report: Callable[[str], None]
+    report: Callable[[str], object]
     inserted: InsertedImages | None = None
 
     def effects(self) -> Effects:

@@ -52,7 +52,7 @@ class HessianLayer:
     task: LayerTask
     plan: LayerPlan
     cache: ActivationCache
-    report: Callable[[str], None]
+    report: Callable[[str], object]
     scales: dict[str, torch.Tensor] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
 

@@ -12,10 +12,10 @@ from tyllm.bench.share import Share, share_of_limit
 from tyllm.bench.work import Work
 from tyllm.package import open_package
 from tyllm.package.folder_bytes import folder_bytes
-from tyllm.package.progress import Progress
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
 from tyllm_errors import SettingError
+from tyllm_progress import Progress
 
 
 @dataclass(frozen=True)

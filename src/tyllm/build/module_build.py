@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from tyllm_progress import Advance
 from tyllm.build.die_plan import ModelPlan
-from tyllm.build.process_pool import ReportWork, Task
+from tyllm.build.process_pool import Task
 from tyllm.build.pack_weights import pack_weights
 from tyllm.build.metadata import ProgramSummary, summarize
 from tyllm.build.tensor_parallel import IN, OUT
@@ -113,7 +114,7 @@ class ModuleBuild:
             for die in range(len(self.plan.dies))
         ]
 
-    def _compile(self, die: int, source: ModuleSource, report: ReportWork) -> CompiledProgram:
+    def _compile(self, die: int, source: ModuleSource, report: Advance) -> CompiledProgram:
         captured = source.capture(die)
         report(source.work, f"capture {source.name}, die {die}")
         own, sharding = self.plan.dies[die], self.plan.sharding
@@ -129,7 +130,7 @@ class ModuleBuild:
         report(source.work, f"generate code for {source.name}, die {die}")
         return CompiledProgram(summarize(program), tuple(captured.inputs), tuple(objects), constants)
 
-    def _link(self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram], report: ReportWork) -> dict[Path, FileEntry]:
+    def _link(self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance) -> dict[Path, FileEntry]:
         owner = self.plan.owners()[die]
         output = self.folder / self.code.format(die=die)
         objects = [path for source in self.programs for path in compiled[owner, source.name].objects]
@@ -137,7 +138,7 @@ class ModuleBuild:
         report(0, f"link {output.name}")
         return {}
 
-    def _write_weights(self, compiled: Mapping[tuple[int, str], CompiledProgram], report: ReportWork) -> dict[Path, FileEntry]:
+    def _write_weights(self, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance) -> dict[Path, FileEntry]:
         """Each die's weights, then the constants of each of its programs."""
         sizes, owners = self.plan.mebibytes(), self.plan.owners()
         constants = [self._constants(owners[die], compiled) for die in range(len(self.plan.dies))]

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tyllm_machine import available_processes
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_reader import ROWS, Codes, Weights, to_float16
 from tyllm.package.params_writer import ParamsWriter
@@ -53,7 +54,7 @@ class StoredWeight:
 
 
 def pack_weights(
-    weights: Sequence[StoredWeight], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], None]
+    weights: Sequence[StoredWeight], reader: Weights, writers: Sequence[ParamsWriter], progress: Callable[[str], object]
 ) -> None:
     """Write every weight to every die's file.
 
@@ -66,7 +67,7 @@ def pack_weights(
     Raises:
         CheckpointError: a weight cannot be stored: NaN, infinite, beyond float16.
     """
-    threads = len(os.sched_getaffinity(0))
+    threads = available_processes()
     # Each thread packs rows of its own: torch's own threads would only get in the way.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         results = _ahead(pool, _tasks(weights, reader), 2 * threads)

@@ -17,16 +17,15 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, TypeAlias
 
 from tyllm_errors import TyllmError
+from tyllm_progress import Advance
 
-ReportWork = Callable[[int, str], None]
-"""Called with how much work was done, in the caller's unit, and what it was."""
-Task = Callable[[ReportWork], Any]
+Task = Callable[[Advance], Any]
 Channel: TypeAlias = "Connection[Any, Any]"
 REPORT, RESULT, FAILURE = "report", "result", "failure"
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def run_in_processes(tasks: Sequence[Task], processes: int, report: ReportWork) -> list[Any]:
+def run_in_processes(tasks: Sequence[Task], processes: int, report: Advance) -> list[Any]:
     """The tasks' results, in their order; the tasks are begun in that order too.
 
     Args:

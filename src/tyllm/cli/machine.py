@@ -2,10 +2,10 @@
 
 import os
 import platform
-import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from tyllm_machine import available_processes, c_compiler, cpu_flags, cpu_name
 
 INSTRUCTION_SETS = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "avx512_vnni": "AVX-512 VNNI"}
 
@@ -17,7 +17,7 @@ class Machine:
     Attributes:
         system: operating system and architecture, such as "Linux x86_64".
         processor: the CPU's name.
-        cores: logical cores that this process may use.
+        cores: logical cores that this process may use, within its CPU quota.
         instruction_sets: those of `INSTRUCTION_SETS` that the CPU has.
         memory_bytes: memory of the machine.
         c_compiler: the command that compiles C; None if there is none.
@@ -33,30 +33,15 @@ class Machine:
 
 def this_machine() -> Machine:
     """Look at the machine that this process runs on."""
-    from tyllm.package.cpu import cpu_flags
-
-    flags = cpu_flags()
+    flags, compiler = cpu_flags(), c_compiler()
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        processor=cpu_name() or platform.processor() or "unknown",
+        cores=available_processes(),
         instruction_sets=tuple(title for flag, title in INSTRUCTION_SETS.items() if flag in flags),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        c_compiler=c_compiler(),
+        c_compiler=None if compiler is None else Path(compiler).name,
     )
-
-
-def _processor() -> str:
-    """The CPU's name as the kernel gives it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
-    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return name[1] if name else platform.processor() or "unknown"
-
-
-def c_compiler() -> str | None:
-    """The C compiler that `tyllm compile` would call: the first of cc, gcc, clang."""
-    return next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
 
 
 def peak_memory() -> int | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from tyllm.package.progress import Progress
     from tyllm.runtime import Session
+    from tyllm_progress import Progress
 
 SLOW_BYTES = 1 << 30  # about two seconds of hashing
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from tyllm.package.progress import Progress
+    from tyllm_progress import Progress
 
 LINE_EVERY_S = 2.0
 
@@ -34,11 +34,11 @@ def _bar(title: str, stream: TextIO) -> Iterator["Progress"]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}"),
@@ -49,7 +49,7 @@ def _bar(title: str, stream: TextIO) -> Iterator["Progress"]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[what]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+    with Bars(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task(title, total=None, what="")
         yield lambda done, total, what: bar.update(task, completed=done, total=total, what=what)
 

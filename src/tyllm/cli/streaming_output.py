@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from tyllm.package.progress import Progress
     from tyllm.runtime import Session
     from tyllm.runtime.generation.request import Options
     from tyllm.runtime.generation.result import Result, Timings
     from tyllm.runtime.prompt.prompt import Prompt
+    from tyllm_progress import Progress
 
 STEPS_PER_PIECE = 16  # of the longest sequence length, between two looks at the progress
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from awq.stream.streamed_model import StreamedModel
-from tyllm.evaluate.predictor import Advance, Logits
+from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
+from tyllm_progress import Advance
 
 
 class CheckpointPredictor:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
-from tyllm.evaluate.predictor import Advance, Predictor, open_predictor
+from tyllm.evaluate.predictor import Predictor, open_predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score
-from tyllm.package.progress import Progress
 from tyllm_errors import SettingError
+from tyllm_progress import Advance, Progress
 
 WINDOW = 2048  # as in GPTQ's evaluation
 

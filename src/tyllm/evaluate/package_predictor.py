@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tyllm.evaluate.predictor import Advance, Logits
+from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
 from tyllm.runtime import Session
+from tyllm_progress import Advance
 
 
 class PackagePredictor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,9 +13,9 @@ import numpy.typing as npt
 from tyllm.evaluate.text_windows import Tokens
 from tyllm.package.file_names import CONFIG, MANIFEST
 from tyllm_errors import CheckpointError
+from tyllm_progress import Advance
 
 Logits = npt.NDArray[np.float32]
-Advance = Callable[[float, str], None]  # how many tokens' worth of work was done, and what
 
 
 class Predictor(AbstractContextManager[Any], Protocol):

@@ -132,5 +132,5 @@ def _all_of(part: Part, error: Exception) -> compile_cache.Refused:
     }
 
 
-def _unreported(amount: int, what: str) -> None:
+def _unreported(amount: float, what: str) -> None:
     """Nobody waits for the progress."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.metadata import EXPORTS, ProgramSummary, buffer_config, manifest, summarize, write_program
 from tyllm.build.pack_weights import pack_weights
 from tyllm.build.package_folder import need_space, refuse_existing, under_way
-from tyllm.build.process_pool import ReportWork, Task, run_in_processes
+from tyllm.build.process_pool import Task, run_in_processes
 from tyllm.build.tensor_parallel import IN, OUT, shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
@@ -32,7 +31,8 @@ from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL, code_file, constants_file, params_file
-from tyllm.package.progress import Progress
+from tyllm_machine import available_processes
+from tyllm_progress import Advance, Progress
 from tytvm.capture import Capture
 from tytvm.compile import build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
@@ -53,8 +53,8 @@ class _Work:
     total: int
     done: int = field(default=0)
 
-    def step(self, amount: int, what: str) -> None:
-        self.done += amount
+    def step(self, amount: float, what: str) -> None:
+        self.done += int(amount)
         if self.report:
             self.report(self.done, self.total, what)
 
@@ -133,7 +133,7 @@ def _build(
     """Pack the weights and compile the programs, side by side."""
     from tyllm import native
 
-    owners, processes = plan.owners(), len(os.sched_getaffinity(0))
+    owners, processes = plan.owners(), available_processes()
     keys = list(product(dict.fromkeys(owners.values()), settings.seq_lens))
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         runtime = compile_c(native.sources(), native.compile_flags(), Path(scratch), kernels.spec)
@@ -156,7 +156,7 @@ def _build(
         return _Built(files, by_die, builds.tower.config(compiled[0]), builds.rope.config(compiled[1]), steps)
 
 
-def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: ReportWork) -> dict[str, FileEntry]:
+def _write_weights(folder: Path, plan: ModelPlan, reader: WeightReader, report: Advance) -> dict[str, FileEntry]:
     entries: dict[str, FileEntry] = {}
     sizes = plan.mebibytes()
     with ExitStack() as stack:
@@ -181,7 +181,7 @@ def _compile(
     kernels: Kernels,
     runtime: Sequence[Path],
     settings: LlmCompileSettings,
-    report: ReportWork,
+    report: Advance,
 ) -> ProgramSummary:
     """One die's program for one sequence length: its shared object and constants are written."""
     layers = model.config.get_text_config().num_hidden_layers

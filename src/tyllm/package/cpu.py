@@ -8,23 +8,7 @@ from pathlib import Path
 
 from tyllm.package.manifest import Target
 from tyllm_errors import PackageError
-
-CPUINFO = Path("/proc/cpuinfo")
-FLAG_LINES = re.compile(r"^(?:flags|Features)\s*:(.*)$", re.MULTILINE)  # x86; aarch64
-ISA_LINE = re.compile(r"^isa\s*:\s*rv\d+([a-z]+)(\S*)$", re.MULTILINE)  # riscv: rv64imafdcv_zba_zbb
-
-
-def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """The flags of this machine's first CPU, as the kernel spells them; empty where it does not say."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    if match := FLAG_LINES.search(text):
-        return frozenset(match[1].split())
-    if match := ISA_LINE.search(text):
-        return frozenset(match[1]) | frozenset(match[2].strip("_").split("_"))
-    return frozenset()
+from tyllm_machine import cpu_flags
 
 
 def _plain(flag: str) -> str:

@@ -15,11 +15,11 @@ from awq.run.quantizer import Quantizer
 from awq.run.sensitivity import as_candidates
 from awq.stream.meta_model import MetaModel
 from awq.tasks.linear_layers import linear_layers
-from awq.work.progress import ignore
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header
 from tyllm_errors import SettingError
+from tyllm_progress import ignore
 
 MIXED = QuantConfig(q_group_size=64, lm_head_enable=True, format="compressed-tensors")
 

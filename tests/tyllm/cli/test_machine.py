@@ -1,20 +1,21 @@
-"""The machine: its C compiler is looked for in order."""
+"""The machine as `tyllm doctor` shows it."""
 
 from tyllm.cli import machine
-from tyllm.cli.machine import c_compiler, this_machine
 
 
 def test_this_machine_has_cores_and_memory():
-    found = this_machine()
+    found = machine.this_machine()
     assert found.cores >= 1
     assert found.memory_bytes > 1 << 28
 
 
-def test_the_first_compiler_that_is_there(monkeypatch):
-    monkeypatch.setattr(machine.shutil, "which", lambda name: None if name == "cc" else f"/bin/{name}")
-    assert c_compiler() == "gcc"
+def test_the_compiler_goes_by_its_name_and_cores_by_the_quota(monkeypatch):
+    monkeypatch.setattr(machine, "c_compiler", lambda: "/usr/bin/gcc")
+    monkeypatch.setattr(machine, "available_processes", lambda: 3)
+    found = machine.this_machine()
+    assert (found.c_compiler, found.cores) == ("gcc", 3)
 
 
 def test_no_compiler(monkeypatch):
-    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
-    assert c_compiler() is None
+    monkeypatch.setattr(machine, "c_compiler", lambda: None)
+    assert machine.this_machine().c_compiler is None

@@ -22,7 +22,7 @@ def test_no_compiler(monkeypatch):
 
     compile_graph._runtime.cache_clear()
     link.c_compiler.cache_clear()
-    monkeypatch.setattr("tytvm.link.shutil.which", lambda name: None)
+    monkeypatch.setattr("tyllm_machine.c_compiler", lambda: None)
     monkeypatch.setattr("tytvm.link.find_spec", lambda name: None)
     module, x = sample(GatedMlp)
     with pytest.raises(BuildError, match=r"No C compiler .* install gcc or clang"):

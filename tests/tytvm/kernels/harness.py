@@ -12,8 +12,9 @@ import tvm
 from tvm import tirx
 
 from tyllm import native
+from tyllm_machine import cpu_flags
 from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
-from tytvm.target import INSTRUCTION_SETS, cpu_flags
+from tytvm.target import INSTRUCTION_SETS
 
 _ERROR_SINK = "void TVMFFIErrorSetRaisedFromCStrParts(const char* kind, const char** parts, int count) {}\n"
 _SLICES = """
@@ -29,7 +30,7 @@ _SCRATCH = native.FOLDER / "scratch.c"
 _PERMIT_TILES = 158, 0x1023, 18  # arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)
 
 
-_FLAGS = cpu_flags(Path("/proc/cpuinfo").read_text())
+_FLAGS = cpu_flags()
 RUNNABLE = [
     spec.name for spec in INSTRUCTION_SETS if spec.machine == platform.machine() and _FLAGS.issuperset(spec.flags)
 ]

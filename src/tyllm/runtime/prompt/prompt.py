@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tyllm.runtime.prompt.rope_index import Places
 from tyllm_errors import GenerationError
+from tyllm_progress import Progress, ignore
 
 Embeddings = npt.NDArray[np.float32]
 UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making
@@ -110,11 +111,11 @@ class Prompt:
             rows[first:stop] = insert.rows()[first - insert.start : stop - insert.start]
         return rows
 
-    def look(self, report: Callable[[int, int, str], object] = lambda done, total, what: None) -> float:
+    def look(self, progress: Progress = ignore) -> float:
         """Compute the embeddings of the images that are not computed yet; the seconds that it takes."""
         started = time.perf_counter() if self.inserts else 0.0
         for done, insert in enumerate(self.inserts):
-            report(done, len(self.inserts), "images")
+            progress(done, len(self.inserts), "images")
             insert.rows()
         return time.perf_counter() - started if self.inserts else 0.0
 

@@ -4,11 +4,11 @@ import pytest
 from fake_package import HERE, build
 
 from tyllm.package import open_package
-from tyllm.package.cpu import cpu_flags
 from tyllm.runtime.execute import binding, limits
 from tyllm.runtime.execute.binding import limit_function
 from tyllm.runtime.execute.limits import measure_limits
 from tyllm_errors import PackageError, TyllmError
+from tyllm_machine import cpu_flags
 
 
 @pytest.fixture(scope="module")

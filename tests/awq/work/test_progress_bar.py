@@ -2,7 +2,7 @@
 
 import sys
 
-from awq.work.progress import bar_unless, ignore
+from awq.work.progress_bar import bar_unless, ignore
 
 
 def test_a_callback_is_used():

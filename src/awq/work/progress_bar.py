@@ -1,16 +1,12 @@
-"""Progress of a long run: a callback with what is done, and a bar with the time left when nobody gives one."""
+"""A progress bar with the time left, for a caller that gives no callable of its own."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[int, int, str], None]  # steps done, steps in all, what is being done now
-
-
-def ignore(done: int, total: int, what: str) -> None:
-    """Show nothing."""
+from tyllm_progress import Progress, ignore
 
 
 @contextmanager
