@@ -21,7 +21,7 @@ def tiled_products() -> Iterator[None]:
     """Inside, torch may round the factors of large float32 products on the CPU to bfloat16; sums stay float32.
 
     Twice as fast with AMX. The rounding, 0.2% of a factor and without bias, is small beside INT4's, 5% and more: the
-    KL divergence of the trained model's result stays (docs/log.md). Small products would be slower.
+    KL divergence of the trained model's result stays (docs/log/quantizer.md). Small products would be slower.
     """
     before = torch.get_float32_matmul_precision()
     if has_tiles():

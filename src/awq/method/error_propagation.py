@@ -3,7 +3,7 @@
 A layer reads x where the original model has y. Its rows w should give wᵀ·y; the weights nearest to that on the tokens
 seen are w + H⁻¹·Σ x·(wᵀ·y − wᵀ·x), to which rounding then applies (QEP, Arai and Ichikawa, arXiv 2504.09629; GPTAQ,
 Li et al., arXiv 2504.02692). A layer whose output is added to the residual stream can take away the errors that the
-stream has already. Half of the way there is best (QEP's α; docs/log.md).
+stream has already. Half of the way there is best (QEP's α; docs/log/quantizer.md).
 """
 
 from __future__ import annotations

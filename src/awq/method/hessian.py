@@ -72,7 +72,7 @@ class DampedHessian:
 
         What a Hessian says of the directions that tokens vary in least is the more chance the fewer tokens there
         are for an input. On the small trained model the best λ was 1 for 1,000 tokens, 0.2 for 4,000, 0.1 for 8,000,
-        and GPTQ's 0.01 would be right for the 260,000 that it takes (docs/log.md).
+        and GPTQ's 0.01 would be right for the 260,000 that it takes (docs/log/quantizer.md).
         """
         damping = max(LEAST_DAMPING, len(self.block) / max(1, self.tokens))
         mean = self.block.diagonal().mean().clamp(min=SILENCE)

@@ -17,7 +17,7 @@ from awq.method.rounding import Rounded, Scheme
 
 VALUES = 3 << 20  # weights rounded at a time at most: a dozen tensors of that size are in memory then
 ROWS = 2048  # rows rounded at a time at most: their strips stay in the cache
-REVISIONS = 1  # rounds of refinement: KL 0.00303 without, 0.00292 with one, 0.00289 with two (docs/log.md)
+REVISIONS = 1  # rounds of refinement: KL 0.00303 without, 0.00292 with one, 0.00289 with two (docs/log/quantizer.md)
 
 
 @dataclass

@@ -18,7 +18,7 @@ GROUP_SIZES = range(32, 1025, 32)
 DEFAULT_IMAGE_SIZES = ((540, 960),)
 """Height and width of the images that a vision-language model is compiled for where none are asked for."""
 SEQ_LENS = (1, 8, 32, 128, 256)
-"""Sequence lengths where none are asked for; docs/log.md has the speed of each."""
+"""Sequence lengths where none are asked for; docs/log/linear_kernels.md has the speed of each."""
 
 
 @dataclass(frozen=True)

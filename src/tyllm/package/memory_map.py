@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 
 def map_file(file: BinaryIO) -> mmap.mmap:
-    """The whole of an open file; what is not in the page cache comes there in large pages (docs/log.md has the gain).
+    """The whole of an open file; a cold one comes to the page cache in large pages (docs/log/linear_kernels.md).
 
     Raises:
         OSError: the system refuses.

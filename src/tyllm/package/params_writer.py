@@ -18,7 +18,7 @@ from tyllm.package.params import ALIGNMENT, DTYPES, PADDING
 
 _BLOCK = 4 << 20
 """Bytes of a write. Linux caches a file that is written so in large pages, which are mapped in a fifth of the time of
-small ones, and read a fifth faster (docs/log.md)."""
+small ones, and read a fifth faster (docs/log/linear_kernels.md)."""
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 Spec = tuple[npt.DTypeLike, tuple[int, ...]]

@@ -29,7 +29,7 @@ _ENOUGH_TASKS = 16
 _FEW_ROWS = 16  # of a step: up to here the context is cut too
 _FEW_READERS = 24  # up to here keys and values are used as they come, for converting a block first costs more
 _GROUP = 224  # readers that share a block that was converted: more leave too few tasks, fewer convert too often
-_FEW_KEYS, _MANY_KEYS, _TILED_KEYS = 64, 128, 256  # of a block; measured, see docs/log.md
+_FEW_KEYS, _MANY_KEYS, _TILED_KEYS = 64, 128, 256  # of a block; measured, see docs/log/attention.md
 
 
 def cut_of(spec: InstructionSet, shape: Attention) -> Cut:

@@ -18,10 +18,10 @@ from tytvm.target import InstructionSet
 from tytvm.weights import INT4_INPUTS, W4
 
 CODES = INT4_INPUTS  # inputs of a channel in one 64-byte row
-FEW_ROWS = 16  # up to as many rows of activations, asking for the weight ahead of its use pays: see docs/log.md
+FEW_ROWS = 16  # rows of activations up to which prefetching the weight pays: see docs/log/linear_kernels.md
 ROW = LANES * CODES // 2
 _NIBBLES = 0x0F0F0F0F
-_PREFETCH = 2048  # bytes: measured, see docs/log.md
+_PREFETCH = 2048  # bytes: measured, see docs/log/linear_kernels.md
 
 
 def shapes(K: int, N: int, group: int) -> dict[str, tuple[int, ...]]:

@@ -4,7 +4,7 @@ import math
 
 from tytvm.weights import W4
 
-_MOST = 128  # docs/log.md has what 32, 64 and 128 cost in accuracy
+_MOST = 128  # docs/log/linear_kernels.md has what 32, 64 and 128 cost in accuracy
 
 
 def int8_group(weight: W4) -> int:

@@ -19,7 +19,7 @@ from tytvm.kernels.primitives.scratch import BYTES as SCRATCH
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, prefetch, span, zeros
 
-_SLICE = 512  # inputs: the decoded weight of a slice is 16 KB, and as much of the rows comes by; see docs/log.md
+_SLICE = 512  # inputs: a slice has 16 KB of decoded weight and of rows; see docs/log/linear_kernels.md
 _TILE = SIDE * BYTES
 _SUMS = 4 * SIDE * LANES  # bytes of a tile of sums
 _DOTS = 2 * _SUMS

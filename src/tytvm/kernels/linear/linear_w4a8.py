@@ -24,7 +24,7 @@ from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
 _TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
-"""By bytes of a register: accumulators, and the fewest blocks side by side; measured, see docs/log.md."""
+"""By bytes of a register: accumulators, and the fewest blocks side by side; see docs/log/linear_kernels.md."""
 
 
 def build(

@@ -3,7 +3,7 @@
 Workers share out pieces of the output channels. All of a piece's weights become right tiles in scratch memory, once,
 and stay in the second cache while all rows pass over them, two row tiles (a panel) at a time; the sums of a panel and a
 pair of blocks stay in tiles from the first input to the last. Meanwhile the next panel comes to the second cache.
-What bounds it is the caches: docs/log.md has what was tried.
+What bounds it is the caches: docs/log/linear_kernels.md has what was tried.
 """
 
 from collections.abc import Callable
