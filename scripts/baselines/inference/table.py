@@ -1,5 +1,7 @@
 """The run as Markdown: for each shape the figures, the shares of the machine's limits, and the limits themselves."""
 
+from collections.abc import Sequence
+
 from baselines.harness import markdown as md
 from baselines.harness.limits import READ
 from baselines.harness.limits_table import TITLES, limit_spreads, limits_table
@@ -17,13 +19,25 @@ def markdown(run: InferenceRun) -> str:
     parts = [f"Measured {run.when} on {run.machine}, {run.threads} threads.", limits_table(run.limits)]
     for shape in SHAPES:
         if any(sample.shape == shape.name for sample in run.samples):
-            parts += [f"### {shape.title}", figures_table(run, shape), shares_table(run, shape), *failures(run, shape)]
+            parts += [
+                f"### {shape.title}",
+                *figures_tables(run, shape),
+                shares_table(run, shape),
+                *failures(run, shape),
+            ]
     return "\n\n".join(parts) + "\n"
 
 
-def figures_table(run: InferenceRun, shape: Shape) -> str:
-    """Median (least–greatest) of every engine; the last row sets TyLLM against the best of the others."""
+def figures_tables(run: InferenceRun, shape: Shape) -> list[str]:
+    """A table of prompt rates, one of decoding rates, one of start and sizes: in one they would be too wide."""
     columns = measured_metrics(run, shape)
+    kinds = [[column for column in columns if column.kind == kind] for kind in ("pp", "tg")]
+    kinds.append([column for column in columns if not column.more_is_better])
+    return [figures_table(run, shape, kind) for kind in kinds if kind]
+
+
+def figures_table(run: InferenceRun, shape: Shape, columns: Sequence[Metric]) -> str:
+    """Median (least–greatest) of every engine; the last row sets TyLLM against the best of the others."""
     rows = [["engine", *(HEADINGS.get(column.name, column.name) for column in columns)]]
     failed = run.errors(shape.name)
     for engine in measured_engines(run, shape):

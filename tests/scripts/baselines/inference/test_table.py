@@ -20,20 +20,18 @@ def shape():
 
 
 def test_a_cell_is_the_median_with_its_range(small_run, shape):
-    text = table.figures_table(small_run, shape)
-    assert row(text, "TyLLM int4 g128")[0] == "700 (600–800)"
-    assert row(text, "OpenVINO GenAI int4 g128")[-1] == "–"  # its size is not known
+    prompts, _, sizes = table.figures_tables(small_run, shape)
+    assert row(prompts, "TyLLM int4 g128")[0] == "700 (600–800)"
+    assert row(sizes, "OpenVINO GenAI int4 g128")[-1] == "–"  # its size is not known
 
 
 def test_only_what_was_measured_has_a_column(small_run, shape):
-    columns = row(table.figures_table(small_run, shape), "engine")
-    assert columns[:4] == ["pp96", "pp512", "tg@96", "tg@512"]
+    prompts, decoding, _ = table.figures_tables(small_run, shape)
+    assert (row(prompts, "engine"), row(decoding, "engine")) == (["pp96", "pp512"], ["tg@96", "tg@512"])
     small_run.samples = [sample for sample in small_run.samples if sample.prompt == 96]
-    assert row(table.figures_table(small_run, shape), "engine")[:3] == [
-        "pp96",
-        "tg@96",
-        "start → first token, s",
-    ]
+    prompts, _, others = table.figures_tables(small_run, shape)
+    assert row(prompts, "engine") == ["pp96"]
+    assert row(others, "engine")[0] == "start → first token, s"
     assert row(table.shares_table(small_run, shape), "share of the limit") == ["tg@96 of reading memory"]
 
 
