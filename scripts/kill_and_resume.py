@@ -51,8 +51,7 @@ class Moment:
 
     def wait(self, run: subprocess.Popen[bytes], output: Path) -> None:
         """Return at the moment, or when the run has ended."""
-        unfinished = unfinished_folder(output)
-        while self.gathering and run.poll() is None and not unfinished.exists():
+        while self.gathering and run.poll() is None and not is_gathering(output):
             time.sleep(POLL)
         began = time.monotonic()
         clock = (lambda: time.monotonic() - began) if self.gathering else (lambda: cpu_seconds(run.pid))
@@ -157,7 +156,7 @@ def what_is_left(output: Path) -> str:
     layers = sum(name.startswith("layer-") and name.endswith(".part") for name in parts)
     half = sum(name.endswith((".tmp", ".activations")) for name in parts)
     words = [f"{layers} layers", "the rest" if "rest.part" in parts else "", f"{half} unfinished files" if half else ""]
-    words += ["half a result" if unfinished_folder(output).exists() else "", "the result" if output.exists() else ""]
+    words += ["half a result" if is_gathering(output) else "", "the result" if output.exists() else ""]
     return ", ".join(word for word in words if word)
 
 
@@ -166,9 +165,9 @@ def partial_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial")
 
 
-def unfinished_folder(output: Path) -> Path:
-    """Where a run gathers its result."""
-    return output.with_name(f"{output.name}.unfinished")
+def is_gathering(output: Path) -> bool:
+    """Whether there is the folder in which a run gathers its result."""
+    return any(output.parent.glob(f".{output.name}.*.tmp"))
 
 
 def digests(folder: Path) -> dict[str, str]:

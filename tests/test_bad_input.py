@@ -242,7 +242,7 @@ def test_a_wrong_checkpoint(tyllm, checkpoints, tmp_path, command, mistake):
     agrees(tyllm(fill(command, **folders)), code, sentence, **folders)
     assert not folders["output"].exists()
     if command is COMPILE:  # `quantize` may leave its finished layers in OUTPUT.partial, to go on from
-        assert [path.name for path in tmp_path.rglob("*.partial")] == []
+        assert [path.name for path in tmp_path.rglob("*.tmp")] == []
 
 
 # The mistakes in a quantized checkpoint
@@ -284,7 +284,7 @@ def test_a_wrong_quantized_checkpoint(tyllm, checkpoints, tmp_path, mistake):
     folders = {"checkpoint": copy_tiny(checkpoints / "int4", tmp_path / "model"), "output": tmp_path / "out" / "new"}
     breaking(folders["checkpoint"])
     agrees(tyllm(fill(COMPILE, **folders)), code, sentence, **folders)
-    assert not folders["output"].exists() and not list(tmp_path.rglob("*.partial"))
+    assert not folders["output"].exists() and not list(tmp_path.rglob("*.tmp"))
 
 
 # Settings that cannot work: command, arguments, exit code, sentence

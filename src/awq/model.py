@@ -164,9 +164,9 @@ class AwqModel:
     def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
         if quant_path is not None:
-            from awq.run.output_folder import refuse_existing
+            from awq.run.output_folder import refuse_existing_output
 
-            refuse_existing(Path(quant_path))
+            refuse_existing_output(Path(quant_path))
         if work_dir is not None:
             return Path(work_dir)
         if quant_path is not None:

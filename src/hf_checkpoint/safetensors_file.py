@@ -18,7 +18,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from hf_checkpoint.atomic_files import replacing
+from tyllm_atomic_files import atomic_file
 from tyllm_errors import CheckpointError
 
 Array = npt.NDArray[Any]
@@ -142,8 +142,13 @@ def _check_layout(path: Path, start: int, size: int, tensors: Mapping[str, Tenso
         raise CheckpointError(f"{path} is {word}: {size} bytes instead of {end}; download it again.")
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks]) -> None:
+def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks], note: str = "") -> None:
     """Write `tensors` to `path`, which appears whole or not at all.
+
+    Args:
+        path: the file.
+        tensors: by name, in the order in which they will lie there.
+        note: what the error says beside the cure where the disk is full.
 
     Raises:
         OutputError: the folder cannot be written or the disk is full.
@@ -155,7 +160,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks]) -> None
         header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_file(path, note) as temporary, temporary.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
             for part in tensor.parts() if isinstance(tensor, Blocks) else (tensor,):

@@ -10,11 +10,12 @@ from typing import Any
 
 from awq.quant_config import QuantConfig
 from awq.run.quantization_config import is_outer, quantization_config, quantized_modules
-from hf_checkpoint.atomic_files import explained, make_folder, write_json
+from awq.work.activation_cache import KEPT
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
 from hf_checkpoint.weight_names import stored_name
-from tyllm_errors import OutputError, SettingError
+from tyllm_atomic_files import atomic_folder, explained, refuse_existing, write_json
+from tyllm_errors import SettingError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 COPIED = ("generation_config.json", "chat_template*", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
@@ -31,10 +32,9 @@ def bytes_of(size: str | int) -> int:
     return int(float(found[1]) * UNITS[found[2].upper()])
 
 
-def refuse_existing(folder: Path) -> None:
+def refuse_existing_output(folder: Path) -> None:
     """Raise `OutputError` if there is something at `folder` already, be it an empty folder."""
-    if folder.exists() or folder.is_symlink():
-        raise OutputError(f"{folder} exists already; remove it or choose another output folder.")
+    refuse_existing(folder, "exists already; remove it or choose another output folder")
 
 
 def write_output(
@@ -58,27 +58,17 @@ def write_output(
     Raises:
         OutputError: `folder` exists, cannot be written, or the disk is full.
     """
-    refuse_existing(folder)
+    refuse_existing_output(folder)
     limit = bytes_of(max_shard_size)
     found = {name: info for part in parts for name, info in read_header(part).items()}
     tensors = {stored_name(name, source.config): info for name, info in found.items()}
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    with explained(unfinished):
-        shutil.rmtree(unfinished, ignore_errors=True)
-    make_folder(unfinished)
-    try:
-        write_shards(unfinished, tensors, limit)
-        write_json(
-            unfinished / "config.json",
-            quantized_config(source.config, config, {name: info.shape for name, info in tensors.items()}),
-        )
+    with explained(folder, KEPT), atomic_folder(folder) as temporary:
+        write_shards(temporary, tensors, limit)
+        shapes = {name: info.shape for name, info in tensors.items()}
+        write_json(temporary / "config.json", quantized_config(source.config, config, shapes), KEPT)
         for name, note in (notes or {}).items():
-            write_json(unfinished / name, note)
-        with explained(folder):
-            copy_companions(source.path, unfinished)
-            unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            write_json(temporary / name, note, KEPT)
+        copy_companions(source.path, temporary)
 
 
 def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) -> None:
@@ -94,11 +84,12 @@ def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) ->
         write_safetensors(
             folder / name,
             {tensor: Blocks(DTYPES[info.dtype], info.shape, info.pieces) for tensor, info in shard.items()},
+            KEPT,
         )
     if count > 1:
         total = sum(info.nbytes for shard in shards for info in shard.values())
         weight_map = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
-        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map}, KEPT)
 
 
 def quantized_config(

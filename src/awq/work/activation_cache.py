@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hf_checkpoint.atomic_files import explained
+from tyllm_atomic_files import explained
 
 SUFFIX = ".activations"
+KEPT = "finished layers are kept"  # what is said where the disk fills during a run
 
 
 @dataclass
@@ -33,7 +34,7 @@ class ActivationCache:
 
     def append(self, name: str, x: torch.Tensor) -> None:
         """Add a batch, float32 [tokens, K], behind those that `name` has; raises `OutputError`."""
-        with explained(self.path), self._file(name).open("ab" if name in self.widths else "wb") as file:
+        with explained(self.path, KEPT), self._file(name).open("ab" if name in self.widths else "wb") as file:
             x.cpu().contiguous().numpy().tofile(file)
         self.widths[name] = x.shape[1]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from awq.work.activation_cache import SUFFIX
-from hf_checkpoint.atomic_files import explained, make_folder, write_json
+from awq.work.activation_cache import KEPT, SUFFIX
 from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_safetensors
+from tyllm_atomic_files import TEMPORARY, explained, make_folder, write_json
 from tyllm_errors import OutputError
 
 STATE = "state.json"
-OWN_SUFFIXES = (".part", ".part.tmp", SUFFIX, ".tape")  # .tape is the activation cache of runs before 2026-12
+OWN_SUFFIXES = (".part", f".part{TEMPORARY}", SUFFIX, ".tape")  # .tape is the activation cache of runs before 2026-12
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WorkFolder:
         make_folder(self.path)
         if self._fingerprint() != fingerprint:
             self.clear()
-            write_json(self.path / STATE, {"fingerprint": fingerprint})
+            write_json(self.path / STATE, {"fingerprint": fingerprint}, KEPT)
 
     def _fingerprint(self) -> str | None:
         """The fingerprint written there, None if there is none to read."""
@@ -44,7 +44,7 @@ class WorkFolder:
 
     def clear(self) -> None:
         """Remove our files; raises `OutputError` if there are others."""
-        ours = (STATE, f"{STATE}.tmp")
+        ours = (STATE, STATE + TEMPORARY)
         files = list(self.path.iterdir())
         for file in files:
             if file.name not in ours and not file.name.endswith(OWN_SUFFIXES):
@@ -79,4 +79,4 @@ class WorkFolder:
 
     def write(self, part: str, tensors: Mapping[str, Array | Blocks]) -> None:
         """Finish `part`; raises `OutputError`."""
-        write_safetensors(self.file(part), tensors)
+        write_safetensors(self.file(part), tensors, KEPT)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.build.package_folder import under_way
+from tyllm.build.package_folder import atomic_package
 from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import Traced
 from tyllm.package.compiled_module import ModuleConfig
@@ -83,7 +83,7 @@ def writing(folder: Path) -> Iterator[Path]:
     """A folder to write to, that becomes `folder` when the block ends well; raises `OutputError`."""
     if folder.is_dir():  # damaged
         shutil.rmtree(folder, ignore_errors=True)
-    with under_way(folder, overwrite=False) as temporary:
+    with atomic_package(folder, overwrite=False) as temporary:
         yield temporary
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.metadata import EXPORTS, ProgramSummary, buffer_config, manifest, summarize, write_program
 from tyllm.build.pack_weights import pack_weights
-from tyllm.build.package_folder import need_space, refuse_existing, under_way
+from tyllm.build.package_folder import atomic_package, need_space, refuse_existing_package
 from tyllm.build.process_pool import Task, run_in_processes
 from tyllm.build.tensor_parallel import IN, OUT, shard_model
 from tyllm.build.weight_formats import Quantization
@@ -70,7 +70,7 @@ def compile_checkpoint(settings: LlmCompileSettings, progress: Progress | None) 
 
     check(settings)
     spec = resolve(settings.target)
-    refuse_existing(settings.artifacts_path, settings.overwrite)
+    refuse_existing_package(settings.artifacts_path, settings.overwrite)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = for_model(settings, model)
@@ -91,7 +91,7 @@ def compile_checkpoint(settings: LlmCompileSettings, progress: Progress | None) 
     compiling = compiles * layers * sum(COMPILE_LAYER.values()) + (vision.work() if vision else 0)
     work = _Work(progress, packing + compiling + 1)
     reader = WeightReader(checkpoint, quantization, sources)
-    with under_way(settings.artifacts_path, settings.overwrite) as folder:
+    with atomic_package(settings.artifacts_path, settings.overwrite) as folder:
         write_embedding(folder, model, reader, settings)
         built = _build(folder, model, plan, vision, reader, kernels, settings, work)
         _finish(folder, settings, model, plan, vision, quantization, kernels, built)

@@ -9,7 +9,7 @@ import pytest
 from tests.full_disk import small_disk
 
 from tyllm.build import package_folder
-from tyllm.build.package_folder import explained, need_space, refuse_existing, under_way
+from tyllm.build.package_folder import atomic_package, build_explained, need_space, refuse_existing_package
 from tyllm_errors import OutputError, SettingError
 from tyllm.package.file_names import MANIFEST
 
@@ -30,54 +30,26 @@ def left(folder):
 
 def test_it_appears_at_the_end(tmp_path):
     folder = tmp_path / "deep" / "package"
-    with under_way(folder, overwrite=False) as temporary:
+    with atomic_package(folder, overwrite=False) as temporary:
         (temporary / "file").write_text("x")
         assert not folder.exists() and temporary.parent == folder.parent
     assert left(folder) == ["package"] and (folder / "file").read_text() == "x"
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_a_build_that_fails_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), under_way(tmp_path / "package", overwrite=False) as temporary:
-        (temporary / "file").write_text("x")
-        raise error
-    assert left(tmp_path / "package") == []
-
-
 def test_a_build_that_fails_leaves_the_old_package(package):
-    with pytest.raises(RuntimeError), under_way(package, overwrite=True):
+    with pytest.raises(RuntimeError), atomic_package(package, overwrite=True):
         raise RuntimeError
     assert left(package) == ["package"] and (package / MANIFEST).read_text() == "old"
 
 
-def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path):
-    with subprocess.Popen(["true"]) as ended:
-        ended.wait()
-    processes = (ended.pid, os.getpid(), os.getppid())  # our own number was another's: numbers come again
-    dead, again, alive = (tmp_path / f".package.{process}.partial" for process in processes)
-    other = tmp_path / f".other.{ended.pid}.partial"
-    for folder in (dead, again, alive, other):
-        folder.mkdir()
-    with under_way(tmp_path / "package", overwrite=False):
-        pass
-    assert left(tmp_path / "package") == sorted([alive.name, other.name, "package"])
-
-
-def test_an_empty_folder_may_be_filled(tmp_path):
-    (tmp_path / "package").mkdir()
-    with under_way(tmp_path / "package", overwrite=False) as temporary:
-        (temporary / "file").write_text("x")
-    assert left(tmp_path / "package") == ["package"]
-
-
 def test_an_existing_folder_is_refused(package):
     with pytest.raises(OutputError, match=r"package exists; choose another folder, or allow overwriting") as caught:
-        refuse_existing(package, overwrite=False)
+        refuse_existing_package(package, overwrite=False)
     assert caught.value.exit_code == 7
 
 
 def test_a_package_is_overwritten_when_allowed(package):
-    with under_way(package, overwrite=True) as temporary:
+    with atomic_package(package, overwrite=True) as temporary:
         (temporary / MANIFEST).write_text("new")
     assert left(package) == ["package"] and (package / MANIFEST).read_text() == "new"
 
@@ -91,7 +63,7 @@ def test_only_packages_are_overwritten(tmp_path, is_folder):
     else:
         path.write_text("x")
     with pytest.raises(OutputError, match=r"mine exists and is no package .*so it stays as it is"):
-        refuse_existing(path, overwrite=True)
+        refuse_existing_package(path, overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +83,7 @@ def test_what_the_system_refuses(tmp_path, monkeypatch, code, words, where):
     monkeypatch.setattr(Path, "mkdir" if where == "mkdir" else "write_text", refuse)
     with (
         pytest.raises(OutputError, match=f"^Cannot write {tmp_path}/package: {words}"),
-        under_way(tmp_path / "package", overwrite=False) as temporary,
+        atomic_package(tmp_path / "package", overwrite=False) as temporary,
     ):
         (temporary / "file").write_text("x")
     assert left(tmp_path / "package") == []
@@ -120,25 +92,25 @@ def test_what_the_system_refuses(tmp_path, monkeypatch, code, words, where):
 @pytest.mark.parametrize("below", ["x", "x/y"])
 def test_a_part_of_the_path_is_a_file(tmp_path, below):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="a part of the path is a file"), under_way(tmp_path / "file" / below, False):
+    with pytest.raises(OutputError, match="a part of the path is a file"), atomic_package(tmp_path / "file" / below, False):
         pass
 
 
 def test_other_errors_pass(tmp_path):
-    with pytest.raises(SettingError), explained(tmp_path / "package"):
+    with pytest.raises(SettingError), build_explained(tmp_path / "package"):
         raise SettingError("mine")
-    with pytest.raises(FileNotFoundError), explained(tmp_path / "package"):
+    with pytest.raises(FileNotFoundError), build_explained(tmp_path / "package"):
         raise FileNotFoundError(errno.ENOENT, "a bug")
 
 
 def test_what_the_linker_says_of_a_full_disk(tmp_path):
-    with pytest.raises(OutputError, match="the disk is full"), explained(tmp_path / "package"):
+    with pytest.raises(OutputError, match="the disk is full"), build_explained(tmp_path / "package"):
         raise RuntimeError("ld: final link failed: No space left on device")
 
 
 def test_what_others_do_on_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(package_folder, "_is_full", lambda folder: folder == tmp_path)
-    with pytest.raises(OutputError, match="the disk is full"), explained(tmp_path / "package"):
+    with pytest.raises(OutputError, match="the disk is full"), build_explained(tmp_path / "package"):
         raise RuntimeError("file truncated")
 
 
@@ -146,7 +118,7 @@ def test_a_disk_that_is_really_full(tmp_path):
     with small_disk(tmp_path / "disk", 65536) as disk:
         with (
             pytest.raises(OutputError, match="the disk is full"),
-            under_way(disk / "package", overwrite=False) as temporary,
+            atomic_package(disk / "package", overwrite=False) as temporary,
         ):
             (temporary / "file").write_bytes(bytes(1 << 20))
         assert left(disk / "package") == []
