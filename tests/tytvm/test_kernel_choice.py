@@ -9,33 +9,33 @@ import pytest
 
 from tytvm import kernel_choice, kernels
 from tytvm.kernel_choice import KERNELS, Kernels
-from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.attention.attention_tiling import Attention
 from tytvm.kernels.attention.kv_cache import KvCache
-from tytvm.kernels.kernel import Kernel, Kind, Specialization
+from tytvm.kernels.kernel import Kernel, Specialization, WorkKind
 from tytvm.kernels.operators import (
     ActivatedLinear,
     Activation,
     CacheAppend,
-    Embedding,
+    EmbeddingRows,
     Encode,
     GatedLinear,
     LayerNorm,
     Linear,
     RmsNorm,
     Rope,
-    SegmentAttention,
-    SegmentPack,
     SelectRows,
     SwiGlu,
+    VarlenAttention,
+    VarlenPack,
 )
 from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Int8
-from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.qkv_source import Source
+from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
+from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 
 CACHE = KvCache(2, 64, 16, 16)
-SEGMENTS = Segments((8, 4), 2, 2, 16, 16, 0.25, False)
+SEQUENCES = PackedSequences((8, 4), 2, 2, 16, 16, 0.25, False)
 VECTORS, TILES = resolve("x86-64-avx512-vnni"), resolve("x86-64-avx512-amx")
 INT8, FLOAT, AMX = Kernels(VECTORS, True), Kernels(TILES, False), Kernels(TILES, True)
 CODES, TILED = Int8(128), Int8(128, tiled=True)
@@ -44,7 +44,7 @@ CODES, TILED = Int8(128), Int8(128, tiled=True)
 @pytest.mark.parametrize(
     ("chooser", "operator", "name"),
     [
-        (INT8, Embedding(4, Plain((24, 32), "float16")), "embedding_4_24_32"),
+        (INT8, EmbeddingRows(4, Plain((24, 32), "float16")), "embedding_4_24_32"),
         (INT8, RmsNorm(4, 32, 1e-6), "rms_norm_4_32"),
         (INT8, RmsNorm(4, 32, 1e-6, Int8(32), True), "add_rms_norm_int8_4_32_32"),
         (AMX, RmsNorm(32, 128, 1e-6, TILED), "rms_norm_int8_32_128_128_tiled"),
@@ -56,8 +56,8 @@ CODES, TILED = Int8(128), Int8(128, tiled=True)
         (INT8, SelectRows(4, 32, 1), "select_rows_4_32_1"),
         (INT8, CacheAppend(CACHE, 4), "cache_append_2_4_16"),
         (INT8, Attention(CACHE, 4, 40, 0.25), "attention_4_40_16_0"),
-        (INT8, SegmentPack(SEGMENTS, Source(12, joined=True)), "segment_pack_12_2_16_joined"),
-        (INT8, SegmentAttention(SEGMENTS), "segment_attention_12_2_2_16"),
+        (INT8, VarlenPack(SEQUENCES, QkvSource(12, fused=True)), "segment_pack_12_2_16_joined"),
+        (INT8, VarlenAttention(SEQUENCES), "segment_attention_12_2_2_16"),
         (INT8, Encode(4, 64, Int8(32)), "quantize_rows_4_64_32"),
         (INT8, Encode(20, 128, Int8(64, tiled=True)), "quantize_rows_20_128_64_tiled"),
         (INT8, Linear(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),
@@ -89,7 +89,7 @@ def test_name_and_cost(chooser, operator, name):
         (AMX, GatedLinear(16, W4(128, 256, 128), FLOAT32)),
         (AMX, GatedLinear(16, W16(40, 64), FLOAT32)),
         (AMX, ActivatedLinear(16, W16(40, 64), "silu", FLOAT32)),
-        (AMX, SegmentAttention(SEGMENTS, CODES)),
+        (AMX, VarlenAttention(SEQUENCES, CODES)),
     ],
 )
 def test_not_mine(chooser, operator):
@@ -118,14 +118,14 @@ def test_build_and_cost_take_the_same_arguments():
 
 def test_what_reads_a_weight_says_how_it_lies():
     for kernel in KERNELS:
-        assert (kernel.layout is not None) == (kernel.kind is Kind.WEIGHT_PRODUCT), kernel.operator
+        assert (kernel.layout is not None) == (kernel.kind is WorkKind.WEIGHT_PRODUCT), kernel.operator
 
 
 def test_a_newcomer_needs_a_line_before_the_kernel_that_it_outdoes(monkeypatch):
     def accepts(target, norm):
         return Specialization("quick_norm", (norm.rows,)) if norm.width == 64 else None
 
-    quick = Kernel(RmsNorm, accepts, None, None, None, Kind.ROWWISE)
+    quick = Kernel(RmsNorm, accepts, None, None, None, WorkKind.ROWWISE)
     monkeypatch.setattr(kernel_choice, "KERNELS", (quick, *KERNELS))
     chosen = [INT8.choose(RmsNorm(4, width, 1e-6)).specialization.name for width in (64, 32)]
     assert chosen == ["quick_norm", "rms_norm_4_32"]
@@ -137,7 +137,7 @@ def test_two_norms_that_differ_only_in_epsilon_are_two_kernels():
 
 
 def test_a_tied_table_lies_as_its_linear_does():
-    tables = [INT8.choose(Embedding(4, table)).function() for table in (Plain((24, 32), "float16"), W16(24, 32))]
+    tables = [INT8.choose(EmbeddingRows(4, table)).function() for table in (Plain((24, 32), "float16"), W16(24, 32))]
     assert [tuple(int(n) for n in table.params[2].ty.shape) for table in tables] == [(24, 32), (2, 32, 16)]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.consumers import asked, wanted
-from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
+from tytvm.converters.consumers import requested_encoding, requested_row_encoding
+from tytvm.converters.fusible_linear import bias_of, format_of, fusible_linear, inputs_of
 from tytvm.emitter import Emitter
 from tytvm.kernel_choice import Choice
 from tytvm.kernels.operators import ActivatedLinear, Activation
@@ -20,13 +20,13 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     """(x [..., width]) → [..., width]."""
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    encoding, kind = asked(emitter, node), kind_of(node)
-    joined = _with_layer(emitter, node, kind, rows[0], encoding)
-    if joined is None:
-        encoding = wanted(emitter, node)
+    encoding, kind = requested_encoding(emitter, node), kind_of(node)
+    fused = _fused_with_linear(emitter, node, kind, rows[0], encoding)
+    if fused is None:
+        encoding = requested_row_encoding(emitter, node)
         x = emitter.shaped(emitter.env[node.args[0]], rows)
-        joined = emitter.kernels.choose(Activation(*rows, kind, encoding)), [x]
-    (result,) = emitter.call_encoded(*joined, [], encoding, rows)
+        fused = emitter.kernels.choose(Activation(*rows, kind, encoding)), [x]
+    (result,) = emitter.call_encoded(*fused, [], encoding, rows)
     return emitter.shaped(result, shape)
 
 
@@ -37,11 +37,11 @@ def kind_of(node: torch.fx.Node) -> str:
     return "silu" if node.target is torch.ops.aten.silu.default else "quick_gelu"
 
 
-def _with_layer(
+def _fused_with_linear(
     emitter: Emitter, node: torch.fx.Node, kind: str, rows: int, encoding: Encoding
 ) -> tuple[Choice, list[Any]] | None:
     """The kernel of layer and activation, and its arguments."""
-    layer = layer_of(emitter, node.args[0])
+    layer = fusible_linear(emitter, node.args[0])
     weight = format_of(emitter, layer) if layer is not None else None
     if layer is None or not isinstance(weight, W16):
         return None

@@ -9,7 +9,7 @@ import torch
 
 from tyllm_errors import UnsupportedError
 from tytvm.emitter import Emitter
-from tytvm.kernels.operators import Embedding
+from tytvm.kernels.operators import EmbeddingRows
 from tytvm.weights import TensorSpec
 
 
@@ -26,6 +26,6 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     shape = tuple(node.meta["val"].shape)
     count = math.prod(shape[:-1])
     weight = emitter.graph.weights[emitter.weight_names[table]]
-    choice = emitter.kernels.choose(Embedding(count, weight))
+    choice = emitter.kernels.choose(EmbeddingRows(count, weight))
     arguments = [emitter.shaped(emitter.env[tokens], (count,)), emitter.buffers["io:first_token"], emitter.env[table]]
     return emitter.shaped(emitter.call(choice, arguments, TensorSpec((count, shape[-1]), "float32")), shape)

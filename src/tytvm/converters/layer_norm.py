@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.consumers import wanted
+from tytvm.converters.consumers import requested_row_encoding
 from tytvm.emitter import Emitter
 from tytvm.kernels.operators import LayerNorm
 from tytvm.rewrites.pattern import complete
@@ -29,7 +29,7 @@ def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: t
 def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[int, int]) -> list[Any]:
     """The norm of one term, or the sum of two terms and its norm; each term of shape `rows`."""
     weight, bias, eps = arguments(node)
-    encoding = wanted(emitter, node)
+    encoding = requested_row_encoding(emitter, node)
     has_sum = len(terms) == 2
     choice = emitter.kernels.choose(LayerNorm(*rows, eps, encoding, has_sum))
     sums = [TensorSpec(rows, "float32")] if has_sum else []

@@ -23,7 +23,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     tokens_first = len(shape) == 3
     if not tokens_first and shape[0] != 1:
         raise UnsupportedError(f"Rotary positions of a batch of {shape[0]} cannot be compiled; use a batch of 1.")
-    source = x if tokens_first else _by_token(x)
+    source = x if tokens_first else _before_transpose(x)
     tokens, heads, width = shape if tokens_first else (shape[2], shape[1], shape[3])
     rows = (heads, tokens, width) if source is None else (tokens, heads, width)
     value = emitter.shaped(emitter.env[x if source is None else source], rows)
@@ -32,7 +32,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     return emitter.shaped(emitter.call(choice, arguments, TensorSpec(shape[-3:], "float32")), shape)
 
 
-def _by_token(node: torch.fx.Node) -> torch.fx.Node | None:
-    """What [1,S,H,D] the heads were turned out of, so that the turning itself is left out."""
+def _before_transpose(node: torch.fx.Node) -> torch.fx.Node | None:
+    """The tensor [1,S,H,D] before a transpose to [1,H,S,D], so that the transpose itself is left out."""
     is_turn = node.target is torch.ops.aten.transpose.int and {axis % 4 for axis in node.args[1:]} == {1, 2}
     return node.args[0] if is_turn else None

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from tvm import relax
 
-from tytvm.converters.consumers import wanted
+from tytvm.converters.consumers import requested_row_encoding
 from tytvm.emitter import Emitter
 from tytvm.kernels.operators import SelectRows
 
@@ -24,7 +24,7 @@ def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: t
     if axis != 1 or value.ndim != 3 or value.shape[0] != 1 or value.dtype != torch.float32 or index_value.ndim != 1:
         return emitter.emit(relax.op.take(emitter.env[x], emitter.env[index], axis, "wrap"))
     (_, tokens, width), count = value.shape, len(index_value)
-    encoding = wanted(emitter, node)
+    encoding = requested_row_encoding(emitter, node)
     choice = emitter.kernels.choose(SelectRows(tokens, width, count, encoding))
     arguments = [emitter.shaped(emitter.env[x], (tokens, width)), emitter.env[index]]
     (result,) = emitter.call_encoded(choice, arguments, [], encoding, (count, width))

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tytvm.converters.consumers import asked, wanted
-from tytvm.converters.layers import bias_of, format_of, inputs_of, layer_of
+from tytvm.converters.consumers import requested_encoding, requested_row_encoding
+from tytvm.converters.fusible_linear import bias_of, format_of, fusible_linear, inputs_of
 from tytvm.emitter import Emitter
 from tytvm.kernel_choice import Choice
 from tytvm.kernels.operators import GatedLinear, SwiGlu
@@ -19,21 +19,21 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     """(gate, up), both [..., width] → [..., width]."""
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    encoding = asked(emitter, node)
-    joined = _with_layers(emitter, node, rows[0], encoding)
-    if joined is None:
-        encoding = wanted(emitter, node)
+    encoding = requested_encoding(emitter, node)
+    fused = _fused_with_linear(emitter, node, rows[0], encoding)
+    if fused is None:
+        encoding = requested_row_encoding(emitter, node)
         gate, up = (emitter.shaped(emitter.env[argument], rows) for argument in node.args)
-        joined = emitter.kernels.choose(SwiGlu(*rows, encoding)), [gate, up]
-    (result,) = emitter.call_encoded(*joined, [], encoding, rows)
+        fused = emitter.kernels.choose(SwiGlu(*rows, encoding)), [gate, up]
+    (result,) = emitter.call_encoded(*fused, [], encoding, rows)
     return emitter.shaped(result, shape)
 
 
-def _with_layers(
+def _fused_with_linear(
     emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Encoding
 ) -> tuple[Choice, list[Any]] | None:
     """The kernel that multiplies by both weights and gates, and its arguments."""
-    gate, up = (layer_of(emitter, argument) for argument in node.args)
+    gate, up = (fusible_linear(emitter, argument) for argument in node.args)
     if gate is None or up is None or gate.args[0] is not up.args[0]:
         return None
     weight, biases = format_of(emitter, gate), [bias_of(emitter, layer) for layer in (gate, up)]

@@ -1,4 +1,4 @@
-"""Attention by segments: one kernel packs queries, keys and values where they are found, one attends."""
+"""Attention of packed sequences: one kernel packs queries, keys and values where they are found, one attends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 from tvm import relax
 
 from tyllm_errors import UnsupportedError
-from tytvm.converters.consumers import asked
+from tytvm.converters.consumers import requested_encoding
 from tytvm.emitter import Emitter
-from tytvm.kernels.operators import SegmentAttention, SegmentPack
+from tytvm.kernels.operators import VarlenAttention, VarlenPack
 from tytvm.kernels.rowwise.encoding import FLOAT32
-from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.qkv_source import Source
+from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
+from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.weights import TensorSpec
 
 aten = torch.ops.aten
@@ -32,73 +32,77 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     (batch, heads, tokens, width), (_, kv_heads, _, v_width) = q.meta["val"].shape, v.meta["val"].shape
     lengths = [tokens] if bounds is None else _lengths(emitter, bounds, tokens)
     tiled = emitter.kernels.rounds_products
-    shape = Segments(tuple(lengths * batch), heads, kv_heads, width, v_width, scale, tiled)
+    shape = PackedSequences(tuple(lengths * batch), heads, kv_heads, width, v_width, scale, tiled)
     source, tensors = _source(emitter, [q, k, v], shape, tokens)
     rows, tasks = relax.const(shape.rows()), relax.const(shape.tasks())
-    pack = emitter.kernels.choose(SegmentPack(shape, source))
+    pack = emitter.kernels.choose(VarlenPack(shape, source))
     packed = emitter.call(pack, [*tensors, rows], *(TensorSpec(*each) for each in shape.packed()))
     out = (batch * tokens, heads * v_width)
-    encoding = asked(emitter, node, out[1])
-    choice = emitter.kernels.find(SegmentAttention(shape, encoding))
+    encoding = requested_encoding(emitter, node, out[1])
+    choice = emitter.kernels.find(VarlenAttention(shape, encoding))
     if choice is None:
         encoding = FLOAT32
-        choice = emitter.kernels.choose(SegmentAttention(shape))
+        choice = emitter.kernels.choose(VarlenAttention(shape))
     (result,) = emitter.call_encoded(choice, [*packed, rows, tasks], [], encoding, out)
     return emitter.shaped(result, tuple(node.meta["val"].shape))
 
 
 def _lengths(emitter: Emitter, bounds: torch.fx.Node, tokens: int) -> list[int]:
-    """How long each segment is."""
+    """How long each sequence is."""
     value = emitter.graph.capture.constants.get(bounds.name)
     if value is None or value.is_meta:
-        raise UnsupportedError(f"The segments of an attention, {bounds}, are computed; only constants can be compiled.")
+        raise UnsupportedError(
+            f"The bounds of packed sequences, {bounds}, are computed; only constants can be compiled."
+        )
     edges = [int(edge) for edge in value.tolist()]
     lengths = [b - a for a, b in pairwise(edges)]
     if not lengths or edges[0] != 0 or edges[-1] != tokens or min(lengths) < 0:
-        raise UnsupportedError(f"The segments {edges} of an attention do not cover its {tokens} tokens.")
+        raise UnsupportedError(f"The packed sequences {edges} of an attention do not cover its {tokens} tokens.")
     return lengths
 
 
-def _source(emitter: Emitter, parts: list[torch.fx.Node], shape: Segments, tokens: int) -> tuple[Source, list[Any]]:
+def _source(
+    emitter: Emitter, parts: list[torch.fx.Node], shape: PackedSequences, tokens: int
+) -> tuple[QkvSource, list[Any]]:
     """Where queries, keys and values are read, behind the views that the graph has of them."""
-    rows = [_by_token(node) for node in parts]
-    joined = _joined(parts, rows)
-    if joined is not None:
-        source = Source(tokens, joined=True, turned=bool(joined.tables))
-        nodes = [joined.qkv, *joined.tables]
+    rows = [_before_transpose(node) for node in parts]
+    fused = _fused_qkv(parts, rows)
+    if fused is not None:
+        source = QkvSource(tokens, fused=True, rotated=bool(fused.tables))
+        nodes = [fused.qkv, *fused.tables]
     else:
-        source = Source(tokens, tuple(row is not None for row in rows))  # type: ignore[arg-type]
+        source = QkvSource(tokens, tuple(row is not None for row in rows))  # type: ignore[arg-type]
         nodes = [row or node for row, node in zip(rows, parts, strict=True)]
     shapes = [extents for extents, _ in source.tensors(shape).values()]
     return source, [emitter.shaped(emitter.env[node], extents) for node, extents in zip(nodes, shapes, strict=True)]
 
 
 @dataclass(frozen=True)
-class _Joined:
-    """One tensor [token, 3, head, input], and the cosines and sines that queries and keys are turned by, if any."""
+class _FusedQkv:
+    """One tensor [token, 3, head, input], and the cosines and sines that queries and keys are rotated by, if any."""
 
     qkv: torch.fx.Node
     tables: tuple[torch.fx.Node, ...]
 
 
-def _joined(parts: list[torch.fx.Node], rows: list[torch.fx.Node | None]) -> _Joined | None:
+def _fused_qkv(parts: list[torch.fx.Node], rows: list[torch.fx.Node | None]) -> _FusedQkv | None:
     """The tensor that all three are parts of, if there is one."""
     ends = [row or node for row, node in zip(rows, parts, strict=True)]
-    turned = [_unturned(end) for end in ends[:2]]
+    rotated = [_before_rope(end) for end in ends[:2]]
     tables: tuple[torch.fx.Node, ...] = ()
-    if None not in turned:
-        (q, *tables_of_q), (k, *tables_of_k) = turned  # type: ignore[misc]
+    if None not in rotated:
+        (q, *tables_of_q), (k, *tables_of_k) = rotated  # type: ignore[misc]
         if tables_of_q != tables_of_k:
             return None
         ends, tables = [q, k, ends[2]], tuple(tables_of_q)
-    found = [_part(end) for end in ends]
+    found = [_slice_of_fused(end) for end in ends]
     if None in found or len({each[0] for each in found if each}) != 1:
         return None
-    return _Joined(found[0][0], tables) if [each[1] for each in found if each] == [0, 1, 2] and found[0] else None
+    return _FusedQkv(found[0][0], tables) if [each[1] for each in found if each] == [0, 1, 2] and found[0] else None
 
 
-def _by_token(node: torch.fx.Node) -> torch.fx.Node | None:
-    """What [B,S,H,D] or [S,H,D] the heads were turned out of."""
+def _before_transpose(node: torch.fx.Node) -> torch.fx.Node | None:
+    """The tensor [B,S,H,D] or [S,H,D] that a transpose brought the heads to the front of."""
     if node.target is aten.unsqueeze.default and node.args[1] % 4 == 0:
         inner = node.args[0]
         is_turn = inner.target is aten.transpose.int and {axis % 3 for axis in inner.args[1:]} == {0, 1}
@@ -108,13 +112,13 @@ def _by_token(node: torch.fx.Node) -> torch.fx.Node | None:
     return node.args[0] if is_turn else None
 
 
-def _unturned(node: torch.fx.Node) -> tuple[torch.fx.Node, ...] | None:
-    """What [S,H,D] was turned by rotary positions, and their cosines and sines."""
+def _before_rope(node: torch.fx.Node) -> tuple[torch.fx.Node, ...] | None:
+    """The tensor [S,H,D] that was rotated by positions, and their cosines and sines."""
     is_rope = node.target is torch.ops.tytvm.rope.default and node.meta["val"].ndim == 3
     return tuple(node.args) if is_rope else None
 
 
-def _part(node: torch.fx.Node) -> tuple[torch.fx.Node, int] | None:
+def _slice_of_fused(node: torch.fx.Node) -> tuple[torch.fx.Node, int] | None:
     """The tensor [S,3,H,D] or [B,S,3,H,D] that a query, key or value is a part of, and which."""
     if node.target is operator.getitem and node.args[0].target is aten.unbind.int:
         (parts, number), axis = (node.args[0].args[0], node.args[1]), (*node.args[0].args, 0)[1]

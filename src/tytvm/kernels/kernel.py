@@ -20,7 +20,7 @@ from tytvm.target import InstructionSet
 Operator = TypeVar("Operator")
 
 
-class Kind(Enum):
+class WorkKind(Enum):
     """What most of a kernel's work is."""
 
     WEIGHT_PRODUCT = "products of activations and a stored weight"
@@ -98,7 +98,7 @@ class Kernel(Generic[Operator]):
     build: Callable[..., PrimFunc]
     cost: Callable[..., Cost]
     reference: Callable[..., Any]
-    kind: Kind
+    kind: WorkKind
     layout: WeightLayout | None = None
 
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tytvm.kernels.attention.attention_cut import Attention, Cut
+from tytvm.kernels.attention.attention_tiling import Attention, AttentionTiling
 from tytvm.kernels.attention.kv_cache import KvCache
 from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Encoding, Int8
-from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.qkv_source import Source
+from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
+from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.weights import W4, W16, WeightFormat
 
 __all__ = ["Attention"]
 
 
 @dataclass(frozen=True)
-class Embedding:
+class EmbeddingRows:
     """(tokens i64[count], first i64[1], table) → f32[count, width]: rows of a table; a tied one lies as its linear."""
 
     count: int
@@ -146,20 +146,20 @@ class CacheAppend:
 class AttentionMerge:
     """(what the parts of an attention left in its workspace) → f32[S, H, Dv]."""
 
-    cut: Cut
+    tiling: AttentionTiling
 
 
 @dataclass(frozen=True)
-class SegmentPack:
-    """(the source's tensors, rows i32[positions]) → queries, keys and values as `SegmentAttention` reads them."""
+class VarlenPack:
+    """(the source's tensors, rows i32[positions]) → queries, keys and values as `VarlenAttention` reads them."""
 
-    shape: Segments
-    source: Source
+    shape: PackedSequences
+    source: QkvSource
 
 
 @dataclass(frozen=True)
-class SegmentAttention:
+class VarlenAttention:
     """(packed queries, keys, values, rows, tasks) → [tokens, H · Dv] in `encoding`."""
 
-    shape: Segments
+    shape: PackedSequences
     encoding: Encoding = FLOAT32

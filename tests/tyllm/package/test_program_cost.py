@@ -7,10 +7,10 @@ import pytest
 from tyllm.package.program_cost import ProgramCost
 from tyllm_errors import PackageError
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.kernel import Kind
+from tytvm.kernels.kernel import WorkKind
 from tytvm.kernels.operators import (
     ActivatedLinear,
-    Embedding,
+    EmbeddingRows,
     GatedLinear,
     LayerNorm,
     Linear,
@@ -59,8 +59,8 @@ def program_cost(*steps, place="params"):
         GatedLinear(16, W4(64, 64, 64), TILED),
         GatedLinear(16, W16(64, 64), Bfloat16()),
         ActivatedLinear(16, W16(64, 64), "gelu", Bfloat16()),
-        Embedding(16, W16(64, 64)),
-        Embedding(16, Plain((64, 64), "float16")),
+        EmbeddingRows(16, W16(64, 64)),
+        EmbeddingRows(16, Plain((64, 64), "float16")),
         RmsNorm(16, 64, 1e-6),
         RmsNorm(16, 64, 1e-6, TILED, True),
         LayerNorm(16, 64, 1e-6, Int8(64)),
@@ -74,7 +74,7 @@ def test_products_with_weights_are_counted_whatever_kernel_makes_them(operator, 
         pytest.skip("no kernel does it in one")
     cost = choice.kernel.cost(*choice.specialization.arguments)
     found = program_cost(step(cost.operations, cost.bytes_read, cost.bytes_written)).products(8, "body")
-    is_product = choice.kernel.kind is Kind.WEIGHT_PRODUCT
+    is_product = choice.kernel.kind is WorkKind.WEIGHT_PRODUCT
     assert list(found.values()) == ([max(cost.operations.values())] if is_product else [])
 
 

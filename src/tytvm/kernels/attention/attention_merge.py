@@ -1,5 +1,5 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
-"""The parts of a context brought together: their sums and totals relative to one peak, then the quotient."""
+"""The splits of a context merged: their sums and denominators relative to one row maximum, then the quotient."""
 
 from typing import Any
 
@@ -7,39 +7,47 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_cut import Cut
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.attention.attention_tiling import AttentionTiling
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import exp2
-from tytvm.kernels.primitives.vector import LANES, add, fill, fold, hold, span, zeros
+from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, span, zeros
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, cut: Cut) -> Any:
-    """(sums, peaks, totals, out f32[S,H,Dv]): what an attention of that cut, of one group of readers, left."""
-    shape, parts = cut.shape, cut.parts
-    count, lanes = shape.H * shape.S, len(spans(cut))
+def build(spec: InstructionSet, tiling: AttentionTiling) -> Any:
+    """(sums, row_max, denominators f32, shaped as `tiling` says; out f32[S,H,Dv]), of one group of query rows."""
+    shape, splits = tiling.shape, tiling.splits
+    count, lanes = shape.H * shape.S, len(spans(tiling))
 
     @T.prim_func(private=True)
     def attention_merge(
-        sums: T.Buffer(cut.sums, "float32"),
-        peaks: T.Buffer(cut.peaks, "float32"),
-        totals: T.Buffer(cut.totals, "float32"),
+        sums: T.Buffer(tiling.sums, "float32"),
+        row_max: T.Buffer(tiling.row_max, "float32"),
+        denominators: T.Buffer(tiling.denominators, "float32"),
         out: T.Buffer((shape.S, shape.H, shape.cache.Dv), "float32"),
     ) -> None:
         for i in T.parallel(count):
-            first: T.let = i // shape.readers * parts
-            reader: T.let = i % shape.readers
-            peak = T.alloc_buffer((1,), "float32")
-            peak[0] = peaks[first, reader]
-            for part in range(parts - 1):
-                peak[0] = T.max(peak[0], peaks[first + 1 + part, reader])
+            first: T.let = i // shape.query_rows * splits
+            query_row: T.let = i % shape.query_rows
+            highest = T.alloc_buffer((1,), "float32")
+            highest[0] = row_max[first, query_row]
+            for split in range(splits - 1):
+                highest[0] = T.max(highest[0], row_max[first + 1 + split, query_row])
             merged = T.meta_var([T.alloc_buffer((LANES,), "float32") for _ in range(lanes + 1)])
             clear(merged)
-            for part in range(parts):
-                add_part(cut, merged, sums, totals, first + part, reader, exp2(peaks[first + part, reader] - peak[0]))
-            finish(cut, [each[span(0)] for each in merged[1:]], merged[0][span(0)], out, i % shape.S, i // shape.S)
+            for split in range(splits):
+                add_split(
+                    tiling,
+                    merged,
+                    sums,
+                    denominators,
+                    first + split,
+                    query_row,
+                    exp2(row_max[first + split, query_row] - highest[0]),
+                )
+            finish(tiling, [each[span(0)] for each in merged[1:]], merged[0][span(0)], out, i % shape.S, i // shape.S)
 
     return attention_merge
 
@@ -50,25 +58,27 @@ def clear(registers: list[Any]) -> None:
         T.buffer_store(register, zeros(), [span(0)])
 
 
-def add_part(cut: Cut, merged: list[Any], sums: Any, totals: Any, task: Any, reader: Any, weight: Any) -> None:
-    """Adds a part's totals and sums, times what its peak weighs."""
-    factor = hold(fill(weight))
-    whole = [totals[task, reader, span(0)], *(sums[task, reader, each] for each in spans(cut))]
+def add_split(
+    tiling: AttentionTiling, merged: list[Any], sums: Any, denominators: Any, task: Any, query_row: Any, weight: Any
+) -> None:
+    """Adds a split's denominators and sums, times the weight of its row maximum."""
+    factor = materialize(fill(weight))
+    whole = [denominators[task, query_row, span(0)], *(sums[task, query_row, each] for each in spans(tiling))]
     for register, vector in zip(merged, whole, strict=True):
         T.buffer_store(register, register[span(0)] + vector * factor, [span(0)])
 
 
-def spans(cut: Cut) -> list[Any]:
+def spans(tiling: AttentionTiling) -> list[Any]:
     """The vectors of a row of sums."""
-    return [span(start) for start in range(0, cut.shape.cache.values[2], LANES)]
+    return [span(start) for start in range(0, tiling.shape.cache.values[2], LANES)]
 
 
-def finish(cut: Cut, sums: list[Any], totals: Any, out: Any, row: Any, head: Any) -> None:
-    """Writes a row of the output: sums over the total of sixteen totals."""
-    factor = hold(fill(T.float32(1) / fold(add, totals)))
-    width = cut.shape.cache.Dv
+def finish(tiling: AttentionTiling, sums: list[Any], denominators: Any, out: Any, row: Any, head: Any) -> None:
+    """Writes a row of the output: the sums over the total of sixteen denominators."""
+    factor = materialize(fill(T.float32(1) / horizontal_reduce(add, denominators)))
+    width = tiling.shape.cache.Dv
     for number, vector in enumerate(sums):
-        value, start = hold(vector * factor), number * LANES
+        value, start = materialize(vector * factor), number * LANES
         if start + LANES <= width:
             T.buffer_store(out, value, [row, head, span(start)])
         else:
@@ -77,27 +87,33 @@ def finish(cut: Cut, sums: list[Any], totals: Any, out: Any, row: Any, head: Any
 
 
 def reference(
-    sums: npt.NDArray[np.float32], peaks: npt.NDArray[np.float32], totals: npt.NDArray[np.float32]
+    sums: npt.NDArray[np.float32], row_max: npt.NDArray[np.float32], denominators: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """In NumPy, of one key-value head: sums [parts, rows, W], peaks [parts, rows], totals [parts, rows, 16]."""
-    weights = np.exp2(peaks.astype(np.float64) - peaks.max(axis=0))
-    total = (weights[..., None] * totals).sum(axis=(0, 2))
+    """In NumPy, of one key-value head, f32 [rows, W].
+
+    Args:
+        sums: [splits, rows, W], weighted sums of values.
+        row_max: [splits, rows], what each split's weights are relative to, in powers of two.
+        denominators: [splits, rows, 16], to be summed.
+    """
+    weights = np.exp2(row_max.astype(np.float64) - row_max.max(axis=0))
+    total = (weights[..., None] * denominators).sum(axis=(0, 2))
     return np.asarray((weights[..., None] * sums).sum(axis=0) / total[:, None], np.float32)
 
 
-def cost(cut: Cut) -> Cost:
+def cost(tiling: AttentionTiling) -> Cost:
     """Operations and bytes."""
-    shape, width = cut.shape, cut.sums[2]
+    shape, width = tiling.shape, tiling.sums[2]
     rows = shape.H * shape.S
-    read = size("float32", rows, cut.parts, width + LANES + 1)
+    read = size("float32", rows, tiling.splits, width + LANES + 1)
     written = size("float32", rows, shape.cache.Dv)
-    return Cost({"float32": rows * cut.parts * (2 * (width + LANES) + 16)}, read, written)
+    return Cost({"float32": rows * tiling.splits * (2 * (width + LANES) + 16)}, read, written)
 
 
 def accepts(target: KernelTarget, merge: AttentionMerge) -> Specialization:
-    """Every cut."""
-    shape = merge.cut.shape
-    return Specialization(symbol("attention_merge", shape.H, shape.S, shape.cache.Dv), (merge.cut,))
+    """Every tiling."""
+    shape = merge.tiling.shape
+    return Specialization(symbol("attention_merge", shape.H, shape.S, shape.cache.Dv), (merge.tiling,))
 
 
-KERNEL = Kernel(AttentionMerge, accepts, build, cost, reference, Kind.ATTENTION)
+KERNEL = Kernel(AttentionMerge, accepts, build, cost, reference, WorkKind.ATTENTION)

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, untile_keys
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import CacheAppend
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.kernels.primitives.vector import LANES, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
 from tytvm.target import InstructionSet
 
 _LARGEST = 127
@@ -60,26 +60,28 @@ def append_value(cache: KvCache, values: Any, v: Any, factor: Any, head: Any, s:
 def factor_of(x: Any, scales: Any, head: Any, s: Any, row: Any) -> Any:
     """Stores the scale max|x| / 127 of a row; what the row is multiplied by to give its codes."""
     if scales is None:
-        return hold(T.float32(1), "float32", 1)
+        return materialize(T.float32(1), "float32", 1)
     width = int(x.shape[2])
     lanes = lanes_of(width)
     largest = T.alloc_buffer((lanes,), "float32")
     T.buffer_store(largest, zeros("float32", lanes), [span(0, lanes)])
     with T.serial(width // lanes) as vector:
-        value = hold(x[head, s, span(vector * lanes, lanes)], "float32", lanes)
+        value = materialize(x[head, s, span(vector * lanes, lanes)], "float32", lanes)
         magnitude = T.max(value, zeros("float32", lanes) - value)
         T.buffer_store(largest, T.max(largest[span(0, lanes)], magnitude), [span(0, lanes)])
-    peak = fold(T.max, largest[span(0, lanes)], "float32", lanes)
-    T.buffer_store(scales, peak / T.float32(_LARGEST), [head, row // LANES, row % LANES])
-    return hold(T.Select(peak > T.float32(_SMALLEST), T.float32(_LARGEST) / peak, T.float32(0)), "float32", 1)
+    max_abs = horizontal_reduce(T.max, largest[span(0, lanes)], "float32", lanes)
+    T.buffer_store(scales, max_abs / T.float32(_LARGEST), [head, row // LANES, row % LANES])
+    return materialize(
+        T.Select(max_abs > T.float32(_SMALLEST), T.float32(_LARGEST) / max_abs, T.float32(0)), "float32", 1
+    )
 
 
 def encoded(cache: KvCache, value: Any, factor: Any, lanes: int) -> Any:
     """Values as the cache holds them."""
     if cache.dtype != "int8":
         return T.cast(value, of(cache.dtype, lanes))
-    shifted = hold(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
-    code = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
+    shifted = materialize(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
+    code = materialize(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
     return T.cast(code, of("int8", lanes))
 
 
@@ -111,4 +113,4 @@ def accepts(target: KernelTarget, operator: CacheAppend) -> Specialization:
     return Specialization(symbol("cache_append", cache.KH, tokens, cache.D), (cache, tokens))
 
 
-KERNEL = Kernel(CacheAppend, accepts, build, cost, reference, Kind.MOVE)
+KERNEL = Kernel(CacheAppend, accepts, build, cost, reference, WorkKind.MOVE)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives.cost import size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, span
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, span
 
 DTYPES = ("float16", "int8")
 
@@ -73,12 +73,12 @@ def floats(cache: Any, index: list[Any]) -> Any:
     codes = cache[(*index[:-1], span(index[-1]))]
     if str(cache.dtype) == "int8":
         codes = T.cast(codes, of("int32"))
-    return hold(T.cast(codes, of("float32")))
+    return materialize(T.cast(codes, of("float32")))
 
 
 def scale_of(scales: Any, head: Any, tile: Any) -> Any:
     """The scales of a tile's sixteen rows; ones where the cache is float16."""
-    return fill(T.float32(1)) if scales is None else hold(scales[head, tile, span(0)])
+    return fill(T.float32(1)) if scales is None else materialize(scales[head, tile, span(0)])
 
 
 def tile_keys(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -95,6 +95,6 @@ def untile_keys(tiles: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def quantize(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """int8 codes [KH, S, D] and scales [KH, S] of keys or values."""
-    peak = np.abs(rows).max(axis=-1, initial=0).astype(np.float32)
-    factor = np.divide(np.float32(127), peak, out=np.zeros_like(peak), where=peak > np.float32(1e-30))
-    return np.rint(rows * factor[..., None]).astype(np.int8), peak / np.float32(127)
+    largest = np.abs(rows).max(axis=-1, initial=0).astype(np.float32)
+    factor = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > np.float32(1e-30))
+    return np.rint(rows * factor[..., None]).astype(np.int8), largest / np.float32(127)

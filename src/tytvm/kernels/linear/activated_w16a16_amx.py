@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
-from tytvm.kernels.linear import float16_weight, linear_w16a16_amx, tile_product
-from tytvm.kernels.linear.tile_product import Sums, TileProduct, bias_of, each_row
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.linear import bfloat16_tile_product, float16_weight, linear_w16a16_amx
+from tytvm.kernels.linear.bfloat16_tile_product import Bfloat16TileProduct, PanelSums, bias_of, each_row
 from tytvm.kernels.operators import ActivatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span
+from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span
 from tytvm.kernels.rowwise import activation
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
@@ -32,7 +32,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bo
         kind: One of `activation.KINDS`.
         with_bias: Whether there is a bias.
     """
-    shape = TileProduct(R, K, ceildiv(N, 2 * SIDE))
+    shape = Bfloat16TileProduct(R, K, ceildiv(N, 2 * SIDE))
 
     @T.jit(private=True)
     def activated_w16a16_amx(
@@ -41,24 +41,24 @@ def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bo
         bias: T.Optional(T.Buffer((N,), "float32")),
         out: T.Buffer((shape.row_tiles, shape.pairs, SIDE, DEPTH), "uint16"),
     ) -> None:
-        for piece in T.parallel(shape.pieces):
+        for chunk in T.parallel(shape.chunks):
             memory = T.meta_var(shape.sums())
             decode = T.meta_var(
-                lambda right, place, pair, b: tile_product.decode(right, place, b, weight, 2 * pair + b)
+                lambda right, place, pair, b: bfloat16_tile_product.decode(right, place, b, weight, 2 * pair + b)
             )
             finish = T.meta_var(partial(write, spec, kind, memory, bias, N, out))
-            shape.multiply(piece, x, decode, tile_product.clear, finish)
+            shape.multiply(chunk, x, decode, bfloat16_tile_product.clear, finish)
 
     return activated_w16a16_amx.specialize() if with_bias else activated_w16a16_amx.specialize(bias=None)
 
 
-def write(spec: InstructionSet, kind: str, memory: Any, bias: Any, N: int, out: Any, sums: Sums) -> None:
+def write(spec: InstructionSet, kind: str, memory: Any, bias: Any, N: int, out: Any, sums: PanelSums) -> None:
     """Writes the activations of a panel's and a pair's sums."""
     biases = [bias_of(bias, 2 * sums.pair + b, N) for b in range(2)]
 
     def row(a: int, r: Any) -> None:
         values = [memory[2 * a + b, r, span(0)] + biases[b] for b in range(2)]
-        values = [hold(activation.apply(spec, kind, value, LANES)) for value in values]
+        values = [materialize(activation.apply(spec, kind, value, LANES)) for value in values]
         T.buffer_store(out, amx.bfloat16(*values), [sums.tile + a, sums.pair, r, span(0, DEPTH)])
 
     each_row(sums, memory, row)
@@ -89,4 +89,4 @@ def accepts(target: KernelTarget, linear: ActivatedLinear) -> Specialization | N
     return Specialization(name, (*shape, linear.activation, linear.has_bias), Bfloat16())
 
 
-KERNEL = Kernel(ActivatedLinear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)
+KERNEL = Kernel(ActivatedLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

@@ -11,7 +11,7 @@ def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
     """The weight [N, K] in the kernel's layout, channels that do not exist as zeros."""
     N, K = weight.shape
     packed = np.zeros((ceildiv(N, LANES), K, LANES), np.float16)
-    for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are turned
+    for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are transposed
         channels = weight[block * LANES : (block + 1) * LANES]
         rows[:, : len(channels)] = channels.T
     return {"weight": packed}

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
-from tytvm.kernels.linear import float16_weight, linear_w16a16_amx, tile_product
-from tytvm.kernels.linear.tile_product import Sums, TileProduct, bias_of, each_row
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.linear import bfloat16_tile_product, float16_weight, linear_w16a16_amx
+from tytvm.kernels.linear.bfloat16_tile_product import Bfloat16TileProduct, PanelSums, bias_of, each_row
 from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
 from tytvm.kernels.rowwise.activation import silu
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
@@ -37,7 +37,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
         N: Outputs; `out` is u16 [ceil(R/16),ceil(N/32),16,32], where outputs from N on are finite.
         with_bias: Whether both layers have a bias.
     """
-    shape = TileProduct(R, K, ceildiv(N, LANES))
+    shape = Bfloat16TileProduct(R, K, ceildiv(N, LANES))
 
     @T.jit(private=True)
     def gated_w16a16_amx(
@@ -48,28 +48,28 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
         up_bias: T.Optional(T.Buffer((N,), "float32")),
         out: T.Buffer((shape.row_tiles, ceildiv(N, DEPTH), SIDE, DEPTH), "uint16"),
     ) -> None:
-        for piece in T.parallel(shape.pieces):
+        for chunk in T.parallel(shape.chunks):
             memory = T.meta_var(shape.sums())
             decode = T.meta_var(
-                lambda right, place, pair, b: tile_product.decode(right, place, b, up if b else gate, pair)
+                lambda right, place, pair, b: bfloat16_tile_product.decode(right, place, b, up if b else gate, pair)
             )
             finish = T.meta_var(partial(write, spec, memory, (gate_bias, up_bias), N, out))
-            shape.multiply(piece, x, decode, tile_product.clear, finish)
+            shape.multiply(chunk, x, decode, bfloat16_tile_product.clear, finish)
 
     if with_bias:
         return gated_w16a16_amx.specialize()
     return gated_w16a16_amx.specialize(gate_bias=None, up_bias=None)
 
 
-def write(spec: InstructionSet, memory: Any, biases: tuple[Any, Any], N: int, out: Any, sums: Sums) -> None:
+def write(spec: InstructionSet, memory: Any, biases: tuple[Any, Any], N: int, out: Any, sums: PanelSums) -> None:
     """Writes the gated values of a panel and a block: half a row of a tile."""
     gate_bias, up_bias = (bias_of(bias, sums.pair, N) for bias in biases)
     last = ceildiv(N, LANES) - 1
 
     def row(a: int, r: Any) -> None:
         gate = silu(spec, memory[2 * a, r, span(0)] + gate_bias, LANES)
-        value = hold(gate * (memory[2 * a + 1, r, span(0)] + up_bias))
-        both = hold(amx.bfloat16(value, zeros()), "uint16", DEPTH)
+        value = materialize(gate * (memory[2 * a + 1, r, span(0)] + up_bias))
+        both = materialize(amx.bfloat16(value, zeros()), "uint16", DEPTH)
         at = [sums.tile + a, sums.pair // 2, r]
         half = T.vectorlow("uint16x16", both)
         T.buffer_store(out, half, [*at, span(sums.pair % 2 * LANES)])
@@ -103,4 +103,4 @@ def accepts(target: KernelTarget, linear: GatedLinear) -> Specialization | None:
     return Specialization(name, (*shape, linear.has_bias), Bfloat16())
 
 
-KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)
+KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

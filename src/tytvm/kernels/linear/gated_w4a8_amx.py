@@ -1,7 +1,7 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """SwiGLU's two linear layers and its gate in one, for many rows: silu(x · gateᵀ) · (x · upᵀ), quantized on the way.
 
-A piece is a group of the outputs: when its last slice is done, so are the values that share a scale.
+A chunk is a group of the outputs: when its last slice is done, so are the values that share a scale.
 """
 
 from functools import partial
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight, linear_w4a8, linear_w4a8_amx
-from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
+from tytvm.kernels.linear.int8_tile_product import Int8TileProduct, ProductScratch, WeightBlock, multiply
 from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
@@ -55,33 +55,36 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
         codes: T.Buffer(code_shape(R, N, True), "int8"),
         scales: T.Buffer((R, N // out_group), "float32"),
     ) -> None:
-        for piece in T.parallel(shape.pieces):
-            memory = T.meta_var(Memory.of(shape))
+        for chunk in T.parallel(shape.chunks):
+            memory = T.meta_var(ProductScratch.of(shape))
             blocks = T.meta_var(
-                lambda pair: [Block(gate, gate_scale, gate_zero, pair, 1), Block(up, up_scale, up_zero, pair, 1)]
+                lambda pair: [
+                    WeightBlock(gate, gate_scale, gate_zero, pair, 1),
+                    WeightBlock(up, up_scale, up_zero, pair, 1),
+                ]
             )
-            multiply(shape, memory, piece, q, scale, blocks, partial(combine, spec, memory))
+            multiply(shape, memory, chunk, q, scale, blocks, partial(combine, spec, memory))
             for row in range(R):
                 values = T.meta_var(
-                    [memory.sums[place, row // SIDE, 0, row % SIDE, span(0)] for place in range(shape.piece)]
+                    [memory.sums[place, row // SIDE, 0, row % SIDE, span(0)] for place in range(shape.chunk)]
                 )
-                write_group(codes, scales, None, row, piece, values, LANES)
+                write_group(codes, scales, None, row, chunk, values, LANES)
 
     return gated_w4a8_amx
 
 
-def shape_of(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Shape:
-    """How the product is cut: a pair is a block of the gate and the same one of `up`, a piece is a group of outputs."""
-    return Shape(R, K, N // LANES, out_group // LANES, group, activation_group)
+def shape_of(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Int8TileProduct:
+    """How the product is cut: a pair is a block of the gate and the same one of `up`, a chunk is a group of outputs."""
+    return Int8TileProduct(R, K, N // LANES, out_group // LANES, group, activation_group)
 
 
 def fits(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> bool:
     """Whether the outputs are whole groups, and scratch memory holds the sums of one."""
     shape = shape_of(R, K, N, group, activation_group, out_group)
-    return N % out_group == 0 and shape.piece <= shape.room
+    return N % out_group == 0 and shape.chunk <= shape.room
 
 
-def combine(spec: InstructionSet, memory: Memory, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+def combine(spec: InstructionSet, memory: ProductScratch, place: Any, m: Any, b: int, sums: list[Any]) -> None:
     """Keeps the gate's sums; when those of `up` come, their product takes the place."""
     for r, value in enumerate(sums):
         at = [place, m, 0, r, span(0)]
@@ -117,4 +120,4 @@ def accepts(target: KernelTarget, linear: GatedLinear) -> Specialization | None:
     return Specialization(symbol("gated_w4a8_amx", *shape), arguments, inputs) if fits(*arguments) else None
 
 
-KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)
+KERNEL = Kernel(GatedLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

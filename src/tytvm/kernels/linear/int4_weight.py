@@ -1,7 +1,7 @@
 """Layout of an INT4 weight [N, K] with one scale and zero per group of inputs: weight ≈ (code − zero) · scale.
 
 `weight` u8 [ceil(N/16), K/8, 64]: byte 4c + j of a row of 64 holds, for channel c of sixteen, input j of eight in its
-low nibble and input 4 + j in its high one, so that one load, a mask and a shift feed two `dot4`. `scale` f16 and `zero`
+low nibble and input 4 + j in its high one, so that one load, a mask and a shift feed two `dp4a`. `scale` f16 and `zero`
 u8 are [ceil(N/16), K/group, 16]. Channels that do not exist have scale 0.
 """
 
@@ -13,7 +13,7 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import WeightLayout
 from tytvm.kernels.primitives.cost import size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, prefetch, span
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, prefetch, span
 from tytvm.target import InstructionSet
 from tytvm.weights import INT4_INPUTS, W4
 
@@ -21,7 +21,7 @@ CODES = INT4_INPUTS  # inputs of a channel in one 64-byte row
 FEW_ROWS = 16  # rows of activations up to which prefetching the weight pays: see docs/log/linear_kernels.md
 ROW = LANES * CODES // 2
 _NIBBLES = 0x0F0F0F0F
-_PREFETCH = 2048  # bytes: measured, see docs/log/linear_kernels.md
+_PREFETCH_BYTES = 2048  # bytes: measured, see docs/log/linear_kernels.md
 
 
 def shapes(K: int, N: int, group: int) -> dict[str, tuple[int, ...]]:
@@ -70,16 +70,16 @@ def dequantize(
     return (codes.astype(np.float32) - zero) * scale
 
 
-def ahead(weight: Any, block: Any, row: Any) -> None:
+def prefetch_weight(weight: Any, block: Any, row: Any) -> None:
     """Asks for a row of the weight some rows ahead of its use: with one row of activations, memory sets the pace."""
-    prefetch(weight, [block, row, 0], _PREFETCH)
+    prefetch(weight, [block, row, 0], _PREFETCH_BYTES)
 
 
 def nibbles(weight: Any, block: Any, row: Any) -> tuple[Any, Any]:
     """Inputs 0–3 and inputs 4–7 of sixteen channels, a byte each, four bytes to a lane: two int32x16."""
-    word = hold(T.reinterpret("int32x16", weight[block, row, span(0, ROW)]), "int32")
+    word = materialize(T.reinterpret("int32x16", weight[block, row, span(0, ROW)]), "int32")
     mask = fill(T.int32(_NIBBLES))
-    return hold(word & mask, "int32"), hold((word >> fill(T.int32(4))) & mask, "int32")
+    return materialize(word & mask, "int32"), materialize((word >> fill(T.int32(4))) & mask, "int32")
 
 
 def floats(spec: InstructionSet, word: Any, i: int) -> Any:
@@ -88,8 +88,8 @@ def floats(spec: InstructionSet, word: Any, i: int) -> Any:
     if spec.vector_bytes == 64:
         # A permutation looks only at the low four bits of an index, so it masks and converts at once.
         table = T.Shuffle([T.float32(code) for code in range(LANES)], list(range(LANES)))
-        return hold(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.permvar.sf.512", table, shifted))
-    return hold(T.cast(shifted & fill(T.int32(15)), "float32x16"))
+        return materialize(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.permvar.sf.512", table, shifted))
+    return materialize(T.cast(shifted & fill(T.int32(15)), "float32x16"))
 
 
 def _padded(tensor: npt.NDArray[Any], blocks: int) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 """The product of many rows of int8 by INT4 weights on AMX tiles, two blocks of sixteen channels at a time.
 
-Workers share out pieces of the output channels. Within a piece the inputs are taken a slice at a time: for a pair of
+Workers share out chunks of the output channels. Within a chunk the inputs are taken a slice at a time: for a pair of
 blocks the slice of the weight is decoded to int8 in scratch memory, where it stays in the nearest cache while all rows
 pass over it (the blocking of Goto and van de Geijn, 2008, "Anatomy of high-performance matrix multiplication"). The
 int32 sums of a group of activations are scaled into float32 sums, which wait in scratch memory from slice to slice.
@@ -17,26 +17,26 @@ from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import BYTES, LEFT, RIGHT, SIDE, SUMS
 from tytvm.kernels.primitives.scratch import BYTES as SCRATCH
 from tytvm.kernels.primitives.scratch import scratch
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, prefetch, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, prefetch, span, zeros
 
 _SLICE = 512  # inputs: a slice has 16 KB of decoded weight and of rows; see docs/log/linear_kernels.md
 _TILE = SIDE * BYTES
 _SUMS = 4 * SIDE * LANES  # bytes of a tile of sums
 _DOTS = 2 * _SUMS
 
-Finish = Callable[[Any, Any, int, list[Any]], None]
-"""(place of the pair in its piece, row tile, block of the pair, sums): what becomes of the sums of a tile's rows."""
+FinishSums = Callable[[Any, Any, int, list[Any]], None]
+"""(place of the pair in its chunk, row tile, block of the pair, sums): what becomes of the sums of a tile's rows."""
 
 
 @dataclass(frozen=True)
-class Shape:
+class Int8TileProduct:
     """Shapes of the product, and how it is cut.
 
     Attributes:
         R: Rows of activations.
         K: Inputs.
         pairs: Pairs of blocks of sixteen channels.
-        piece: Pairs of a piece; the last may have fewer.
+        chunk: Pairs of a chunk; the last may have fewer.
         weight_group: Inputs that share a scale of the weight; divides K.
         group: Inputs that share a scale of the activations; a multiple of 64 that divides `weight_group`.
     """
@@ -44,14 +44,14 @@ class Shape:
     R: int
     K: int
     pairs: int
-    piece: int
+    chunk: int
     weight_group: int
     group: int
 
     @property
-    def pieces(self) -> int:
+    def chunks(self) -> int:
         """What workers share out."""
-        return ceildiv(self.pairs, self.piece)
+        return ceildiv(self.pairs, self.chunk)
 
     @property
     def row_tiles(self) -> int:
@@ -86,7 +86,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Block:
+class WeightBlock:
     """Block `number` of an INT4 weight; `step` blocks lie between it and the one that comes next in its place."""
 
     weight: Any
@@ -97,54 +97,60 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Scratch: `right` tiles of a slice, `dots` of two groups as int32, and the `sums` of a piece as float32."""
+class ProductScratch:
+    """Scratch: `right` tiles of a slice, `dots` of two groups as int32, and the `sums` of a chunk as float32."""
 
     right: Any
     dots: Any
     sums: Any
 
     @staticmethod
-    def of(shape: Shape) -> "Memory":
+    def of(shape: Int8TileProduct) -> "ProductScratch":
         """Laid out one after the other."""
-        return Memory(
+        return ProductScratch(
             scratch((2, shape.slice * shape.tiles, SIDE, BYTES), "int8"),
             scratch((2, SIDE, LANES), "int32", shape.right_bytes),
-            scratch((shape.piece, shape.row_tiles, 2, SIDE, LANES), "float32", shape.right_bytes + _DOTS),
+            scratch((shape.chunk, shape.row_tiles, 2, SIDE, LANES), "float32", shape.right_bytes + _DOTS),
         )
 
 
 def multiply(
-    shape: Shape, memory: Memory, piece: Any, q: Any, scale: Any, blocks: Callable[[Any], list[Block]], finish: Finish
+    shape: Int8TileProduct,
+    memory: ProductScratch,
+    chunk: Any,
+    q: Any,
+    scale: Any,
+    blocks: Callable[[Any], list[WeightBlock]],
+    finish: FinishSums,
 ) -> None:
-    """Computes a piece.
+    """Computes a chunk.
 
     Args:
         shape: How it is cut.
         memory: Scratch memory.
-        piece: Which.
+        chunk: Which.
         q: Codes of the activations in left tiles, i8 [ceil(R/16), K/64, 16, 64].
         scale: Their scales, f32 [R, K/group].
         blocks: The two blocks of a pair.
         finish: What to do with finished sums.
     """
     amx.start()
-    with T.serial(shape.slices) as s, T.serial(T.min(shape.piece, shape.pairs - piece * shape.piece)) as place:
-        part = Part(shape, memory, s, place, blocks(T.bind(piece * shape.piece + place)))
+    with T.serial(shape.slices) as s, T.serial(T.min(shape.chunk, shape.pairs - chunk * shape.chunk)) as place:
+        part = WeightSlice(shape, memory, s, place, blocks(T.bind(chunk * shape.chunk + place)))
         part.decode()
         part.pass_over(q, scale, finish)
     amx.end()
 
 
 @dataclass(frozen=True)
-class Part:
-    """A pair of blocks and a slice of the inputs; `place` is the pair's place within its piece."""
+class WeightSlice:
+    """A pair of blocks and a slice of the inputs; `place` is the pair's place within its chunk."""
 
-    shape: Shape
-    memory: Memory
+    shape: Int8TileProduct
+    memory: ProductScratch
     slice: Any
     place: Any
-    blocks: list[Block]
+    blocks: list[WeightBlock]
 
     @property
     def groups(self) -> Any:
@@ -168,8 +174,8 @@ class Part:
         with T.serial(self.groups) as g:
             for b, block in enumerate(self.blocks):
                 zero = T.cast(block.zero[block.number, self.weight_group(g), span(0)], of("int32"))
-                four = hold(zero * fill(T.int32(0x01010101)), "int32")
-                zeros_of_lanes = hold(T.reinterpret("int8x64", four), "int8", BYTES)
+                four = materialize(zero * fill(T.int32(0x01010101)), "int32")
+                zeros_of_lanes = materialize(T.reinterpret("int8x64", four), "int8", BYTES)
                 with T.serial(rows) as row:
                     at = T.bind(self.group(g) * rows + row)
                     prefetch(block.weight, [block.number, at, 0], block.step * block.weight.shape[1] * ROW, level=2)
@@ -178,7 +184,7 @@ class Part:
                         place = [b, g * self.shape.tiles + row // (SIDE // 2), side, span(0, BYTES)]
                         T.buffer_store(self.memory.right, T.reinterpret("int8x64", codes) - zeros_of_lanes, place)
 
-    def pass_over(self, q: Any, scale: Any, finish: Finish) -> None:
+    def pass_over(self, q: Any, scale: Any, finish: FinishSums) -> None:
         """Multiplies all rows by the decoded slice, a left tile at a time."""
         whole, rest = divmod(self.shape.R, SIDE)
         with T.serial(whole) as m:
@@ -188,7 +194,7 @@ class Part:
             for b in range(2):
                 self.multiply(q, scale, whole, b, rest, finish)
 
-    def multiply(self, q: Any, scale: Any, m: Any, b: int, rows: int, finish: Finish) -> None:
+    def multiply(self, q: Any, scale: Any, m: Any, b: int, rows: int, finish: FinishSums) -> None:
         """Adds the products of row tile `m`, of so many rows, and block `b` to their sums, which registers hold.
 
         A group's products are scaled while the tiles work on the next one.
@@ -216,9 +222,9 @@ class Part:
     def _rescale(self, sums: list[Any], scale: Any, m: Any, b: int, g: Any) -> None:
         """Adds the products of group `g` from memory: sums += scale_w · scale_x · dots."""
         block = self.blocks[b]
-        factor = hold(T.cast(block.scale[block.number, self.weight_group(g), span(0)], of("float32")))
+        factor = materialize(T.cast(block.scale[block.number, self.weight_group(g), span(0)], of("float32")))
         for r, total in enumerate(sums):
-            both = hold(factor * fill(scale[m * SIDE + r, self.group(g)]))
+            both = materialize(factor * fill(scale[m * SIDE + r, self.group(g)]))
             dots = T.cast(self.memory.dots[g % 2, r, span(0)], of("float32"))
             T.buffer_store(total, total[span(0)] + dots * both, [span(0)])
 
@@ -232,7 +238,7 @@ class Part:
                 for r, total in enumerate(sums):
                     T.buffer_store(total, self.memory.sums[self.place, m, b, r, span(0)], [span(0)])
 
-    def _end(self, sums: list[Any], m: Any, b: int, finish: Finish) -> None:
+    def _end(self, sums: list[Any], m: Any, b: int, finish: FinishSums) -> None:
         """Leaves the sums to the next slice; after the last one they are finished."""
         with T.If(self.slice < self.shape.slices - 1):
             with T.Then():

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import float16_weight
-from tytvm.kernels.linear.tile import Registers, store, tile_of
+from tytvm.kernels.linear.register_tile import Accumulators, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, of, span
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, span
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 
@@ -21,11 +21,11 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
     """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
     tile = tile_of(spec.accumulators, R, N)
 
-    def multiply_add(sums: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+    def multiply_add(sums: Accumulators, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
         w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]
-        w = [hold(T.cast(part, of("float32"))) for part in w]
+        w = [materialize(T.cast(part, of("float32"))) for part in w]
         for r in range(tile.rows):
-            value = hold(fill(x[tile.row(down, r), k]))
+            value = materialize(fill(x[tile.row(down, r), k]))
             for b in range(tile.blocks):
                 sums[r, b] = sums[r, b] + w[b] * value
 
@@ -38,7 +38,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
     ) -> None:
         for across in T.parallel(tile.across):
             for down in range(tile.down):
-                sums = T.meta_var(Registers(tile))
+                sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for k in range(K):
                     multiply_add(sums, x, weight, k, across, down)
@@ -69,4 +69,4 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     return Specialization(symbol("linear_w16a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
 
 
-KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)
+KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

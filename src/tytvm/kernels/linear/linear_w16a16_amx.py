@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
-from tytvm.kernels.linear import float16_weight, tile_product
-from tytvm.kernels.linear.tile_product import Sums, TileProduct, sizes
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.linear import bfloat16_tile_product, float16_weight
+from tytvm.kernels.linear.bfloat16_tile_product import Bfloat16TileProduct, PanelSums, sizes
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
@@ -31,7 +31,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
         N: Outputs.
         with_bias: Whether there is a bias.
     """
-    shape = TileProduct(R, K, ceildiv(N, 2 * SIDE))
+    shape = Bfloat16TileProduct(R, K, ceildiv(N, 2 * SIDE))
 
     @T.jit(private=True)
     def linear_w16a16_amx(
@@ -40,18 +40,18 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
         bias: T.Optional(T.Buffer((N,), "float32")),
         out: T.Buffer((R, N), "float32"),
     ) -> None:
-        for piece in T.parallel(shape.pieces):
+        for chunk in T.parallel(shape.chunks):
             decode = T.meta_var(
-                lambda right, place, pair, b: tile_product.decode(right, place, b, weight, 2 * pair + b)
+                lambda right, place, pair, b: bfloat16_tile_product.decode(right, place, b, weight, 2 * pair + b)
             )
             begin = T.meta_var(lambda sums: start(sums, bias, N))
             finish = T.meta_var(lambda sums: store(sums, out, N))
-            shape.multiply(piece, x, decode, begin, finish)
+            shape.multiply(chunk, x, decode, begin, finish)
 
     return linear_w16a16_amx.specialize() if with_bias else linear_w16a16_amx.specialize(bias=None)
 
 
-def start(sums: Sums, bias: Any, N: int) -> None:
+def start(sums: PanelSums, bias: Any, N: int) -> None:
     """Sets a pair's sums to the bias; where the channels end within the pair, its tiles become smaller."""
 
     def begin(blocks: int) -> None:
@@ -64,7 +64,7 @@ def start(sums: Sums, bias: Any, N: int) -> None:
     _whole_or_edge(sums, N, begin, before=lambda channels: amx.start(sums.rows, channels))
 
 
-def store(sums: Sums, out: Any, N: int) -> None:
+def store(sums: PanelSums, out: Any, N: int) -> None:
     """Writes a pair's sums into `out` [R, N]."""
 
     def write(blocks: int) -> None:
@@ -75,7 +75,7 @@ def store(sums: Sums, out: Any, N: int) -> None:
 
 
 def _whole_or_edge(
-    sums: Sums,
+    sums: PanelSums,
     N: int,
     act: Callable[[int], None],
     before: Callable[[tuple[int, ...]], None] = lambda channels: None,
@@ -124,4 +124,4 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     return Specialization(name, (*shape, linear.has_bias), Bfloat16())
 
 
-KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, float16_weight.LAYOUT)
+KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

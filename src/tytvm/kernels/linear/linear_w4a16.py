@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ROW, ahead, floats
-from tytvm.kernels.linear.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ROW, floats, prefetch_weight
+from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, add, fill, fold, hold, of, span, zeros
+from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, of, span, zeros
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
@@ -34,10 +34,10 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
     ) -> None:
         for across in T.parallel(tile.across):
             for down in range(tile.down):
-                sums = T.meta_var(Registers(tile))
+                sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for g in range(K // group):
-                    dots = T.meta_var(Registers(tile))
+                    dots = T.meta_var(Accumulators(tile))
                     dots.clear()
                     for k in range(group // CODES):
                         multiply_add(spec, tile, dots, x, weight, g * (group // CODES) + k, across, down)
@@ -48,26 +48,26 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
 
 
 def multiply_add(
-    spec: InstructionSet, tile: Tile, dots: Registers, x: Any, weight: Any, k: Any, across: Any, down: Any
+    spec: InstructionSet, tile: RegisterTile, dots: Accumulators, x: Any, weight: Any, k: Any, across: Any, down: Any
 ) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
     if tile.R <= FEW_ROWS:
         for b in range(tile.blocks):
-            ahead(weight, tile.block(across, b), k)
+            prefetch_weight(weight, tile.block(across, b), k)
     loads = [weight[tile.block(across, b), k, span(0, ROW)] for b in range(tile.blocks)]
-    words = [hold(T.reinterpret("int32x16", load), "int32") for load in loads]
+    words = [materialize(T.reinterpret("int32x16", load), "int32") for load in loads]
     for i in range(CODES):
         codes = [floats(spec, word, i) for word in words]
         for r in range(tile.rows):
-            value = hold(fill(x[tile.row(down, r), k * CODES + i]))
+            value = materialize(fill(x[tile.row(down, r), k * CODES + i]))
             for b in range(tile.blocks):
                 dots[r, b] = dots[r, b] + codes[b] * value
 
 
 def finish_group(
-    tile: Tile,
-    sums: Registers,
-    dots: Registers,
+    tile: RegisterTile,
+    sums: Accumulators,
+    dots: Accumulators,
     x: Any,
     wscale: Any,
     wzero: Any,
@@ -80,10 +80,10 @@ def finish_group(
     shifts = [fill(_sum(x, tile.row(down, r), g * group, group)) for r in range(tile.rows)]
     for b in range(tile.blocks):
         block = tile.block(across, b)
-        factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
-        zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
+        factor = materialize(T.cast(wscale[block, g, span(0)], of("float32")))
+        zero = materialize(T.cast(wzero[block, g, span(0)], of("float32")))
         for r in range(tile.rows):
-            centered = hold(dots[r, b] - zero * shifts[r])
+            centered = materialize(dots[r, b] - zero * shifts[r])
             sums[r, b] = sums[r, b] + factor * centered
 
 
@@ -91,8 +91,8 @@ def _sum(x: Any, row: Any, start: Any, count: int) -> Any:
     """The sum of `count` neighbors in a row, a multiple of sixteen."""
     total = zeros()
     for i in range(count // LANES):
-        total = hold(total + x[row, span(start + i * LANES)])
-    return fold(add, total)
+        total = materialize(total + x[row, span(start + i * LANES)])
+    return horizontal_reduce(add, total)
 
 
 def reference(
@@ -121,4 +121,4 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     return Specialization(symbol("linear_w4a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
 
 
-KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)
+KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear.code_sums import CodeSums
-from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ahead, nibbles
+from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, nibbles, prefetch_weight
+from tytvm.kernels.linear.int8_accumulators import Int8Accumulators
 from tytvm.kernels.linear.int8_group import int8_group
-from tytvm.kernels.linear.tile import Registers, Tile, store, tile_of
+from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import add, fill, fold, hold, lanes_of, of, span, zeros
+from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
 from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
@@ -59,17 +59,17 @@ def build(
     ) -> None:
         for across in T.parallel(tile.across):
             for down in range(tile.down):
-                sums = T.meta_var(Registers(tile))
+                sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for g in range(K // group):
-                    scaled = T.meta_var(Registers(tile))
+                    scaled = T.meta_var(Accumulators(tile))
                     scaled.clear()
                     for p in range(parts):
-                        dots = T.meta_var(CodeSums(spec, tile, activation_group))
+                        dots = T.meta_var(Int8Accumulators(spec, tile, activation_group))
                         dots.clear()
-                        for piece in range(activation_group // dots.inputs):
+                        for chunk in range(activation_group // dots.inputs):
                             for k in range(dots.inputs // CODES):
-                                first: T.let = (g * parts + p) * steps + piece * (dots.inputs // CODES)
+                                first: T.let = (g * parts + p) * steps + chunk * (dots.inputs // CODES)
                                 multiply_add(tile, dots, q, weight, first + k, across, down)
                             dots.widen()
                         rescale(tile, scaled, dots, scale, g * parts + p, down)
@@ -82,24 +82,26 @@ def build(
     return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
 
 
-def multiply_add(tile: Tile, dots: CodeSums, q: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+def multiply_add(
+    tile: RegisterTile, dots: Int8Accumulators, q: Any, weight: Any, k: Any, across: Any, down: Any
+) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
     if tile.R <= FEW_ROWS:
         for b in range(tile.blocks):
-            ahead(weight, tile.block(across, b), k)
+            prefetch_weight(weight, tile.block(across, b), k)
     halves = [nibbles(weight, tile.block(across, b), k) for b in range(tile.blocks)]
     for r in range(tile.rows):
         for half in range(2):
             four = q[tile.row(down, r), span(k * CODES + half * 4, 4)]
-            x = hold(fill(T.reinterpret("int32", four)), "int32")
+            x = materialize(fill(T.reinterpret("int32", four)), "int32")
             for b in range(tile.blocks):
                 dots.add((r, b), halves[b][half], x)
 
 
-def rescale(tile: Tile, scaled: Registers, dots: CodeSums, scale: Any, p: Any, down: Any) -> None:
+def rescale(tile: RegisterTile, scaled: Accumulators, dots: Int8Accumulators, scale: Any, p: Any, down: Any) -> None:
     """Adds a finished group of activations: scaled += scale_x · dots."""
     for r in range(tile.rows):
-        factor = hold(fill(scale[tile.row(down, r), p]))
+        factor = materialize(fill(scale[tile.row(down, r), p]))
         for b in range(tile.blocks):
             scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * factor
 
@@ -110,20 +112,29 @@ def shift(scale: Any, total: Any, row: Any, start: Any, parts: int) -> Any:
     products = zeros("float32", lanes)
     for i in range(parts // lanes):
         at = span(start + i * lanes, lanes)
-        products = hold(products + scale[row, at] * T.cast(total[row, at], of("float32", lanes)), "float32", lanes)
-    return fold(add, products, "float32", lanes)
+        products = materialize(
+            products + scale[row, at] * T.cast(total[row, at], of("float32", lanes)), "float32", lanes
+        )
+    return horizontal_reduce(add, products, "float32", lanes)
 
 
 def finish_group(
-    tile: Tile, sums: Registers, scaled: Registers, shifts: list[Any], wscale: Any, wzero: Any, g: Any, across: Any
+    tile: RegisterTile,
+    sums: Accumulators,
+    scaled: Accumulators,
+    shifts: list[Any],
+    wscale: Any,
+    wzero: Any,
+    g: Any,
+    across: Any,
 ) -> None:
     """Adds a finished group of the weight: sums += scale_w · (scaled − zero · shift)."""
     for b in range(tile.blocks):
         block = tile.block(across, b)
-        factor = hold(T.cast(wscale[block, g, span(0)], of("float32")))
-        zero = hold(T.cast(wzero[block, g, span(0)], of("float32")))
+        factor = materialize(T.cast(wscale[block, g, span(0)], of("float32")))
+        zero = materialize(T.cast(wzero[block, g, span(0)], of("float32")))
         for r in range(tile.rows):
-            centered = hold(scaled[r, b] - zero * fill(shifts[r]))
+            centered = materialize(scaled[r, b] - zero * fill(shifts[r]))
             sums[r, b] = sums[r, b] + factor * centered
 
 
@@ -159,4 +170,4 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     return Specialization(name, (*shape, inputs.group, linear.has_bias), inputs)
 
 
-KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)
+KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

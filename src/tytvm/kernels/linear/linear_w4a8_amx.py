@@ -6,10 +6,10 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear.int8_group import int8_group
-from tytvm.kernels.linear.int8_tile_product import Block, Memory, Shape, multiply
+from tytvm.kernels.linear.int8_tile_product import Int8TileProduct, ProductScratch, WeightBlock, multiply
 from tytvm.kernels.linear.linear_w4a8 import reference
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
@@ -19,7 +19,7 @@ from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16
 
-_PIECE = 8  # pairs of blocks: as often is a slice of the rows read from the second cache before the next one comes
+_CHUNK = 8  # pairs of blocks: as often is a slice of the rows read from the second cache before the next one comes
 _FEW = 2  # pairs of blocks where that cache holds all rows anyway
 _RESIDENT = 1 << 20  # bytes of rows for which it does
 
@@ -51,20 +51,22 @@ def build(
         bias: T.Optional(T.Buffer((N,), "float32")),
         out: T.Buffer((R, N), "float32"),
     ) -> None:
-        for piece in T.parallel(shape.pieces):
-            memory = T.meta_var(Memory.of(shape))
-            blocks = T.meta_var(lambda pair: [Block(weight, wscale, wzero, block_of(N, pair, b), 2) for b in range(2)])
-            multiply(shape, memory, piece, q, scale, blocks, partial(write, N, bias, out, piece * shape.piece))
+        for chunk in T.parallel(shape.chunks):
+            memory = T.meta_var(ProductScratch.of(shape))
+            blocks = T.meta_var(
+                lambda pair: [WeightBlock(weight, wscale, wzero, block_of(N, pair, b), 2) for b in range(2)]
+            )
+            multiply(shape, memory, chunk, q, scale, blocks, partial(write, N, bias, out, chunk * shape.chunk))
 
     return linear_w4a8_amx.specialize() if with_bias else linear_w4a8_amx.specialize(bias=None)
 
 
-def shape_of(R: int, K: int, N: int, group: int, activation_group: int) -> Shape:
-    """How the product is cut; the number of pieces is even, for two workers."""
+def shape_of(R: int, K: int, N: int, group: int, activation_group: int) -> Int8TileProduct:
+    """How the product is cut; the number of chunks is even, for two workers."""
     pairs = ceildiv(N, 2 * LANES)
-    room = Shape(R, K, pairs, 1, group, activation_group).room
-    most = min(_FEW if R * K <= _RESIDENT else _PIECE, room)
-    return Shape(R, K, pairs, ceildiv(pairs, 2 * ceildiv(pairs, 2 * most)), group, activation_group)
+    room = Int8TileProduct(R, K, pairs, 1, group, activation_group).room
+    most = min(_FEW if R * K <= _RESIDENT else _CHUNK, room)
+    return Int8TileProduct(R, K, pairs, ceildiv(pairs, 2 * ceildiv(pairs, 2 * most)), group, activation_group)
 
 
 def block_of(N: int, pair: Any, b: int) -> Any:
@@ -76,7 +78,7 @@ def block_of(N: int, pair: Any, b: int) -> Any:
 def write(N: int, bias: Any, out: Any, first: Any, place: Any, m: Any, b: int, sums: list[Any]) -> None:
     """Writes the sums of a tile's rows, plus the bias if any, leaving out channels from N on.
 
-    The pair of blocks is the one at `place` of the piece whose first one is `first`.
+    The pair of blocks is the one at `place` of the chunk whose first one is `first`.
     """
     start, rest = block_of(N, first + place, b) * LANES, N % LANES
     for r, value in enumerate(sums):
@@ -117,4 +119,4 @@ def inputs_of(target: KernelTarget, rows: int, weight: W4 | W16) -> Int8 | None:
     return Int8(int8_group(weight), tiled=True)
 
 
-KERNEL = Kernel(Linear, accepts, build, cost, reference, Kind.WEIGHT_PRODUCT, int4_weight.LAYOUT)
+KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

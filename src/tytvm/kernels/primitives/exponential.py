@@ -4,7 +4,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.primitives.vector import LANES, fill, hold, of
+from tytvm.kernels.primitives.vector import LANES, fill, materialize, of
 from tytvm.target import InstructionSet
 
 LOG2_E = 1.44269504088896341
@@ -22,22 +22,22 @@ def exp2(x: Any, lanes: int = 1, coarse: bool = False) -> Any:
     def constant(value: float) -> Any:
         return fill(T.float32(value), lanes)
 
-    x = hold(T.max(x, constant(_LOWEST_POWER)), "float32", lanes)
-    shifted = hold(x + constant(_ROUND), "float32", lanes)
-    f = hold(x - hold(shifted - constant(_ROUND), "float32", lanes), "float32", lanes)
+    x = materialize(T.max(x, constant(_LOWEST_POWER)), "float32", lanes)
+    shifted = materialize(x + constant(_ROUND), "float32", lanes)
+    f = materialize(x - materialize(shifted - constant(_ROUND), "float32", lanes), "float32", lanes)
     p = constant(coefficients[0])
     for coefficient in coefficients[1:]:
-        p = hold(p * f + constant(coefficient), "float32", lanes)
+        p = materialize(p * f + constant(coefficient), "float32", lanes)
     integer = of("int32", lanes)  # the low bits of `shifted` are round(x): moved up, they add to the exponent
     exponent = T.reinterpret(integer, shifted) << fill(T.int32(23), lanes)
-    return hold(T.reinterpret(of("float32", lanes), T.reinterpret(integer, p) + exponent), "float32", lanes)
+    return materialize(T.reinterpret(of("float32", lanes), T.reinterpret(integer, p) + exponent), "float32", lanes)
 
 
 def reciprocal(spec: InstructionSet, x: Any, lanes: int) -> Any:
     """1 / x to about 2e-7: an estimate and a step of Newton's method where a vector has one, else a division."""
     if spec.vector_bytes < 64 or lanes < LANES:
         return fill(T.float32(1), lanes) / x
-    x = hold(x)
+    x = materialize(x)
     arguments = fill(T.float32(0)), T.int16(-1)
-    estimate = hold(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.rcp14.ps.512", x, *arguments))
-    return hold(estimate * (fill(T.float32(2)) - x * estimate))
+    estimate = materialize(T.call_llvm_pure_intrin("float32x16", "llvm.x86.avx512.rcp14.ps.512", x, *arguments))
+    return materialize(estimate * (fill(T.float32(2)) - x * estimate))

@@ -14,13 +14,13 @@ def lanes_of(extent: int) -> int:
     return math.gcd(extent, LANES)
 
 
-def piece_of(extent: int, at_most: int) -> int:
-    """The largest divisor of `extent` up to `at_most`: the size of the pieces that workers share out."""
+def chunk_size(extent: int, at_most: int) -> int:
+    """The largest divisor of `extent` up to `at_most`: the size of the chunks that workers share out."""
     return max(size for size in range(1, min(extent, at_most) + 1) if extent % size == 0)
 
 
 def ceildiv(extent: int, size: int) -> int:
-    """How many pieces of `size` cover `extent`."""
+    """How many chunks of `size` cover `extent`."""
     return -(-extent // size)
 
 
@@ -44,16 +44,16 @@ def zeros(dtype: str = "float32", lanes: int = LANES) -> Any:
     return fill(T.cast(T.int32(0), dtype), lanes)
 
 
-def hold(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+def materialize(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
     """The value, computed once: TVM's simplifier copies a bound expression to its uses, and reorders floats there."""
-    held = T.alloc_buffer((lanes,), dtype)
-    T.buffer_store(held, value, [span(0, lanes)])
-    return held[span(0, lanes)]
+    stored = T.alloc_buffer((lanes,), dtype)
+    T.buffer_store(stored, value, [span(0, lanes)])
+    return stored[span(0, lanes)]
 
 
 def halves(vector: Any, dtype: str, lanes: int) -> tuple[Any, Any]:
     """The lower and the upper half of a vector of `lanes`."""
-    whole = hold(vector, dtype, lanes)
+    whole = materialize(vector, dtype, lanes)
     return T.vectorlow(of(dtype, lanes // 2), whole), T.vectorhigh(of(dtype, lanes // 2), whole)
 
 
@@ -62,14 +62,16 @@ def join(low: Any, high: Any, lanes: int) -> Any:
     return T.Shuffle([low, high], list(range(lanes)))
 
 
-def fold(combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+def horizontal_reduce(
+    combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32", lanes: int = LANES
+) -> Any:
     """One scalar from all lanes: each step combines the lower half with the upper."""
     while lanes > 2:
-        whole = hold(vector, dtype, lanes)
+        whole = materialize(vector, dtype, lanes)
         lanes //= 2
         vector = combine(T.vectorlow(of(dtype, lanes), whole), T.vectorhigh(of(dtype, lanes), whole))
-    whole = hold(vector, dtype, lanes)
-    return hold(combine(T.Shuffle([whole], [0]), T.Shuffle([whole], [1])), dtype, 1) if lanes == 2 else whole
+    whole = materialize(vector, dtype, lanes)
+    return materialize(combine(T.Shuffle([whole], [0]), T.Shuffle([whole], [1])), dtype, 1) if lanes == 2 else whole
 
 
 def prefetch(buffer: Any, start: list[Any], distance: int = 0, level: int = 1) -> None:
@@ -86,5 +88,5 @@ def prefetch(buffer: Any, start: list[Any], distance: int = 0, level: int = 1) -
 
 
 def add(a: Any, b: Any) -> Any:
-    """The sum, for `fold`."""
+    """The sum, for `horizontal_reduce`."""
     return a + b

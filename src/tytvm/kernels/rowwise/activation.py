@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import Activation
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import LOG2_E, exp2, reciprocal
-from tytvm.kernels.primitives.vector import fill, hold, zeros
-from tytvm.kernels.rowwise import rows
+from tytvm.kernels.primitives.vector import fill, materialize, zeros
+from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
-from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 KINDS = ("silu", "quick_gelu", "gelu", "gelu_tanh")
@@ -28,17 +28,17 @@ _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 def build(spec: InstructionSet, R: int, width: int, kind: str, encoding: Encoding = FLOAT32) -> Any:
     """(x f32[R,width], out in its encoding); `kind` is one of `KINDS`."""
-    pieces = Pieces(R, width, encoding)
+    chunks = RowChunks(R, width, encoding)
 
     def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
-        return apply(spec, kind, buffers["x"][row, at], pieces.lanes)
+        return apply(spec, kind, buffers["x"][row, at], chunks.lanes)
 
-    return rows.build(kind, pieces, {"x": ((R, width), "float32")}, value)
+    return row_builder.build(kind, chunks, {"x": ((R, width), "float32")}, value)
 
 
 def apply(spec: InstructionSet, kind: str, x: Any, lanes: int) -> Any:
     """The activation of so many lanes."""
-    x = hold(x, "float32", lanes)
+    x = materialize(x, "float32", lanes)
     if kind == "gelu":
         return _gelu(spec, x, lanes)
     if kind == "silu":
@@ -62,13 +62,13 @@ def _gate(spec: InstructionSet, x: Any, z: Any, lanes: int) -> Any:
 
 def _gelu(spec: InstructionSet, x: Any, lanes: int) -> Any:
     """max(x, 0) − |x| (1 − erf(|x| / √2)) / 2: small values of either sign keep their digits."""
-    positive = hold(T.max(x, zeros("float32", lanes)), "float32", lanes)
-    size_of = hold(T.max(x, zeros("float32", lanes) - x), "float32", lanes)
+    positive = materialize(T.max(x, zeros("float32", lanes)), "float32", lanes)
+    size_of = materialize(T.max(x, zeros("float32", lanes) - x), "float32", lanes)
     slope = fill(T.float32(_ERF_P / math.sqrt(2)), lanes)
-    t = hold(reciprocal(spec, fill(T.float32(1), lanes) + slope * size_of, lanes), "float32", lanes)
+    t = materialize(reciprocal(spec, fill(T.float32(1), lanes) + slope * size_of, lanes), "float32", lanes)
     tail = fill(T.float32(_ERF[0] / 2), lanes)
     for coefficient in _ERF[1:]:
-        tail = hold(tail * t + fill(T.float32(coefficient / 2), lanes), "float32", lanes)
+        tail = materialize(tail * t + fill(T.float32(coefficient / 2), lanes), "float32", lanes)
     power = T.max(size_of * size_of * fill(T.float32(-LOG2_E / 2), lanes), fill(T.float32(-_MOST), lanes))
     return positive - size_of * tail * t * exp2(power, lanes)
 
@@ -94,4 +94,4 @@ def accepts(target: KernelTarget, operator: Activation) -> Specialization:
     return Specialization(name, (*shape, operator.function, operator.encoding))
 
 
-KERNEL = Kernel(Activation, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(Activation, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import DEPTH, SIDE, bfloat16
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 
@@ -25,8 +25,8 @@ def build(spec: InstructionSet, R: int, K: int) -> Any:
     ) -> None:
         for row in T.parallel(R):
             for k in range(K // DEPTH):
-                low = T.meta_var(hold(x[row, span(k * DEPTH)]))
-                high = T.meta_var(hold(x[row, span(k * DEPTH + LANES)]))
+                low = T.meta_var(materialize(x[row, span(k * DEPTH)]))
+                high = T.meta_var(materialize(x[row, span(k * DEPTH + LANES)]))
                 tiles[row // SIDE, k, row % SIDE, span(0, DEPTH)] = bfloat16(low, high)
             write_rest(x, tiles, row, K)
 
@@ -36,7 +36,7 @@ def build(spec: InstructionSet, R: int, K: int) -> Any:
 def write_rest(x: Any, tiles: Any, row: Any, K: int) -> None:
     """The inputs after the last whole tile, and zeros."""
     if K % DEPTH:
-        halves = [hold(up_to(x, [row], K, K // DEPTH * DEPTH + half * LANES)) for half in range(2)]
+        halves = [materialize(up_to(x, [row], K, K // DEPTH * DEPTH + half * LANES)) for half in range(2)]
         T.buffer_store(tiles, bfloat16(*halves), [row // SIDE, K // DEPTH, row % SIDE, span(0, DEPTH)])
 
 
@@ -75,4 +75,4 @@ def accepts(target: KernelTarget, operator: Encode) -> Specialization | None:
     return Specialization(symbol("bfloat16_tiles", *shape), shape)
 
 
-KERNEL = Kernel(Encode, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(Encode, accepts, build, cost, reference, WorkKind.ROWWISE)

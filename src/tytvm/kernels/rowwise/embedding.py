@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
-from tytvm.kernels.operators import Embedding
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operators import EmbeddingRows
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import ceildiv, lanes_of, of, piece_of, span, zeros
+from tytvm.kernels.primitives.vector import ceildiv, chunk_size, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
 from tytvm.weights import W16, Plain
 
-_PIECE = 512
+_CHUNK = 512
 
 
 def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) -> Any:
@@ -27,8 +27,8 @@ def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) 
         H: Width of a row.
         tiled: The table is the weight [ceil(rows/16), H, 16] of `linear_w16a16` (tied heads), not [rows, H].
     """
-    piece = piece_of(H, _PIECE)
-    lanes, pieces = 1 if tiled else lanes_of(piece), H // piece
+    chunk = chunk_size(H, _CHUNK)
+    lanes, chunks = 1 if tiled else lanes_of(chunk), H // chunk
     shape = (ceildiv(rows, 16), H, 16) if tiled else (rows, H)
 
     def read(table: Any, row: Any, column: Any) -> Any:
@@ -43,11 +43,11 @@ def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) 
         table: T.Buffer(shape, "float16"),
         out: T.Buffer((S, H), "float32"),
     ) -> None:
-        for i in T.parallel(S * pieces):
-            s: T.let = i // pieces
+        for i in T.parallel(S * chunks):
+            s: T.let = i // chunks
             row: T.let = tokens[s] - first[0]
-            for j in range(piece // lanes):
-                column: T.let = i % pieces * piece + j * lanes
+            for j in range(chunk // lanes):
+                column: T.let = i % chunks * chunk + j * lanes
                 if T.And(row >= T.int64(0), row < T.int64(rows)):
                     inside: T.let = T.cast(row, "int32")
                     out[s, span(column, lanes)] = T.cast(read(table, inside, column), of("float32", lanes))
@@ -69,16 +69,17 @@ def cost(S: int, rows: int, H: int, tiled: bool = False) -> Cost:
     return Cost({}, size("int64", S + 1) + size("float16", S, H), size("float32", S, H))
 
 
-def accepts(target: KernelTarget, operator: Embedding) -> Specialization | None:
+def accepts(target: KernelTarget, operator: EmbeddingRows) -> Specialization | None:
     """Tables in float16, as rows or, tied to the head, as the weight of a linear layer."""
     table = operator.table
     if isinstance(table, W16):
-        shape = (operator.count, table.out_features, table.in_features)
+        rows, width = table.out_features, table.in_features
     elif isinstance(table, Plain):
-        shape = (operator.count, *table.shape)  # type: ignore[assignment]
+        rows, width = table.shape
     else:
         return None
+    shape = (operator.count, rows, width)
     return Specialization(symbol("embedding", *shape), (*shape, isinstance(table, W16)))
 
 
-KERNEL = Kernel(Embedding, accepts, build, cost, reference, Kind.MOVE)
+KERNEL = Kernel(EmbeddingRows, accepts, build, cost, reference, WorkKind.MOVE)

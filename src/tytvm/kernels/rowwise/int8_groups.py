@@ -5,7 +5,7 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives.amx import BYTES, SIDE
-from tytvm.kernels.primitives.vector import add, ceildiv, fill, fold, hold, of, span, zeros
+from tytvm.kernels.primitives.vector import add, ceildiv, fill, horizontal_reduce, materialize, of, span, zeros
 
 LARGEST = 127
 SMALLEST = 1e-30  # a group below counts as zeros, so that 127 / max|x| stays finite
@@ -20,21 +20,23 @@ def code_shape(R: int, K: int, tiled: bool) -> tuple[int, ...]:
 def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[Any], lanes: int) -> None:
     """Writes group `g` of a row: codes, scale and sum of its `values` (float32 vectors of so many lanes)."""
     group = lanes * len(values)
-    values = [hold(value, "float32", lanes) for value in values]
+    values = [materialize(value, "float32", lanes) for value in values]
     largest = zeros("float32", lanes)
     for value in values:
-        largest = hold(T.max(largest, T.max(value, zeros("float32", lanes) - value)), "float32", lanes)
-    peak = hold(fold(T.max, largest, "float32", lanes), "float32", 1)
-    factor = hold(T.Select(peak > T.float32(SMALLEST), T.float32(LARGEST) / peak, T.float32(0)), "float32", 1)
+        largest = materialize(T.max(largest, T.max(value, zeros("float32", lanes) - value)), "float32", lanes)
+    max_abs = materialize(horizontal_reduce(T.max, largest, "float32", lanes), "float32", 1)
+    factor = materialize(
+        T.Select(max_abs > T.float32(SMALLEST), T.float32(LARGEST) / max_abs, T.float32(0)), "float32", 1
+    )
     sums = zeros("int32", lanes)
     for j, value in enumerate(values):
-        shifted = hold(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
-        code = hold(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
-        sums = hold(sums + code, "int32", lanes)
+        shifted = materialize(value * fill(factor, lanes) + fill(T.float32(_ROUND), lanes), "float32", lanes)
+        code = materialize(T.cast(shifted - fill(T.float32(_ROUND), lanes), of("int32", lanes)), "int32", lanes)
+        sums = materialize(sums + code, "int32", lanes)
         T.buffer_store(q, T.cast(code, of("int8", lanes)), _place(q, row, g * group + j * lanes, lanes))
-    T.buffer_store(scale, T.Select(peak > T.float32(SMALLEST), peak / T.float32(LARGEST), T.float32(0)), [row, g])
+    T.buffer_store(scale, T.Select(max_abs > T.float32(SMALLEST), max_abs / T.float32(LARGEST), T.float32(0)), [row, g])
     if total is not None:
-        T.buffer_store(total, fold(add, sums, "int32", lanes), [row, g])
+        T.buffer_store(total, horizontal_reduce(add, sums, "int32", lanes), [row, g])
 
 
 def _place(q: Any, row: Any, k: Any, lanes: int) -> list[Any]:

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import LayerNorm
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import fill, hold
-from tytvm.kernels.rowwise import rows
+from tytvm.kernels.primitives.vector import fill, materialize
+from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.rowwise.rms_norm import read, total
-from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 
@@ -33,25 +33,25 @@ def build(
         encoding: Of `out`.
         with_sum: Whether the norm is of x + y, which is written to `sum`.
     """
-    pieces = Pieces(R, H, encoding)
+    chunks = RowChunks(R, H, encoding)
     whole = ((R, H), "float32")
     affine = {"weight": ((H,), "float32"), "bias": ((H,), "float32")}
     tensors = {"x": whole, "y": whole} | affine | {"sum": whole} if with_sum else {"x": whole} | affine
 
     def moments(buffers: Buffers, row: Any) -> tuple[Any, Any]:
-        mean = hold(total(buffers, row, H, pieces.lanes, lambda v: v) / T.float32(H), "float32", 1)
-        away = fill(mean, pieces.lanes)
-        variance = total(buffers, row, H, pieces.lanes, lambda v: (v - away) * (v - away)) / T.float32(H)
-        return mean, hold(T.float32(1) / T.sqrt(variance + T.float32(eps)), "float32", 1)
+        mean = materialize(total(buffers, row, H, chunks.lanes, lambda v: v) / T.float32(H), "float32", 1)
+        away = fill(mean, chunks.lanes)
+        variance = total(buffers, row, H, chunks.lanes, lambda v: (v - away) * (v - away)) / T.float32(H)
+        return mean, materialize(T.float32(1) / T.sqrt(variance + T.float32(eps)), "float32", 1)
 
     def value(buffers: Buffers, moments: tuple[Any, Any], row: Any, at: Any) -> Any:
-        mean, factor = (fill(moment, pieces.lanes) for moment in moments)
-        x = hold(read(buffers, row, at), "float32", pieces.lanes)
+        mean, factor = (fill(moment, chunks.lanes) for moment in moments)
+        x = materialize(read(buffers, row, at), "float32", chunks.lanes)
         if with_sum:
             T.buffer_store(buffers["sum"], x, [row, at])
         return (x - mean) * factor * buffers["weight"][at] + buffers["bias"][at]
 
-    return rows.build("layer_norm", pieces, tensors, value, moments)
+    return row_builder.build("layer_norm", chunks, tensors, value, moments)
 
 
 def reference(
@@ -77,4 +77,4 @@ def accepts(target: KernelTarget, norm: LayerNorm) -> Specialization:
     return Specialization(symbol(name, *shape, *norm.encoding.sizes), (*shape, norm.eps, norm.encoding, norm.with_sum))
 
 
-KERNEL = Kernel(LayerNorm, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(LayerNorm, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
@@ -45,11 +45,11 @@ def reference(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
     """The same in NumPy: q, scale and sum."""
     grouped = x.reshape(len(x), -1, group)
-    peak = np.asarray(np.abs(grouped).max(axis=-1), np.float32)
-    peak[peak <= np.float32(SMALLEST)] = 0
-    factor = np.divide(np.float32(LARGEST), peak, out=np.zeros_like(peak), where=peak > 0)
+    largest = np.asarray(np.abs(grouped).max(axis=-1), np.float32)
+    largest[largest <= np.float32(SMALLEST)] = 0
+    factor = np.divide(np.float32(LARGEST), largest, out=np.zeros_like(largest), where=largest > 0)
     q = np.asarray(np.rint(grouped * factor[..., None]), np.int8)
-    return q.reshape(x.shape), peak / np.float32(LARGEST), np.sum(q, axis=-1, dtype=np.int32)
+    return q.reshape(x.shape), largest / np.float32(LARGEST), np.sum(q, axis=-1, dtype=np.int32)
 
 
 def tiles(q: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
@@ -75,4 +75,4 @@ def accepts(target: KernelTarget, operator: Encode) -> Specialization | None:
     return Specialization(name, (*shape, operator.encoding.tiled))
 
 
-KERNEL = Kernel(Encode, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(Encode, accepts, build, cost, reference, WorkKind.ROWWISE)

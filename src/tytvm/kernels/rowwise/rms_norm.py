@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import RmsNorm
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.vector import add, fill, fold, hold, span, zeros
-from tytvm.kernels.rowwise import rows
+from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, materialize, span, zeros
+from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
-from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 _CHAINS = 4  # sums that grow side by side: an addition waits four cycles for the one before
@@ -35,22 +35,22 @@ def build(
         encoding: Of `out`.
         with_sum: Whether the norm is of x + y, which is written to `sum`.
     """
-    pieces = Pieces(R, H, encoding)
+    chunks = RowChunks(R, H, encoding)
     whole = ((R, H), "float32")
     weight = {"weight": ((H,), "float32")}
     tensors = {"x": whole, "y": whole} | weight | {"sum": whole} if with_sum else {"x": whole} | weight
 
     def factor(buffers: Buffers, row: Any) -> Any:
-        mean = total(buffers, row, H, pieces.lanes, lambda v: v * v) / T.float32(H)
-        return hold(T.float32(1) / T.sqrt(mean + T.float32(eps)), "float32", 1)
+        mean = total(buffers, row, H, chunks.lanes, lambda v: v * v) / T.float32(H)
+        return materialize(T.float32(1) / T.sqrt(mean + T.float32(eps)), "float32", 1)
 
     def value(buffers: Buffers, factor: Any, row: Any, at: Any) -> Any:
-        x = hold(read(buffers, row, at), "float32", pieces.lanes)
+        x = materialize(read(buffers, row, at), "float32", chunks.lanes)
         if with_sum:
             T.buffer_store(buffers["sum"], x, [row, at])
-        return x * fill(factor, pieces.lanes) * buffers["weight"][at]
+        return x * fill(factor, chunks.lanes) * buffers["weight"][at]
 
-    return rows.build("rms_norm", pieces, tensors, value, factor)
+    return row_builder.build("rms_norm", chunks, tensors, value, factor)
 
 
 def read(buffers: Buffers, row: Any, at: Any) -> Any:
@@ -68,9 +68,9 @@ def total(buffers: Buffers, row: Any, H: int, lanes: int, term: Callable[[Any], 
         T.buffer_store(chain, zeros("float32", lanes), [whole])
     with T.serial(H // lanes // chains) as i:
         for number, chain in enumerate(sums):
-            v = hold(read(buffers, row, span((i * chains + number) * lanes, lanes)), "float32", lanes)
+            v = materialize(read(buffers, row, span((i * chains + number) * lanes, lanes)), "float32", lanes)
             T.buffer_store(chain, chain[whole] + term(v), [whole])
-    return fold(add, sum((chain[whole] for chain in sums[1:]), sums[0][whole]), "float32", lanes)
+    return horizontal_reduce(add, sum((chain[whole] for chain in sums[1:]), sums[0][whole]), "float32", lanes)
 
 
 def reference(x: npt.NDArray[Any], weight: npt.NDArray[Any], eps: float) -> npt.NDArray[np.float32]:
@@ -93,4 +93,4 @@ def accepts(target: KernelTarget, norm: RmsNorm) -> Specialization:
     return Specialization(symbol(name, *shape, *norm.encoding.sizes), (*shape, norm.eps, norm.encoding, norm.with_sum))
 
 
-KERNEL = Kernel(RmsNorm, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(RmsNorm, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
-"""Rotary position embedding (Su et al., 2021) in the rotate-half form: lane d turns with lane d + rotary/2."""
+"""Rotary position embedding (Su et al., 2021) in the rotate-half form: lane d is rotated with lane d + rotary/2."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import Rope
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.vector import lanes_of, span
@@ -21,15 +21,15 @@ def build(
 
     With `by_token`, x is [S,H,D], as a linear layer leaves it; out too if that is `kept`.
     """
-    turned = D if rotary is None else rotary
-    half = turned // 2
-    lanes, rest = lanes_of(half), lanes_of(D - turned)
+    rotated = D if rotary is None else rotary
+    half = rotated // 2
+    lanes, rest = lanes_of(half), lanes_of(D - rotated)
 
     @T.prim_func(private=True)
     def rope(
         x: T.Buffer((S, H, D) if by_token else (H, S, D), "float32"),
-        cos: T.Buffer((S, turned), "float32"),
-        sin: T.Buffer((S, turned), "float32"),
+        cos: T.Buffer((S, rotated), "float32"),
+        sin: T.Buffer((S, rotated), "float32"),
         out: T.Buffer((S, H, D) if kept else (H, S, D), "float32"),
     ) -> None:
         for i in T.parallel(H * S):
@@ -45,8 +45,8 @@ def build(
                 b: T.let = x[row, column, high]
                 out[into, beside, low] = a * cos[s, low] - b * sin[s, low]
                 out[into, beside, high] = b * cos[s, high] + a * sin[s, high]
-            for j in range((D - turned) // max(rest, 1)):
-                out[into, beside, span(turned + j * rest, rest)] = x[row, column, span(turned + j * rest, rest)]
+            for j in range((D - rotated) // max(rest, 1)):
+                out[into, beside, span(rotated + j * rest, rest)] = x[row, column, span(rotated + j * rest, rest)]
 
     return rope
 
@@ -55,9 +55,9 @@ def reference(
     x: npt.NDArray[np.float32], cos: npt.NDArray[np.float32], sin: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """The same in NumPy, as Hugging Face's `apply_rotary_pos_emb` has it."""
-    turned = cos.shape[-1]
-    front, rest = x[..., :turned], x[..., turned:]
-    half = np.concatenate([-front[..., turned // 2 :], front[..., : turned // 2]], axis=-1)
+    rotated = cos.shape[-1]
+    front, rest = x[..., :rotated], x[..., rotated:]
+    half = np.concatenate([-front[..., rotated // 2 :], front[..., : rotated // 2]], axis=-1)
     return np.asarray(np.concatenate([front * cos + half * sin, rest], axis=-1), np.float32)
 
 
@@ -73,4 +73,4 @@ def accepts(target: KernelTarget, operator: Rope) -> Specialization:
     return Specialization(name, (*shape, None, operator.tokens_first, operator.keeps_order))
 
 
-KERNEL = Kernel(Rope, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(Rope, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import SelectRows
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
-from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 
@@ -20,7 +20,7 @@ def build(spec: InstructionSet, S: int, H: int, R: int, encoding: Encoding = FLO
 
     A number beyond the rows counts from their beginning again, so that nothing outside is read.
     """
-    pieces = Pieces(R, H, encoding)
+    chunks = RowChunks(R, H, encoding)
     tensors = {"x": ((S, H), "float32"), "index": ((R,), "int64")}
 
     def row_of(buffers: Buffers, row: Any) -> Any:
@@ -29,7 +29,7 @@ def build(spec: InstructionSet, S: int, H: int, R: int, encoding: Encoding = FLO
     def value(buffers: Buffers, source: Any, row: Any, at: Any) -> Any:
         return buffers["x"][source, at]
 
-    return rows.build("select_rows", pieces, tensors, value, row_of)
+    return row_builder.build("select_rows", chunks, tensors, value, row_of)
 
 
 def reference(x: npt.NDArray[np.float32], index: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -48,4 +48,4 @@ def accepts(target: KernelTarget, operator: SelectRows) -> Specialization:
     return Specialization(symbol(f"select_rows{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
 
 
-KERNEL = Kernel(SelectRows, accepts, build, cost, reference, Kind.MOVE)
+KERNEL = Kernel(SelectRows, accepts, build, cost, reference, WorkKind.MOVE)

@@ -5,25 +5,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import SwiGlu
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.rowwise import rows
+from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.activation import silu
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
-from tytvm.kernels.rowwise.rows import Buffers, Pieces
+from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 
 def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> Any:
     """(gate f32[R,width], up f32[R,width], out in its encoding)."""
-    pieces = Pieces(R, width, encoding)
+    chunks = RowChunks(R, width, encoding)
     whole = ((R, width), "float32")
 
     def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
-        return silu(spec, buffers["gate"][row, at], pieces.lanes) * buffers["up"][row, at]
+        return silu(spec, buffers["gate"][row, at], chunks.lanes) * buffers["up"][row, at]
 
-    return rows.build("swiglu", pieces, {"gate": whole, "up": whole}, value)
+    return row_builder.build("swiglu", chunks, {"gate": whole, "up": whole}, value)
 
 
 def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -43,4 +43,4 @@ def accepts(target: KernelTarget, operator: SwiGlu) -> Specialization:
     return Specialization(symbol(f"swiglu{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
 
 
-KERNEL = Kernel(SwiGlu, accepts, build, cost, reference, Kind.ROWWISE)
+KERNEL = Kernel(SwiGlu, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -1,7 +1,7 @@
-"""How attention by segments is laid out: each segment's tokens at positions of its own, in whole tiles.
+"""How attention of packed sequences is laid out: each sequence's tokens at positions of its own, in whole tiles.
 
-A segment begins at a multiple of 32 positions; those that no token is at hold zeros. A task is a query head × 32
-positions of queries; it reads the keys and values of its segment, which lie one behind the other.
+A sequence begins at a multiple of 32 positions; those that no token is at hold zeros. A task is a query head × 32
+positions of queries; it reads the keys and values of its sequence, which lie one behind the other.
 """
 
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ Tensor = tuple[tuple[int, ...], str]
 
 
 @dataclass(frozen=True)
-class Segments:
-    """Shapes of an attention by segments.
+class PackedSequences:
+    """Shapes of an attention of packed sequences.
 
     Attributes:
-        lengths: Tokens of each segment; they follow one another.
+        lengths: Tokens of each sequence; they follow one another.
         H: Query heads.
         KH: Key-value heads; query head h reads number h // (H / KH).
         D: Inputs of a query and a key.
@@ -42,7 +42,7 @@ class Segments:
 
     @property
     def tokens(self) -> int:
-        """All segments' tokens."""
+        """All sequences' tokens."""
         return sum(self.lengths)
 
     @property

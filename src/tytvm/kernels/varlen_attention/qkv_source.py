@@ -3,38 +3,38 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tytvm.kernels.varlen_attention.packed_sequences import Segments, Tensor
+from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences, Tensor
 
 
 @dataclass(frozen=True)
-class Source:
+class QkvSource:
     """Where queries, keys and values lie.
 
     Attributes:
         tokens: Of each of a batch's rows; all tensors hold whole rows, one after the other.
         by_token: For queries, keys and values: whether a token's heads lie side by side, [token, head, input].
-        joined: Whether all three are one tensor [token, 3, head, input].
-        turned: Whether queries and keys are to be turned by cosines and sines [token, D]. Implies `joined`.
+        fused: Whether all three are one tensor [token, 3, head, input].
+        rotated: Whether queries and keys are rotated by cosines and sines [token, D] (RoPE). Implies `fused`.
     """
 
     tokens: int
     by_token: tuple[bool, bool, bool] = (True, True, True)
-    joined: bool = False
-    turned: bool = False
+    fused: bool = False
+    rotated: bool = False
 
-    def tensors(self, shape: Segments) -> dict[str, Tensor]:
+    def tensors(self, shape: PackedSequences) -> dict[str, Tensor]:
         """Name → shape and type of what is read, in order."""
         found: dict[str, tuple[int, ...]]
-        if self.joined:
+        if self.fused:
             found = {"qkv": (shape.tokens, 3, shape.H, shape.D)}
         else:
             sizes = ((shape.H, shape.D), (shape.KH, shape.D), (shape.KH, shape.Dv))
             found = {name: self._shape(shape, part, *sizes[part]) for part, name in enumerate("qkv")}
-        if self.turned:
+        if self.rotated:
             found |= dict.fromkeys(("cos", "sin"), (shape.tokens, shape.D))
         return {name: (extents, "float32") for name, extents in found.items()}
 
-    def _shape(self, shape: Segments, part: int, heads: int, width: int) -> tuple[int, ...]:
+    def _shape(self, shape: PackedSequences, part: int, heads: int, width: int) -> tuple[int, ...]:
         batch = shape.tokens // self.tokens
         return (shape.tokens, heads, width) if self.by_token[part] else (batch, heads, self.tokens, width)
 
@@ -45,7 +45,7 @@ class Source:
 
     def place(self, buffers: dict[str, Any], part: int, row: Any, head: Any) -> tuple[Any, list[Any]]:
         """In which tensor, and where in it, they are."""
-        if self.joined:
+        if self.fused:
             return buffers["qkv"], [row, part, head]
         if self.by_token[part]:
             return buffers["qkv"[part]], [row, head]

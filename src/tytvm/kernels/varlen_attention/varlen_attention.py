@@ -1,7 +1,7 @@
-"""Attention by segments without causality: each query sees the keys of its segment, and work is done for no others.
+"""Attention of packed sequences, not causal: each query sees the keys of its sequence; no work is done for others.
 
-A task (segments.py) takes its segment's keys a block at a time: scores, weights by an online softmax (Milakov and
-Gimelshein 2018) and weighted sums of values (Dao et al. 2022, FlashAttention), all in the thread's memory.
+A task (packed_sequences.py) takes its sequence's keys a block at a time: scores, weights by an online softmax (Milakov
+and Gimelshein 2018) and weighted sums of values (Dao et al. 2022, FlashAttention), all in the thread's memory.
 """
 
 from itertools import pairwise
@@ -13,20 +13,20 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
-from tytvm.kernels.kernel import Kernel, KernelTarget, Kind, Specialization, symbol
-from tytvm.kernels.operators import SegmentAttention
+from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operators import VarlenAttention
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.scratch import scratch
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, lanes_of, span
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, lanes_of, materialize, span
 from tytvm.kernels.rowwise.encoding import Bfloat16, Encoding, Float32, bytes_of
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, Segments
-from tytvm.kernels.varlen_attention.varlen_products import BLOCK, FloatProducts, TileProducts
-from tytvm.kernels.varlen_attention.varlen_softmax import Softmax
+from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
+from tytvm.kernels.varlen_attention.varlen_products import BLOCK, VarlenFloatProducts, VarlenTileProducts
+from tytvm.kernels.varlen_attention.varlen_softmax import VarlenSoftmax
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, shape: Segments, encoding: Encoding) -> Any:
+def build(spec: InstructionSet, shape: PackedSequences, encoding: Encoding) -> Any:
     """(*shape.packed(), rows i32[positions], tasks i32[n,3], *what the encoding of [tokens, H·Dv] consists of).
 
     `rows` and `tasks` are `shape.rows()` and `shape.tasks()`. The encoding is one that `takes` says yes to.
@@ -40,33 +40,35 @@ def build(spec: InstructionSet, shape: Segments, encoding: Encoding) -> Any:
         tasks = script.arg("tasks", T.Buffer((count, 3), "int32"))
         outputs = [script.arg(f"out{i}", T.Buffer(*tensor)) for i, tensor in enumerate(made)]
         with T.parallel(shape.H * count) as number:
-            head = hold(number // count, "int32", 1)
-            query, first, keys = (hold(tasks[number % count, i], "int32", 1) for i in range(3))
+            head = materialize(number // count, "int32", 1)
+            query, first, keys = (materialize(tasks[number % count, i], "int32", 1) for i in range(3))
             sums, softmax = attend(spec, shape, packed, head, query, first, keys)
             with T.serial(STEP) as i:
-                row = hold(rows[query + i], "int32", 1)
+                row = materialize(rows[query + i], "int32", 1)
                 with T.If(row >= 0), T.Then():
                     _finish(shape, encoding, outputs, sums, softmax.inverse(i), i, row, head)
     return builder.get()
 
 
 def attend(
-    spec: InstructionSet, shape: Segments, packed: list[Any], head: Any, query: Any, first: Any, keys: Any
-) -> tuple[Any, Softmax]:
-    """The weighted sums [32, width] of a task's queries, and the softmax that has their totals."""
+    spec: InstructionSet, shape: PackedSequences, packed: list[Any], head: Any, query: Any, first: Any, keys: Any
+) -> tuple[Any, VarlenSoftmax]:
+    """The weighted sums [32, width] of a task's queries, and the softmax that has their denominators."""
     scores = scratch((STEP, BLOCK), "float32")
     sums = scratch((STEP, shape.width), "float32", STEP * BLOCK * 6)
     weights = scratch((STEP, BLOCK), "uint16", STEP * BLOCK * 4) if shape.tiled else None
-    softmax = Softmax(shape, scores, weights, sums, STEP * BLOCK * 6 + STEP * shape.width * 4)
+    softmax = VarlenSoftmax(shape, scores, weights, sums, STEP * BLOCK * 6 + STEP * shape.width * 4)
     softmax.clear()
-    heads = head, hold(head // (shape.H // shape.KH), "int32", 1)
-    products = (TileProducts if shape.tiled else FloatProducts)(spec, shape, packed, heads, scores, weights, sums)
+    heads = head, materialize(head // (shape.H // shape.KH), "int32", 1)
+    products = (VarlenTileProducts if shape.tiled else VarlenFloatProducts)(
+        spec, shape, packed, heads, scores, weights, sums
+    )
     if shape.tiled:
         amx.start()
     with T.serial(ceildiv(keys, BLOCK)) as block:
-        base = hold(block * BLOCK, "int32", 1)
-        rest = hold(T.min(keys - base, BLOCK), "int32", 1)
-        steps = hold((rest + (STEP - 1)) // STEP, "int32", 1)
+        base = materialize(block * BLOCK, "int32", 1)
+        rest = materialize(T.min(keys - base, BLOCK), "int32", 1)
+        steps = materialize((rest + (STEP - 1)) // STEP, "int32", 1)
         products.score(query, first + base, steps)
         softmax.apply(rest, steps)
         products.gather(first + base, steps)
@@ -76,29 +78,29 @@ def attend(
 
 
 def _finish(
-    shape: Segments, encoding: Encoding, outputs: list[Any], sums: Any, inverse: Any, i: Any, row: Any, head: Any
+    shape: PackedSequences, encoding: Encoding, outputs: list[Any], sums: Any, inverse: Any, i: Any, row: Any, head: Any
 ) -> None:
     """Writes a query's row of the output."""
     lanes = lanes_of(shape.Dv)
     with T.serial(shape.Dv // lanes) as vector:
-        value = hold(sums[i, span(vector * lanes, lanes)] * fill(inverse, lanes), "float32", lanes)
-        column = hold(head * shape.Dv + vector * lanes, "int32", 1)
+        value = materialize(sums[i, span(vector * lanes, lanes)] * fill(inverse, lanes), "float32", lanes)
+        column = materialize(head * shape.Dv + vector * lanes, "int32", 1)
         if isinstance(encoding, Float32):
             T.buffer_store(outputs[0], value, [row, span(column, lanes)])
         else:
-            half = T.vectorlow("uint16x16", hold(amx.bfloat16(value, value), "uint16", amx.DEPTH))
+            half = T.vectorlow("uint16x16", materialize(amx.bfloat16(value, value), "uint16", amx.DEPTH))
             at = [row // amx.SIDE, column // amx.DEPTH, row % amx.SIDE, span(column % amx.DEPTH)]
             T.buffer_store(outputs[0], half, at)
 
 
-def takes(shape: Segments, encoding: Encoding) -> bool:
+def takes(shape: PackedSequences, encoding: Encoding) -> bool:
     """Whether the output can be written in an encoding: bfloat16 in whole vectors and whole tiles."""
     whole = shape.Dv % LANES == 0 and shape.H * shape.Dv % amx.DEPTH == 0
     return isinstance(encoding, Float32) or (isinstance(encoding, Bfloat16) and whole)
 
 
 def reference(
-    shape: Segments, q: npt.NDArray[np.float32], k: npt.NDArray[np.float32], v: npt.NDArray[np.float32]
+    shape: PackedSequences, q: npt.NDArray[np.float32], k: npt.NDArray[np.float32], v: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """The same in NumPy, by the definition, in float64; q, k, v are [token, head, input], out [token, head, Dv]."""
     wide = [np.repeat(x.astype(np.float64), shape.H // x.shape[1], axis=1) for x in (q, k, v)]
@@ -112,7 +114,7 @@ def reference(
     return np.asarray(np.concatenate(parts), np.float32)
 
 
-def cost(shape: Segments, encoding: Encoding) -> Cost:
+def cost(shape: PackedSequences, encoding: Encoding) -> Cost:
     """Operations and bytes; an exponential counts as 16."""
     products = 2 * shape.H * shape.work * (shape.D + shape.Dv)
     operations = {"float32": 20 * shape.H * shape.work + (0 if shape.tiled else products)}
@@ -121,7 +123,7 @@ def cost(shape: Segments, encoding: Encoding) -> Cost:
     return Cost(operations, read, bytes_of(encoding, shape.tokens, shape.H * shape.Dv))
 
 
-def accepts(target: KernelTarget, attention: SegmentAttention) -> Specialization | None:
+def accepts(target: KernelTarget, attention: VarlenAttention) -> Specialization | None:
     """Every shape, written as float32; as bfloat16 in whole vectors and whole tiles only."""
     shape, encoding = attention.shape, attention.encoding
     if not takes(shape, encoding):
@@ -130,4 +132,4 @@ def accepts(target: KernelTarget, attention: SegmentAttention) -> Specialization
     return Specialization(symbol(f"segment_attention{encoding.kind}", *sizes), (shape, encoding))
 
 
-KERNEL = Kernel(SegmentAttention, accepts, build, cost, reference, Kind.ATTENTION)
+KERNEL = Kernel(VarlenAttention, accepts, build, cost, reference, WorkKind.ATTENTION)

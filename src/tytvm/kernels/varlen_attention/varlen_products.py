@@ -1,4 +1,4 @@
-"""The two products of attention by segments, of 32 queries with a block of keys: on AMX tiles, or on vectors."""
+"""The two products of varlen attention, of 32 queries with a block of keys: on AMX tiles, or on vectors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives import amx
-from tytvm.kernels.primitives.vector import LANES, fill, hold, piece_of, span, zeros
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, Segments
+from tytvm.kernels.primitives.vector import LANES, chunk_size, fill, materialize, span, zeros
+from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
 from tytvm.target import InstructionSet
 
 BLOCK = 256
@@ -15,11 +15,18 @@ BLOCK = 256
 _SIDES = (0, 1)
 
 
-class TileProducts:
+class VarlenTileProducts:
     """bfloat16 in tiles, summed in float32."""
 
     def __init__(
-        self, spec: InstructionSet, shape: Segments, packed: list[Any], heads: Any, scores: Any, weights: Any, sums: Any
+        self,
+        spec: InstructionSet,
+        shape: PackedSequences,
+        packed: list[Any],
+        heads: Any,
+        scores: Any,
+        weights: Any,
+        sums: Any,
     ) -> None:
         self.shape, (self.head, self.kv_head) = shape, heads
         self.queries, self.keys, self.values = packed
@@ -27,7 +34,7 @@ class TileProducts:
 
     def score(self, query: Any, first: Any, steps: Any) -> None:
         """Scores with so many steps of 32 keys from position `first` on."""
-        tile, key_tile = hold(query // amx.SIDE, "int32", 1), hold(first // LANES, "int32", 1)
+        tile, key_tile = materialize(query // amx.SIDE, "int32", 1), materialize(first // LANES, "int32", 1)
         with T.serial(steps) as step:
             _each_sum(lambda a, b, sums: amx.clear(sums))
             for depth in range(self.shape.depth // amx.DEPTH):
@@ -45,7 +52,7 @@ class TileProducts:
     def gather(self, first: Any, steps: Any) -> None:
         """Adds those keys' values, weighted."""
         vectors = self.shape.width // LANES
-        start = hold(first // STEP, "int32", 1)
+        start = materialize(first // STEP, "int32", 1)
         for vector in range(0, vectors, 2):
             self._gather(start, vector, min(2, vectors - vector), steps)
 
@@ -71,27 +78,34 @@ def _each_sum(use: Callable[[int, int, int], None], count: int = 2) -> None:
             use(a, b, amx.SUMS + 2 * a + b)
 
 
-class FloatProducts:
+class VarlenFloatProducts:
     """float32, with accumulators in registers; weights lie where the scores were."""
 
     def __init__(
-        self, spec: InstructionSet, shape: Segments, packed: list[Any], heads: Any, scores: Any, weights: Any, sums: Any
+        self,
+        spec: InstructionSet,
+        shape: PackedSequences,
+        packed: list[Any],
+        heads: Any,
+        scores: Any,
+        weights: Any,
+        sums: Any,
     ) -> None:
         self.shape, (self.head, self.kv_head) = shape, heads
         self.queries, self.keys, self.values = packed
         self.scores, self.sums = scores, sums
-        self.rows = piece_of(STEP, max(1, spec.accumulators // 2))
-        self.vectors = piece_of(shape.width // LANES, max(1, spec.accumulators // self.rows))
+        self.rows = chunk_size(STEP, max(1, spec.accumulators // 2))
+        self.vectors = chunk_size(shape.width // LANES, max(1, spec.accumulators // self.rows))
 
     def score(self, query: Any, first: Any, steps: Any) -> None:
         """Scores with so many steps of 32 keys from position `first` on."""
-        tile = hold(first // LANES, "int32", 1)
+        tile = materialize(first // LANES, "int32", 1)
         with T.serial(steps) as step, T.serial(STEP // self.rows) as part:
             dots = [[_register() for _ in _SIDES] for _ in range(self.rows)]
             with T.serial(self.shape.D) as d:
-                keys = [hold(self.keys[self.kv_head, tile + step * 2 + side, d, span(0)]) for side in _SIDES]
+                keys = [materialize(self.keys[self.kv_head, tile + step * 2 + side, d, span(0)]) for side in _SIDES]
                 for i, row in enumerate(dots):
-                    one = hold(fill(self.queries[self.head, query + part * self.rows + i, d]))
+                    one = materialize(fill(self.queries[self.head, query + part * self.rows + i, d]))
                     _add_products(row, one, keys)
             for i, row in enumerate(dots):
                 for side, dot in enumerate(row):
@@ -109,11 +123,11 @@ class FloatProducts:
             mix = [[_register(self.sums[tuple(each)]) for each in row] for row in at]
             with T.serial(steps * STEP) as key:
                 values = [
-                    hold(self.values[self.kv_head, first + key, span((group * self.vectors + n) * LANES)])
+                    materialize(self.values[self.kv_head, first + key, span((group * self.vectors + n) * LANES)])
                     for n in range(self.vectors)
                 ]
                 for i, row in enumerate(mix):
-                    _add_products(row, hold(fill(self.scores[part * self.rows + i, key])), values)
+                    _add_products(row, materialize(fill(self.scores[part * self.rows + i, key])), values)
             for row, places in zip(mix, at, strict=True):
                 for each, place in zip(row, places, strict=True):
                     T.buffer_store(self.sums, each[span(0)], place)

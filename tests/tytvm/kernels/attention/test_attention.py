@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
 from tytvm.kernels.attention import attention, attention_merge
-from tytvm.kernels.attention.attention_cut import Attention
+from tytvm.kernels.attention.attention_tiling import Attention
 from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys
 from tytvm.target import resolve
 
@@ -28,13 +28,15 @@ class Run:
 
     def __init__(self, target, shape):
         self.spec, self.shape = resolve(target), shape
-        self.cut = attention.cut_of(self.spec, shape)
+        self.tiling = attention.tiling_of(self.spec, shape)
         self.kernel = Kernel(attention.build(self.spec, shape), self.spec)
-        self.merge = Kernel(attention_merge.build(self.spec, self.cut), self.spec) if self.cut.parts > 1 else None
+        self.merge = (
+            Kernel(attention_merge.build(self.spec, self.tiling), self.spec) if self.tiling.splits > 1 else None
+        )
 
     def __call__(self, q, k, v, position):
         out = np.empty((self.shape.S, self.shape.H, self.shape.cache.Dv), np.float32)
-        own = [np.empty(*each) for each in attention.own_buffers(self.cut)]
+        own = [np.empty(*each) for each in attention.own_buffers(self.tiling)]
         inputs = (q, *stored(self.shape.cache, k, v), np.array([position]))
         if self.merge is None:
             return outputs(self.kernel, inputs, out, *own, workers=3)[0]
@@ -113,6 +115,6 @@ def test_large_scores_do_not_overflow(S):
     np.testing.assert_allclose(Run("native", shape)(q, k, v, 2), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("KH", "S", "parts"), [(1, 1, 16), (2, 1, 8), (16, 1, 1), (2, 512, 1)])
-def test_a_long_conversation_is_shared_by_all_workers(KH, S, parts):
-    assert attention.cut_of(resolve("native"), Attention(KvCache(KH, 4096, 64, 64), 16, S, 0.125)).parts == parts
+@pytest.mark.parametrize(("KH", "S", "splits"), [(1, 1, 16), (2, 1, 8), (16, 1, 1), (2, 512, 1)])
+def test_a_long_conversation_is_shared_by_all_workers(KH, S, splits):
+    assert attention.tiling_of(resolve("native"), Attention(KvCache(KH, 4096, 64, 64), 16, S, 0.125)).splits == splits

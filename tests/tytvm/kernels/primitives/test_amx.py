@@ -1,4 +1,4 @@
-"""Tile registers against NumPy, on machines that have them."""
+"""RegisterTile registers against NumPy, on machines that have them."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,8 @@
-"""Pieces and lanes divide what they cut."""
+"""RowChunks and lanes divide what they cut."""
 
 import pytest
 
-from tytvm.kernels.primitives.vector import ceildiv, lanes_of, piece_of
+from tytvm.kernels.primitives.vector import ceildiv, chunk_size, lanes_of
 
 
 @pytest.mark.parametrize(("extent", "lanes"), [(64, 16), (72, 8), (100, 4), (7, 1), (16, 16)])
@@ -12,7 +12,7 @@ def test_lanes(extent, lanes):
 
 @pytest.mark.parametrize(("extent", "at_most", "piece"), [(18944, 256, 256), (3584, 512, 512), (7, 3, 1), (96, 7, 6)])
 def test_piece(extent, at_most, piece):
-    assert piece_of(extent, at_most) == piece
+    assert chunk_size(extent, at_most) == piece
 
 
 def test_ceildiv():

@@ -7,8 +7,8 @@ from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
 from tytvm.kernels.rowwise import bfloat16_tiles
 from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16
 from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
-from tytvm.kernels.varlen_attention.packed_sequences import Segments
-from tytvm.kernels.varlen_attention.qkv_source import Source
+from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
+from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import resolve
 
 LENGTHS = {"one": (70,), "many": (64, 48, 24, 1, 33), "an empty one": (5, 0, 32), "a long one": (300, 20)}
@@ -54,9 +54,9 @@ def close(got, expected, tiled):
 @pytest.mark.parametrize(("heads", "width", "v_width"), [((2, 2), 80, 80), ((4, 2), 32, 16)])
 def test_against_the_definition(name, lengths, heads, width, v_width):
     spec = resolve(name)
-    shape = Segments(LENGTHS[lengths], *heads, width, v_width, width**-0.5, spec.has_tiles)
+    shape = PackedSequences(LENGTHS[lengths], *heads, width, v_width, width**-0.5, spec.has_tiles)
     q, k, v, *_ = sample(shape)
-    got = attend(spec, shape, Source(shape.tokens), (q, k, v))
+    got = attend(spec, shape, QkvSource(shape.tokens), (q, k, v))
     close(got, varlen_attention.reference(shape, q, k, v), shape.tiled)
 
 
@@ -64,9 +64,9 @@ def test_against_the_definition(name, lengths, heads, width, v_width):
 @pytest.mark.parametrize("width", [24, 32, 48, 80])
 def test_joined_and_turned(name, width):
     spec = resolve(name)
-    shape = Segments(LENGTHS["many"], 2, 2, width, width, 0.25, spec.has_tiles)
+    shape = PackedSequences(LENGTHS["many"], 2, 2, width, width, 0.25, spec.has_tiles)
     q, k, v, cos, sin = sample(shape)
-    got = attend(spec, shape, Source(shape.tokens, joined=True, turned=True), (np.stack([q, k, v], 1), cos, sin))
+    got = attend(spec, shape, QkvSource(shape.tokens, fused=True, rotated=True), (np.stack([q, k, v], 1), cos, sin))
     turned = varlen_pack.rope(q, cos[:, None], sin[:, None]), varlen_pack.rope(k, cos[:, None], sin[:, None])
     close(got, varlen_attention.reference(shape, *turned, v), shape.tiled)
 
@@ -74,21 +74,21 @@ def test_joined_and_turned(name, width):
 @pytest.mark.parametrize("name", RUNNABLE[-1:])
 def test_batches_and_heads_before_tokens(name):
     spec = resolve(name)
-    shape = Segments((20, 13) * 2, 2, 1, 40, 8, 0.3, spec.has_tiles)
+    shape = PackedSequences((20, 13) * 2, 2, 1, 40, 8, 0.3, spec.has_tiles)
     q, k, v, *_ = sample(shape)
     by_head = [np.ascontiguousarray(x.reshape(2, 33, -1, x.shape[-1]).transpose(0, 2, 1, 3)) for x in (q, v)]
-    got = attend(spec, shape, Source(33, (False, True, False)), (by_head[0], k, by_head[1]))
+    got = attend(spec, shape, QkvSource(33, (False, True, False)), (by_head[0], k, by_head[1]))
     close(got, varlen_attention.reference(shape, q, k, v), shape.tiled)
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_large_scores_move_the_peak(name):
     spec = resolve(name)
-    shape = Segments((600,), 1, 1, 16, 16, 1.0, spec.has_tiles)
+    shape = PackedSequences((600,), 1, 1, 16, 16, 1.0, spec.has_tiles)
     q, k, v, *_ = sample(shape)
     k *= np.linspace(0.1, 30, 600, dtype=np.float32)[:, None, None]
     rounded = [bfloat16(x) if shape.tiled else x for x in (q, k, v)]
-    got = attend(spec, shape, Source(600), rounded)
+    got = attend(spec, shape, QkvSource(600), rounded)
     assert np.isfinite(got).all()
     expected = varlen_attention.reference(shape, *rounded)
     assert np.abs(got.reshape(expected.shape) - expected).mean() < (0.05 if shape.tiled else 1e-4)
@@ -101,28 +101,28 @@ def bfloat16(x):
 @pytest.mark.parametrize("name", TILED)
 def test_output_in_tiles(name):
     spec = resolve(name)
-    shape = Segments((40, 7), 2, 2, 80, 80, 0.1, True)
+    shape = PackedSequences((40, 7), 2, 2, 80, 80, 0.1, True)
     q, k, v, *_ = sample(shape)
-    floats = attend(spec, shape, Source(47), (q, k, v))
-    tiles = attend(spec, shape, Source(47), (q, k, v), Bfloat16())
+    floats = attend(spec, shape, QkvSource(47), (q, k, v))
+    tiles = attend(spec, shape, QkvSource(47), (q, k, v), Bfloat16())
     expected = bfloat16_tiles.reference(floats.reshape(47, -1))
     rows = np.arange(47)
     np.testing.assert_array_equal(tiles[rows // 16, :, rows % 16], expected[rows // 16, :, rows % 16])
 
 
 def test_which_encodings_can_be_written():
-    assert varlen_attention.takes(Segments((4,), 2, 2, 80, 80, 1.0, True), Bfloat16())
-    assert not varlen_attention.takes(Segments((4,), 3, 3, 80, 80, 1.0, True), Bfloat16())
-    assert not varlen_attention.takes(Segments((4,), 4, 4, 24, 24, 1.0, True), Bfloat16())
-    assert varlen_attention.takes(Segments((4,), 3, 3, 24, 24, 1.0, True), FLOAT32)
+    assert varlen_attention.takes(PackedSequences((4,), 2, 2, 80, 80, 1.0, True), Bfloat16())
+    assert not varlen_attention.takes(PackedSequences((4,), 3, 3, 80, 80, 1.0, True), Bfloat16())
+    assert not varlen_attention.takes(PackedSequences((4,), 4, 4, 24, 24, 1.0, True), Bfloat16())
+    assert varlen_attention.takes(PackedSequences((4,), 3, 3, 24, 24, 1.0, True), FLOAT32)
 
 
 @pytest.mark.parametrize("name", RUNNABLE[-1:])
 def test_packed_inputs(name):
     spec = resolve(name)
-    shape = Segments((40, 3), 2, 1, 24, 8, 0.5, False)
+    shape = PackedSequences((40, 3), 2, 1, 24, 8, 0.5, False)
     q, k, v, *_ = sample(shape)
-    kernel = Kernel(varlen_pack.build(spec, shape, Source(43)), spec)
+    kernel = Kernel(varlen_pack.build(spec, shape, QkvSource(43)), spec)
     got = outputs(kernel, [q, k, v, shape.rows()], *empty(shape.packed()))
     expected = varlen_pack.reference(shape, q, k, v)
     np.testing.assert_allclose(got[0], expected[0].transpose(1, 0, 2), rtol=1e-6)

@@ -1,56 +1,56 @@
 """Attention's two products on AMX tiles: queries, keys, weights and values rounded to bfloat16, sums in float32.
 
-Two left tiles, 32 readers, are multiplied by two right ones, 32 keys or 32 inputs of values. A block's keys and values
-become right tiles once, in the thread's memory, for all tiles of readers.
+Two left tiles, 32 query rows, are multiplied by two right ones, 32 keys or 32 inputs of values. A block's keys and
+values become right tiles once, in the thread's memory, for all tiles of query rows.
 """
 
 from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_cut import Cut
-from tytvm.kernels.attention.attention_float import FromCache
+from tytvm.kernels.attention.attention_tiling import AttentionTiling
+from tytvm.kernels.attention.cached_products_float import FromCache
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.scratch import scratch
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, span, zeros
 
 ROWS = 2 * amx.SIDE
-"""Readers of a tile of the cut."""
+"""Readers of a tile of the tiling."""
 _ROUND = 0x8000  # half of bfloat16's last place in the bits of a float32
 _HIGH = -0x10000  # the bits that bfloat16 keeps
 
 
-def packed_width(cut: Cut) -> int:
+def packed_width(tiling: AttentionTiling) -> int:
     """Inputs of a query, with zeros up to whole tiles."""
-    return ceildiv(cut.shape.cache.D, amx.DEPTH) * amx.DEPTH
+    return ceildiv(tiling.shape.cache.D, amx.DEPTH) * amx.DEPTH
 
 
-def bytes_of(cut: Cut) -> int:
+def bytes_of(tiling: AttentionTiling) -> int:
     """What a task keeps in its thread's memory: scores, weights, and the tiles of a block's keys and values."""
-    return cut.keys * (4 * ROWS + 2 * ROWS + 2 * packed_width(cut) + 2 * cut.shape.cache.values[2])
+    return tiling.keys * (4 * ROWS + 2 * ROWS + 2 * packed_width(tiling) + 2 * tiling.shape.cache.values[2])
 
 
-class TileProducts:
-    """Both products of a tile of readers."""
+class CachedTileProducts:
+    """Both products of a tile of query rows."""
 
     def __init__(self, source: FromCache, packed: Any, sums: Any) -> None:
         self.source, self.task, self.packed, self.sums = source, source.task, packed, sums
-        cut = self.task.cut
-        self.keys_count, self.depth, self.width = cut.keys, packed_width(cut), cut.shape.cache.values[2]
-        weights_at = 4 * ROWS * cut.keys
-        keys_at = weights_at + 2 * ROWS * cut.keys
-        key_shape = (cut.keys // LANES, self.depth // 2, LANES)
-        value_shape = (cut.keys // amx.DEPTH, self.width // LANES, amx.SIDE, LANES)
-        self.scores = scratch((ROWS, cut.keys), "float32")
-        self.weights = scratch((ROWS, cut.keys), "uint16", weights_at)
+        tiling = self.task.tiling
+        self.keys_count, self.depth, self.width = tiling.keys, packed_width(tiling), tiling.shape.cache.values[2]
+        weights_at = 4 * ROWS * tiling.keys
+        keys_at = weights_at + 2 * ROWS * tiling.keys
+        key_shape = (tiling.keys // LANES, self.depth // 2, LANES)
+        value_shape = (tiling.keys // amx.DEPTH, self.width // LANES, amx.SIDE, LANES)
+        self.scores = scratch((ROWS, tiling.keys), "float32")
+        self.weights = scratch((ROWS, tiling.keys), "uint16", weights_at)
         self.keys = scratch(key_shape, "int32", keys_at)
-        self.values = scratch(value_shape, "int32", keys_at + 2 * cut.keys * self.depth)
+        self.values = scratch(value_shape, "int32", keys_at + 2 * tiling.keys * self.depth)
 
     def pack(self, q: Any) -> None:
         """Queries [tile, row, input], times the scores' factor."""
-        cut = self.task.cut
-        with T.serial(cut.tiles) as tile, T.serial(ROWS) as row:
-            head, s = (hold(each, "int32", 1) for each in self.task.query(tile, row))
+        tiling = self.task.tiling
+        with T.serial(tiling.tiles) as tile, T.serial(ROWS) as row:
+            head, s = (materialize(each, "int32", 1) for each in self.task.query(tile, row))
             for start in range(0, self.depth, amx.DEPTH):
                 halves = [self._query(q, head, s, start + half) for half in (0, LANES)]
                 T.buffer_store(
@@ -58,20 +58,20 @@ class TileProducts:
                 )
 
     def _query(self, q: Any, head: Any, s: Any, start: int) -> Any:
-        if start >= self.task.cut.shape.cache.D:
+        if start >= self.task.tiling.shape.cache.D:
             return zeros()
-        return hold(q[head, s, span(start)] * fill(T.float32(self.task.cut.shape.factor)))
+        return materialize(q[head, s, span(start)] * fill(T.float32(self.task.tiling.shape.factor)))
 
     def load(self, base: Any) -> None:
         """Makes right tiles of the block's keys and values, up to the last cache row that the task reads."""
-        steps = hold(ceildiv(T.min(self.task.end - base, self.keys_count), amx.DEPTH), "int32", 1)
+        steps = materialize(ceildiv(T.min(self.task.end - base, self.keys_count), amx.DEPTH), "int32", 1)
         with T.serial(steps * 2) as number:
             self._load_keys(base, number)
         with T.serial(steps) as step, T.serial(amx.SIDE) as pair:
             self._load_values(base, step, pair)
 
     def _load_keys(self, base: Any, number: Any) -> None:
-        tile, width = self.source.key_tile(base, number), self.task.cut.shape.cache.D
+        tile, width = self.source.key_tile(base, number), self.task.tiling.shape.cache.D
         with T.serial(width // 2) as pair:
             two = paired(self.source.key(tile, pair * 2), self.source.key(tile, pair * 2 + 1))
             T.buffer_store(self.keys, two, [number, pair, span(0)])
@@ -79,13 +79,13 @@ class TileProducts:
             T.buffer_store(self.keys, fill(T.int32(0)), [number, width // 2 + pair, span(0)])
 
     def _load_values(self, base: Any, step: Any, pair: Any) -> None:
-        rows = [hold(base + step * amx.DEPTH + pair * 2 + each, "int32", 1) for each in (0, 1)]
+        rows = [materialize(base + step * amx.DEPTH + pair * 2 + each, "int32", 1) for each in (0, 1)]
         last = self.task.end - 1
         with T.serial(self.width // LANES) as vector:
             two = []
             for row in rows:
                 (value,) = self.source.value(0, T.min(row, last), [vector])
-                two.append(hold(T.Select(fill(row) <= fill(last), value, zeros())))
+                two.append(materialize(T.Select(fill(row) <= fill(last), value, zeros())))
             T.buffer_store(self.values, paired(*two), [step, vector, pair, span(0)])
 
     def score(self, tile: Any, base: Any, count: Any) -> None:
@@ -106,7 +106,7 @@ class TileProducts:
 
     def gather(self, tile: Any, base: Any, count: Any) -> None:
         """Adds the values of the block's first `count` rows, weighted."""
-        steps = hold(ceildiv(count, amx.DEPTH), "int32", 1)
+        steps = materialize(ceildiv(count, amx.DEPTH), "int32", 1)
         blocks = self.width // LANES
         with T.serial(blocks // 2) as block:
             self._gather(tile, block * 2, 2, steps)

@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel
 from tvm.script import tirx as T
 
-from tytvm.kernels.primitives.dot4 import dot4
+from tytvm.kernels.primitives.dp4a import dp4a
 from tytvm.kernels.primitives.vector import span
 from tytvm.target import resolve
 
@@ -20,7 +20,7 @@ def test_equals_definition(target):
         a: T.Buffer((count,), "int32"), b: T.Buffer((count,), "int32"), total: T.Buffer((count,), "int32")
     ) -> None:
         for i in T.parallel(count // 16):
-            total[span(i * 16)] = dot4(spec, total[span(i * 16)], a[span(i * 16)], b[span(i * 16)])
+            total[span(i * 16)] = dp4a(spec, total[span(i * 16)], a[span(i * 16)], b[span(i * 16)])
 
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 256, (count, 4)).astype(np.uint8), rng.integers(-128, 128, (count, 4)).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Sums of codes 0..15 times int8 activations for a tile of outputs, in the shortest type that holds them.
+"""PanelSums of codes 0..15 times int8 activations for a tile of outputs, in the shortest type that holds them.
 
 Where the CPU has vpmaddubsw but not vpdpbusd, sums stay in int16 for as long as they fit: the products of 32 inputs are
 two sums of sixteen, at most 16 · 15 · 127 = 30480 each. A small tile has two sums for each output, which take turns: a
@@ -10,8 +10,8 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear.tile import Registers, Tile
-from tytvm.kernels.primitives.dot4 import dot4, pmaddubsw, pmaddwd
+from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile
+from tytvm.kernels.primitives.dp4a import dp4a, pmaddubsw, pmaddwd
 from tytvm.kernels.primitives.vector import LANES, fill, of
 from tytvm.target import InstructionSet
 
@@ -19,15 +19,15 @@ _SHORT_INPUTS = 32
 _SMALL = 4  # outputs of a tile, in vectors
 
 
-class CodeSums:
+class Int8Accumulators:
     """int32 sums of code · activation; so many `inputs` may be added before each `widen`."""
 
-    def __init__(self, spec: InstructionSet, tile: Tile, inputs: int) -> None:
+    def __init__(self, spec: InstructionSet, tile: RegisterTile, inputs: int) -> None:
         self._spec, self._tile = spec, tile
-        self._sums = [Registers(tile, "int32") for _ in range(2 if len(list(tile)) <= _SMALL else 1)]
+        self._sums = [Accumulators(tile, "int32") for _ in range(2 if len(list(tile)) <= _SMALL else 1)]
         self._added = dict.fromkeys(tile, 0)
         is_short = spec.int8_product == "vpmaddubsw"
-        self._short = Registers(tile, "int16", 2 * LANES) if is_short else None
+        self._short = Accumulators(tile, "int16", 2 * LANES) if is_short else None
         self.inputs = math.gcd(inputs, _SHORT_INPUTS) if is_short else inputs
 
     def clear(self) -> None:
@@ -43,7 +43,7 @@ class CodeSums:
             self._short[at] = self._short[at] + pmaddubsw(self._spec, codes, x)
         else:
             sums = self._sums[self._added[at] % len(self._sums)]
-            sums[at] = dot4(self._spec, sums[at], codes, x)
+            sums[at] = dp4a(self._spec, sums[at], codes, x)
             self._added[at] += 1
 
     def widen(self) -> None:

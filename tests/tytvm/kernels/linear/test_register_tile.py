@@ -2,7 +2,7 @@
 
 import pytest
 
-from tytvm.kernels.linear.tile import tile_of
+from tytvm.kernels.linear.register_tile import tile_of
 from tytvm.target import INSTRUCTION_SETS, resolve
 
 

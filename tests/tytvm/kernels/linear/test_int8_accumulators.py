@@ -1,12 +1,12 @@
-"""Sums of codes and int8 activations at their extremes, on every CPU that this machine stands for."""
+"""PanelSums of codes and int8 activations at their extremes, on every CPU that this machine stands for."""
 
 import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear.code_sums import CodeSums
-from tytvm.kernels.linear.tile import Tile
+from tytvm.kernels.linear.int8_accumulators import Int8Accumulators
+from tytvm.kernels.linear.register_tile import RegisterTile
 from tytvm.kernels.primitives.vector import span
 from tytvm.target import resolve
 
@@ -14,7 +14,7 @@ from tytvm.target import resolve
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("inputs", [16, 32, 128])
 def test_sums_are_exact(target, inputs):
-    spec, tile = resolve(target), Tile(1, 16, 1, 1)
+    spec, tile = resolve(target), RegisterTile(1, 16, 1, 1)
     fours = inputs // 4
 
     @T.prim_func(private=True)
@@ -22,7 +22,7 @@ def test_sums_are_exact(target, inputs):
         codes: T.Buffer((fours, 16), "int32"), x: T.Buffer((fours, 16), "int32"), out: T.Buffer((16,), "int32")
     ) -> None:
         for i in T.parallel(1):
-            dots = T.meta_var(CodeSums(spec, tile, inputs))
+            dots = T.meta_var(Int8Accumulators(spec, tile, inputs))
             dots.clear()
             for piece in range(inputs // dots.inputs):
                 for k in range(dots.inputs // 4):

@@ -5,14 +5,14 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.primitives.vector import LANES, fill, halves, hold, join, of
+from tytvm.kernels.primitives.vector import LANES, fill, halves, join, materialize, of
 from tytvm.target import InstructionSet
 
 
-def dot4(spec: InstructionSet, total: Any, a: Any, b: Any, lanes: int = LANES) -> Any:
+def dp4a(spec: InstructionSet, total: Any, a: Any, b: Any, lanes: int = LANES) -> Any:
     """total[i] + Σ over the four bytes of lane i of u8(a) · i8(b); a, b and total are int32 vectors of `lanes`."""
     if spec.int8_product and lanes > spec.lanes:
-        return _joined(dot4, spec, [total, a, b], lanes, lanes)
+        return _joined(dp4a, spec, [total, a, b], lanes, lanes)
     if spec.int8_product == "vpdpbusd":
         # LLVM 22 declares both factors as bytes; older texts show int32x16.
         factors = T.reinterpret(of("uint8", 4 * lanes), a), T.reinterpret(of("int8", 4 * lanes), b)
@@ -54,5 +54,5 @@ def _joined(step: Callable[..., Any], spec: InstructionSet, vectors: list[Any], 
 
 def _high_bytes(vector: Any, dtype: str, lanes: int) -> Any:
     """The high byte of each of the two 16-bit halves of a lane, as 16 bits, signed or not."""
-    words = hold(T.reinterpret(of(dtype, 2 * lanes), vector), dtype, 2 * lanes)
+    words = materialize(T.reinterpret(of(dtype, 2 * lanes), vector), dtype, 2 * lanes)
     return T.reinterpret(of("int32", lanes), words >> fill(T.cast(T.int32(8), dtype), 2 * lanes))

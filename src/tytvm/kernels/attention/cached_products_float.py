@@ -1,19 +1,19 @@
 """Attention's two products in float32: scores of a tile of queries with a block of keys, and sums of its values.
 
-A key's vector holds one input of sixteen keys, so a score needs no sum over lanes. For few readers keys and values are
-read from the cache as they are; for many a block is first made float32, once for all tiles.
+A key's vector holds one input of sixteen keys, so a score needs no sum over lanes. For few query rows keys and
+values are read from the cache as they are; for many a block is first made float32, once for all tiles.
 """
 
 from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_cut import Cut, Task
+from tytvm.kernels.attention.attention_tiling import AttentionTask, AttentionTiling
 from tytvm.kernels.attention.kv_cache import floats, scale_of
-from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, hold, piece_of, prefetch, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, chunk_size, fill, materialize, prefetch, span, zeros
 from tytvm.target import InstructionSet
 
-_AHEAD = 8192  # bytes of cache that are asked for before they are needed
+_PREFETCH_BYTES = 8192  # bytes of cache that are asked for before they are needed
 _LEVEL = 2  # of the caches, where they are wanted: more reads can be under way than into the first
 _LINE = 64
 
@@ -21,7 +21,7 @@ _LINE = 64
 class FromCache:
     """Keys and values straight from the cache, which is asked for ahead of its use."""
 
-    def __init__(self, task: Task, k: Any, v: Any, k_scale: Any, v_scale: Any) -> None:
+    def __init__(self, task: AttentionTask, k: Any, v: Any, k_scale: Any, v_scale: Any) -> None:
         self.task, self.k, self.v, self.k_scale, self.v_scale = task, k, v, k_scale, v_scale
 
     def load(self, base: Any) -> None:
@@ -29,28 +29,28 @@ class FromCache:
 
     def key_tile(self, base: Any, number: Any) -> tuple[Any, Any]:
         """What `key` wants: a tile's place, and its scales."""
-        tile = hold(T.min(base // LANES + number, self.task.cut.shape.cache.tiles - 1), "int32", 1)
+        tile = materialize(T.min(base // LANES + number, self.task.tiling.shape.cache.tiles - 1), "int32", 1)
         return tile, None if self.k_scale is None else scale_of(self.k_scale, self.task.head, tile)
 
     def key(self, tile: tuple[Any, Any], d: Any) -> Any:
         """Input `d` of the tile's sixteen keys."""
         codes = floats(self.k, [self.task.head, tile[0], d, 0])
-        return codes if tile[1] is None else hold(codes * tile[1])
+        return codes if tile[1] is None else materialize(codes * tile[1])
 
-    def ahead_of_keys(self, tile: tuple[Any, Any], d: Any) -> None:
+    def prefetch_keys(self, tile: tuple[Any, Any], d: Any) -> None:
         """Asks for the keys that come next; `d` is the first input of a line."""
-        prefetch(self.k, [self.task.head, tile[0], d, 0], _AHEAD, _LEVEL)
+        prefetch(self.k, [self.task.head, tile[0], d, 0], _PREFETCH_BYTES, _LEVEL)
 
     def value(self, base: Any, j: Any, vectors: list[Any]) -> list[Any]:
         """Vectors of the value of cache row base + j."""
         row = base + j
         values = [floats(self.v, [self.task.head, row, vector * LANES]) for vector in vectors]
         for vector in vectors[:: max(1, _LINE // LANES // _bytes(self.v))]:
-            prefetch(self.v, [self.task.head, row, vector * LANES], _AHEAD, _LEVEL)
+            prefetch(self.v, [self.task.head, row, vector * LANES], _PREFETCH_BYTES, _LEVEL)
         if self.v_scale is None:
             return values
-        scale = hold(fill(self.v_scale[self.task.head, row // LANES, row % LANES]))
-        return [hold(value * scale) for value in values]
+        scale = materialize(fill(self.v_scale[self.task.head, row // LANES, row % LANES]))
+        return [materialize(value * scale) for value in values]
 
 
 class FromScratch:
@@ -58,18 +58,18 @@ class FromScratch:
 
     def __init__(self, cache: FromCache, memory: Any) -> None:
         self.cache, self.task, self.memory = cache, cache.task, memory
-        shape = self.task.cut.shape.cache
+        shape = self.task.tiling.shape.cache
         self.width, self.v_width = shape.D, shape.values[2]
-        self.keys, self.values = 0, self.task.cut.keys * self.width
+        self.keys, self.values = 0, self.task.tiling.keys * self.width
 
     @staticmethod
-    def size(cut: Cut) -> int:
+    def size(tiling: AttentionTiling) -> int:
         """How many floats a block takes."""
-        return cut.keys * (cut.shape.cache.D + cut.shape.cache.values[2])
+        return tiling.keys * (tiling.shape.cache.D + tiling.shape.cache.values[2])
 
     def load(self, base: Any) -> None:
         """Converts the block, up to the last cache row that the task reads."""
-        count = hold(T.min(self.task.end - base, self.task.cut.keys), "int32", 1)
+        count = materialize(T.min(self.task.end - base, self.task.tiling.keys), "int32", 1)
         with T.serial(ceildiv(count, LANES)) as number:
             tile = self.cache.key_tile(base, number)
             with T.serial(self.width) as d:
@@ -81,21 +81,21 @@ class FromScratch:
 
     def key_tile(self, base: Any, number: Any) -> Any:
         """What `key` wants: where the tile begins."""
-        return hold(self.keys + number * (self.width * LANES), "int32", 1)
+        return materialize(self.keys + number * (self.width * LANES), "int32", 1)
 
     def key(self, tile: Any, d: Any) -> Any:
         """Input `d` of the tile's sixteen keys."""
-        return hold(self.memory[span(tile + d * LANES)])
+        return materialize(self.memory[span(tile + d * LANES)])
 
-    def ahead_of_keys(self, tile: Any, d: Any) -> None:
+    def prefetch_keys(self, tile: Any, d: Any) -> None:
         """It is all near."""
 
     def value(self, base: Any, j: Any, vectors: list[Any]) -> list[Any]:
         """Vectors of the value of cache row base + j."""
-        return [hold(self.memory[span(self.values + j * self.v_width + vector * LANES)]) for vector in vectors]
+        return [materialize(self.memory[span(self.values + j * self.v_width + vector * LANES)]) for vector in vectors]
 
 
-class FloatProducts:
+class CachedFloatProducts:
     """Both products of a tile, with accumulators in registers."""
 
     weights = None
@@ -103,17 +103,17 @@ class FloatProducts:
 
     def __init__(self, spec: InstructionSet, source: Any, packed: Any, scores: Any, sums: Any) -> None:
         self.task, self.source, self.packed, self.scores, self.sums = source.task, source, packed, scores, sums
-        rows, vectors = self.task.cut.rows, self.task.cut.shape.cache.values[2] // LANES
-        self.across = piece_of(self.task.cut.keys // LANES, min(4, max(1, spec.accumulators // rows)))
-        self.vectors = piece_of(vectors, max(1, spec.accumulators // rows))
+        rows, vectors = self.task.tiling.rows, self.task.tiling.shape.cache.values[2] // LANES
+        self.across = chunk_size(self.task.tiling.keys // LANES, min(4, max(1, spec.accumulators // rows)))
+        self.vectors = chunk_size(vectors, max(1, spec.accumulators // rows))
 
     def pack(self, q: Any) -> None:
         """Queries [tile, D, row], times the scores' factor, so that a step of the product reads neighbors."""
-        cut = self.task.cut
-        with T.serial(cut.tiles) as tile, T.serial(cut.rows) as row:
-            head, s = (hold(each, "int32", 1) for each in self.task.query(tile, row))
-            with T.serial(cut.shape.cache.D) as d:
-                value = q[head, s, d] * T.float32(cut.shape.factor)
+        tiling = self.task.tiling
+        with T.serial(tiling.tiles) as tile, T.serial(tiling.rows) as row:
+            head, s = (materialize(each, "int32", 1) for each in self.task.query(tile, row))
+            with T.serial(tiling.shape.cache.D) as d:
+                value = q[head, s, d] * T.float32(tiling.shape.factor)
                 T.buffer_store(self.packed, value, [self.task.number, tile, d, row])
 
     def load(self, base: Any) -> None:
@@ -122,14 +122,14 @@ class FloatProducts:
 
     def score(self, tile: Any, base: Any, count: Any) -> None:
         """Scores of a tile with the block's first `count` keys (or some more)."""
-        rows, width = self.task.cut.rows, self.task.cut.shape.cache.D
+        rows, width = self.task.tiling.rows, self.task.tiling.shape.cache.D
         unroll = 2 if width % 2 == 0 else 1
         with T.serial(ceildiv(count, self.across * LANES)) as step:
             tiles = [self.source.key_tile(base, step * self.across + a) for a in range(self.across)]
             dots = [[_register() for _ in tiles] for _ in range(rows)]
             with T.serial(width // unroll) as d:
                 for each in tiles:
-                    self.source.ahead_of_keys(each, d * unroll)
+                    self.source.prefetch_keys(each, d * unroll)
                 for u in range(unroll):
                     self._multiply(tile, tiles, dots, d * unroll + u)
             for row, each in enumerate(dots):
@@ -139,21 +139,21 @@ class FloatProducts:
     def _multiply(self, tile: Any, tiles: list[Any], dots: list[list[Any]], d: Any) -> None:
         keys = [self.source.key(each, d) for each in tiles]
         for row, each in enumerate(dots):
-            query = hold(fill(self.packed[self.task.number, tile, d, row]))
+            query = materialize(fill(self.packed[self.task.number, tile, d, row]))
             for dot, key in zip(each, keys, strict=True):
                 T.buffer_store(dot, dot[span(0)] + query * key, [span(0)])
 
     def gather(self, tile: Any, base: Any, count: Any) -> None:
         """Adds the values of the block's first `count` rows, weighted."""
-        rows, width = self.task.cut.rows, self.task.cut.shape.cache.values[2]
-        with T.serial(width // LANES // self.vectors) as part:
-            vectors = [part * self.vectors + n for n in range(self.vectors)]
+        rows, width = self.task.tiling.rows, self.task.tiling.shape.cache.values[2]
+        with T.serial(width // LANES // self.vectors) as group:
+            vectors = [group * self.vectors + n for n in range(self.vectors)]
             at = [[[self.task.number, tile * rows + r, span(n * LANES)] for n in vectors] for r in range(rows)]
             mix = [[_register(self.sums[tuple(each)]) for each in row] for row in at]
             with T.serial(count) as j:
                 values = self.source.value(base, j, vectors)
                 for r in range(rows):
-                    weight = hold(fill(self.scores[r, j]))
+                    weight = materialize(fill(self.scores[r, j]))
                     for each, value in zip(mix[r], values, strict=True):
                         T.buffer_store(each, each[span(0)] + weight * value, [span(0)])
             for row, places in zip(mix, at, strict=True):

@@ -8,17 +8,17 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
-from tytvm.kernels.primitives.vector import ceildiv, hold, lanes_of, span
+from tytvm.kernels.primitives.vector import ceildiv, lanes_of, materialize, span
 from tytvm.kernels.rowwise.encoding import Encoding, Tensor
 
-_ENOUGH_PIECES = 16  # so that workers have about equal shares
-_LEAST_PIECE = 128  # values: below, a worker does no more than it costs to send it there
+_ENOUGH_CHUNKS = 16  # so that workers have about equal shares
+_LEAST_CHUNK = 128  # values: below, a worker does no more than it costs to send it there
 
 Buffers = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Pieces:
+class RowChunks:
     """The units of [R, K] activations as workers share them out: whole rows, or parts of rows where rows are few."""
 
     R: int
@@ -37,19 +37,19 @@ class Pieces:
 
     @property
     def across(self) -> int:
-        """Pieces of a row."""
+        """RowChunks of a row."""
         units = self.K // self.unit
-        most = max(1, min(ceildiv(_ENOUGH_PIECES, self.R), self.K // _LEAST_PIECE))
+        most = max(1, min(ceildiv(_ENOUGH_CHUNKS, self.R), self.K // _LEAST_CHUNK))
         return max(count for count in range(1, min(most, units) + 1) if units % count == 0)
 
     @property
     def count(self) -> int:
-        """Pieces of all rows."""
+        """RowChunks of all rows."""
         return self.R * self.across
 
     @property
     def units(self) -> int:
-        """Units of a piece."""
+        """Units of a chunk."""
         return self.K // self.unit // self.across
 
     def places(self, unit: Any) -> list[Any]:
@@ -59,7 +59,7 @@ class Pieces:
 
 def build(
     name: str,
-    pieces: Pieces,
+    chunks: RowChunks,
     tensors: Mapping[str, Tensor],
     value: Callable[[Buffers, Any, Any, Any], Any],
     prepare: Callable[[Buffers, Any], Any] = lambda buffers, row: None,
@@ -68,21 +68,23 @@ def build(
 
     Args:
         name: Of the function.
-        pieces: Shape and encoding of what it makes, and how workers share it out.
+        chunks: Shape and encoding of what it makes, and how workers share it out.
         tensors: What else it reads or writes, in order.
         value: (buffers, what `prepare` returned, row, at): float32 at these places of a row; stores on the side too.
-        prepare: (buffers, row): what a piece needs to know of its whole row before it begins.
+        prepare: (buffers, row): what a chunk needs to know of its whole row before it begins.
     """
-    made = pieces.encoding.tensors(pieces.R, pieces.K)
+    made = chunks.encoding.tensors(chunks.R, chunks.K)
     with IRBuilder() as builder, script.prim_func(is_private=True):
         script.func_name(name)
         buffers = {key: script.arg(key, T.Buffer(*tensor)) for key, tensor in tensors.items()}
         outputs = [script.arg(f"out{i}", T.Buffer(*tensor)) for i, tensor in enumerate(made)]
-        with T.parallel(pieces.count) as piece:
-            row = T.bind(piece // pieces.across)
+        with T.parallel(chunks.count) as chunk:
+            row = T.bind(chunk // chunks.across)
             known = prepare(buffers, row)
-            with T.serial(pieces.units) as u:
-                unit = T.bind(piece % pieces.across * pieces.units + u)
-                values = [hold(value(buffers, known, row, at), "float32", pieces.lanes) for at in pieces.places(unit)]
-                pieces.encoding.write(outputs, row, unit, values, pieces.lanes)
+            with T.serial(chunks.units) as u:
+                unit = T.bind(chunk % chunks.across * chunks.units + u)
+                values = [
+                    materialize(value(buffers, known, row, at), "float32", chunks.lanes) for at in chunks.places(unit)
+                ]
+                chunks.encoding.write(outputs, row, unit, values, chunks.lanes)
     return builder.get()

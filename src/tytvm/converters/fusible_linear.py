@@ -13,7 +13,7 @@ from tytvm.kernel_choice import Choice
 from tytvm.weights import W4, W16
 
 
-def layer_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
+def fusible_linear(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
     """The layer that a value comes from, if its weight is stored and nothing else reads it."""
     while node.target in RESHAPES and len(node.users) == 1:
         node = node.args[0]

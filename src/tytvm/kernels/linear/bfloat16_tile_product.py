@@ -1,6 +1,6 @@
 """The product of many rows of bfloat16 by float16 weights on AMX tiles, two by two tiles at a time.
 
-Workers share out pieces of the output channels. All of a piece's weights become right tiles in scratch memory, once,
+Workers share out chunks of the output channels. All of a chunk's weights become right tiles in scratch memory, once,
 and stay in the second cache while all rows pass over them, two row tiles (a panel) at a time; the sums of a panel and a
 pair of blocks stay in tiles from the first input to the last. Meanwhile the next panel comes to the second cache.
 What bounds it is the caches: docs/log/linear_kernels.md has what was tried.
@@ -15,20 +15,20 @@ from tvm.script import tirx as T
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, LEFT, RIGHT, SIDE, SUMS, TILE
 from tytvm.kernels.primitives.scratch import BYTES, scratch
-from tytvm.kernels.primitives.vector import LANES, ceildiv, hold, of, prefetch, span, zeros
+from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, of, prefetch, span, zeros
 
 PANEL = 2 * SIDE
 """Rows that pass over the weights together."""
 _TILE_BYTES = 2 * TILE
 _SUMS_BYTES = 4 * SIDE * SIDE * 4
-_FEW = 2  # pairs of blocks of a piece where the second cache holds all rows anyway
+_FEW = 2  # pairs of blocks of a chunk where the second cache holds all rows anyway
 _RESIDENT = 1 << 20  # bytes of rows for which it does
-_BUSY = 4  # pairs of a piece from which on the next panel comes while they are worked on: with fewer it is in the way
-_AHEAD = 4 << 10  # bytes: how far ahead of their conversion weights are asked for
+_BUSY = 4  # pairs of a chunk from which on the next panel comes while they are worked on: with fewer it is in the way
+_PREFETCH_BYTES = 4 << 10  # bytes: how far ahead of their conversion weights are asked for
 
 
 @dataclass(frozen=True)
-class Sums:
+class PanelSums:
     """Where the sums of a panel and a pair of blocks belong.
 
     Attributes:
@@ -47,7 +47,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class TileProduct:
+class Bfloat16TileProduct:
     """How the product of [R, K] by so many pairs of blocks of sixteen channels is cut."""
 
     R: int
@@ -70,41 +70,41 @@ class TileProduct:
         return (BYTES - _SUMS_BYTES) // (self.steps * 2 * _TILE_BYTES)
 
     @property
-    def piece(self) -> int:
-        """Pairs of a piece; the last may have fewer. There is an even number of pieces, for two workers."""
+    def chunk(self) -> int:
+        """Pairs of a chunk; the last may have fewer. There is an even number of chunks, for two workers."""
         most = min(_FEW if 2 * self.R * self.K <= _RESIDENT else self.room, self.room)
         return ceildiv(self.pairs, 2 * ceildiv(self.pairs, 2 * most))
 
     @property
-    def pieces(self) -> int:
+    def chunks(self) -> int:
         """What workers share out."""
-        return ceildiv(self.pairs, self.piece)
+        return ceildiv(self.pairs, self.chunk)
 
     def sums(self) -> Any:
         """Scratch for a panel's sums of a pair: f32 [row tile and block, 16, 16]."""
-        return scratch((4, SIDE, SIDE), "float32", self.piece * self.steps * 2 * _TILE_BYTES)
+        return scratch((4, SIDE, SIDE), "float32", self.chunk * self.steps * 2 * _TILE_BYTES)
 
     def multiply(
         self,
-        piece: Any,
+        chunk: Any,
         x: Any,
         decode: Callable[[Any, Any, Any, int], None],
-        begin: Callable[[Sums], None],
-        finish: Callable[[Sums], None],
+        begin: Callable[[PanelSums], None],
+        finish: Callable[[PanelSums], None],
     ) -> None:
-        """Computes a piece.
+        """Computes a chunk.
 
         Args:
-            piece: Which.
+            chunk: Which.
             x: Left tiles, u16 [row_tiles, steps, 16, 32]; inputs from K on are zeros.
             decode: (right u16[pairs,steps,2,512], place, pair, b): makes the right tiles of block `b` of a pair, which
                 is right[place, :, b].
             begin: Sets the tiles of sums.
             finish: Writes them.
         """
-        right = scratch((self.piece, self.steps, 2, TILE), "uint16")
-        first = T.bind(piece * self.piece)
-        count = T.bind(T.min(self.piece, self.pairs - first))
+        right = scratch((self.chunk, self.steps, 2, TILE), "uint16")
+        first = T.bind(chunk * self.chunk)
+        count = T.bind(T.min(self.chunk, self.pairs - first))
         amx.start()
         with T.serial(count) as place:
             for b in range(2):
@@ -112,7 +112,7 @@ class TileProduct:
 
         def pass_over(tile: Any, rows: tuple[int, ...]) -> None:
             with T.serial(count) as place:
-                sums = Sums(tile, T.bind(first + place), rows)
+                sums = PanelSums(tile, T.bind(first + place), rows)
                 begin(sums)
                 self._dot(sums, x, right, place)
                 finish(sums)
@@ -125,11 +125,11 @@ class TileProduct:
             pass_over(self.R // PANEL * 2, edge)
         amx.end()
 
-    def _dot(self, sums: Sums, x: Any, right: Any, place: Any) -> None:
+    def _dot(self, sums: PanelSums, x: Any, right: Any, place: Any) -> None:
         """Adds the products of all inputs; a right tile is asked for as late as can be, for tiles are not renamed."""
-        lines = ceildiv(PANEL, self.piece)
+        lines = ceildiv(PANEL, self.chunk)
         with T.serial(self.steps) as k:
-            if self.piece > _BUSY:
+            if self.chunk > _BUSY:
                 for i in range(lines):
                     line = place * lines + i
                     prefetch(x, [sums.tile + 2 + line // SIDE, k, line % SIDE, 0], level=2)
@@ -155,16 +155,16 @@ def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
 
     def row(step: Any, p: int, rest: int = DEPTH) -> None:
         values = [weight[block, step * DEPTH + i, span(0)] if i < rest else None for i in (2 * p, 2 * p + 1)]
-        low, high = (zeros() if v is None else hold(T.cast(v, of("float32"))) for v in values)
+        low, high = (zeros() if v is None else materialize(T.cast(v, of("float32"))) for v in values)
         turns = [lane // 2 + lane % 2 * SIDE for lane in range(DEPTH)]
-        pairs = T.Shuffle([hold(amx.bfloat16(low, high), "uint16", DEPTH)], turns)
+        pairs = T.Shuffle([materialize(amx.bfloat16(low, high), "uint16", DEPTH)], turns)
         T.buffer_store(right, pairs, [place, step, b, span(p * DEPTH, DEPTH)])
 
     with T.If(block < blocks):
         with T.Then():
             with T.serial(K // DEPTH) as step:
                 for p in range(SIDE):
-                    prefetch(weight, [block, step * DEPTH + 2 * p, 0], _AHEAD, level=1)
+                    prefetch(weight, [block, step * DEPTH + 2 * p, 0], _PREFETCH_BYTES, level=1)
                     row(step, p)
             if K % DEPTH:
                 for p in range(SIDE):
@@ -173,7 +173,7 @@ def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
             T.buffer_store(right, zeros("uint16", DEPTH), [place, step, b, span(p * DEPTH, DEPTH)])
 
 
-def clear(sums: Sums) -> None:
+def clear(sums: PanelSums) -> None:
     """Sets a pair's sums to zero."""
     for number in sums.numbers().values():
         amx.clear(number)
@@ -183,19 +183,19 @@ def bias_of(bias: Any, block: Any, N: int) -> Any:
     """The bias f32 [N] of a block as a vector, some number for outputs from N on; zeros where there is no bias."""
     if bias is None:
         return zeros()
-    held = T.alloc_buffer((LANES,), "float32")
+    stored = T.alloc_buffer((LANES,), "float32")
     whole, rest = divmod(N, LANES)
     with T.If(block < whole):
         with T.Then():
-            T.buffer_store(held, bias[span(block * LANES)], [span(0)])
+            T.buffer_store(stored, bias[span(block * LANES)], [span(0)])
         with T.Else():
             values = [bias[whole * LANES + lane] if lane < rest else T.float32(0) for lane in range(LANES)]
-            T.buffer_store(held, T.Shuffle(values, list(range(LANES))), [span(0)])
-    return held[span(0)]
+            T.buffer_store(stored, T.Shuffle(values, list(range(LANES))), [span(0)])
+    return stored[span(0)]
 
 
-def each_row(sums: Sums, memory: Any, act: Callable[[int, Any], None]) -> None:
-    """Brings sums to `memory` (see `TileProduct.sums`), then acts on every row tile of the panel and row of it."""
+def each_row(sums: PanelSums, memory: Any, act: Callable[[int, Any], None]) -> None:
+    """Stores sums in `memory` (`Bfloat16TileProduct.sums` made it), then acts on every row of the panel's row tiles."""
     for (a, b), number in sums.numbers().items():
         amx.store(number, memory, [2 * a + b, 0, 0], 4 * SIDE)
     for a, rows in enumerate(sums.rows):

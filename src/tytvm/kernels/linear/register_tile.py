@@ -13,7 +13,7 @@ _ENOUGH_TILES = 64  # so that sixteen workers have about equal shares
 
 
 @dataclass(frozen=True)
-class Tile:
+class RegisterTile:
     """`rows` × `blocks` accumulators of sixteen lanes, that move over an output [R, N].
 
     The last tile of an edge may reach beyond it: it then computes the last row or block again, to the same values.
@@ -53,7 +53,7 @@ class Tile:
         return ((r, b) for r in range(self.rows) for b in range(self.blocks))
 
 
-def tile_of(accumulators: int, R: int, N: int, fewest_blocks: int = _FEWEST_BLOCKS) -> Tile:
+def tile_of(accumulators: int, R: int, N: int, fewest_blocks: int = _FEWEST_BLOCKS) -> RegisterTile:
     """The tile for an output [R, N], of at most so many accumulators: few passes over the weight, equally high.
 
     Args:
@@ -68,13 +68,13 @@ def tile_of(accumulators: int, R: int, N: int, fewest_blocks: int = _FEWEST_BLOC
     blocks = min(_MOST_BLOCKS, max(1, accumulators // rows), channels)
     while blocks > _FEWEST_BLOCKS and ceildiv(channels, blocks) < _ENOUGH_TILES:
         blocks -= 1
-    return Tile(R, N, rows, blocks)
+    return RegisterTile(R, N, rows, blocks)
 
 
-class Registers:
+class Accumulators:
     """The accumulators of a tile, each in a stack buffer of its own, which LLVM keeps in a register."""
 
-    def __init__(self, tile: Tile, dtype: str = "float32", lanes: int = LANES) -> None:
+    def __init__(self, tile: RegisterTile, dtype: str = "float32", lanes: int = LANES) -> None:
         self._tile, self._dtype, self._lanes = tile, dtype, lanes
         self._buffers = {at: T.alloc_buffer((lanes,), dtype) for at in tile}
 
@@ -90,7 +90,7 @@ class Registers:
             self[at] = zeros(self._dtype, self._lanes)
 
 
-def store(tile: Tile, registers: Registers, bias: Any, out: Any, across: Any, down: Any) -> None:
+def store(tile: RegisterTile, registers: Accumulators, bias: Any, out: Any, across: Any, down: Any) -> None:
     """Writes a tile, plus the bias [N] if any, into `out` [R, N], leaving out channels from N on."""
     whole, rest = tile.N // LANES, tile.N % LANES
     for r, b in tile:

@@ -1,0 +1,131 @@
+"""How attention is tiled into tasks: a key-value head × a group of query rows × a split of the context.
+
+A *query row* is the query of one head and one token; those that read one key-value head are numbered head by head. A
+group's query rows are taken a tile at a time, a split's cache rows a block at a time. Splitting the context is
+Flash-Decoding (Dao et al. 2023).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.script import tirx as T
+
+from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.primitives.exponential import LOG2_E
+from tytvm.kernels.primitives.vector import LANES, materialize
+
+_FEWEST_TILES = 4  # of a split: below, its own beginning and end cost more than it saves
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Shapes and settings of one attention.
+
+    Attributes:
+        cache: The layer's cache; query head h reads its head h // (H / KH).
+        H: Query heads.
+        S: Query rows.
+        scale: Factor of the scores.
+        window: Length of the sliding window, 0 for none.
+        softcap: Scores become softcap · tanh(score / softcap), 0 for none.
+        coarse: Whether products may round their factors to bfloat16.
+    """
+
+    cache: KvCache
+    H: int
+    S: int
+    scale: float
+    window: int = 0
+    softcap: float = 0.0
+    coarse: bool = False
+
+    @property
+    def query_rows(self) -> int:
+        """Query rows that read one key-value head."""
+        return self.H // self.cache.KH * self.S
+
+    @property
+    def factor(self) -> float:
+        """What queries are multiplied by: 2^score is the weight, or tanh(score / softcap) = 1 - 2 / (2^score + 1)."""
+        return self.scale * LOG2_E * (2 / self.softcap if self.softcap else 1)
+
+
+@dataclass(frozen=True)
+class AttentionTiling:
+    """The tasks of an attention, and the shapes of what they keep.
+
+    Attributes:
+        shape: What is tiling.
+        rows: Query rows of a tile.
+        tiles: Tiles of a group; the last may have rows beyond the query rows, which repeat the last one.
+        groups: Groups of query rows of a key-value head.
+        splits: Splits of the context.
+        keys: Cache rows of a block, a multiple of 32.
+        tiled: Whether products are AMX's (cached_products_amx.py).
+    """
+
+    shape: Attention
+    rows: int
+    tiles: int
+    groups: int
+    splits: int
+    keys: int
+    tiled: bool = False
+
+    @property
+    def tasks(self) -> int:
+        """What workers share out."""
+        return self.shape.cache.KH * self.groups * self.splits
+
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """Shape of the weighted sums of values."""
+        return (self.tasks, self.tiles * self.rows, self.shape.cache.values[2])
+
+    @property
+    def row_max(self) -> tuple[int, ...]:
+        """Shape of the row maxima that weights are relative to."""
+        return self.sums[:2]
+
+    @property
+    def denominators(self) -> tuple[int, ...]:
+        """Shape of the denominators of weights, sixteen for each row."""
+        return (*self.sums[:2], LANES)
+
+
+class AttentionTask:
+    """One task at work: whose rows, and which cache rows, from `begin` up to but not including `end`."""
+
+    def __init__(self, tiling: AttentionTiling, number: Any, position: Any) -> None:
+        self.tiling, self.number, shape = tiling, number, tiling.shape
+        self.head = materialize(number // (tiling.groups * tiling.splits), "int32", 1)
+        self.group = materialize(number // tiling.splits % tiling.groups, "int32", 1)
+        self.before = materialize(T.cast(position[0], "int32"), "int32", 1)
+        split = number % tiling.splits
+        last = T.min(self.before + shape.S, shape.cache.tiles * LANES) - 1
+        first = T.max(self.before - (shape.window - 1), 0) if shape.window else T.int32(0)
+        start = materialize(first // LANES, "int32", 1)
+        count = materialize(last // LANES + 1 - start, "int32", 1)
+        share = materialize(T.max((count + tiling.splits - 1) // tiling.splits, _FEWEST_TILES), "int32", 1)
+        self.begin = materialize((start + split * share) * LANES, "int32", 1)
+        self.end = materialize(T.min((start + (split + 1) * share) * LANES, last + 1), "int32", 1)
+
+    def query_row(self, tile: Any, row: Any) -> Any:
+        """The number of the query row that is a row of a tile."""
+        number = (self.group * self.tiling.tiles + tile) * self.tiling.rows + row
+        return T.min(number, self.tiling.shape.query_rows - 1)
+
+    def query(self, tile: Any, row: Any) -> tuple[Any, Any]:
+        """The query head and the query row of a row of a tile."""
+        shape = self.tiling.shape
+        query_row = materialize(self.query_row(tile, row), "int32", 1)
+        return self.head * (shape.H // shape.cache.KH) + query_row // shape.S, query_row % shape.S
+
+    def bounds(self, tile: Any) -> tuple[Any, Any]:
+        """The places in the cache of the first and the last query row of a tile, or wider."""
+        size = self.tiling.shape.S
+        first, last = self.query_row(tile, 0), self.query_row(tile, self.tiling.rows - 1)
+        within = materialize(T.cast(first // size == last // size, "int32"), "int32", 1)
+        low = T.if_then_else(within == 1, first % size, 0)
+        high = T.if_then_else(within == 1, last % size, size - 1)
+        return materialize(self.before + low, "int32", 1), materialize(self.before + high, "int32", 1)
