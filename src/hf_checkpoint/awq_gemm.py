@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hf_checkpoint.quantized_rows import QuantizedRows
+
 ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # nibble i of an int32, from the lowest, holds the column ORDER[i] of its eight
 PER_WORD = len(ORDER)
 
@@ -51,9 +53,7 @@ def pack_linear(q: Bytes, zeros: Bytes, scales: npt.NDArray[np.float16]) -> Pack
     return PackedLinear(pack(q.T), pack(zeros.T), np.ascontiguousarray(scales.T))
 
 
-def dequantize(packed: PackedLinear) -> npt.NDArray[np.float32]:
-    """The float32 [N, K] weight, exact: (q - zero) * scale with nothing rounded."""
-    groups = packed.scales.shape[0]
-    q = unpack(packed.qweight).astype(np.float32).reshape(groups, -1, packed.scales.shape[1])
-    weight = (q - unpack(packed.qzeros)[:, None].astype(np.float32)) * packed.scales[:, None].astype(np.float32)
-    return np.ascontiguousarray(weight.reshape(-1, weight.shape[-1]).T)
+def unpack_linear(packed: PackedLinear) -> QuantizedRows:
+    """All rows of a packed weight, the inverse of `pack_linear`."""
+    codes, zeros = (np.ascontiguousarray(unpack(words).T) for words in (packed.qweight, packed.qzeros))
+    return QuantizedRows(codes, np.ascontiguousarray(packed.scales.T), zeros)

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from hf_checkpoint import compressed_tensors as ct
 from hf_checkpoint.awq_gemm import PER_WORD, PackedLinear, unpack
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.dtypes import FLOATS_IN_FLOAT32
+from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm_errors import CheckpointError, UnsupportedError
 
 AWQ = PackedLinear._fields
 COMPRESSED = (ct.PACKED, ct.SCALE, ct.SHAPE)
-FLOATS = ("F16", "BF16", "F32")
 ORDERED = "weight_g_idx"  # GPTQ's activation order, which scatters the groups
 
 
@@ -28,21 +29,6 @@ class PackedShape(NamedTuple):
     inputs: int
     group_size: int
     bits: int
-
-
-class PackedRows(NamedTuple):
-    """Rows of a quantized weight: `q` uint8 [n, K], `zeros` uint8 [n, G], `scales` float32 [n, G]."""
-
-    q: npt.NDArray[np.uint8]
-    zeros: npt.NDArray[np.uint8]
-    scales: npt.NDArray[np.float32]
-
-    def floats(self) -> npt.NDArray[np.float32]:
-        """The float32 [n, K] weights that the codes stand for: (q − zero) · scale with nothing rounded."""
-        groups = self.q.reshape(*self.zeros.shape, -1).astype(np.float32)
-        groups -= self.zeros[..., None]
-        groups *= self.scales[..., None]
-        return groups.reshape(self.q.shape)
 
 
 def is_packed(checkpoint: Checkpoint, name: str) -> bool:
@@ -116,7 +102,7 @@ def _matrix(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
 
 def _scales(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
     """The shape of a matrix of scales."""
-    if checkpoint.info(name).dtype not in FLOATS:
+    if checkpoint.info(name).dtype not in FLOATS_IN_FLOAT32:
         raise CheckpointError(f"{name} has type {checkpoint.info(name).dtype}, no float; quantize the model again.")
     return _matrix(checkpoint, name)
 
@@ -131,8 +117,8 @@ def _expect(checkpoint: Checkpoint, name: str, shape: tuple[int, int], dtype: st
         )
 
 
-def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | None = None) -> PackedRows:
-    """Rows [start, stop) of the quantized weight `name`, all to the end by default.
+def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | None = None) -> QuantizedRows:
+    """Rows [start, stop) of the quantized weight `name`, all to the end by default; scales are float32.
 
     Raises:
         CheckpointError: a tensor is missing, the tensors contradict each other, or a scale is NaN or infinite.
@@ -150,11 +136,11 @@ def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | Non
     return rows
 
 
-def _gemm_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> PackedRows:
+def _gemm_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> QuantizedRows:
     """`read_rows` of AutoAWQ's format, where an output is a column and eight share a word."""
     qweight, qzeros, scales = (checkpoint.read(stem + field) for field in AWQ)
-    q, zeros = (_unpacked_columns(words, rows) for words in (qweight, qzeros))
-    return PackedRows(q, zeros, np.ascontiguousarray(scales[:, rows].T).astype(np.float32))
+    codes, zeros = (_unpacked_columns(words, rows) for words in (qweight, qzeros))
+    return QuantizedRows(codes, np.ascontiguousarray(scales[:, rows].T).astype(np.float32), zeros)
 
 
 def _unpacked_columns(words: npt.NDArray[np.int32], rows: slice) -> npt.NDArray[np.uint8]:
@@ -164,11 +150,11 @@ def _unpacked_columns(words: npt.NDArray[np.int32], rows: slice) -> npt.NDArray[
     return np.ascontiguousarray(unpack(part)[:, rows.start - skipped : rows.stop - skipped].T)
 
 
-def _compressed_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> PackedRows:
+def _compressed_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> QuantizedRows:
     """`read_rows` of compressed-tensors, where inputs share a word, but for the zero points outputs do."""
-    q = ct.unpack(checkpoint.read(stem + ct.PACKED)[rows], shape.bits, shape.inputs)
+    codes = ct.unpack(checkpoint.read(stem + ct.PACKED)[rows], shape.bits, shape.inputs)
     scales = checkpoint.read(stem + ct.SCALE)[rows].astype(np.float32)
-    return PackedRows(q, _zeros(checkpoint, stem + ct.ZERO, shape, rows), scales)
+    return QuantizedRows(codes, scales, _zeros(checkpoint, stem + ct.ZERO, shape, rows))
 
 
 def _zeros(checkpoint: Checkpoint, name: str, shape: PackedShape, rows: slice) -> npt.NDArray[np.uint8]:

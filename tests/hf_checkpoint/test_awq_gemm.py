@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from hf_checkpoint.awq_gemm import ORDER, dequantize, pack, pack_linear, unpack
+from hf_checkpoint.awq_gemm import ORDER, pack, pack_linear, unpack, unpack_linear
 
 
 def test_pack_places_each_value_in_its_nibble():
@@ -29,7 +29,7 @@ def test_dequantize_is_q_minus_zero_times_scale():
     scales = rng.random((16, 2)).astype(np.float16)
     packed = pack_linear(q, zeros, scales)
     assert packed.qweight.shape == (64, 2) and packed.qzeros.shape == (2, 2) and packed.scales.shape == (2, 16)
-    weight = dequantize(packed)
+    weight = unpack_linear(packed).dequantize()
     for n, k in ((0, 0), (3, 31), (3, 32), (15, 63)):
         assert weight[n, k] == (float(q[n, k]) - float(zeros[n, k // 32])) * np.float32(scales[n, k // 32])
 

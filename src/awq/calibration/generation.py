@@ -85,7 +85,7 @@ class Float16Cache(DynamicCache):  # type: ignore[misc]  # transformers gives no
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Add the new keys and values of a layer, and return all of it."""
-        keys, values = super().update(key_states.half(), value_states.half(), *args, **kwargs)
+        keys, values = super().update(key_states.to(torch.float16), value_states.to(torch.float16), *args, **kwargs)
         return keys.float(), values.float()
 
 

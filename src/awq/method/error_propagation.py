@@ -1,4 +1,4 @@
-"""Error propagation: a layer's weights are moved toward what makes good the errors of those before it.
+"""Error propagation: a layer's weights are corrected so that they make good the errors of the layers before it.
 
 A layer reads x where the original model has y. Its rows w should give wᵀ·y; the weights nearest to that on the tokens
 seen are w + H⁻¹·Σ x·(wᵀ·y − wᵀ·x), to which rounding then applies (QEP, Arai and Ichikawa, arXiv 2504.09629; GPTAQ,
@@ -20,18 +20,18 @@ STRENGTH = 0.5
 
 
 class Correction(Protocol):
-    """How far the output of a layer is from the original's, as sums over tokens of input × error."""
+    """The error in the output of a layer, as sums over tokens of input × error, and what takes it away."""
 
-    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
-        """Take in tokens [tokens, K] with what tells their error."""
+    def accumulate(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Add tokens, float32 [tokens, K], with what tells their error."""
 
     def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """H⁻¹·Σ x·error, [k, n]: what to add to some rows for the error to go, once all tokens are in.
+        """H⁻¹·Σ x·error, float32 [k, n]: added to some rows it takes the error away, once all tokens are in.
 
         Args:
             block: which of `awq.method.hessian.spans`.
-            hessian: H for the inputs of the block, the same whenever it is asked about the block.
-            weight: those rows transposed, for the inputs of the block, [k, n].
+            hessian: H for the inputs of the block, the same whenever it is called for the block.
+            weight: those rows transposed, for the inputs of the block, float32 [k, n].
             rows: their numbers.
         """
 
@@ -48,15 +48,15 @@ class InputCorrection:
         """Sums of no tokens yet."""
         return cls([torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in spans(inputs)])
 
-    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
-        """Take in tokens [tokens, K] as they are, and as they should be."""
+    def accumulate(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Add tokens, float32 [tokens, K], as they are (`x`) and as the original model has them (`other`)."""
         difference = other - x
         with tiled_products():
             for span, block in zip(spans(x.shape[1]), self.blocks, strict=True):
                 block.addmm_(x[:, span].T, difference[:, span])
 
     def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """As `Correction`."""
+        """See `Correction`."""
         if block not in self._solved:
             self.blocks[block] = hessian.solve(self.blocks[block])
             self._solved.add(block)
@@ -65,23 +65,23 @@ class InputCorrection:
 
 @dataclass
 class OutputCorrection:
-    """The error of the stream that the layer adds to: the sum of x·errorᵀ, [K, N]."""
+    """The error of the residual stream that the layer adds to: `products`, the sum of x·errorᵀ, float32 [K, N]."""
 
-    total: torch.Tensor
+    products: torch.Tensor
 
     @classmethod
     def empty(cls, inputs: int, outputs: int, device: torch.device) -> OutputCorrection:
         """Sums of no tokens yet."""
         return cls(torch.zeros(inputs, outputs, device=device))
 
-    def add(self, x: torch.Tensor, other: torch.Tensor) -> None:
-        """Take in tokens [tokens, K] with the error of the stream behind the layer, [tokens, N]."""
+    def accumulate(self, x: torch.Tensor, other: torch.Tensor) -> None:
+        """Add tokens, float32 [tokens, K], with the error of the stream behind the layer, float32 [tokens, N]."""
         with tiled_products():
-            self.total.addmm_(x.T, other)
+            self.products.addmm_(x.T, other)
 
     def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """As `Correction`."""
-        return hessian.solve(self.total[spans(len(self.total))[block], rows])
+        """See `Correction`."""
+        return hessian.solve(self.products[spans(len(self.products))[block], rows])
 
 
 def correction_for(inputs: int, outputs: int | None, device: torch.device) -> Correction:
@@ -90,8 +90,13 @@ def correction_for(inputs: int, outputs: int | None, device: torch.device) -> Co
 
 
 def corrected(weight: torch.Tensor, change: torch.Tensor, blocks: int) -> torch.Tensor:
-    """`weight` [k, n], transposed rows for one of a layer's `blocks` of inputs, half of the way toward no error.
+    """`weight` moved half of the way toward no error.
 
-    Blocks do not know of each other, so each makes up for its part of the error only.
+    Blocks of inputs do not know of each other, so each makes up for its part of the error only.
+
+    Args:
+        weight: transposed rows for the inputs of one block, float32 [k, n].
+        change: the whole way, from `Correction.weight_change`, float32 [k, n].
+        blocks: how many blocks the layer's inputs have.
     """
     return weight + STRENGTH / blocks * change

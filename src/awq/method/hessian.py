@@ -1,8 +1,9 @@
-"""Hessians: all that rounding has to know of the tokens that a linear layer reads.
+"""The Hessian of a linear layer's squared error: all that rounding has to know of the tokens that the layer reads.
 
-With inputs x of K features, an error d of a row of the weight costs Σ (d·x)² = dᵀ·H·d, where H = Σ x·xᵀ over tokens.
-Where K is large, H is kept in blocks on its diagonal: one of 18944 × 18944 would take more memory than the layer, and
-from fewer tokens than inputs most of it would be chance.
+With inputs X [tokens, K], an error d of a row of the weight costs Σ (d·x)² = dᵀ·H·d, where H = XᵀX = Σ x·xᵀ over all
+tokens: up to a factor of 2 the Hessian of that error, and so called since GPTQ (arXiv 2210.17323). Where K is large, H
+is kept in blocks on its diagonal: one of 18944 × 18944 would take more memory than the layer, and from fewer tokens
+than inputs most of it would be chance.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from tyllm_errors import CalibrationError
 LARGEST_BLOCK = 6144  # inputs
 LEAST_DAMPING = 0.01  # of the mean of the diagonal, as in GPTQ
 MORE_DAMPING = (0.0, 0.1, 1.0, 10.0)  # tried in turn where float32 finds no root: at 10 there is one
-SILENCE = 1e-20  # inputs whose squares sum to less on average count as this loud: H must have an inverse in float32
+LEAST_MEAN_SQUARE = 1e-20  # inputs whose squares are less on average count as this: H must have an inverse in float32
 COLUMNS = 128  # inputs that are rounded together at most; blocks begin at multiples of it
 
 
 def spans(inputs: int, unit: int = COLUMNS) -> list[slice]:
-    """The fewest nearly equal blocks of at most `LARGEST_BLOCK` inputs, cut at multiples of `unit`."""
+    """The fewest nearly equal blocks of at most `LARGEST_BLOCK` of so many inputs, divided at multiples of `unit`."""
     units = math.ceil(inputs / unit)
     count = math.ceil(inputs / LARGEST_BLOCK)
     edges = [min(inputs, units * part // count * unit) for part in range(count + 1)]
@@ -37,7 +38,7 @@ class Hessian:
 
     Attributes:
         spans: the inputs of each block.
-        blocks: sum of x·xᵀ within each block, [k, k].
+        blocks: sum of x·xᵀ within each block, float32 [k, k].
         tokens: how many tokens were summed.
     """
 
@@ -48,11 +49,11 @@ class Hessian:
     @classmethod
     def empty(cls, inputs: int, device: torch.device) -> Hessian:
         """Sums of no tokens yet."""
-        cut = spans(inputs)
-        return cls(cut, [torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in cut])
+        blocks = spans(inputs)
+        return cls(blocks, [torch.zeros(s.stop - s.start, s.stop - s.start, device=device) for s in blocks])
 
-    def add(self, x: torch.Tensor) -> None:
-        """Take in the tokens of `x` [tokens, K]."""
+    def accumulate(self, x: torch.Tensor) -> None:
+        """Add the tokens of `x`, float32 [tokens, K]."""
         with tiled_products():
             for span, block in zip(self.spans, self.blocks, strict=True):
                 block.addmm_(x[:, span].T, x[:, span])
@@ -61,26 +62,26 @@ class Hessian:
 
 @dataclass(frozen=True)
 class DampedHessian:
-    """One block of a Hessian [k, k] of so many tokens; what is derived from it is made when first asked for."""
+    """One block of a Hessian, float32 [k, k], of so many tokens; the rest is computed when it is first asked for."""
 
     block: torch.Tensor
     tokens: int
 
     @cached_property
     def matrix(self) -> torch.Tensor:
-        """H + λ·mean(diagonal)·I, where λ = inputs / tokens.
+        """H + λ·mean(diagonal)·I, float32 [k, k], where λ = inputs / tokens.
 
-        What a Hessian says of the directions that tokens vary in least is the more chance the fewer tokens there
-        are for an input. On the small trained model the best λ was 1 for 1,000 tokens, 0.2 for 4,000, 0.1 for 8,000,
-        and GPTQ's 0.01 would be right for the 260,000 that it takes (docs/log/quantizer.md).
+        The fewer tokens there are for an input, the more of a Hessian is chance in the directions that tokens vary in
+        least. On the small trained model the best λ was 1 for 1,000 tokens, 0.2 for 4,000, 0.1 for 8,000, and GPTQ's
+        0.01 would be right for the 260,000 that it takes (docs/log/quantizer.md).
         """
         damping = max(LEAST_DAMPING, len(self.block) / max(1, self.tokens))
-        mean = self.block.diagonal().mean().clamp(min=SILENCE)
+        mean = self.block.diagonal().mean().clamp(min=LEAST_MEAN_SQUARE)
         return damped(self.block, damping * mean)
 
     @cached_property
     def root(self) -> torch.Tensor:
-        """The upper triangular U with H⁻¹ = Uᵀ·U, by which GPTQ spreads errors (arXiv 2210.17323, section 3.3).
+        """The upper triangular U [k, k] with H⁻¹ = Uᵀ·U, by which GPTQ spreads errors (arXiv 2210.17323, section 3.3).
 
         Raises:
             CalibrationError: activations are NaN or infinite.
@@ -101,12 +102,12 @@ class DampedHessian:
         return torch.linalg.solve_triangular(factor, torch.eye(len(factor), device=factor.device), upper=True)
 
     def solve(self, right: torch.Tensor) -> torch.Tensor:
-        """H⁻¹·right for `right` [k, n]."""
+        """H⁻¹·right, float32 [k, n], for `right` float32 [k, n]."""
         return self.root.T @ (self.root @ right)
 
 
 def damped(matrix: torch.Tensor, more: torch.Tensor | float) -> torch.Tensor:
-    """A copy of `matrix` with `more` on its diagonal."""
+    """A copy of `matrix` [k, k] with `more` added to its diagonal."""
     copy = matrix.clone()
     copy.diagonal().add_(more)
     return copy

@@ -1,4 +1,4 @@
-"""Rounding of a weight to 4 or 8 bits by groups of inputs: weight ≈ (q − zero) · scale.
+"""Rounding of a weight to 4 or 8 bits by groups of inputs: weight ≈ (code − zero) · scale.
 
 In the shapes N is the number of outputs, K of inputs, g the group size, G = K / g the number of groups.
 """
@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import torch
 
+from awq.method.quantized_weight import QuantizedWeight, dequantize_in_place
+from hf_checkpoint.float16 import LARGEST
+
 SMALLEST = 2.0**-24  # float16's smallest positive number, so that no scale becomes zero
-LARGEST = 65504.0  # float16's largest number: nothing beyond it can be stored or multiplied out
 ROWS = 512  # rows rounded at a time: they and their temporaries stay in the cache
 
 
@@ -40,75 +42,87 @@ class Scheme:
         return int(2 ** (self.bits - 1))
 
 
-class Rounded(NamedTuple):
-    """Integers `q` uint8 [N, K] and `zeros` uint8 [N, G], and `scales` float16 [N, G]."""
+class Grid(NamedTuple):
+    """The numbers that codes stand for: scale and zero point as float32, each of any shape, both of the same."""
 
-    q: torch.Tensor
-    zeros: torch.Tensor
-    scales: torch.Tensor
-
-    def rows(self, rows: slice) -> Rounded:
-        """Some rows only."""
-        return Rounded(*(values[rows] for values in self))
+    scale: torch.Tensor
+    zero: torch.Tensor
 
 
-def grid(groups: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and zero point, float32 [..., 1], of `groups` [..., g]; what is beyond float16 is cut."""
+def grid_of_groups(groups: torch.Tensor, scheme: Scheme) -> Grid:
+    """The grid of the whole range of each group.
+
+    Args:
+        groups: float32 [..., g]; what is beyond float16 is clamped.
+        scheme: how to round.
+
+    Returns:
+        Scales and zero points float32 [..., 1].
+    """
     low, high = groups.amin(-1, keepdim=True).clamp_(-LARGEST, 0), groups.amax(-1, keepdim=True).clamp_(0, LARGEST)
     return grid_of_range(low, high, scheme)
 
 
-def grid_of_range(low: torch.Tensor, high: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and zero point, float32, of ranges from `low` ≤ 0 to `high` ≥ 0.
+def grid_of_range(low: torch.Tensor, high: torch.Tensor, scheme: Scheme) -> Grid:
+    """The grid of ranges from `low` ≤ 0 to `high` ≥ 0, float32 tensors of one shape, which the grid has too.
 
-    The scale is a float16 number already, so that the integers are chosen for the scale that is stored. An asymmetric
-    range always includes 0, since the zero point itself has to be a code. A symmetric one reaches 2^(bits − 1) − 1/2
-    steps to both sides, as the compressed-tensors package has it.
+    The scale is a float16 number already, so that codes are chosen for the scale that is stored. An asymmetric range
+    always includes 0, since the zero point itself has to be a code. A symmetric one reaches 2^(bits − 1) − 1/2 steps to
+    both sides, as the compressed-tensors package has it.
     """
     if scheme.symmetric:
-        scale = storable(torch.maximum(-low, high) * 2 / scheme.levels)
-        return scale, torch.full_like(scale, scheme.middle)
-    scale = storable((high - low) / scheme.levels)
-    return scale, torch.round(-low / scale).clamp_(0, scheme.levels)
+        scale = nearest_float16(torch.maximum(-low, high) * 2 / scheme.levels)
+        return Grid(scale, torch.full_like(scale, scheme.middle))
+    scale = nearest_float16((high - low) / scheme.levels)
+    return Grid(scale, torch.round(-low / scale).clamp_(0, scheme.levels))
 
 
-def storable(scale: torch.Tensor) -> torch.Tensor:
-    """The positive float16 numbers nearest to `scale`, as float32."""
-    return scale.clamp(SMALLEST, LARGEST).half().float()
+def nearest_float16(scale: torch.Tensor) -> torch.Tensor:
+    """The positive float16 numbers nearest to `scale`, float32 of any shape, as float32."""
+    return scale.clamp(SMALLEST, LARGEST).to(torch.float16).float()
 
 
-def integers(groups: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, levels: int) -> torch.Tensor:
-    """The codes 0..levels, as floats, that stand for `groups`."""
-    return (groups / scale).round_().add_(zero).clamp_(0, levels)
+def nearest_codes(weight: torch.Tensor, grid: Grid, levels: int) -> torch.Tensor:
+    """The codes 0..levels that are nearest to `weight`.
+
+    Args:
+        weight: float32 of any shape.
+        grid: scales and zero points of a shape that broadcasts to it.
+        levels: the largest code.
+
+    Returns:
+        Whole numbers as float32 in the shape of `weight`.
+    """
+    return (weight / grid.scale).round_().add_(grid.zero).clamp_(0, levels)
 
 
-def round_trip(groups: torch.Tensor, scheme: Scheme) -> torch.Tensor:
-    """What is left of `groups` [..., g] after quantizing them."""
-    scale, zero = grid(groups, scheme)
-    return integers(groups, scale, zero, scheme.levels).sub_(zero).mul_(scale)
+def round_to_grid(weight: torch.Tensor, grid: Grid, levels: int) -> torch.Tensor:
+    """`weight`, float32 of any shape, rounded to the numbers that its `nearest_codes` stand for."""
+    return dequantize_in_place(nearest_codes(weight, grid, levels), grid.scale, grid.zero)
 
 
-def round_weight(weight: torch.Tensor, scheme: Scheme) -> torch.Tensor:
-    """`round_trip` of a whole `weight` [N, K], a few rows at a time."""
+def round_groups(groups: torch.Tensor, scheme: Scheme) -> torch.Tensor:
+    """`groups` float32 [..., g], each rounded to the grid of its whole range."""
+    return round_to_grid(groups, grid_of_groups(groups, scheme), scheme.levels)
+
+
+def round_to_nearest(weight: torch.Tensor, scheme: Scheme) -> torch.Tensor:
+    """`round_groups` of all groups of `weight` float32 [N, K], a few rows at a time; the result is float32 [N, K]."""
     result = torch.empty_like(weight)
     for start in range(0, len(weight), ROWS):
         rows = weight[start : start + ROWS]
-        result[start : start + ROWS] = round_trip(rows.unflatten(1, (-1, scheme.group_size)), scheme).flatten(1)
+        result[start : start + ROWS] = round_groups(rows.unflatten(1, (-1, scheme.group_size)), scheme).flatten(1)
     return result
 
 
-def quantize_weight(weight: torch.Tensor, scheme: Scheme) -> Rounded:
-    """Quantize `weight` float32 [N, K]."""
-    parts = []
-    for rows in weight.split(ROWS):
-        groups = rows.unflatten(1, (-1, scheme.group_size))
-        scale, zero = grid(groups, scheme)
-        q = integers(groups, scale, zero, scheme.levels).flatten(1)
-        parts.append((q.to(torch.uint8), zero.squeeze(-1).to(torch.uint8), scale.squeeze(-1).half()))
-    return Rounded(*(torch.cat(column) for column in zip(*parts, strict=True)))
+def quantize_to_nearest(weight: torch.Tensor, scheme: Scheme) -> QuantizedWeight:
+    """The codes of `weight` float32 [N, K] that stand for what `round_to_nearest` gives."""
+    return QuantizedWeight.concatenated([_quantize_rows(rows, scheme) for rows in weight.split(ROWS)])
 
 
-def dequantize(rounded: Rounded) -> torch.Tensor:
-    """The float32 [N, K] weight that the integers stand for, exact."""
-    groups = rounded.q.unflatten(1, (rounded.scales.shape[1], -1)).float()
-    return groups.sub_(rounded.zeros[..., None].float()).mul_(rounded.scales[..., None].float()).flatten(1)
+def _quantize_rows(rows: torch.Tensor, scheme: Scheme) -> QuantizedWeight:
+    """`quantize_to_nearest` of a few rows, float32 [n, K]."""
+    groups = rows.unflatten(1, (-1, scheme.group_size))
+    grid = grid_of_groups(groups, scheme)
+    codes = nearest_codes(groups, grid, scheme.levels).flatten(1)
+    return QuantizedWeight(codes, grid.scale.squeeze(-1), grid.zero.squeeze(-1)).compact()

@@ -1,4 +1,4 @@
-"""Sensitivity: how much of each linear layer's output, and of the stream behind each layer, rounding has changed.
+"""How much of each linear layer's output, and of the residual stream behind each decoder layer, rounding has changed.
 
 With the Hessian H of what a linear layer reads, rounding W to Ŵ changes its output by tr((W − Ŵ)·H·(W − Ŵ)ᵀ) of
 tr(W·H·Wᵀ) (awq.method.hessian). Without activations H is taken as 1: the change of the weight itself.
@@ -21,49 +21,55 @@ LAYER = "layer"
 
 
 @dataclass
-class Loss:
-    """Sums over rows: how much of their output was `lost`, and how much there is in `total`."""
+class RelativeError:
+    """The relative squared error of a linear layer, from sums over its rows.
+
+    Attributes:
+        hessian: of what the layer reads; None for the error of the weight itself.
+        error: sum of the squared errors of the output.
+        output: sum of the squares of the output.
+    """
 
     hessian: Hessian | None
-    lost: float = 0.0
-    total: float = 0.0
+    error: float = 0.0
+    output: float = 0.0
 
-    def add(self, weight: torch.Tensor, stored: torch.Tensor) -> None:
-        """Take in rows [n, K] as they were, and as they are stored."""
-        self.lost += self._energy(stored - weight)
-        self.total += self._energy(weight)
+    def accumulate(self, weight: torch.Tensor, rounded: torch.Tensor) -> None:
+        """Add rows as they were and as they are stored, both float32 [n, K]."""
+        self.error += self._squared_output(rounded - weight)
+        self.output += self._squared_output(weight)
 
-    def _energy(self, rows: torch.Tensor) -> float:
+    def _squared_output(self, rows: torch.Tensor) -> float:
         if self.hessian is None:
             return float(rows.square().sum())
         parts = ((rows[:, span], block) for span, block in zip(self.hessian.spans, self.hessian.blocks, strict=True))
         return sum(float(((part @ block) * part).sum()) for part, block in parts)
 
     @property
-    def relative(self) -> float:
-        """The share that was lost."""
-        return self.lost / self.total if self.total > 0 else 0.0
+    def share(self) -> float:
+        """The squared error as a share of the squared output; 0 where there is no output."""
+        return self.error / self.output if self.output > 0 else 0.0
 
 
-def stride(rows: int) -> int:
-    """Every so-manieth row tells a linear layer's error."""
+def sampling_step(rows: int) -> int:
+    """Of so many rows, each that has a multiple of this as its number tells a linear layer's error."""
     return max(1, rows // SAMPLED)
 
 
-def stream_error(wanted: torch.Tensor, found: torch.Tensor) -> float:
-    """Squared error of hidden states [n, T, H] as a share of each token's square, averaged over tokens."""
+def stream_error(original: torch.Tensor, rounded: torch.Tensor) -> float:
+    """Squared error of hidden states float32 [n, T, H] as a share of each token's square, averaged over tokens."""
     shares = []
-    for original, present in zip(wanted, found, strict=True):
-        size = original.square().sum(-1).clamp(min=torch.finfo(torch.float32).tiny)
-        shares.append(((present - original).square().sum(-1) / size).mean())
+    for wanted, found in zip(original, rounded, strict=True):
+        size = wanted.square().sum(-1).clamp(min=torch.finfo(torch.float32).tiny)
+        shares.append(((found - wanted).square().sum(-1) / size).mean())
     return float(torch.stack(shares).mean())
 
 
 def as_part(errors: Mapping[str, float]) -> dict[str, Array]:
-    """Errors by name as the tensors of a part of the work folder."""
+    """Errors by name as the tensors of a part of the work folder, each float64 [1]."""
     return {name: np.array([value], np.float64) for name, value in errors.items()}
 
 
 def from_part(file: Path) -> dict[str, float]:
-    """What `as_part` was given; nothing if there is no file."""
+    """The errors that `as_part` was given; none if there is no file."""
     return {name: float(info.read()[0]) for name, info in read_header(file).items()} if file.exists() else {}

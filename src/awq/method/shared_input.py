@@ -1,4 +1,4 @@
-"""Rounds the linear layers that read one tensor, by the Hessian of that tensor."""
+"""Quantizes the linear layers that share an input, by the Hessian of that input."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 
 from awq.method.bfloat16_products import tiled_products
 from awq.method.error_propagation import Correction, corrected
-from awq.method.gptq import Codes, Grid, round_weight
+from awq.method.gptq import gptq_quantize
 from awq.method.hessian import COLUMNS, DampedHessian, Hessian
+from awq.method.quantized_weight import QuantizedWeight
 from awq.method.range_search import best_grid
 from awq.method.refinement import refined
-from awq.method.rounding import Rounded, Scheme
+from awq.method.rounding import Grid, Scheme
 
 VALUES = 3 << 20  # weights rounded at a time at most: a dozen tensors of that size are in memory then
 ROWS = 2048  # rows rounded at a time at most: their strips stay in the cache
@@ -22,7 +23,7 @@ REVISIONS = 1  # rounds of refinement: KL 0.00303 without, 0.00292 with one, 0.0
 
 @dataclass
 class SharedInput:
-    """What is known of the inputs, and which parts of the method are used.
+    """What is known of an input that linear layers share, and which parts of the method are used.
 
     Attributes:
         hessian: sums over the tokens that the layers read.
@@ -37,36 +38,46 @@ class SharedInput:
     compensate: bool = True
     _latest: tuple[int, DampedHessian] | None = field(default=None, repr=False)
 
-    def rounded(self, weight: torch.Tensor, scheme: Scheme, first: int = 0) -> Rounded:
-        """Round a layer's rows from number `first` on: `weight` [N, K]."""
+    def quantize(self, weight: torch.Tensor, scheme: Scheme, first: int = 0) -> QuantizedWeight:
+        """Quantize rows of one of the layers.
+
+        Args:
+            weight: float32 [N, K].
+            scheme: how to round.
+            first: number of the first of these rows within the layer.
+
+        Returns:
+            The rows in the types that are stored.
+        """
         rows, inputs = weight.shape
-        groups = inputs // scheme.group_size
-        codes = weight.new_empty((rows, inputs), dtype=torch.uint8)
-        zeros = weight.new_empty((rows, groups), dtype=torch.uint8)
-        scales = weight.new_empty((rows, groups), dtype=torch.float16)
+        result = QuantizedWeight.empty(rows, inputs, inputs // scheme.group_size, weight.device)
         parts = list(row_parts(rows, self.hessian.spans[0].stop))
-        grids = [self._whole_row(weight[part], scheme) for part in parts]
+        grids = [self._grid_of_rows(weight[part], scheme) for part in parts]
         for block, span in enumerate(self.hessian.spans):
-            within = slice(span.start // scheme.group_size, max(1, span.stop // scheme.group_size))
+            groups = slice(span.start // scheme.group_size, max(1, span.stop // scheme.group_size))
             for part, grid in zip(parts, grids, strict=True):
                 numbers = slice(first + part.start, first + part.stop)
-                found = self._block(block, weight[part, span].T.contiguous(), numbers, scheme, grid)
-                codes[part, span] = found.codes.T.to(torch.uint8)
-                zeros[part, within] = found.zeros.T.to(torch.uint8)
-                scales[part, within] = found.scales.T.half()
-        if len(self.hessian.spans) > 1:  # other layers of the site begin with another block
+                found = self._quantize_block(block, weight[part, span].T.contiguous(), numbers, scheme, grid).compact()
+                result.codes[part, span] = found.codes
+                result.zeros[part, groups] = found.zeros
+                result.scales[part, groups] = found.scales
+        if len(self.hessian.spans) > 1:  # the other layers begin with another block
             self._latest = None
-        return Rounded(codes, zeros, scales)
+        return result
 
-    def _block(self, block: int, weight: torch.Tensor, rows: slice, scheme: Scheme, grid: Grid | None) -> Codes:
-        """The codes of some rows, transposed, for the inputs of one block."""
+    def _quantize_block(
+        self, block: int, weight: torch.Tensor, rows: slice, scheme: Scheme, grid: Grid | None
+    ) -> QuantizedWeight:
+        """Quantize some rows, transposed, [k, n], for the inputs of one block."""
         hessian = self._damped(block)
         if self.correction is not None:
             with tiled_products():
                 change = self.correction.weight_change(block, hessian, weight, rows)
             weight = corrected(weight, change, len(self.hessian.spans))
-        codes = round_weight(weight.clone(), hessian, scheme, grid, search=self.search, compensate=self.compensate)
-        return refined(codes, weight, hessian.matrix, scheme, REVISIONS) if self.compensate and grid is None else codes
+        quantized = gptq_quantize(weight.clone(), hessian, scheme, grid, search=self.search, compensate=self.compensate)
+        if not self.compensate or grid is not None:
+            return quantized
+        return refined(quantized, weight, hessian.matrix, scheme, REVISIONS)
 
     def _damped(self, block: int) -> DampedHessian:
         """A block of the Hessian with what is derived from it, of which only the latest is kept."""
@@ -75,7 +86,7 @@ class SharedInput:
             self._latest = block, DampedHessian(self.hessian.blocks[block], self.hessian.tokens)
         return self._latest[1]
 
-    def _whole_row(self, weight: torch.Tensor, scheme: Scheme) -> Grid | None:
+    def _grid_of_rows(self, weight: torch.Tensor, scheme: Scheme) -> Grid | None:
         """The grid of each row where a group is wider than what is rounded together: it is found before all else."""
         if scheme.group_size <= COLUMNS:
             return None

@@ -12,7 +12,8 @@ from awq.quant_config import QuantConfig
 from awq.run.quantization_config import is_outer, quantization_config, quantized_modules
 from awq.work.activation_cache import KEPT
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
-from hf_checkpoint.safetensors_file import DTYPES, Blocks, TensorInfo, read_header, write_safetensors
+from hf_checkpoint.dtypes import DTYPES
+from hf_checkpoint.safetensors_file import Blocks, TensorInfo, read_header, write_safetensors
 from hf_checkpoint.weight_names import stored_name
 from tyllm_atomic_files import atomic_folder, explained, refuse_existing, write_json
 from tyllm_errors import SettingError

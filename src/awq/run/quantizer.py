@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from awq.calibration.image_embeddings import inserted_images
+from awq.method.layer_structure import LayerStructure, find_structure
 from awq.method.rounding_errors import as_part, from_part
-from awq.method.scale_groups import LayerPlan, find_plan
 from awq.recipe import Recipe
 from awq.run.mixed_precision import chosen, with_overrides
 from awq.run.progress_by_cost import ProgressByCost
@@ -26,7 +26,7 @@ from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.hessian_layer import HessianLayer
 from awq.tasks.linear_layers import linear_layers
 from awq.tasks.lm_head import HeadTask
-from awq.tasks.vision_tower import TowerTask, half
+from awq.tasks.vision_tower import TowerTask, float16_blocks
 from awq.work.activation_cache import ActivationCache
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
 from awq.work.work_folder import WorkFolder
@@ -44,7 +44,7 @@ class Quantizer:
     recipe: Recipe
     work: WorkFolder
     progress: Progress
-    plans: dict[tuple[object, ...], LayerPlan] = field(default_factory=dict)
+    plans: dict[tuple[object, ...], LayerStructure] = field(default_factory=dict)
     inserted: InsertedImages | None = None  # images among the samples
 
     def parts(self) -> list[str]:
@@ -128,8 +128,8 @@ class Quantizer:
             part = vision_part(index)
             meter.report((part, STORING), name)
             if not self.work.has(part):
-                tensors, losses = self._tower().tensors(name)
-                self.work.write(errors_part(part), as_part(losses))
+                tensors, errors = self._tower().tensors(name)
+                self.work.write(errors_part(part), as_part(errors))
                 self.work.write(part, tensors)
                 trim_freed_memory()
 
@@ -152,7 +152,7 @@ class Quantizer:
                 task, plan, cache, lambda step: meter.report((part, step), f"{self._name(index)}, {step}")
             )
             tensors, output = hessian_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
-            self.work.write(errors_part(part), as_part(hessian_layer.losses))
+            self.work.write(errors_part(part), as_part(hessian_layer.errors))
         else:
             output, tensors = AutoAwqLayer(task, plan).quantized(arguments)
         self.work.write(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
@@ -161,7 +161,7 @@ class Quantizer:
         trim_freed_memory()
         return output
 
-    def _plan(self, index: int, arguments: LayerArguments) -> LayerPlan:
+    def _plan(self, index: int, arguments: LayerArguments) -> LayerStructure:
         """The layer's plan, found once for all layers of the same kind; leaves the layer's weights as they are."""
         layer = self.model.layers[index]
         kind = (type(layer), *((name, tuple(p.shape)) for name, p in layer.named_parameters()))
@@ -169,7 +169,7 @@ class Quantizer:
             one = arguments.take(slice(0, 1))
             noise = torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2))
             random = replace(one, hidden=noise.to(one.hidden))
-            self.plans[kind] = find_plan(layer, lambda: random.call(layer))
+            self.plans[kind] = find_structure(layer, lambda: random.call(layer))
             self.model.fill(layer, self.model.prefixes[index])
         return self.plans[kind]
 
@@ -180,8 +180,8 @@ class Quantizer:
             meter.report((part, SCALES), self._name(index))
             if not self.work.has(part):
                 self.model.fill(layer, self.model.prefixes[index])
-                self.work.write(errors_part(part), as_part(task.nearest_losses()))
-                self.work.write(part, task.rounded())
+                self.work.write(errors_part(part), as_part(task.rounding_errors()))
+                self.work.write(part, task.quantized_to_nearest())
                 self.model.empty(layer)
                 trim_freed_memory()
 
@@ -194,23 +194,25 @@ class Quantizer:
         if self.recipe.config.lm_head_enable:
             task = HeadTask(self.model, self.recipe, lambda share: meter.report((REST, ""), what, share))
             head = self._head(task, last)
-            self.work.write(errors_part(REST), as_part(task.losses))
+            self.work.write(errors_part(REST), as_part(task.errors))
             names = [name for name in names if name != f"{self.model.head}.weight"]
-        self.work.write(REST, {name: self._half(name, last) for name in names} | head)
+        self.work.write(REST, {name: self._float16_tensor(name, last) for name in names} | head)
 
     def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
         """The quantized head."""
         if last is None:
-            return task.nearest()
-        return task.rounded(last, len(self.recipe.samples)) if self.recipe.method == "tyllm" else task.replayed(last)
+            return task.quantized_to_nearest()
+        if self.recipe.method == "awq":
+            return task.quantized_by_replay(last)
+        return task.quantized_by_hessian(last, len(self.recipe.samples))
 
     def _head_tensors(self) -> list[str]:
         """The head's own tensors in the checkpoint."""
         own = [name for name in self.model.module.state_dict() if name.startswith(f"{self.model.head}.")]
         return [name for name in own if not (self.model.tied and name == f"{self.model.head}.weight")]
 
-    def _half(self, name: str, last: LastHidden | None) -> Array | Blocks:
+    def _float16_tensor(self, name: str, last: LastHidden | None) -> Array | Blocks:
         """A tensor in float16: the final norm from the model, which may have scaled it, others from the checkpoint."""
         if last is not None and last.norm is not None and name.startswith(f"{last.norm}."):
             return as_float16(name, np.asarray(self.model.module.get_parameter(name).data.cpu()))
-        return half(self.model, name)
+        return float16_blocks(self.model, name)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from awq.method.rounding import round_weight
-from awq.method.rounding_errors import stream_error, stride
-from awq.method.scale_groups import LayerPlan
+from awq.method.layer_structure import LayerStructure
+from awq.method.rounding import round_to_nearest
+from awq.method.rounding_errors import sampling_step, stream_error
 from awq.recipe import Recipe
 from awq.run.mixed_precision import Candidate
 from awq.stream.activation_statistics import LayerArguments
@@ -23,7 +23,7 @@ from awq.tasks.linear_layers import LinearLayer
 from awq.tasks.lm_head import HeadTask
 from awq.work.activation_cache import ActivationCache
 
-Finder = Callable[[int, LayerArguments], LayerPlan]
+Finder = Callable[[int, LayerArguments], LayerStructure]
 Effects = dict[tuple[str, ...], float]  # by full names
 SEPARATOR = " "
 
@@ -35,7 +35,7 @@ class SensitivityAnalysis:
     Attributes:
         model: the model.
         recipe: how they are rounded; its samples are whole.
-        find_plan: finds the plan of a layer by its number and arguments.
+        find_structure: finds the plan of a layer by its number and arguments.
         cache: for what a layer reads.
         report: called before each layer with what is being done.
         inserted: images among the samples.
@@ -43,7 +43,7 @@ class SensitivityAnalysis:
 
     model: MetaModel
     recipe: Recipe
-    find_plan: Finder
+    find_structure: Finder
     cache: ActivationCache
     report: Callable[[str], object]
     inserted: InsertedImages | None = None
@@ -55,7 +55,7 @@ class SensitivityAnalysis:
         def visit(index: int, layer: nn.Module, arguments: LayerArguments) -> torch.Tensor:
             self.report(f"sensitivity of layer {index + 1} of {len(self.model.layers)}")
             task = LayerTask(layer, self.model.prefixes[index], self.recipe)
-            hessian_layer = HessianLayer(task, self.find_plan(index, arguments), self.cache, lambda step: None)
+            hessian_layer = HessianLayer(task, self.find_structure(index, arguments), self.cache, lambda step: None)
             for names, effect in hessian_layer.effects(arguments).items():
                 found[tuple(task.prefix + name for name in names)] = effect
             trim_freed_memory()
@@ -69,10 +69,10 @@ class SensitivityAnalysis:
     def _head_effect(self, last: LastHidden) -> float:
         """Likewise for evenly spread rows of the head on the first batch of samples; logits count less their mean."""
         task = HeadTask(self.model, self.recipe)
-        rows = task.rows(slice(None, None, stride(task.shape[0])))
+        rows = task.read_rows(slice(None, None, sampling_step(task.shape[0])))
         hidden = last.hidden[: self.recipe.batch]
-        wanted, found = hidden @ rows.T, hidden @ round_weight(rows, task.scheme()).T
-        return stream_error(wanted - wanted.mean(-1, keepdim=True), found - found.mean(-1, keepdim=True))
+        original, rounded = hidden @ rows.T, hidden @ round_to_nearest(rows, task.scheme()).T
+        return stream_error(original - original.mean(-1, keepdim=True), rounded - rounded.mean(-1, keepdim=True))
 
 
 def as_candidates(effects: Mapping[str, float], linears: Iterable[LinearLayer]) -> Iterator[Candidate]:

@@ -1,4 +1,4 @@
-"""What a layer's linear layers see of the calibration text: statistics over all tokens, and calls on a few samples."""
+"""Activations of the calibration text in a decoder layer: statistics of inputs of linear layers, recorded calls."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class InputStatistics:
     """Sums over the tokens seen by a linear layer with K inputs in groups of g.
 
     Attributes:
-        magnitude: sum of |x|, [K].
-        moments: sum of x·xᵀ within each group, [K/g, g, g].
+        magnitude: sum of |x|, float32 [K].
+        moments: sum of x·xᵀ within each group, float32 [K/g, g, g].
         tokens: how many tokens were summed.
     """
 
@@ -33,8 +33,8 @@ class InputStatistics:
         groups = inputs // group_size
         return cls(torch.zeros(inputs, device=device), torch.zeros(groups, group_size, group_size, device=device))
 
-    def add(self, x: torch.Tensor) -> None:
-        """Take in the tokens of `x` [..., K]."""
+    def accumulate(self, x: torch.Tensor) -> None:
+        """Add the tokens of `x`, float32 [..., K]."""
         x = x.reshape(-1, x.shape[-1])
         groups = x.unflatten(1, self.moments.shape[:2]).transpose(0, 1)  # [G, tokens, g]
         self.magnitude += x.abs().sum(0)
@@ -43,11 +43,11 @@ class InputStatistics:
 
     @property
     def mean(self) -> torch.Tensor:
-        """Mean magnitude of each input, [K]."""
+        """Mean magnitude of each input, float32 [K]."""
         return self.magnitude / self.tokens
 
     def scaled(self, scale: torch.Tensor) -> InputStatistics:
-        """The statistics of x / scale."""
+        """The statistics of x / scale, for a scale float32 [K]."""
         groups = scale.unflatten(0, self.moments.shape[:2])
         moments = self.moments / (groups[:, :, None] * groups[:, None, :])
         return InputStatistics(self.magnitude / scale, moments, self.tokens)
@@ -55,7 +55,7 @@ class InputStatistics:
 
 @dataclass(frozen=True)
 class LayerArguments:
-    """What the model calls a decoder layer with: hidden states [n, T, H] first, then whatever the family passes."""
+    """The arguments of a decoder layer: hidden states float32 [n, T, H] first, then whatever the family passes."""
 
     hidden: torch.Tensor
     args: tuple[Any, ...]
@@ -66,7 +66,7 @@ class LayerArguments:
         return LayerArguments(self.hidden[rows], *_take((self.args, self.kwargs), len(self.hidden), rows))
 
     def call(self, layer: nn.Module) -> torch.Tensor:
-        """The layer's output hidden states."""
+        """The layer's output hidden states, float32 [n, T, H]."""
         return first(layer(self.hidden, *self.args, **self.kwargs))
 
 
@@ -80,7 +80,7 @@ def _take(value: Any, samples: int, rows: slice) -> Any:
 
 
 def forward(layer: nn.Module, arguments: LayerArguments, batch: int) -> torch.Tensor:
-    """The layer's output for all samples, `batch` samples at a time."""
+    """The layer's output for all samples, float32 [n, T, H], computed `batch` samples at a time."""
     starts = range(0, len(arguments.hidden), batch)
     return torch.cat([arguments.take(slice(start, start + batch)).call(layer) for start in starts])
 
@@ -91,7 +91,7 @@ def collect_statistics(
     """`forward`, adding what the linear layers named in `statistics` read to their statistics."""
 
     def watch(found: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda _, inputs: found.add(inputs[0])
+        return lambda _, inputs: found.accumulate(inputs[0])
 
     with hooked(layer.get_submodule(name).register_forward_pre_hook(watch(s)) for name, s in statistics.items()):
         return forward(layer, arguments, batch)

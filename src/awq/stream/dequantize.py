@@ -89,5 +89,5 @@ def read_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.T
     result = torch.empty((shape.outputs, shape.inputs), dtype=dtype)
     step = max(1, VALUES // shape.inputs // PER_WORD) * PER_WORD
     for start in range(0, shape.outputs, step):
-        result[start : start + step] = torch.from_numpy(read_rows(checkpoint, name, start, start + step).floats())
+        result[start : start + step] = torch.from_numpy(read_rows(checkpoint, name, start, start + step).dequantize())
     return result

@@ -35,5 +35,5 @@ class HeadRows:
 
     def _read(self, rows: slice) -> torch.Tensor:
         if is_packed(self.checkpoint, self.name):
-            return torch.from_numpy(read_rows(self.checkpoint, self.name, rows.start, rows.stop).floats())
+            return torch.from_numpy(read_rows(self.checkpoint, self.name, rows.start, rows.stop).dequantize())
         return self.checkpoint.read_torch(self.name)[rows].to(torch.float32, copy=True)

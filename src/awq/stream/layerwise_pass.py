@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from awq.method.scale_groups import is_norm
+from awq.method.layer_structure import is_norm
 from awq.stream.activation_statistics import LayerArguments, hooked
 from awq.stream.meta_model import MetaModel, fill_buffers
 

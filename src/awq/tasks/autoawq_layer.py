@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from awq.method.clip_search import may_clip
-from awq.method.scale_groups import LayerPlan, apply_scale, output_magnitudes
+from awq.method.layer_structure import LayerStructure, apply_scale, output_magnitudes
 from awq.method.scale_search import best_scale, replay_error
 from awq.stream.activation_statistics import InputStatistics, LayerArguments, collect_statistics, record_calls
 from awq.tasks.decoder_layer import LayerTask
@@ -19,10 +19,10 @@ Statistics = dict[str, InputStatistics]
 
 @dataclass(frozen=True)
 class AutoAwqLayer:
-    """Quantizes the layer of `task`, which holds the original weights, by what `plan` found in it."""
+    """Quantizes the layer of `task`, which holds the original weights, by its `structure`."""
 
     task: LayerTask
-    plan: LayerPlan
+    structure: LayerStructure
 
     @property
     def layer(self) -> nn.Module:
@@ -30,17 +30,15 @@ class AutoAwqLayer:
         return self.task.layer
 
     def quantized(self, arguments: LayerArguments) -> tuple[torch.Tensor, dict[str, Array]]:
-        """The original layer's output for `arguments`, and the tensors to store."""
+        """The original layer's output [n, T, H] for `arguments`, and the tensors to store."""
         output, statistics = self.calibrate(arguments)
         clipped = {name: found.moments for name, found in statistics.items() if may_clip(name)}
-        return output, self.task.rounded(clipped if "range" in self.task.recipe.parts else None)
+        return output, self.task.quantized_to_nearest(clipped if "range" in self.task.recipe.parts else None)
 
     def calibrate(self, arguments: LayerArguments) -> tuple[torch.Tensor, Statistics]:
         """Scale the layer's weights; return its original output and, by linear layer, its new inputs' statistics."""
         schemes, recipe = self.task.schemes, self.task.recipe
-        shared = {
-            name: names[0] for names in self.plan.inputs for name in names
-        }  # who reads the same, is observed once
+        shared = {name: names[0] for names in self.structure.shared_inputs for name in names}
         leaders = {shared.get(name, name): scheme for name, scheme in schemes.items()}
         device = arguments.hidden.device
         seen = {
@@ -56,15 +54,15 @@ class AutoAwqLayer:
     def _scale(self, replayed: LayerArguments, statistics: Statistics) -> None:
         """Search and apply the scale of each group in turn, keeping `statistics` true."""
         schemes = self.task.schemes
-        calls = record_calls(self.layer, (group.inspect for group in self.plan.groups), replayed)
-        for group in self.plan.groups:
+        calls = record_calls(self.layer, (group.inspect for group in self.structure.scale_groups), replayed)
+        for group in self.structure.scale_groups:
             names = [name for name in group.linears if name in schemes]
             if not names:
                 continue
             found, scheme = statistics[names[0]], schemes[names[0]]
             linears = [self.layer.get_submodule(name) for name in names]
             error = replay_error(self.layer.get_submodule(group.inspect), linears, calls[group.inspect], scheme)
-            peaks = output_magnitudes(self.layer, group, len(found.magnitude))
-            scale = best_scale(linears, found.mean, peaks, scheme, error, self.task.recipe.duo_scaling)
+            largest = output_magnitudes(self.layer, group, len(found.magnitude))
+            scale = best_scale(linears, found.mean, largest, scheme, error, self.task.recipe.duo_scaling)
             apply_scale(self.layer, group, scale)
             statistics.update(dict.fromkeys(names, found.scaled(scale)))

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from awq.method.packed_weight import round_parts, stored
-from awq.method.rounding import Scheme, round_weight
-from awq.method.rounding_errors import Loss, stride
+from awq.method.packed_weight import packed_tensors, quantize_parts
+from awq.method.rounding import Scheme, round_to_nearest
+from awq.method.rounding_errors import RelativeError, sampling_step
 from awq.recipe import Recipe
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array
@@ -35,34 +35,38 @@ class LayerTask:
             if isinstance(module, nn.Linear) and not self.recipe.config.skips(self.prefix + name)
         }
 
-    def rounded(self, moments: Mapping[str, torch.Tensor] | None = None) -> dict[str, Array]:
-        """The layer's tensors, its weights rounded to nearest, those in `moments` after a clip search by them."""
+    def quantized_to_nearest(self, moments: Mapping[str, torch.Tensor] | None = None) -> dict[str, Array]:
+        """The layer's tensors as they are stored, its linear layers rounded to nearest.
+
+        Args:
+            moments: of linear layers to clip first, by name: second moments of the inputs, float32 [K/g, g, g].
+        """
         result: dict[str, Array] = {}
         for name, scheme in self.schemes.items():
-            parts = round_parts([self.layer.get_submodule(name).weight.data], scheme, (moments or {}).get(name))
-            result |= stored(self.prefix + name, parts, scheme, self.recipe.config.format)
-        return result | self.rest()
+            parts = quantize_parts([self.layer.get_submodule(name).weight.data], scheme, (moments or {}).get(name))
+            result |= packed_tensors(self.prefix + name, parts, scheme, self.recipe.config.format)
+        return result | self.unquantized_tensors()
 
-    def nearest_losses(self) -> dict[str, float]:
-        """The relative errors of the weights that rounding to nearest makes, by name within the layer."""
-        losses = {}
+    def rounding_errors(self) -> dict[str, float]:
+        """The relative errors of the weights after rounding to nearest, by name within the layer."""
+        errors = {}
         for name, scheme in self.schemes.items():
             rows = self.layer.get_submodule(name).weight.data
-            rows = rows[:: stride(len(rows))]
-            loss = Loss(None)
-            loss.add(rows, round_weight(rows, scheme))
-            losses[name] = loss.relative
-        return losses
+            rows = rows[:: sampling_step(len(rows))]
+            error = RelativeError(None)
+            error.accumulate(rows, round_to_nearest(rows, scheme))
+            errors[name] = error.share
+        return errors
 
-    def rest(self) -> dict[str, Array]:
+    def unquantized_tensors(self) -> dict[str, Array]:
         """The tensors that are not quantized, in float16; raises `CheckpointError` for what float16 cannot hold."""
-        return {self.prefix + name: as_float16(name, np.asarray(t.cpu())) for name, t in self._others().items()}
+        return {self.prefix + name: as_float16(name, np.asarray(t.cpu())) for name, t in self._unquantized().items()}
 
-    def round_rest(self) -> None:
+    def round_unquantized_tensors(self) -> None:
         """Round the tensors that are not quantized to what float16 holds of them."""
-        for tensor in self._others().values():
-            tensor.copy_(tensor.half())
+        for tensor in self._unquantized().values():
+            tensor.copy_(tensor.to(torch.float16))
 
-    def _others(self) -> dict[str, torch.Tensor]:
+    def _unquantized(self) -> dict[str, torch.Tensor]:
         quantized = {f"{name}.weight" for name in self.schemes}
         return {name: tensor for name, tensor in self.layer.state_dict().items() if name not in quantized}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from awq.method.packed_weight import stored_bytes
+from awq.method.packed_weight import packed_bytes
 from awq.method.rounding import Scheme
 from awq.recipe import Recipe
 from awq.stream.meta_model import MetaModel
@@ -41,7 +41,7 @@ class LinearLayer:
         """Bytes of the weight as it is stored."""
         if self.scheme is None:
             return FLOAT16_BYTES * self.weights
-        return stored_bytes(self.outputs, self.inputs, self.scheme, file_format)
+        return packed_bytes(self.outputs, self.inputs, self.scheme, file_format)
 
 
 def linear_layers(model: MetaModel, recipe: Recipe) -> list[LinearLayer]:

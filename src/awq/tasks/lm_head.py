@@ -11,10 +11,11 @@ from torch import nn
 
 from awq.method.error_propagation import InputCorrection
 from awq.method.hessian import COLUMNS, Hessian
-from awq.method.packed_weight import round_parts, stored
-from awq.method.rounding import Rounded, Scheme, dequantize, quantize_weight
-from awq.method.rounding_errors import Loss, stride
-from awq.method.scale_groups import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_magnitudes, restoring
+from awq.method.layer_structure import NORM_OFFSETS, TOLERANCE, ScaleGroup, apply_scale, output_magnitudes, restoring
+from awq.method.packed_weight import packed_tensors, quantize_parts
+from awq.method.quantized_weight import QuantizedWeight
+from awq.method.rounding import Scheme, quantize_to_nearest
+from awq.method.rounding_errors import RelativeError, sampling_step
 from awq.method.scale_search import RecordedCall, best_scale, moment_error, replay_error
 from awq.method.shared_input import SharedInput
 from awq.recipe import Recipe
@@ -36,13 +37,13 @@ class HeadTask:
         model: the model.
         recipe: how to quantize.
         report: called with the share of the rows that is done.
-        losses: the relative error of the rounded head, by its name.
+        errors: the relative error of the quantized head, by its name.
     """
 
     model: MetaModel
     recipe: Recipe
     report: Callable[[float], None] = lambda share: None
-    losses: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,22 +54,24 @@ class HeadTask:
         """How to round it; raises `SettingError` if the shape does not allow it."""
         return self.recipe.config.scheme(self.model.head, *self.shape)
 
-    def rows(self, rows: slice) -> torch.Tensor:
-        """Rows of the head's weight, float32 on the device; raises `CheckpointError`."""
+    def read_rows(self, rows: slice) -> torch.Tensor:
+        """Rows of the head's weight, float32 [n, H] on the device; raises `CheckpointError`."""
         return self.model.read_rows(self.model.head_weight, rows)
 
-    def blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
-        """All rows, times `scale`, some at a time."""
+    def read_blocks(self, scale: torch.Tensor | float = 1.0) -> Iterator[torch.Tensor]:
+        """All rows, times `scale`, float32 [n, H] at a time."""
         for start in range(0, self.shape[0], ROWS):
             self.report(start / self.shape[0])
-            yield self.rows(slice(start, start + ROWS)) * scale
+            yield self.read_rows(slice(start, start + ROWS)) * scale
             trim_freed_memory()
 
-    def nearest(self) -> dict[str, Array]:
+    def quantized_to_nearest(self) -> dict[str, Array]:
         """The packed head without any search."""
-        return self._stored(self._measured(self.blocks(), None, lambda rows: quantize_weight(rows, self.scheme())))
+        return self._stored(
+            self._measured(self.read_blocks(), None, lambda rows: quantize_to_nearest(rows, self.scheme()))
+        )
 
-    def replayed(self, last: LastHidden) -> dict[str, Array]:
+    def quantized_by_replay(self, last: LastHidden) -> dict[str, Array]:
         """The packed head by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
         statistics = self._statistics(last.hidden, self.scheme().group_size)
         x = last.hidden[:: self.recipe.search_step]
@@ -78,9 +81,9 @@ class HeadTask:
 
         scale = self._scale(last, statistics, error)
         moments = statistics.scaled(scale).moments if "range" in self.recipe.parts else None
-        return self._stored(round_parts(self.blocks(scale), self.scheme(), moments))
+        return self._stored(quantize_parts(self.read_blocks(scale), self.scheme(), moments))
 
-    def rounded(self, last: LastHidden, samples: int) -> dict[str, Array]:
+    def quantized_by_hessian(self, last: LastHidden, samples: int) -> dict[str, Array]:
         """The packed head by Hessians, of the original stream's `samples` and the stored one's behind them."""
         original, present = last.hidden[:samples], last.hidden[samples:]
         statistics = self._statistics(original, math.gcd(self.shape[1], COLUMNS))
@@ -89,34 +92,38 @@ class HeadTask:
         if "propagation" in self.recipe.parts:
             correction = InputCorrection.empty(self.shape[1], scale.device)
         for index in range(samples):
-            wanted = original[index] / scale
-            x = wanted if correction is None else present[index] / scale
-            hessian.add(x)
+            target = original[index] / scale
+            x = target if correction is None else present[index] / scale
+            hessian.accumulate(x)
             if correction is not None:
-                correction.add(x, wanted)
-        site = SharedInput(hessian, correction, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
-        return self._stored(self._measured(self.blocks(scale), hessian, lambda rows: site.rounded(rows, self.scheme())))
+                correction.accumulate(x, target)
+        shared = SharedInput(hessian, correction, "range" in self.recipe.parts, "rounding" in self.recipe.parts)
+        blocks = self.read_blocks(scale)
+        return self._stored(self._measured(blocks, hessian, lambda rows: shared.quantize(rows, self.scheme())))
 
     def _measured(
-        self, blocks: Iterable[torch.Tensor], hessian: Hessian | None, rounding: Callable[[torch.Tensor], Rounded]
-    ) -> Iterator[Rounded]:
-        """Round `blocks` of rows one after the other, and note the error of it all."""
-        loss, every = Loss(hessian), slice(None, None, stride(self.shape[0]))
+        self,
+        blocks: Iterable[torch.Tensor],
+        hessian: Hessian | None,
+        quantize: Callable[[torch.Tensor], QuantizedWeight],
+    ) -> Iterator[QuantizedWeight]:
+        """Quantize `blocks` of rows one after the other, and note the error of it all."""
+        error, sampled = RelativeError(hessian), slice(None, None, sampling_step(self.shape[0]))
         for block in blocks:
-            rounded = rounding(block)
-            loss.add(block[every], dequantize(rounded.rows(every)))
-            yield rounded
-        self.losses[self.model.head] = loss.relative
+            quantized = quantize(block)
+            error.accumulate(block[sampled], quantized.rows(sampled).dequantize())
+            yield quantized
+        self.errors[self.model.head] = error.share
 
     def _statistics(self, hidden: torch.Tensor, size: int) -> InputStatistics:
-        """What the head reads, with moments within blocks of `size` inputs."""
+        """Statistics of the head's input, `hidden` [n, T, H], with moments within blocks of `size` inputs."""
         statistics = InputStatistics.empty(self.shape[1], size, hidden.device)
         for sample in hidden:
-            statistics.add(sample)
+            statistics.accumulate(sample)
         return statistics
 
-    def _stored(self, parts: Iterable[Rounded]) -> dict[str, Array]:
-        return stored(self.model.head, parts, self.scheme(), self.recipe.config.format)
+    def _stored(self, parts: Iterable[QuantizedWeight]) -> dict[str, Array]:
+        return packed_tensors(self.model.head, parts, self.scheme(), self.recipe.config.format)
 
     def _scale(
         self,
@@ -128,11 +135,11 @@ class HeadTask:
         group = scalable_norm(self.model, last)
         if group is None or "scale" not in self.recipe.parts:
             return torch.ones_like(statistics.magnitude)
-        sampled = self.rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
+        sampled = self.read_rows(slice(None, None, -(-self.shape[0] // SEARCH_ROWS)))
         linear = nn.Linear(*sampled.shape[::-1], bias=False, device="meta")
         linear.weight = nn.Parameter(sampled, requires_grad=False)
-        peaks = output_magnitudes(self.model.module, group, self.shape[1])
-        options = (statistics.mean, peaks, self.scheme(), error(linear), self.recipe.duo_scaling)
+        largest = output_magnitudes(self.model.module, group, self.shape[1])
+        options = (statistics.mean, largest, self.scheme(), error(linear), self.recipe.duo_scaling)
         scale = best_scale([linear], *options)
         apply_scale(self.model.module, group, scale)
         return scale

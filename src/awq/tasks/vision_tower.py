@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from awq.method.packed_weight import stored
+from awq.method.packed_weight import packed_tensors
+from awq.method.quantized_weight import QuantizedWeight
 from awq.method.range_search import best_grid
-from awq.method.rounding import Rounded, Scheme, dequantize, integers
-from awq.method.rounding_errors import Loss
+from awq.method.rounding import Scheme, nearest_codes
+from awq.method.rounding_errors import RelativeError
 from awq.method.shared_input import row_parts
 from awq.recipe import Recipe
 from awq.stream.meta_model import MetaModel
@@ -23,7 +24,7 @@ from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
 from tyllm_errors import SettingError
 
-FLOAT = 16  # bits, when nothing is rounded
+FLOAT = 16  # bits of a weight that is not rounded
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TowerTask:
     recipe: Recipe
 
     def units(self) -> list[tuple[str, nn.Module]]:
-        """What is written at a time, with its full name; nothing for a model of text alone."""
+        """The modules that are written one after the other, with their full names; none for a model of text alone."""
         return [] if self.model.tower is None else list(self.model.tower.units())
 
     def check(self) -> None:
@@ -63,37 +64,38 @@ class TowerTask:
     def tensors(self, unit: str) -> tuple[dict[str, Array | Blocks], dict[str, float]]:
         """A unit's tensors by their full names, and the errors of what was rounded; raises `CheckpointError`."""
         tensors: dict[str, Array | Blocks] = {}
-        losses: dict[str, float] = {}
+        errors: dict[str, float] = {}
         schemes = {f"{name}.weight": scheme for name, _, scheme in self.linears() if scheme is not None}
         for name in [each for each in self.model.module.state_dict() if each.startswith(f"{unit}.")]:
             if (scheme := schemes.get(name)) is None:
-                tensors[name] = half(self.model, name)
+                tensors[name] = float16_blocks(self.model, name)
                 continue
-            loss, linear = Loss(None), name.removesuffix(".weight")
-            tensors |= stored(linear, self._rounded(name, scheme, loss), scheme, self.recipe.config.format)
-            losses[linear] = loss.relative
-        return tensors, losses
+            error, linear = RelativeError(None), name.removesuffix(".weight")
+            parts = self._quantized_parts(name, scheme, error)
+            tensors |= packed_tensors(linear, parts, scheme, self.recipe.config.format)
+            errors[linear] = error.share
+        return tensors, errors
 
-    def _rounded(self, name: str, scheme: Scheme, loss: Loss) -> Iterator[Rounded]:
-        """The weight `name`, some rows at a time; the error goes into `loss`."""
+    def _quantized_parts(self, name: str, scheme: Scheme, error: RelativeError) -> Iterator[QuantizedWeight]:
+        """The weight `name`, some rows at a time; they are added to `error`."""
         for rows in row_parts(*self.model.checkpoint.info(name).shape):
             weight = self.model.read_rows(name, rows)
-            rounded = searched(weight, scheme)
-            loss.add(weight, dequantize(rounded))
-            yield rounded
+            quantized = quantize_within_range(weight, scheme)
+            error.accumulate(weight, quantized.dequantize())
+            yield quantized
 
 
-def searched(weight: torch.Tensor, scheme: Scheme) -> Rounded:
-    """`weight` float32 [n, K] rounded, each group within the range that costs least when all inputs are alike."""
+def quantize_within_range(weight: torch.Tensor, scheme: Scheme) -> QuantizedWeight:
+    """`weight` float32 [n, K], each group rounded within the range that costs least when all inputs are alike."""
     groups = weight.unflatten(1, (-1, scheme.group_size))
     columns = groups.flatten(0, 1).T.contiguous()  # [g, n·G]
-    scale, zero = best_grid(columns, torch.ones(scheme.group_size, device=weight.device), scheme)
-    codes = integers(columns, scale, zero, scheme.levels).T.reshape(weight.shape)
+    grid = best_grid(columns, torch.ones(scheme.group_size, device=weight.device), scheme)
+    codes = nearest_codes(columns, grid, scheme.levels).T.reshape(weight.shape)
     shape = groups.shape[:2]
-    return Rounded(codes.to(torch.uint8), zero.view(shape).to(torch.uint8), scale.view(shape).half())
+    return QuantizedWeight(codes, grid.scale.view(shape), grid.zero.view(shape)).compact()
 
 
-def half(model: MetaModel, name: str) -> Blocks:
+def float16_blocks(model: MetaModel, name: str) -> Blocks:
     """A tensor of the checkpoint in float16, made piece by piece while it is written; raises `CheckpointError`."""
     info = model.checkpoint.info(name)
     return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, piece) for piece in info.pieces()))

@@ -19,15 +19,17 @@ import numpy.typing as npt
 import torch
 
 from tyllm_machine import available_processes
+from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
-from tyllm.build.weight_reader import ROWS, Codes, Weights, to_float16
+from tyllm.build.weight_reader import ROWS, Weights
 from tyllm.package.params_writer import ParamsWriter
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear import float16_weight
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]
-Rows = Codes | npt.NDArray[np.float32]
+Rows = QuantizedRows | npt.NDArray[np.float32]
 DieRows = list[tuple[int, Mapping[str, Array]]]
 """Some rows of a weight, packed: for each die that holds some, the suffixes of its tensors and their rows."""
 
@@ -143,7 +145,7 @@ def _packed(weight: StoredWeight, reader: Weights, start: int, stop: int) -> tup
 def _columns(weight: StoredWeight, die: int, rows: Rows) -> Rows:
     """The inputs of `rows` that a die holds; INT4 codes by the groups of the die's format."""
     own = weight.formats[die]
-    if isinstance(rows, Codes):
+    if isinstance(rows, QuantizedRows):
         assert isinstance(own, W4)
         return rows.columns(*weight.columns(die, rows.codes.shape[1]), own.group_size)
     return rows[:, slice(*weight.columns(die, rows.shape[1]))] if rows.ndim > 1 else rows
@@ -152,10 +154,10 @@ def _columns(weight: StoredWeight, die: int, rows: Rows) -> Rows:
 def _laid_out(weight: StoredWeight, die: int, rows: Rows) -> Mapping[str, Array]:
     """Rows in the die's format: suffix → rows of the stored tensor."""
     own = weight.formats[die]
-    if isinstance(rows, Codes):
+    if isinstance(rows, QuantizedRows):
         packed = int4_weight.pack(np.ascontiguousarray(rows.codes), rows.scales, rows.zeros)
         return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
     if isinstance(own, W16):
-        return {"": float16_weight.pack(to_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
+        return {"": float16_weight.pack(as_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
     is_half = isinstance(own, Plain) and own.dtype == "float16"
-    return {"": to_float16(weight.name, rows) if is_half else rows}
+    return {"": as_float16(weight.name, rows) if is_half else rows}

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import fx
 
+from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.die_plan import DiePlan, ModelPlan
 from tyllm.build.module_build import ModuleSource
 from tyllm.build.tensor_parallel import ModelSharding, WeightSharding
 from tyllm.build.weight_formats import local_shape
-from tyllm.build.weight_reader import Codes
 from tyllm.graph.layers import use_of
 from tyllm.graph.parallel_regions import find_regions
 from tyllm.graph.partitioning import Division
@@ -102,7 +102,7 @@ class TensorWeights:
         """Rows of a weight."""
         return np.asarray(self.tensors[name][start:stop].numpy(), np.float32)
 
-    def codes(self, name: str, start: int, stop: int) -> Codes:
+    def codes(self, name: str, start: int, stop: int) -> QuantizedRows:
         """Nothing is INT4 here."""
         raise NotImplementedError(f"{name} is a float tensor.")
 

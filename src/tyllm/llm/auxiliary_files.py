@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tyllm.build.weight_reader import ROWS, WeightReader, to_float16
+from hf_checkpoint.float16 import as_float16
+from tyllm.build.weight_reader import ROWS, WeightReader
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.package import ParamsWriter
 from tyllm.package.file_names import CONFIG, EMBEDDING
@@ -35,6 +36,6 @@ def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: Ll
     with ParamsWriter(folder / EMBEDDING, {"embedding": ("float16", (rows, width))}) as writer:
         for start in range(0, rows, ROWS):
             writer.append_rows(
-                "embedding", to_float16(name, reader.floats(name, start, min(start + ROWS, rows)) * scale)
+                "embedding", as_float16(name, reader.floats(name, start, min(start + ROWS, rows)) * scale)
             )
         writer.close()

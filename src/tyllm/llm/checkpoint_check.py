@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from awq.stream.meta_model import STALE
+from hf_checkpoint.dtypes import FLOATS_IN_FLOAT32
 from hf_checkpoint.packed_rows import packed_parts, packed_shape
 from tyllm.build.weight_formats import Quantization
 from tyllm_errors import CheckpointError
-
-FLOATS = ("F16", "BF16", "F32")
 
 
 def source_names(model: Any, checkpoint: Any) -> dict[str, str]:
@@ -50,7 +49,7 @@ def check_tensors(model: Any, checkpoint: Any, quantization: Quantization, sourc
 
 def _check_float(checkpoint: Any, name: str, shape: tuple[int, ...]) -> None:
     info = checkpoint.info(name)
-    if info.dtype not in FLOATS:
+    if info.dtype not in FLOATS_IN_FLOAT32:
         raise CheckpointError(
             f"{name} has type {info.dtype}; a float checkpoint has F16, BF16 or F32: convert it first."
         )

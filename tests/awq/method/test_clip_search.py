@@ -3,7 +3,7 @@
 import torch
 
 from awq.method.clip_search import SHRINKS, clip_weight, may_clip, output_error
-from awq.method.rounding import Scheme, round_trip
+from awq.method.rounding import Scheme, round_groups
 
 
 def moments(x, group_size):
@@ -30,9 +30,9 @@ def test_each_group_gets_the_range_that_a_replay_finds():
                 w.clamp(low * s, high * s) for s in SHRINKS
             ]
             errors = torch.stack(
-                [(inputs @ (round_trip(t[None], Scheme(4, 32))[0] - w)).square().sum() for t in trials]
+                [(inputs @ (round_groups(t[None], Scheme(4, 32))[0] - w)).square().sum() for t in trials]
             )
-            found = (inputs @ (round_trip(clipped[n, group][None], Scheme(4, 32))[0] - w)).square().sum()
+            found = (inputs @ (round_groups(clipped[n, group][None], Scheme(4, 32))[0] - w)).square().sum()
             torch.testing.assert_close(found, errors.min(), rtol=1e-3, atol=1e-4)
 
 

@@ -31,7 +31,7 @@ def solution(x, error, damping):
 
 def damped(x):
     hessian = Hessian.empty(x.shape[1], CPU)
-    hessian.add(x)
+    hessian.accumulate(x)
     found = DampedHessian(hessian.blocks[0], hessian.tokens)
     return found, float((found.matrix - found.block)[0, 0])
 
@@ -41,7 +41,7 @@ def test_an_input_that_drifted_is_made_up_for(tokens):
     weight = torch.randn(48, 5, generator=torch.Generator().manual_seed(1))
     correction = InputCorrection.empty(48, CPU)
     for start in range(0, 500, 200):
-        correction.add(x[start : start + 200], wanted[start : start + 200])
+        correction.accumulate(x[start : start + 200], wanted[start : start + 200])
     hessian, damping = damped(x)
     expected = weight + STRENGTH * solution(x, (wanted - x) @ weight, damping)
     found = corrected(weight, correction.weight_change(0, hessian, weight, slice(0, 5)), 1)
@@ -55,7 +55,7 @@ def test_the_error_of_the_stream_is_taken_away(tokens):
     error = x @ torch.randn(48, 7, generator=torch.Generator().manual_seed(2)) / 10
     correction = OutputCorrection.empty(48, 7, CPU)
     for start in range(0, 500, 200):
-        correction.add(x[start : start + 200], error[start : start + 200])
+        correction.accumulate(x[start : start + 200], error[start : start + 200])
     hessian, damping = damped(x)
     expected = weight + STRENGTH * solution(x, error[:, 2:], damping)
     found = corrected(weight, correction.weight_change(0, hessian, weight, slice(2, 7)), 1)
@@ -65,7 +65,7 @@ def test_the_error_of_the_stream_is_taken_away(tokens):
 def test_no_drift_changes_nothing(tokens):
     wanted, _ = tokens
     correction = InputCorrection.empty(48, CPU)
-    correction.add(wanted, wanted)
+    correction.accumulate(wanted, wanted)
     weight = torch.ones(48, 3)
     assert torch.equal(
         corrected(weight, correction.weight_change(0, damped(wanted)[0], weight, slice(0, 3)), 1), weight
@@ -78,8 +78,8 @@ def test_blocks_know_their_own_inputs_only_and_share_the_work(monkeypatch):
     wanted = torch.randn(600, 256, generator=generator)
     x, error = wanted + torch.randn(600, 256, generator=generator) / 5, torch.randn(600, 9, generator=generator)
     by_input, by_output = correction_for(256, None, CPU), correction_for(256, 9, CPU)
-    by_input.add(x, wanted)
-    by_output.add(x, error)
+    by_input.accumulate(x, wanted)
+    by_output.accumulate(x, error)
     weight, second = torch.randn(128, 4, generator=generator), slice(128, 256)
     hessian, damping = damped(x[:, second])
     expected = solution(x[:, second], (wanted - x)[:, second] @ weight, damping)

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import awq.method.gptq
-from awq.method.gptq import round_weight
+from awq.method.gptq import gptq_quantize
 from awq.method.hessian import DampedHessian
-from awq.method.rounding import Scheme, dequantize, grid_of_range, quantize_weight
+from awq.method.rounding import Grid, Scheme, grid_of_range, quantize_to_nearest
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -45,10 +45,10 @@ def textbook(weight, matrix, scheme):
 def test_codes_are_the_textbooks(problem, scheme):
     weight, hessian = problem
     codes, floats = textbook(weight, hessian.matrix, scheme)
-    found = round_weight(weight.T.clone(), hessian, scheme, search=False)
-    assert torch.equal(found.codes.T, codes)
-    torch.testing.assert_close(found.weight().T, floats)
-    assert found.zeros.shape == found.scales.shape == (256 // scheme.group_size, 12)
+    found = gptq_quantize(weight.T.clone(), hessian, scheme, search=False)
+    assert torch.equal(found.codes, codes)
+    torch.testing.assert_close(found.dequantize(), floats.float())
+    assert found.zeros.shape == found.scales.shape == (12, 256 // scheme.group_size)
 
 
 def cost(error, hessian):
@@ -58,7 +58,9 @@ def cost(error, hessian):
 def test_every_part_of_the_method_costs_less(problem):
     weight, hessian = problem
     costs = [
-        cost(round_weight(weight.T.clone(), hessian, Scheme(4, 64), **parts).weight() - weight.T, hessian).sum()
+        cost(
+            gptq_quantize(weight.T.clone(), hessian, Scheme(4, 64), **parts).dequantize().T.double() - weight.T, hessian
+        ).sum()
         for parts in ({}, {"search": False}, {"compensate": False}, {"search": False, "compensate": False})
     ]
     assert costs[0] < costs[1] < costs[3] and costs[0] < costs[2] < costs[3]
@@ -66,21 +68,24 @@ def test_every_part_of_the_method_costs_less(problem):
 
 def test_neither_search_nor_compensation_is_rounding_to_nearest(problem):
     weight, hessian = problem
-    found = round_weight(weight.T.float(), hessian, Scheme(4, 64), search=False, compensate=False)
-    nearest = quantize_weight(weight.float(), Scheme(4, 64))
-    assert torch.equal(found.codes.T, nearest.q.float()) and torch.equal(found.zeros.T, nearest.zeros.float())
-    assert torch.equal(found.weight().T, dequantize(nearest))
+    found = gptq_quantize(weight.T.float(), hessian, Scheme(4, 64), search=False, compensate=False)
+    nearest = quantize_to_nearest(weight.float(), Scheme(4, 64))
+    assert torch.equal(found.codes, nearest.codes.float()) and torch.equal(found.zeros, nearest.zeros.float())
+    assert torch.equal(found.dequantize(), nearest.dequantize())
 
 
 @pytest.mark.parametrize("compensate", [True, False])
 def test_a_given_grid_is_kept(problem, compensate):
     weight, hessian = problem
-    grid = torch.full((12,), 0.5, dtype=torch.float64), torch.full((12,), 7.0, dtype=torch.float64)
-    found = round_weight(weight.T.clone(), hessian, Scheme(4, 256), grid, compensate=compensate)
-    assert torch.equal(found.scales, grid[0][None]) and torch.equal(found.zeros, grid[1][None])
+    grid = Grid(torch.full((12,), 0.5, dtype=torch.float64), torch.full((12,), 7.0, dtype=torch.float64))
+    found = gptq_quantize(weight.T.clone(), hessian, Scheme(4, 256), grid, compensate=compensate)
+    assert torch.equal(found.scales.T, grid.scale[None]) and torch.equal(found.zeros.T, grid.zero[None])
     nearest = (torch.round(weight.T / 0.5) + 7).clamp(0, 15)
-    assert torch.equal(found.codes, nearest) is not compensate
-    assert cost(found.weight() - weight.T, hessian).sum() <= cost((nearest - 7) / 2 - weight.T, hessian).sum()
+    assert torch.equal(found.codes.T, nearest) is not compensate
+    assert (
+        cost(found.dequantize().T.double() - weight.T, hessian).sum()
+        <= cost((nearest - 7) / 2 - weight.T, hessian).sum()
+    )
 
 
 def test_a_range_is_judged_by_what_later_inputs_cannot_make_up_for(problem, monkeypatch):
@@ -92,7 +97,7 @@ def test_a_range_is_judged_by_what_later_inputs_cannot_make_up_for(problem, monk
         return grid_of_range(group.amin(0), group.amax(0), scheme)
 
     monkeypatch.setattr(awq.method.gptq, "best_grid", record)
-    round_weight(weight.T.clone(), hessian, Scheme(4, 64))
+    gptq_quantize(weight.T.clone(), hessian, Scheme(4, 64))
     for number, metric in enumerate(metrics):
         own, later = slice(64 * number, 64 * number + 64), slice(64 * number + 64, None)
         h = hessian.matrix

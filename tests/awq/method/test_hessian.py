@@ -25,7 +25,7 @@ def test_sums_are_those_of_all_tokens_within_each_block(monkeypatch):
     x = torch.randn(60, 640, generator=torch.Generator().manual_seed(0))
     hessian = Hessian.empty(640, x.device)
     for part in x.split(25):
-        hessian.add(part)
+        hessian.accumulate(part)
     assert hessian.tokens == 60 and len(hessian.blocks) == 3
     for span, block in zip(hessian.spans, hessian.blocks, strict=True):
         torch.testing.assert_close(block, x[:, span].T @ x[:, span], rtol=1e-5, atol=1e-4)
@@ -63,7 +63,7 @@ KINDS = ("ordinary", "zero", "underflowing", "small", "huge", "constant", "one d
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_root_of_the_inverse_exists_for(kind):
     hessian = Hessian.empty(256, torch.device("cpu"))
-    hessian.add(tokens_of(kind))
+    hessian.accumulate(tokens_of(kind))
     damped = DampedHessian(hessian.blocks[0], hessian.tokens)
     root, matrix = damped.root.double(), damped.matrix.double()
     assert torch.equal(root, root.triu()) and (root.diagonal() > 0).all()
@@ -78,7 +78,7 @@ def test_activations_that_are_no_numbers_are_told_of(value):
 
 def test_solve_inverts_the_matrix():
     hessian = Hessian.empty(256, torch.device("cpu"))
-    hessian.add(tokens_of("ordinary"))
+    hessian.accumulate(tokens_of("ordinary"))
     damped = DampedHessian(hessian.blocks[0], hessian.tokens)
     right = torch.randn(256, 3, generator=torch.Generator().manual_seed(1))
     expected = torch.linalg.solve(damped.matrix.double(), right.double())

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from awq.method.range_search import TRIALS, best_grid, cost, widest
-from awq.method.rounding import LARGEST, SMALLEST, Scheme, grid_of_range
+from awq.method.range_search import TRIALS, best_grid, rounding_cost, whole_range
+from awq.method.rounding import SMALLEST, Grid, Scheme, grid_of_range
+from hf_checkpoint.float16 import LARGEST
 
 SCHEMES = [Scheme(4, 32), Scheme(8, 32), Scheme(4, 32, symmetric=True)]
 
@@ -52,7 +53,7 @@ def test_no_trial_is_better(problem, scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_without_a_metric_the_range_is_whole(problem, scheme):
     group, _ = problem
-    expected = grid_of_range(*widest(group), scheme)
+    expected = grid_of_range(*whole_range(group), scheme)
     assert all(map(torch.equal, best_grid(group, None, scheme), expected))
 
 
@@ -65,9 +66,10 @@ def test_a_diagonal_metric_is_a_vector_too(problem):
 
 def test_the_cost_is_that_of_the_error(problem):
     group, metric = problem
-    scale, zero = grid_of_range(*widest(group), SCHEMES[0])
+    scale, zero = grid_of_range(*whole_range(group), SCHEMES[0])
     expected = [of_grid(group[:, i], scale[i], zero[i], metric, SCHEMES[0]) for i in range(20)]
-    torch.testing.assert_close(cost(group, scale, zero, metric, SCHEMES[0]), torch.tensor(expected), rtol=1e-3, atol=0)
+    found = rounding_cost(group, Grid(scale, zero), metric, SCHEMES[0])
+    torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -79,5 +81,5 @@ def test_zeros_and_what_float16_cannot_hold_get_grids_that_it_can(problem, schem
 
 
 def test_zero_is_always_within_the_range():
-    low, high = widest(torch.tensor([[1.0, -1.0], [2.0, -3.0]]))
+    low, high = whole_range(torch.tensor([[1.0, -1.0], [2.0, -3.0]]))
     assert low.tolist() == [0.0, -3.0] and high.tolist() == [2.0, 0.0]

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from awq.method.gptq import Codes, round_weight
+from awq.method.gptq import gptq_quantize
 from awq.method.hessian import DampedHessian
+from awq.method.quantized_weight import QuantizedWeight
 from awq.method.refinement import refined
 from awq.method.rounding import Scheme
 
@@ -21,7 +22,7 @@ def problem():
 
 
 def row_errors(codes, weight, matrix):
-    error = (codes.weight() - weight).double()
+    error = (codes.dequantize().T - weight).double()
     return (error * (matrix.double() @ error)).sum(0)
 
 
@@ -29,7 +30,7 @@ def row_errors(codes, weight, matrix):
 @pytest.mark.parametrize("scheme", [Scheme(4, 32), Scheme(8, 64), Scheme(4, 128, symmetric=True)])
 def test_no_row_gets_worse_and_all_together_get_better(problem, scheme, compensate):
     weight, hessian = problem
-    codes = round_weight(weight.clone(), hessian, scheme, compensate=compensate)
+    codes = gptq_quantize(weight.clone(), hessian, scheme, compensate=compensate)
     before = row_errors(codes, weight, hessian.matrix)
     for _ in range(3):
         codes = refined(codes, weight, hessian.matrix, scheme, 1)
@@ -44,30 +45,31 @@ def test_no_row_gets_worse_and_all_together_get_better(problem, scheme, compensa
 def test_at_the_end_no_single_code_can_be_bettered(problem):
     weight, hessian = problem
     scheme = Scheme(4, 32)
-    codes = refined(round_weight(weight.clone(), hessian, scheme), weight, hessian.matrix, scheme, 40)
+    codes = refined(gptq_quantize(weight.clone(), hessian, scheme), weight, hessian.matrix, scheme, 40)
     least = row_errors(codes, weight, hessian.matrix)
     for place in range(128):
         for step in (-1, 1):
             other = codes.codes.clone()
-            other[place] = (other[place] + step).clamp(0, 15)
-            changed = row_errors(Codes(other, codes.zeros, codes.scales), weight, hessian.matrix)
+            other[:, place] = (other[:, place] + step).clamp(0, 15)
+            changed = row_errors(QuantizedWeight(other, codes.scales, codes.zeros), weight, hessian.matrix)
             assert (changed >= least * 0.9999).all()
 
 
 def test_scales_that_codes_were_made_with_are_found_again(problem):
     _, hessian = problem
     generator = torch.Generator().manual_seed(1)
-    codes = torch.randint(0, 16, (128, 10), generator=generator).float()
-    zeros, scales = torch.full((4, 10), 8.0), (torch.rand(4, 10, generator=generator) + 0.5).half().float()
-    weight = Codes(codes, zeros, scales).weight()
-    found = refined(Codes(codes, zeros, (scales * 1.02).half().float()), weight, hessian.matrix, Scheme(4, 32), 1)
+    codes = torch.randint(0, 16, (10, 128), generator=generator).float()
+    zeros, scales = torch.full((10, 4), 8.0), (torch.rand(10, 4, generator=generator) + 0.5).half().float()
+    weight = QuantizedWeight(codes, scales, zeros).dequantize().T
+    rough = QuantizedWeight(codes, (scales * 1.02).half().float(), zeros)
+    found = refined(rough, weight, hessian.matrix, Scheme(4, 32), 1)
     assert torch.equal(found.codes, codes)
     torch.testing.assert_close(found.scales, scales, rtol=1e-3, atol=0)
 
 
 def test_zeros_and_ranges_stay(problem):
     weight, hessian = problem
-    codes = round_weight(weight.clone(), hessian, Scheme(4, 32))
+    codes = gptq_quantize(weight.clone(), hessian, Scheme(4, 32))
     assert torch.equal(refined(codes, weight, hessian.matrix, Scheme(4, 32), 2).zeros, codes.zeros)
 
 
@@ -77,7 +79,7 @@ def test_rows_and_groups_of_zeros_stay_zero(problem, symmetric):
     weight[:, :3] = 0
     weight[:32, 3] = 0
     scheme = Scheme(4, 32, symmetric)
-    rounded = round_weight(weight.clone(), hessian, scheme, compensate=False)
+    rounded = gptq_quantize(weight.clone(), hessian, scheme, compensate=False)
     found = refined(rounded, weight, hessian.matrix, scheme, 2)
-    assert (found.weight()[:, :3] == 0).all() and torch.isfinite(found.weight()).all()
+    assert (found.dequantize()[:3] == 0).all() and torch.isfinite(found.dequantize()).all()
     assert (row_errors(found, weight, hessian.matrix) <= row_errors(rounded, weight, hessian.matrix) * 1.0001).all()

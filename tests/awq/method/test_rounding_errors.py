@@ -4,30 +4,28 @@ import pytest
 import torch
 
 from awq.method.hessian import Hessian
-from awq.method.rounding_errors import Loss, as_part, from_part, stream_error, stride
+from awq.method.rounding_errors import RelativeError, as_part, from_part, sampling_step, stream_error
 from awq.work.work_folder import WorkFolder
 
 
-def test_a_loss_is_the_share_of_the_output_that_changed():
+def test_an_error_is_the_share_of_the_output_that_changed():
     torch.manual_seed(0)
     x, weight = torch.randn(50, 32), torch.randn(12, 32)
     stored = weight + 0.1 * torch.randn(12, 32)
     hessian = Hessian.empty(32, torch.device("cpu"))
-    hessian.add(x)
-    loss = Loss(hessian)
+    hessian.accumulate(x)
+    error = RelativeError(hessian)
     for rows in (slice(0, 5), slice(5, 12)):
-        loss.add(weight[rows], stored[rows])
+        error.accumulate(weight[rows], stored[rows])
     output = x @ weight.T
-    assert loss.relative == pytest.approx(
-        float((x @ stored.T - output).square().sum() / output.square().sum()), rel=1e-2
-    )
+    assert error.share == pytest.approx(float((x @ stored.T - output).square().sum() / output.square().sum()), rel=1e-2)
 
 
 def test_without_activations_it_is_the_weights_change():
-    loss = Loss(None)
-    loss.add(torch.tensor([[3.0, 4.0]]), torch.tensor([[3.0, 5.0]]))
-    assert loss.relative == pytest.approx(1 / 25)
-    assert Loss(None).relative == 0
+    error = RelativeError(None)
+    error.accumulate(torch.tensor([[3.0, 4.0]]), torch.tensor([[3.0, 5.0]]))
+    assert error.share == pytest.approx(1 / 25)
+    assert RelativeError(None).share == 0
 
 
 def test_every_token_counts_alike_in_the_stream():
@@ -37,7 +35,7 @@ def test_every_token_counts_alike_in_the_stream():
 
 
 def test_sampled_rows():
-    assert [stride(rows) for rows in (8, 511, 512, 152_064)] == [1, 1, 2, 594]
+    assert [sampling_step(rows) for rows in (8, 511, 512, 152_064)] == [1, 1, 2, 594]
 
 
 def test_errors_wait_in_the_work_folder(tmp_path):

@@ -9,7 +9,7 @@ from awq.method.scale_search import (
     GRID,
     RecordedCall,
     best_scale,
-    candidates,
+    candidate_scales,
     moment_error,
     replay_error,
     weight_magnitude,
@@ -26,14 +26,14 @@ def outlier():
 
 
 def test_candidates_are_no_scale_and_the_grid():
-    found = list(candidates(torch.rand(8) + 0.1, torch.rand(8) + 0.1, duo_scaling=True))
+    found = list(candidate_scales(torch.rand(8) + 0.1, torch.rand(8) + 0.1, duo_scaling=True))
     assert len(found) == GRID + 1 and torch.equal(found[0], torch.ones(8))
     assert all(abs(float(s.max() * s.min()) - 1) < 1e-4 for s in found[1:])
-    assert torch.allclose(list(candidates(torch.rand(8), torch.rand(8), duo_scaling=False))[1], torch.ones(8))
+    assert torch.allclose(list(candidate_scales(torch.rand(8), torch.rand(8), duo_scaling=False))[1], torch.ones(8))
 
 
 @pytest.mark.parametrize("by", ["replay", "moments"])
-def test_a_loud_channel_is_protected(outlier, by):
+def test_a_large_channel_is_protected(outlier, by):
     linear, call, activation = outlier
     before = linear.weight.clone()
     error = replay_error(linear, [linear], call, Scheme(4, 32))
@@ -59,10 +59,10 @@ def test_moments_of_whole_rows_give_the_error_of_a_replay(outlier):
 
 def test_a_scale_that_overflows_float16_is_not_taken(outlier):
     linear, call, activation = outlier
-    peaks = torch.full((64,), 60000.0)
+    largest = torch.full((64,), 60000.0)
     error = replay_error(linear, [linear], call, Scheme(4, 32))
-    scale = best_scale([linear], activation, peaks, Scheme(4, 32), error)
-    assert (peaks / scale).max() <= 65504
+    scale = best_scale([linear], activation, largest, Scheme(4, 32), error)
+    assert (largest / scale).max() <= 65504
 
 
 def test_weight_magnitude_is_the_mean_share_of_the_group_maximum():

@@ -7,7 +7,7 @@ import torch
 from tests.awq.tiny_models import token_lists
 from transformers import AutoModelForCausalLM
 
-from awq.method.rounding import Scheme, round_weight
+from awq.method.rounding import Scheme, round_to_nearest
 from awq.method.rounding_errors import from_part, stream_error
 from awq.quant_config import QuantConfig
 from awq.recipe import PARTS, Recipe
@@ -56,7 +56,7 @@ def test_an_effect_is_what_transformers_computes(checkpoint, tmp_path):
     tokens = torch.tensor(token_lists(8))
     wanted = model(tokens, output_hidden_states=True).hidden_states[1]
     linear = model.model.layers[0].mlp.down_proj
-    linear.weight.data = round_weight(linear.weight.data, Scheme(4, 64))
+    linear.weight.data = round_to_nearest(linear.weight.data, Scheme(4, 64))
     rounded = model(tokens, output_hidden_states=True).hidden_states[1]
     assert found["model.layers.0.mlp.down_proj"] == pytest.approx(stream_error(wanted, rounded), rel=1e-3)
 

@@ -39,7 +39,7 @@ def test_statistics_are_those_of_all_tokens():
     torch.testing.assert_close(found.moments[1], x[:, 2:].T @ x[:, 2:])
     scale = torch.tensor([1.0, 2.0, 4.0, 8.0])
     again = InputStatistics.empty(4, 2, torch.device("cpu"))
-    again.add(x / scale)
+    again.accumulate(x / scale)
     torch.testing.assert_close(found.scaled(scale).moments, again.moments)
 
 

@@ -9,9 +9,9 @@ from tests.awq.tiny_models import FAMILIES, random_model, token_lists
 from transformers import AutoModelForCausalLM
 
 from awq import AutoAWQForCausalLM
-from awq.method.rounding import Scheme, round_weight
+from awq.method.rounding import Scheme, round_to_nearest
 from awq.stream.dequantize import load_dequantized
-from hf_checkpoint.awq_gemm import PackedLinear, dequantize
+from hf_checkpoint.awq_gemm import PackedLinear, unpack_linear
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm_errors import CheckpointError
 
@@ -46,7 +46,7 @@ def test_a_float_checkpoint_is_as_transformers_loads_it(checkpoint, family):
 def test_the_head_is_the_quantized_one(rounded):
     opened, model = Checkpoint.open(rounded), load_dequantized(rounded)
     packed = PackedLinear(*(opened.read(f"lm_head.{field}") for field in PackedLinear._fields))
-    assert torch.equal(model.lm_head.weight, torch.from_numpy(dequantize(packed)))
+    assert torch.equal(model.lm_head.weight, torch.from_numpy(unpack_linear(packed).dequantize()))
     assert not torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
     assert (model.lm_head.weight - model.model.embed_tokens.weight).abs().max() < 0.02
 
@@ -74,7 +74,7 @@ def test_compressed_tensors(quantize, checkpoint, bits, zero_point, group_size):
     for name in ("model.layers.1.mlp.down_proj.weight", "model.layers.0.self_attn.k_proj.weight", "lm_head.weight"):
         original = weights[name.replace("lm_head", "model.embed_tokens")].float()
         scheme = Scheme(bits, original.shape[1] if group_size == -1 else group_size, not zero_point)
-        assert torch.equal(found[name], round_weight(original, scheme))
+        assert torch.equal(found[name], round_to_nearest(original, scheme))
     assert torch.equal(found["model.layers.0.self_attn.k_proj.bias"], weights["model.layers.0.self_attn.k_proj.bias"])
 
 
@@ -96,7 +96,7 @@ def test_a_mixed_checkpoint(quantize, checkpoint):
     folder = quantize(format="compressed-tensors", overrides={up: 8, down: None})
     weights = load_file(checkpoint("qwen2") / "model.safetensors")
     found = load_dequantized(folder).state_dict()
-    assert torch.equal(found[f"{up}.weight"], round_weight(weights[f"{up}.weight"].float(), Scheme(8, 32)))
+    assert torch.equal(found[f"{up}.weight"], round_to_nearest(weights[f"{up}.weight"].float(), Scheme(8, 32)))
     assert torch.equal(found[f"{down}.weight"], weights[f"{down}.weight"].float())
 
 
@@ -130,8 +130,8 @@ def test_odd_numbers(tmp_path):
     assert len(list((tmp_path / "int4").glob("model-*-of-*.safetensors"))) > 5
     found = load_dequantized(tmp_path / "int4")
     scheme = Scheme(4, 32)
-    assert torch.equal(found.model.layers[0].mlp.up_proj.weight, round_weight(up.float(), scheme))
-    assert torch.equal(found.lm_head.weight, round_weight(model.model.embed_tokens.weight.data.float(), scheme))
+    assert torch.equal(found.model.layers[0].mlp.up_proj.weight, round_to_nearest(up.float(), scheme))
+    assert torch.equal(found.lm_head.weight, round_to_nearest(model.model.embed_tokens.weight.data.float(), scheme))
     assert found.lm_head.weight.shape == (97, 128) and torch.isfinite(found.lm_head.weight).all()
     assert torch.equal(found.model.layers[1].self_attn.v_proj.bias, v.bias.data.half().float())
     assert (found.model.layers[0].mlp.up_proj.weight[5, :32] - up[5, :32]).abs().max() < 2**-24

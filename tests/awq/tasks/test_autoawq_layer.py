@@ -2,7 +2,7 @@
 
 import torch
 
-from awq.method.scale_groups import find_plan
+from awq.method.layer_structure import find_structure
 from awq.stream.activation_statistics import LayerArguments
 from awq.tasks.autoawq_layer import AutoAwqLayer
 
@@ -10,11 +10,11 @@ from awq.tasks.autoawq_layer import AutoAwqLayer
 def test_scaling_keeps_the_function_and_the_statistics_true(visited):
     model, task, arguments = visited
     before = arguments.call(task.layer)
-    plan = find_plan(
+    structure = find_structure(
         task.layer, lambda: LayerArguments(arguments.hidden, arguments.args, arguments.kwargs).call(task.layer)
     )
     model.fill(task.layer, model.prefixes[0])
-    output, statistics = AutoAwqLayer(task, plan).calibrate(arguments)
+    output, statistics = AutoAwqLayer(task, structure).calibrate(arguments)
     torch.testing.assert_close(output, before)
     torch.testing.assert_close(arguments.call(task.layer), before, rtol=1e-3, atol=1e-3)
     seen = {}

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from awq.method.scale_groups import find_plan
+from awq.method.layer_structure import find_structure
 from awq.recipe import PARTS
 from awq.stream.activation_statistics import LayerArguments
 from awq.tasks.hessian_layer import HessianLayer, _token_weights
 from awq.work.activation_cache import ActivationCache
-from hf_checkpoint.awq_gemm import PackedLinear, dequantize
+from hf_checkpoint.awq_gemm import PackedLinear, unpack_linear
 
 pytestmark = pytest.mark.usefixtures("exact")
 
@@ -23,14 +23,14 @@ def quantize(visited, tmp_path):
     def run(*without, batch=3):
         parts = frozenset(PARTS) - frozenset(without)
         changed = replace(task, recipe=replace(task.recipe, method="tyllm", parts=parts, batch=batch))
-        plan = find_plan(task.layer, lambda: arguments.call(task.layer))
+        structure = find_structure(task.layer, lambda: arguments.call(task.layer))
         model.fill(task.layer, model.prefixes[0])
         count = len(arguments.hidden)
         streams = LayerArguments(
             arguments.hidden.repeat(changed.recipe.streams, 1, 1), arguments.args, arguments.kwargs
         )
         output, steps = arguments.call(task.layer), []
-        layer = HessianLayer(changed, plan, ActivationCache(tmp_path, torch.device("cpu")), steps.append)
+        layer = HessianLayer(changed, structure, ActivationCache(tmp_path, torch.device("cpu")), steps.append)
         stored = layer.quantized(streams, count)
         assert list(tmp_path.iterdir()) == []
         return output, (streams.hidden[:count], streams.hidden[count:]), stored, steps
@@ -40,7 +40,7 @@ def quantize(visited, tmp_path):
 
 def weight_of(stored, name):
     packed = PackedLinear(*(stored[f"model.layers.0.{name}.{field}"] for field in PackedLinear._fields))
-    return torch.from_numpy(dequantize(packed))
+    return torch.from_numpy(unpack_linear(packed).dequantize())
 
 
 def test_the_layer_is_left_as_it_is_stored(quantize):
@@ -78,7 +78,7 @@ def test_without_any_part_it_is_rounding_to_nearest(quantize, visited):
     assert len(present) == 0
     torch.testing.assert_close(original, output, rtol=1e-3, atol=1e-3)
     model.fill(task.layer, model.prefixes[0])
-    nearest = task.rounded()
+    nearest = task.quantized_to_nearest()
     assert stored.keys() == nearest.keys()
     assert all((stored[name] == nearest[name]).all() for name in nearest)
 
@@ -95,8 +95,8 @@ def test_each_part_can_be_left_out_and_changes_the_codes(quantize, part):
 
 def test_steps_are_told_of_in_order(quantize):
     steps = quantize[0]()[3]
-    sites = ["scales", "self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"]
-    assert [step for step in dict.fromkeys(steps) if step in sites] == sites
+    expected_steps = ["scales", "self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"]
+    assert [step for step in dict.fromkeys(steps) if step in expected_steps] == expected_steps
 
 
 def test_a_massive_token_counts_no_more_than_others():

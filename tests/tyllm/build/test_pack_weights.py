@@ -74,7 +74,7 @@ def test_float16(packed, cut):
 def test_int4(packed, cut, memory):
     weight = np.random.default_rng(1).normal(size=(N, K)).astype(np.float32)
     rounding = Quantization("rtn", 64, frozenset({"w"}))
-    expected = WeightReader(memory(w=weight), rounding, {}).codes("w", 0, N).floats()
+    expected = WeightReader(memory(w=weight), rounding, {}).codes("w", 0, N).dequantize()
     for die, (tensors, own) in enumerate(packed(weight, cut, rounding, by_rule(cut, rounding))):
         stored = {name: tensors[f"w.{name}"] for name in ("weight", "scale", "zero")}
         codes, scales, zeros = int4_weight.unpack(stored, own.out_features)

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 import tyllm_errors
-from awq.method.packed_weight import round_parts, stored
-from hf_checkpoint.awq_gemm import PackedLinear, dequantize, pack_linear
-from awq.method.rounding import Scheme, quantize_weight, round_weight
+from awq.method.packed_weight import quantize_parts, packed_tensors
+from hf_checkpoint.awq_gemm import PackedLinear, pack_linear, unpack_linear
+from hf_checkpoint.quantized_rows import QuantizedRows
+from awq.method.rounding import Scheme, quantize_to_nearest, round_to_nearest
 from tyllm.build.weight_formats import Quantization
-from tyllm.build.weight_reader import Codes, WeightReader, check_finite, to_float16
+from tyllm.build.weight_reader import WeightReader
 from tyllm_errors import CheckpointError
 
 N, K, GROUP = 48, 128, 64
@@ -20,7 +21,7 @@ NAME = "up_proj.weight"
 def random_codes(seed=0):
     rng = np.random.default_rng(seed)
     codes, zeros = (rng.integers(0, 16, (N, width)).astype(np.uint8) for width in (K, K // GROUP))
-    return Codes(codes, rng.uniform(0.01, 0.1, (N, K // GROUP)).astype(np.float16), zeros)
+    return QuantizedRows(codes, rng.uniform(0.01, 0.1, (N, K // GROUP)).astype(np.float16), zeros)
 
 
 @pytest.fixture
@@ -37,16 +38,8 @@ def reader(memory, packed):
 
 @pytest.mark.parametrize(("start", "stop"), [(0, N), (16, 32), (20, 28), (4, 7), (40, 48)])
 def test_awq_rows_equal_its_own_dequantization(reader, packed, start, stop):
-    np.testing.assert_array_equal(reader.codes(NAME, start, stop).floats(), dequantize(packed)[start:stop])
-    np.testing.assert_array_equal(reader.floats(NAME, start, stop), dequantize(packed)[start:stop])
-
-
-@pytest.mark.parametrize(("start", "stop", "group"), [(0, 128, 64), (64, 128, 64), (32, 96, 32), (96, 128, 16)])
-def test_columns_by_finer_groups_are_the_same_floats(start, stop, group):
-    whole = random_codes()
-    part = whole.columns(start, stop, group)
-    assert part.scales.shape == part.zeros.shape == (N, (stop - start) // group)
-    np.testing.assert_array_equal(part.floats(), whole.floats()[:, start:stop])
+    np.testing.assert_array_equal(reader.codes(NAME, start, stop).dequantize(), unpack_linear(packed).dequantize()[start:stop])
+    np.testing.assert_array_equal(reader.floats(NAME, start, stop), unpack_linear(packed).dequantize()[start:stop])
 
 
 def test_damaged_scales(memory, packed):
@@ -63,24 +56,24 @@ def test_damaged_scales(memory, packed):
 def test_compressed_tensors(memory, scheme):
     """4 bits come as codes, 8 bits as the floats that they stand for."""
     weight = torch.randn(N, K, generator=torch.Generator().manual_seed(0))
-    tensors = stored("up_proj", round_parts([weight], scheme), scheme, "compressed-tensors")
+    tensors = packed_tensors("up_proj", quantize_parts([weight], scheme), scheme, "compressed-tensors")
     names = frozenset({NAME})
     four = Quantization("compressed-tensors", scheme.group_size, names)
     reader = WeightReader(memory(tensors), four if scheme.bits == 4 else Quantization(None, -1, frozenset(), names), {})
-    expected = round_weight(weight, scheme)[4:21].numpy()
+    expected = round_to_nearest(weight, scheme)[4:21].numpy()
     np.testing.assert_array_equal(reader.floats(NAME, 4, 21), expected)
     if scheme.bits == 4:
-        np.testing.assert_array_equal(reader.codes(NAME, 4, 21).floats(), expected)
+        np.testing.assert_array_equal(reader.codes(NAME, 4, 21).dequantize(), expected)
 
 
 def test_scales_of_bfloat16(memory):
     scheme = Scheme(4, 32)
-    tensors = stored("up_proj", round_parts([torch.ones(N, K)], scheme), scheme, "compressed-tensors")
+    tensors = packed_tensors("up_proj", quantize_parts([torch.ones(N, K)], scheme), scheme, "compressed-tensors")
     quantization = Quantization("compressed-tensors", 32, frozenset({NAME}))
     tensors["up_proj.weight_scale"] = np.full((N, 4), 0.375, ml_dtypes.bfloat16)
     assert WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N).scales[0, 0] == np.float16(0.375)
     tensors["up_proj.weight_scale"] = np.full((N, 4), 1e6, ml_dtypes.bfloat16)
-    with pytest.raises(CheckpointError, match=r"A scale of up_proj\.weight holds 999424, beyond float16's 65504"):
+    with pytest.raises(CheckpointError, match=r"A scale of up_proj\.weight holds 999424, above float16's largest value 65504"):
         WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N)
 
 
@@ -96,13 +89,13 @@ def test_rounding_now_is_awqs_rounding(memory):
     weight = np.random.default_rng(1).normal(0, 0.1, (N, K)).astype(np.float16)
     reader = WeightReader(memory({NAME: weight}), Quantization("rtn", 32, frozenset({NAME})), {})
     found = reader.codes(NAME, 16, 48)
-    expected = quantize_weight(torch.from_numpy(weight[16:48].astype(np.float32)), Scheme(4, 32))
-    for ours, theirs in zip((found.codes, found.zeros, found.scales), expected, strict=True):
+    expected = quantize_to_nearest(torch.from_numpy(weight[16:48].astype(np.float32)), Scheme(4, 32))
+    for ours, theirs in zip((found.codes, found.scales, found.zeros), (expected.codes, expected.scales, expected.zeros), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert np.abs(found.floats() - weight[16:48]).max() < 0.05
+    assert np.abs(found.dequantize() - weight[16:48]).max() < 0.05
 
 
-@pytest.mark.parametrize(("value", "words"), [(np.nan, "NaN or infinite"), (np.inf, "NaN or infinite"), (1e6, "1e+06")])
+@pytest.mark.parametrize(("value", "words"), [(np.nan, "NaN"), (np.inf, "infinite"), (1e6, "1e+06")])
 def test_what_cannot_be_rounded(memory, value, words):
     weight = np.zeros((16, 32), np.float32)
     weight[3, 3] = value
@@ -110,14 +103,3 @@ def test_what_cannot_be_rounded(memory, value, words):
     with pytest.raises(CheckpointError) as caught:
         reader.codes(NAME, 0, 16)
     assert NAME in str(caught.value) and words in str(caught.value)
-
-
-def test_half():
-    np.testing.assert_array_equal(to_float16("x", np.float32([65504, -1])), np.float16([65504, -1]))
-    with pytest.raises(CheckpointError, match=r"x holds 65520, beyond float16's 65504") as caught:
-        to_float16("x", np.float32([-65520]))
-    assert caught.value.exit_code == 3
-
-
-def test_nothing_is_finite():
-    check_finite("x", np.zeros(0, np.float32))

@@ -62,5 +62,5 @@ def test_a_table_beyond_float16(meta_model, memory, tmp_path):
     table = np.zeros((320, 128), np.float32)
     table[7, 7] = 1e5
     reader = WeightReader(memory({TABLE: table}), Quantization(None, 128, frozenset()), {})
-    with pytest.raises(CheckpointError, match=f"{TABLE} holds 100000, beyond float16"):
+    with pytest.raises(CheckpointError, match=f"{TABLE} holds 100000, above float16"):
         write_embedding(tmp_path, meta_model(), reader, replace(GOOD, embedding_as_input=True))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.tyllm.llm.test_compile_settings import GOOD
 
-from awq.method.packed_weight import round_parts, stored
+from awq.method.packed_weight import packed_tensors, quantize_parts
 from awq.method.rounding import Scheme
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.quantization import find_quantization, untie_head
@@ -20,8 +20,8 @@ COMPRESSED = {"quant_method": "compressed-tensors", "format": "pack-quantized", 
 
 def packed(name, scheme, file_format):
     """The tensors of a layer of zeros."""
-    parts = round_parts([torch.zeros(SHAPES[name])], scheme)
-    return stored(name, parts, scheme, file_format)
+    parts = quantize_parts([torch.zeros(SHAPES[name])], scheme)
+    return packed_tensors(name, parts, scheme, file_format)
 
 
 @pytest.fixture

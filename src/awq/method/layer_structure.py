@@ -1,8 +1,10 @@
-"""Finds in a decoder layer which weights can share a scale: some outputs divided by it, the next inputs multiplied.
+"""Finds in a decoder layer which linear layers share an input, and where a scale can move from outputs to inputs.
 
 Nothing is known about families. The layer runs once with random weights; linear layers that read the same tensor belong
-together; a norm that wrote that tensor, or else a linear layer beside them, is a candidate to be divided. A candidate
-is taken only if random scales leave the output of the layer as it was, which also proves that nobody else reads it.
+together. A norm that wrote that tensor, or else a linear layer beside them, is a candidate: its outputs would be
+divided by a scale and the inputs of those that read them multiplied, as AWQ does (Lin et al., arXiv 2306.00978, section
+3.2). A candidate is taken only if random scales leave the output of the layer as it was, which also proves that nobody
+else reads the tensor.
 """
 
 from __future__ import annotations
@@ -38,32 +40,33 @@ class ScaleGroup:
 
 
 @dataclass(frozen=True)
-class LayerPlan:
-    """What was found in a layer.
+class LayerStructure:
+    """The linear layers of a decoder layer by their names within it.
 
     Attributes:
-        inputs: linear layers by the tensor that they read, in order of use.
-        groups: those that can be scaled, in order of use.
-        adders: linear layers whose output is added to the layer's output as it is.
+        shared_inputs: linear layers by the tensor that they read, in order of use.
+        scale_groups: those that can be scaled, in order of use.
+        residual: linear layers whose output is added to the layer's output as it is, that is to the residual stream.
     """
 
-    inputs: tuple[tuple[str, ...], ...]
-    groups: tuple[ScaleGroup, ...]
-    adders: frozenset[str] = frozenset()
+    shared_inputs: tuple[tuple[str, ...], ...]
+    scale_groups: tuple[ScaleGroup, ...]
+    residual: frozenset[str] = frozenset()
 
 
-def find_plan(layer: nn.Module, run: Callable[[], torch.Tensor]) -> LayerPlan:
-    """The plan of `layer`, whose weights become random here; `run` calls it and returns its output [n, T, H]."""
+def find_structure(layer: nn.Module, run: Callable[[], torch.Tensor]) -> LayerStructure:
+    """The structure of `layer`, whose weights become random here; `run` calls it and returns its output [n, T, H]."""
     randomize(layer)
-    readers, norms, reference = _trace(layer, run)
+    consumers, norms, reference = _trace(layer, run)
+    names = [name for linears in consumers.values() for name in linears]
     groups = []
-    for tensor, linears in readers.items():
-        for group in _candidates(layer, linears, norms.get(tensor), [n for names in readers.values() for n in names]):
+    for tensor, linears in consumers.items():
+        for group in _candidates(layer, linears, norms.get(tensor), names):
             if _keeps_function(layer, group, run, reference):
                 groups.append(group)
                 break
-    adders = (name for names in readers.values() for name in names if _adds(layer.get_submodule(name), run, reference))
-    return LayerPlan(tuple(tuple(names) for names in readers.values()), tuple(groups), frozenset(adders))
+    residual = (name for name in names if _adds_to_output(layer.get_submodule(name), run, reference))
+    return LayerStructure(tuple(map(tuple, consumers.values())), tuple(groups), frozenset(residual))
 
 
 def randomize(layer: nn.Module) -> None:
@@ -78,15 +81,15 @@ def randomize(layer: nn.Module) -> None:
 def _trace(
     layer: nn.Module, run: Callable[[], torch.Tensor]
 ) -> tuple[dict[int, list[str]], dict[int, str], torch.Tensor]:
-    """Which linear layers read which tensor, which norm wrote it, and the layer's output; tensors by their address."""
-    readers: dict[int, list[str]] = {}
+    """The linear layers that read a tensor and the norm that wrote it, by its address, and the layer's output."""
+    consumers: dict[int, list[str]] = {}
     norms: dict[int, str] = {}
     alive: list[torch.Tensor] = []  # an address names a tensor only while the tensor lives
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             if isinstance(module, nn.Linear):
-                readers.setdefault(inputs[0].data_ptr(), []).append(name)
+                consumers.setdefault(inputs[0].data_ptr(), []).append(name)
                 alive.append(inputs[0])
             elif isinstance(output, torch.Tensor) and is_norm(module):
                 norms[output.data_ptr()] = name
@@ -96,7 +99,7 @@ def _trace(
 
     handles = [module.register_forward_hook(watch(name)) for name, module in layer.named_modules()]
     try:
-        return readers, norms, run()
+        return consumers, norms, run()
     finally:
         for handle in handles:
             handle.remove()
@@ -109,7 +112,7 @@ def is_norm(module: nn.Module) -> bool:
 
 
 def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier: list[str]) -> Iterator[ScaleGroup]:
-    """What may be divided in favor of `linears`: the norm before them, or a linear layer of the same module."""
+    """Groups to try: the outputs of the norm before `linears` are divided, or those of a linear layer beside them."""
     parent = _parent(linears)
     if norm is not None:
         for offset in NORM_OFFSETS:
@@ -121,7 +124,7 @@ def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier:
             yield ScaleGroup(name, 0.0, tuple(linears), linears[0] if len(linears) == 1 else parent)
 
 
-def _adds(linear: nn.Module, run: Callable[[], torch.Tensor], reference: torch.Tensor) -> bool:
+def _adds_to_output(linear: nn.Module, run: Callable[[], torch.Tensor], reference: torch.Tensor) -> bool:
     """Whether what is added to the output of `linear` is added to the layer's."""
     if linear.out_features != reference.shape[-1]:
         return False
@@ -146,7 +149,7 @@ def _keeps_function(
     weight = layer.get_submodule(group.linears[0]).weight
     scale = 0.5 + 1.5 * torch.rand(weight.shape[1], generator=torch.Generator().manual_seed(1)).to(weight.device)
     with restoring(layer):
-        if before_size(layer, group) < len(scale):
+        if outputs_before(layer, group) < len(scale):
             return False
         apply_scale(layer, group, scale)
         return bool((run() - reference).norm() <= TOLERANCE * reference.norm())
@@ -163,19 +166,19 @@ def restoring(layer: nn.Module) -> Iterator[None]:
             parameter.data = data
 
 
-def before_size(layer: nn.Module, group: ScaleGroup) -> int:
+def outputs_before(layer: nn.Module, group: ScaleGroup) -> int:
     """How many outputs the module before `group` has."""
     return int(layer.get_submodule(group.before).weight.shape[0])
 
 
 def output_magnitudes(layer: nn.Module, group: ScaleGroup, count: int) -> torch.Tensor:
-    """The largest magnitude stored for each of the last `count` outputs of the module before `group`."""
+    """The largest magnitude stored for each of the last `count` outputs of the module before `group`, [count]."""
     stored = [parameter.data[-count:].abs() for parameter in layer.get_submodule(group.before).parameters(False)]
     return torch.stack([values if values.dim() == 1 else values.amax(1) for values in stored]).amax(0)
 
 
 def apply_scale(layer: nn.Module, group: ScaleGroup, scale: torch.Tensor) -> None:
-    """Divide the outputs of `group.before` by `scale` [K] and multiply the inputs of its linears."""
+    """Divide the outputs of `group.before` by `scale` float32 [K] and multiply the inputs of its linears."""
     for name in group.linears:
         linear = layer.get_submodule(name)
         linear.weight.data = linear.weight.data * scale

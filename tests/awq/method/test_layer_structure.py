@@ -5,7 +5,7 @@ import torch
 from tests.awq.tiny_models import random_model
 from torch import nn
 
-from awq.method.scale_groups import ScaleGroup, apply_scale, find_plan, output_magnitudes
+from awq.method.layer_structure import ScaleGroup, apply_scale, find_structure, output_magnitudes
 
 ATTENTION = ("input_layernorm", 0.0, ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "self_attn")
 MLP = ("post_attention_layernorm", 0.0, ("mlp.gate_proj", "mlp.up_proj"), "mlp")
@@ -41,7 +41,7 @@ ADDERS = {  # what o_proj adds to the stream, the MLP reads too; Gemma 2 has nor
 
 
 @torch.no_grad()
-def run_plan(family):
+def structure_of(family):
     model = random_model(family).eval()
     layers = model.base_model.layers
     caught = {}
@@ -53,22 +53,22 @@ def run_plan(family):
         output = layers[0](*caught["a"], **caught["k"])
         return output[0] if isinstance(output, tuple) else output
 
-    return find_plan(layers[0], run), layers[0], run
+    return find_structure(layers[0], run), layers[0], run
 
 
 @pytest.mark.parametrize("family", EXPECTED)
 def test_groups_of(family):
-    plan, _, _ = run_plan(family)
-    assert list(plan.groups) == [ScaleGroup(*group) for group in EXPECTED[family]]
+    structure, _, _ = structure_of(family)
+    assert list(structure.scale_groups) == [ScaleGroup(*group) for group in EXPECTED[family]]
 
 
 @pytest.mark.parametrize("family", ADDERS)
 def test_linears_whose_output_is_added_to_the_layers(family):
-    plan, layer, run = run_plan(family)
-    assert plan.adders == ADDERS[family]
+    structure, layer, run = structure_of(family)
+    assert structure.residual == ADDERS[family]
     with torch.no_grad():
         before = run()
-        for name in plan.adders:
+        for name in structure.residual:
             handle = layer.get_submodule(name).register_forward_hook(lambda _, __, output: output + 2)
             torch.testing.assert_close(run(), before + 2)
             handle.remove()
@@ -76,16 +76,16 @@ def test_linears_whose_output_is_added_to_the_layers(family):
 
 @torch.no_grad()
 def test_scaling_every_group_keeps_the_function():
-    plan, layer, run = run_plan("llama")
+    structure, layer, run = structure_of("llama")
     before = run()
-    for group in plan.groups:
+    for group in structure.scale_groups:
         apply_scale(layer, group, 0.5 + torch.rand(layer.get_submodule(group.linears[0]).in_features))
     torch.testing.assert_close(run(), before, rtol=1e-4, atol=1e-4)
 
 
 def test_linears_that_share_an_input_are_listed_together():
-    plan, _, _ = run_plan("qwen3")
-    assert plan.inputs == (ATTENTION[2], ("self_attn.o_proj",), MLP[2], ("mlp.down_proj",))
+    structure, _, _ = structure_of("qwen3")
+    assert structure.shared_inputs == (ATTENTION[2], ("self_attn.o_proj",), MLP[2], ("mlp.down_proj",))
 
 
 def test_output_peaks_count_the_bias():
