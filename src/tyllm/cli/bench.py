@@ -11,8 +11,8 @@ from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Json
 
 
-class Output(StrEnum):
-    """How the result is printed."""
+class TableFormat(StrEnum):
+    """Form that the result is printed in."""
 
     MD = "md"
     CSV = "csv"
@@ -32,7 +32,7 @@ def bench(
     ] = None,
     repetitions: Annotated[int, typer.Option("--repetitions", "-r", min=1, help="Runs of each test.")] = 5,
     threads: Annotated[int | None, typer.Option("--threads", "-t", help="Worker threads of all dies together.")] = None,
-    output: Annotated[Output, typer.Option(help="Markdown, CSV or JSON.")] = Output.MD,
+    output: Annotated[TableFormat, typer.Option(help="Markdown, CSV or JSON.")] = TableFormat.MD,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -51,12 +51,12 @@ def bench(
     trials = trials_of(_numbers(prompt, 512, "--prompt"), _numbers(gen, 128, "--gen"), _numbers(depth, 0, "--depth"))
     if not trials:
         raise typer.BadParameter("there is nothing to measure; give --prompt or --gen a number above 0")
-    with progress_bar("bench") as report:
-        rows = run(packages, trials, repetitions, threads, report)
-    if as_json or output is Output.JSON:
+    with progress_bar("bench") as progress:
+        rows = run(packages, trials, repetitions, threads, progress)
+    if as_json or output is TableFormat.JSON:
         print(json.dumps(document(rows), ensure_ascii=False, indent=2))
     else:
-        print(as_csv(rows) if output is Output.CSV else markdown(rows))
+        print(as_csv(rows) if output is TableFormat.CSV else markdown(rows))
 
 
 def _numbers(given: list[str] | None, default: int, option: str) -> list[int]:

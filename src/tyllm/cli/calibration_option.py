@@ -9,7 +9,7 @@ import typer
 CHOICES = ("bundled", "self")
 
 
-def check(choice: str) -> str:
+def check_calibration(choice: str) -> str:
     """`choice`, if there is such calibration data; raises `BadParameter`."""
     if choice in CHOICES or Path(choice).is_file() or find_spec("datasets") is not None:
         return choice
@@ -21,8 +21,8 @@ def check(choice: str) -> str:
     )
 
 
-def data(choice: str) -> str | Path | None:
-    """The choice as the quantizer's calib_data."""
+def calib_data(choice: str) -> str | Path | None:
+    """The choice as the quantizer's `calib_data`: None for the bundled text, a path, or a name."""
     if choice == "bundled":
         return None
     return Path(choice) if choice not in CHOICES and Path(choice).is_file() else choice
@@ -32,7 +32,7 @@ Calibration = Annotated[
     str,
     typer.Option(
         metavar="bundled|self|FILE|DATASET",
-        callback=check,
+        callback=check_calibration,
         help="Text to calibrate with: bundled, in many languages; self, the model writes it, which takes a while; "
         "a text file, or .jsonl with text or messages, with images too; a dataset of Hugging Face's.",
     ),

@@ -15,6 +15,8 @@ from tyllm.cli.shared_options import Debug, Json, Threads, TrustRemoteCode
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tyllm.evaluate import Evaluation
+
 
 def eval_(
     model: Annotated[Path, typer.Argument(help="A Hugging Face folder, quantized or not, or a compiled package.")],
@@ -49,7 +51,7 @@ def eval_(
         require("eval", QUANTIZE_MODULES)
     from tyllm.evaluate import evaluate
 
-    with progress_bar("eval") as report:
+    with progress_bar("eval") as progress:
         found = evaluate(
             model,
             reference,
@@ -58,12 +60,19 @@ def eval_(
             max_tokens=max_tokens,
             threads=threads,
             trust_remote_code=trust_remote_code,
-            progress=report,
+            progress=progress,
         )
+    _print_evaluation(found, model, reference, text, as_json)
+
+
+def _print_evaluation(
+    found: "Evaluation", model: Path, reference: Path | None, text: Path | None, as_json: bool
+) -> None:
+    """Print an evaluation with the names of the folders and of the text that it is of."""
     other = None if reference is None else str(reference)
-    source = "built-in" if text is None else str(text)
 
     def draw(console: "Console") -> None:
         draw_evaluation(console, found, str(model), other)
 
+    source = "built-in" if text is None else str(text)
     print_result({"model": str(model), "reference": other, "text": source, "result": asdict(found)}, as_json, draw)

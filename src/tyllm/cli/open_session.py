@@ -16,12 +16,12 @@ def open_session(package: Path, threads: int | None) -> "Session":
     """The package's session; raises as `Session` does."""
     from tyllm.runtime import Session
 
-    with progress_bar("check") as report:
-        hash_params(package, report)
+    with progress_bar("check") as progress:
+        hash_params(package, progress)
     return Session(package, threads=threads)
 
 
-def hash_params(package: Path, report: "Progress") -> None:
+def hash_params(package: Path, progress: "Progress") -> None:
     """Hash large parameters that changed since they were last found right, which opening would do without a word.
 
     Raises:
@@ -39,7 +39,7 @@ def hash_params(package: Path, report: "Progress") -> None:
         return
     hashes, done = HashCache(), 0
     for name, count in sizes.items():
-        report(done >> 20, sum(sizes.values()) >> 20, f"MiB, {name}")
+        progress(done >> 20, sum(sizes.values()) >> 20, f"MiB, {name}")
         hashes.cached_sha256(folder / name)
         done += count
     hashes.save()

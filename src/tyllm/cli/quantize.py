@@ -1,11 +1,12 @@
 """`tyllm quantize`: a checkpoint to one with 4- or 8-bit weights, layer by layer."""
 
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.calibration_option import Calibration, data
+from tyllm.cli.calibration_option import Calibration, calib_data
 from tyllm.cli.layer_error_report import write_report
 from tyllm.cli.machine import peak_memory
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
@@ -74,7 +75,6 @@ def quantize(
     Example: `tyllm quantize Qwen1.5-1.8B Qwen1.5-1.8B-AWQ-INT4 --calibration notes.txt`
     """
     require("quantize", QUANTIZE_MODULES)
-    output = output or _default_output(checkpoint, method, file_format, bits)
     config = {
         "zero_point": not symmetric,
         "q_group_size": group_size,
@@ -85,18 +85,16 @@ def quantize(
         "modules_to_not_convert": exclude or None,
         "format": file_format.value,
     }
-    options = {
-        "calib_data": data(calibration),
+    search = {
+        "calib_data": calib_data(calibration),
         "max_calib_samples": max_samples,
         "max_calib_seq_len": max_length,
         "method": method.value,
         "without": [part.value for part in without or ()],
         "bits_per_weight": bits_per_weight,
     }
-    started = time.monotonic()
-    model = _quantized(checkpoint, output, trust_remote_code, as_json, quant_config=config, **options)
-    result: dict[str, Any] = {"checkpoint": str(output), "method": method.value, "quant_config": config}
-    result |= _outcome(model, output) | {"seconds": round(time.monotonic() - started, 3), "peak_memory": peak_memory()}
+    output = output or _default_output(checkpoint, method, file_format, bits)
+    result = _quantized(Job(checkpoint, output, trust_remote_code, config, search), as_json)
     if report is not None:
         write_report(report, result["report"])
     if evaluation:
@@ -109,29 +107,58 @@ def quantize(
     print_result(result, as_json, draw)
 
 
+@dataclass(frozen=True)
+class Job:
+    """One quantization.
+
+    Attributes:
+        checkpoint: the folder to read.
+        output: the folder to write.
+        trust_remote_code: run Python code that lies in the checkpoint.
+        config: AutoAWQ's quant_config: what is stored.
+        search: the other arguments of `AwqModel.quantize`: how it is found.
+    """
+
+    checkpoint: Path
+    output: Path
+    trust_remote_code: bool
+    config: Mapping[str, Any]
+    search: Mapping[str, Any]
+
+
 def _default_output(checkpoint: Path, method: Method, file_format: Format, bits: Bits) -> Path:
     """The folder beside the checkpoint that is named after what is in it."""
     label = "RTN-" if method is Method.RTN else "AWQ-" if file_format is Format.AWQ else ""
     return checkpoint.with_name(f"{checkpoint.resolve().name}-{label}INT{bits.value}")
 
 
-def _quantized(checkpoint: Path, output: Path, trust_remote_code: bool, as_json: bool, **options: Any) -> "AwqModel":
-    """Quantize into the folder `output`; a person is shown the plan first."""
+def _quantized(job: Job, as_json: bool) -> dict[str, Any]:
+    """Quantize and tell what came of it; a person is shown the plan first."""
     from awq import AutoAWQForCausalLM
 
     def announce(plan: "RunPlan") -> None:
         if not as_json:
             print_result({}, False, lambda console: draw_plan(console, plan.document(), plan.shortage))
 
-    with progress_bar("quantize") as report:
-        model = AutoAWQForCausalLM.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
-        model.quantize(quant_path=output, progress=report, announce=announce, **options)
-        model.save_quantized(output)
-    return model
+    started = time.monotonic()
+    with progress_bar("quantize") as progress:
+        model = AutoAWQForCausalLM.from_pretrained(job.checkpoint, trust_remote_code=job.trust_remote_code)
+        model.quantize(
+            quant_path=job.output, quant_config=job.config, progress=progress, announce=announce, **job.search
+        )
+        model.save_quantized(job.output)
+    return {
+        "checkpoint": str(job.output),
+        "method": job.search["method"],
+        "quant_config": job.config,
+        **_outcome(model, job.output),
+        "seconds": round(time.monotonic() - started, 3),
+        "peak_memory": peak_memory(),
+    }
 
 
 def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
-    """What came of it."""
+    """The plan, the sizes in bytes before and after, and the errors of a finished run, for JSON."""
     from tyllm.package.folder_bytes import folder_bytes
 
     assert model.plan is not None and model.report is not None  # a finished run has both
@@ -150,9 +177,9 @@ def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: b
     from tyllm_errors import TyllmError
 
     try:
-        with progress_bar("eval") as shown:
+        with progress_bar("eval") as progress:
             trust = trust_remote_code
-            found = evaluate(output, checkpoint, max_tokens=tokens, trust_remote_code=trust, progress=shown)
+            found = evaluate(output, checkpoint, max_tokens=tokens, trust_remote_code=trust, progress=progress)
     except TyllmError as error:
         return {"not_evaluated": str(error)}
     return {"evaluation": asdict(found)}

@@ -21,8 +21,8 @@ def verify(package: Package, as_json: Json = False, debug: Debug = False) -> Non
     from tyllm.package.cpu import check_cpu
 
     started = time.monotonic()
-    with progress_bar("verify") as report:
-        manifest = verify_package(package, report)
+    with progress_bar("verify") as progress:
+        manifest = verify_package(package, progress)
     check_cpu(package, manifest.target)
     count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
     seconds = round(time.monotonic() - started, 3)

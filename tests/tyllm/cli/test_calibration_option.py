@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.cli import calibration_option
-from tyllm.cli.calibration_option import data
+from tyllm.cli.calibration_option import calib_data
 
 
 @pytest.fixture
@@ -15,17 +15,17 @@ def no_datasets(monkeypatch):
 
 def test_the_choices(tmp_path):
     (tmp_path / "notes.txt").write_text("words")
-    assert data("bundled") is None
-    assert data("self") == "self"
-    assert data(str(tmp_path / "notes.txt")) == tmp_path / "notes.txt"
-    assert data("owner/dataset") == "owner/dataset"
+    assert calib_data("bundled") is None
+    assert calib_data("self") == "self"
+    assert calib_data(str(tmp_path / "notes.txt")) == tmp_path / "notes.txt"
+    assert calib_data("owner/dataset") == "owner/dataset"
 
 
 def test_a_file_may_have_the_name_of_a_choice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("self").write_text("words")
-    assert data("self") == "self"
-    assert data("./self") == Path("self")
+    assert calib_data("self") == "self"
+    assert calib_data("./self") == Path("self")
 
 
 @pytest.mark.parametrize(("name", "reason"), [("no-such-file", "is no file"), (".", "is a folder")])
@@ -39,4 +39,4 @@ def test_what_is_neither(tyllm, no_datasets, tmp_path, name, reason):
 
 def test_a_dataset_is_left_to_the_quantizer(monkeypatch):
     monkeypatch.setattr(calibration_option, "find_spec", lambda name: object())
-    assert calibration_option.check("owner/dataset") == "owner/dataset"
+    assert calibration_option.check_calibration("owner/dataset") == "owner/dataset"

@@ -1,0 +1,79 @@
+"""A compiled module comes back from its two files as it was; files that contradict each other are refused."""
+
+import copy
+import json
+
+import pytest
+
+from tyllm.package import IoEntry
+from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
+from tyllm_errors import PackageError
+
+IO = {"pixels": IoEntry(0, (2, 3), "float32"), "tokens": IoEntry(64, (4,), "float16")}
+MEMORY = ModuleMemory(arena_bytes=128, io_bytes=72, constants_offset=256, io=IO)
+PROGRAMS = (
+    ModuleProgram("28x28", "vit_28x28", ("pixels",), ("tokens",)),
+    ModuleProgram("56x28", "vit_56x28", ("pixels",), ("tokens",)),
+)
+MODULE = ModuleConfig(
+    "vit_die{die}.so", "constant_die{die}.params", PROGRAMS, ({"28x28": MEMORY, "56x28": MEMORY},) * 2
+)
+
+
+def test_round_trip(tmp_path):
+    MODULE.write_module_config(tmp_path)
+    assert ModuleConfig.read(tmp_path) == MODULE
+
+
+def test_one_file_names_programs_and_the_other_lays_out_memory(tmp_path):
+    MODULE.write_module_config(tmp_path)
+    aot = json.loads((tmp_path / "aot_config.json").read_text())
+    buffers = json.loads((tmp_path / "buffer_config.json").read_text())
+    assert aot["programs"][1] == {
+        "name": "56x28", "export": "vit_56x28", "inputs": ["pixels"], "outputs": ["tokens"]
+    }  # fmt: skip
+    assert buffers["dies"][1]["programs"]["28x28"]["io"]["tokens"] == {
+        "offset": 64, "shape": [4], "dtype": "float16"
+    }  # fmt: skip
+    assert aot["format_version"] == buffers["format_version"] == 2
+
+
+def test_a_program_by_its_name():
+    assert MODULE.program_named("56x28") is PROGRAMS[1]
+
+
+def without_pixels(buffers):
+    del buffers["dies"][1]["programs"]["28x28"]["io"]["pixels"]
+
+
+def beyond_the_end(buffers):
+    buffers["dies"][0]["programs"]["28x28"]["io_bytes"] = 71
+
+
+def before_the_start(buffers):
+    buffers["dies"][0]["programs"]["28x28"]["io"]["tokens"]["offset"] = -8
+
+
+def other_programs(buffers):
+    buffers["dies"][1]["programs"]["1x1"] = buffers["dies"][1]["programs"].pop("56x28")
+
+
+def no_arena(buffers):
+    del buffers["dies"][0]["programs"]["28x28"]["arena_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (without_pixels, "pixels of 28x28 does not lie in the 72 bytes of io"),
+        (beyond_the_end, "tokens of 28x28 does not lie in the 71 bytes of io"),
+        (before_the_start, "tokens of 28x28 does not lie in the 72 bytes of io"),
+        (other_programs, "die 1 has other programs"),
+        (no_arena, "has no field 'arena_bytes'"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(tmp_path, change, sentence):
+    aot, buffers = copy.deepcopy(json.loads(json.dumps(MODULE.to_json())))
+    change(buffers)
+    with pytest.raises(PackageError, match=sentence):
+        ModuleConfig.from_json(tmp_path / "aot_config.json", aot, buffers)
