@@ -6,8 +6,6 @@ computes scores, weights (causal_softmax.py) and weighted sums (Dao et al. 2022,
 split, each split leaves its own sums, which attention_merge.py merges (Flash-Decoding, Dao et al. 2023).
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -21,6 +19,7 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span
 from tytvm.target import InstructionSet
@@ -55,7 +54,7 @@ def own_buffers(tiling: AttentionTiling) -> list[tuple[tuple[int, ...], str]]:
     return [queries, (tiling.sums, "float32"), (tiling.row_max, "float32"), (tiling.denominators, "float32")]
 
 
-def build(spec: InstructionSet, shape: Attention) -> Any:
+def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
     """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [out f32[S,H,Dv]], *own_buffers).
 
     Query row s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them.
@@ -93,7 +92,7 @@ def build(spec: InstructionSet, shape: Attention) -> Any:
 
 
 def products_of(
-    spec: InstructionSet, cache: FromCache, queries: Any, sums: Any
+    spec: InstructionSet, cache: FromCache, queries: Buffer, sums: Buffer
 ) -> CachedFloatProducts | cached_products_amx.CachedTileProducts:
     """What multiplies, and where it finds a block's keys and values."""
     tiling = cache.task.tiling
@@ -106,14 +105,21 @@ def products_of(
     return CachedFloatProducts(spec, FromScratch(cache, memory), queries, scores, sums)
 
 
-def attend(q: Any, task: AttentionTask, products: Any, softmax: CausalSoftmax) -> None:
+def attend(
+    q: Buffer,
+    task: AttentionTask,
+    products: CachedFloatProducts | cached_products_amx.CachedTileProducts,
+    softmax: CausalSoftmax,
+) -> None:
     """A task's work, if its split of the context has any rows yet."""
     with T.If(task.begin < task.end), T.Then():
         products.pack(q)
         pass_over(task, products, softmax)
 
 
-def pass_over(task: AttentionTask, products: Any, softmax: CausalSoftmax) -> None:
+def pass_over(
+    task: AttentionTask, products: CachedFloatProducts | cached_products_amx.CachedTileProducts, softmax: CausalSoftmax
+) -> None:
     """A task's split of the context, a block at a time, for all of its tiles."""
     tiling = task.tiling
     if tiling.tiled:
@@ -132,13 +138,13 @@ def pass_over(task: AttentionTask, products: Any, softmax: CausalSoftmax) -> Non
         amx.end()
 
 
-def first_seen(task: AttentionTask, place: Any) -> Any:
+def first_seen(task: AttentionTask, place: Scalar) -> Scalar:
     """The first cache row that the query at a place sees."""
     window = task.tiling.shape.window
     return place - (window - 1) if window else T.int32(0)
 
 
-def finish_task(task: AttentionTask, sums: Any, denominators: Any, out: Any) -> None:
+def finish_task(task: AttentionTask, sums: Buffer, denominators: Buffer, out: Buffer) -> None:
     """Divides the sums of a task that saw all of the context by their denominators."""
     with T.serial(task.tiling.tiles) as tile, T.serial(task.tiling.rows) as row:
         index = [task.number, materialize(tile * task.tiling.rows + row, "int32", 1)]
@@ -156,7 +162,7 @@ def reference(
     window: int = 0,
     softcap: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, by the definition, in float64; k and v are [KH, C, D] and [KH, C, Dv]."""
+    """In NumPy, by the definition, in float64: q f32[H,S,D], k f32[KH,C,D], v f32[KH,C,Dv] → f32[S,H,Dv]."""
     (H, S, _), (KH, C, _) = q.shape, k.shape
     keys, values = (np.repeat(cache.astype(np.float64), H // KH, axis=0) for cache in (k, v))
     scores = np.einsum("hsd,hcd->hsc", q.astype(np.float64), keys) * scale

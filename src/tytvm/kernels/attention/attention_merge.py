@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """The splits of a context merged: their sums and denominators relative to one row maximum, then the quotient."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -12,11 +10,12 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import exp2
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, span, zeros
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, tiling: AttentionTiling) -> Any:
+def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
     """(sums, row_max, denominators f32, shaped as `tiling` says; out f32[S,H,Dv]), of one group of query rows."""
     shape, splits = tiling.shape, tiling.splits
     count, lanes = shape.H * shape.S, len(spans(tiling))
@@ -52,14 +51,20 @@ def build(spec: InstructionSet, tiling: AttentionTiling) -> Any:
     return attention_merge
 
 
-def clear(registers: list[Any]) -> None:
+def clear(registers: list[Buffer]) -> None:
     """Sets all to zero."""
     for register in registers:
         T.buffer_store(register, zeros(), [span(0)])
 
 
 def add_split(
-    tiling: AttentionTiling, merged: list[Any], sums: Any, denominators: Any, task: Any, query_row: Any, weight: Any
+    tiling: AttentionTiling,
+    merged: list[Buffer],
+    sums: Buffer,
+    denominators: Buffer,
+    task: Scalar,
+    query_row: Scalar,
+    weight: Scalar,
 ) -> None:
     """Adds a split's denominators and sums, times the weight of its row maximum."""
     factor = materialize(fill(weight))
@@ -68,12 +73,14 @@ def add_split(
         T.buffer_store(register, register[span(0)] + vector * factor, [span(0)])
 
 
-def spans(tiling: AttentionTiling) -> list[Any]:
+def spans(tiling: AttentionTiling) -> list[Scalar]:
     """The vectors of a row of sums."""
     return [span(start) for start in range(0, tiling.shape.cache.values[2], LANES)]
 
 
-def finish(tiling: AttentionTiling, sums: list[Any], denominators: Any, out: Any, row: Any, head: Any) -> None:
+def finish(
+    tiling: AttentionTiling, sums: list[Vector], denominators: Buffer, out: Buffer, row: Scalar, head: Scalar
+) -> None:
     """Writes a row of the output: the sums over the total of sixteen denominators."""
     factor = materialize(fill(T.float32(1) / horizontal_reduce(add, denominators)))
     width = tiling.shape.cache.Dv

@@ -6,12 +6,12 @@ Flash-Decoding (Dao et al. 2023).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.kv_cache import KvCache
 from tytvm.kernels.primitives.exponential import LOG2_E
+from tytvm.kernels.primitives.expressions import Buffer, Scalar
 from tytvm.kernels.primitives.vector import LANES, materialize
 
 _FEWEST_TILES = 4  # of a split: below, its own beginning and end cost more than it saves
@@ -96,7 +96,7 @@ class AttentionTiling:
 class AttentionTask:
     """One task at work: whose rows, and which cache rows, from `begin` up to but not including `end`."""
 
-    def __init__(self, tiling: AttentionTiling, number: Any, position: Any) -> None:
+    def __init__(self, tiling: AttentionTiling, number: Scalar, position: Buffer) -> None:
         self.tiling, self.number, shape = tiling, number, tiling.shape
         self.head = materialize(number // (tiling.groups * tiling.splits), "int32", 1)
         self.group = materialize(number // tiling.splits % tiling.groups, "int32", 1)
@@ -110,18 +110,18 @@ class AttentionTask:
         self.begin = materialize((start + split * share) * LANES, "int32", 1)
         self.end = materialize(T.min((start + (split + 1) * share) * LANES, last + 1), "int32", 1)
 
-    def query_row(self, tile: Any, row: Any) -> Any:
+    def query_row(self, tile: Scalar, row: Scalar) -> Scalar:
         """The number of the query row that is a row of a tile."""
         number = (self.group * self.tiling.tiles + tile) * self.tiling.rows + row
         return T.min(number, self.tiling.shape.query_rows - 1)
 
-    def query(self, tile: Any, row: Any) -> tuple[Any, Any]:
+    def query(self, tile: Scalar, row: Scalar) -> tuple[Scalar, Scalar]:
         """The query head and the query row of a row of a tile."""
         shape = self.tiling.shape
         query_row = materialize(self.query_row(tile, row), "int32", 1)
         return self.head * (shape.H // shape.cache.KH) + query_row // shape.S, query_row % shape.S
 
-    def bounds(self, tile: Any) -> tuple[Any, Any]:
+    def bounds(self, tile: Scalar) -> tuple[Scalar, Scalar]:
         """The places in the cache of the first and the last query row of a tile, or wider."""
         size = self.tiling.shape.S
         first, last = self.query_row(tile, 0), self.query_row(tile, self.tiling.rows - 1)

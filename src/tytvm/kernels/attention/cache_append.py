@@ -11,6 +11,7 @@ from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, until
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import CacheAppend
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
 from tytvm.target import InstructionSet
 
@@ -19,7 +20,7 @@ _SMALLEST = 1e-30  # what lies below counts as zeros, so that 127 / max|x| stays
 _ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
 
 
-def build(spec: InstructionSet, cache: KvCache, S: int) -> Any:
+def build(spec: InstructionSet, cache: KvCache, S: int) -> PrimFunc:
     """(k f32[KH,S,D], v f32[KH,S,Dv], position i64[1], keys, values, [key scales, value scales]).
 
     Rows position..position+S-1 are written; those beyond the cache are dropped.
@@ -49,7 +50,9 @@ def build(spec: InstructionSet, cache: KvCache, S: int) -> Any:
     return cache_append.specialize(**({} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}))
 
 
-def append_value(cache: KvCache, values: Any, v: Any, factor: Any, head: Any, s: Any, row: Any) -> None:
+def append_value(
+    cache: KvCache, values: Buffer, v: Buffer, factor: Scalar, head: Scalar, s: Scalar, row: Scalar
+) -> None:
     """Writes a row of values; what makes it whole vectors stays as it is, for nobody uses it."""
     lanes = lanes_of(cache.Dv)
     with T.serial(cache.Dv // lanes) as vector:
@@ -57,7 +60,7 @@ def append_value(cache: KvCache, values: Any, v: Any, factor: Any, head: Any, s:
         T.buffer_store(values, encoded(cache, v[head, s, at], factor, lanes), [head, row, at])
 
 
-def factor_of(x: Any, scales: Any, head: Any, s: Any, row: Any) -> Any:
+def factor_of(x: Buffer, scales: Buffer, head: Scalar, s: Scalar, row: Scalar) -> Scalar:
     """Stores the scale max|x| / 127 of a row; what the row is multiplied by to give its codes."""
     if scales is None:
         return materialize(T.float32(1), "float32", 1)
@@ -76,7 +79,7 @@ def factor_of(x: Any, scales: Any, head: Any, s: Any, row: Any) -> Any:
     )
 
 
-def encoded(cache: KvCache, value: Any, factor: Any, lanes: int) -> Any:
+def encoded(cache: KvCache, value: Vector, factor: Scalar, lanes: int) -> Vector:
     """Values as the cache holds them."""
     if cache.dtype != "int8":
         return T.cast(value, of(cache.dtype, lanes))
@@ -88,7 +91,14 @@ def encoded(cache: KvCache, value: Any, factor: Any, lanes: int) -> Any:
 def reference(
     k: npt.NDArray[np.float32], v: npt.NDArray[np.float32], position: int, tensors: list[npt.NDArray[Any]]
 ) -> list[npt.NDArray[Any]]:
-    """New keys, values and, of int8, scales, the rows replaced."""
+    """In NumPy: new copies of the cache's tensors with the rows from `position` on replaced.
+
+    Args:
+        k: f32[KH,S,D].
+        v: f32[KH,S,Dv].
+        position: The first row.
+        tensors: Keys, values and, of int8, their scales, as `KvCache` shapes them.
+    """
     keys, values, *scales = (tensor.copy() for tensor in tensors)
     rows = untile_keys(keys)
     stop = min(position + k.shape[1], rows.shape[1])

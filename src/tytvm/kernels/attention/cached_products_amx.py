@@ -4,13 +4,14 @@ Two left tiles, 32 query rows, are multiplied by two right ones, 32 keys or 32 i
 values become right tiles once, in the thread's memory, for all tiles of query rows.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.attention_tiling import AttentionTiling
 from tytvm.kernels.attention.cached_products_float import FromCache
 from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, span, zeros
 
@@ -33,7 +34,7 @@ def bytes_of(tiling: AttentionTiling) -> int:
 class CachedTileProducts:
     """Both products of a tile of query rows."""
 
-    def __init__(self, source: FromCache, packed: Any, sums: Any) -> None:
+    def __init__(self, source: FromCache, packed: Buffer, sums: Buffer) -> None:
         self.source, self.task, self.packed, self.sums = source, source.task, packed, sums
         tiling = self.task.tiling
         self.keys_count, self.depth, self.width = tiling.keys, packed_width(tiling), tiling.shape.cache.values[2]
@@ -46,7 +47,7 @@ class CachedTileProducts:
         self.keys = scratch(key_shape, "int32", keys_at)
         self.values = scratch(value_shape, "int32", keys_at + 2 * tiling.keys * self.depth)
 
-    def pack(self, q: Any) -> None:
+    def pack(self, q: Buffer) -> None:
         """Queries [tile, row, input], times the scores' factor."""
         tiling = self.task.tiling
         with T.serial(tiling.tiles) as tile, T.serial(ROWS) as row:
@@ -57,12 +58,12 @@ class CachedTileProducts:
                     self.packed, amx.bfloat16(*halves), [self.task.number, tile, row, span(start, amx.DEPTH)]
                 )
 
-    def _query(self, q: Any, head: Any, s: Any, start: int) -> Any:
+    def _query(self, q: Buffer, head: Scalar, s: Scalar, start: int) -> Vector:
         if start >= self.task.tiling.shape.cache.D:
             return zeros()
         return materialize(q[head, s, span(start)] * fill(T.float32(self.task.tiling.shape.factor)))
 
-    def load(self, base: Any) -> None:
+    def load(self, base: Scalar) -> None:
         """Makes right tiles of the block's keys and values, up to the last cache row that the task reads."""
         steps = materialize(ceildiv(T.min(self.task.end - base, self.keys_count), amx.DEPTH), "int32", 1)
         with T.serial(steps * 2) as number:
@@ -70,7 +71,7 @@ class CachedTileProducts:
         with T.serial(steps) as step, T.serial(amx.SIDE) as pair:
             self._load_values(base, step, pair)
 
-    def _load_keys(self, base: Any, number: Any) -> None:
+    def _load_keys(self, base: Scalar, number: Scalar) -> None:
         tile, width = self.source.key_tile(base, number), self.task.tiling.shape.cache.D
         with T.serial(width // 2) as pair:
             two = paired(self.source.key(tile, pair * 2), self.source.key(tile, pair * 2 + 1))
@@ -78,7 +79,7 @@ class CachedTileProducts:
         with T.serial((self.depth - width) // 2) as pair:
             T.buffer_store(self.keys, fill(T.int32(0)), [number, width // 2 + pair, span(0)])
 
-    def _load_values(self, base: Any, step: Any, pair: Any) -> None:
+    def _load_values(self, base: Scalar, step: Scalar, pair: Scalar) -> None:
         rows = [materialize(base + step * amx.DEPTH + pair * 2 + each, "int32", 1) for each in (0, 1)]
         last = self.task.end - 1
         with T.serial(self.width // LANES) as vector:
@@ -88,7 +89,7 @@ class CachedTileProducts:
                 two.append(materialize(T.Select(fill(row) <= fill(last), value, zeros())))
             T.buffer_store(self.values, paired(*two), [step, vector, pair, span(0)])
 
-    def score(self, tile: Any, base: Any, count: Any) -> None:
+    def score(self, tile: Scalar, base: Scalar, count: Scalar) -> None:
         """Scores of a tile with the block's first `count` keys (or some more)."""
         with T.serial(ceildiv(count, amx.DEPTH)) as step:
             _each_sum(lambda a, b, sums: amx.clear(sums))
@@ -104,7 +105,7 @@ class CachedTileProducts:
                 )
             )
 
-    def gather(self, tile: Any, base: Any, count: Any) -> None:
+    def gather(self, tile: Scalar, base: Scalar, count: Scalar) -> None:
         """Adds the values of the block's first `count` rows, weighted."""
         steps = materialize(ceildiv(count, amx.DEPTH), "int32", 1)
         blocks = self.width // LANES
@@ -113,8 +114,8 @@ class CachedTileProducts:
         if blocks % 2:
             self._gather(tile, T.int32(blocks - 1), 1, steps)
 
-    def _gather(self, tile: Any, block: Any, blocks: int, steps: Any) -> None:
-        def place(a: int, b: int) -> list[Any]:
+    def _gather(self, tile: Scalar, block: Scalar, blocks: int, steps: Scalar) -> None:
+        def place(a: int, b: int) -> list[Scalar]:
             return [self.task.number, tile * ROWS + a * amx.SIDE, (block + b) * LANES]
 
         _each_sum(lambda a, b, sums: amx.load(sums, self.sums, place(a, b), 4 * self.width), blocks)
@@ -128,7 +129,7 @@ class CachedTileProducts:
         _each_sum(lambda a, b, sums: amx.store(sums, self.sums, place(a, b), 4 * self.width), blocks)
 
 
-def paired(low: Any, high: Any) -> Any:
+def paired(low: Vector, high: Vector) -> Vector:
     """Sixteen pairs of bfloat16, as int32: the row of a right tile of two neighboring inputs, rounded to nearest."""
     bits = [T.reinterpret("int32x16", each) + fill(T.int32(_ROUND)) for each in (low, high)]
     kept = T.bitwise_and(bits[1], fill(T.int32(_HIGH)))
@@ -136,8 +137,8 @@ def paired(low: Any, high: Any) -> Any:
     return T.bitwise_or(moved, kept)
 
 
-def _each_sum(use: Any, blocks: int = 2) -> None:
-    """What is to be done with each tile of sums."""
+def _each_sum(use: Callable[[int, int, int], None], blocks: int = 2) -> None:
+    """Calls `use` (row tile, block, tile register) for each tile of sums."""
     for a in (0, 1):
         for b in range(blocks):
             use(a, b, amx.SUMS + 2 * a + b)

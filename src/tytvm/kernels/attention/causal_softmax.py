@@ -3,13 +3,12 @@
 Weights are relative to a row maximum that only a score 2^8 times heavier raises: until then sums need no rescaling.
 """
 
-from typing import Any
-
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.exponential import LOG2_E, exp2
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, fill, horizontal_reduce, materialize, span
 
 LOWEST = -3.0e38  # a score that no query reaches
@@ -17,7 +16,7 @@ _LEAP = 8.0
 _SATURATED = 100.0  # from here on tanh is 1
 
 
-def clear(sums: Any, row_max: Any, denominators: Any, task: AttentionTask) -> None:
+def clear(sums: Buffer, row_max: Buffer, denominators: Buffer, task: AttentionTask) -> None:
     """No cache row was seen yet."""
     with T.serial(task.tiling.sums[1]) as row:
         T.buffer_store(row_max, T.float32(LOWEST), [task.number, row])
@@ -33,12 +32,18 @@ class CausalSoftmax:
     """
 
     def __init__(
-        self, task: AttentionTask, scores: Any, weights: Any, sums: Any, row_max: Any, denominators: Any
+        self,
+        task: AttentionTask,
+        scores: Buffer,
+        weights: Buffer | None,
+        sums: Buffer,
+        row_max: Buffer,
+        denominators: Buffer,
     ) -> None:
         self.task, self.scores, self.weights, self.coarse = task, scores, weights, weights is not None
         self.sums, self.row_max, self.denominators = sums, row_max, denominators
 
-    def apply(self, tile: Any, base: Any, low: Any, high: Any) -> None:
+    def apply(self, tile: Scalar, base: Scalar, low: Scalar, high: Scalar) -> None:
         """All rows of a tile, whose places are from `low` to `high`; `base` is the block's first cache row."""
         shape, stop = self.task.tiling.shape, base + self.task.tiling.keys
         all_seen = T.And(stop <= low + 1, stop <= self.task.end)
@@ -50,7 +55,7 @@ class CausalSoftmax:
             with T.Else(), T.serial(self.task.tiling.rows) as row:
                 self._row(tile, row, base)
 
-    def _row(self, tile: Any, row: Any, base: Any) -> None:
+    def _row(self, tile: Scalar, row: Scalar, base: Scalar) -> None:
         """One row; `base` is None where it sees all cache rows of the block."""
         task, tiling = self.task, self.task.tiling
         at = [span(vector * LANES) for vector in range(tiling.keys // LANES)]
@@ -68,7 +73,7 @@ class CausalSoftmax:
         T.buffer_store(self.denominators, total, [*index, span(0)])
         self._keep(row, weights)
 
-    def _keep(self, row: Any, weights: list[Any]) -> None:
+    def _keep(self, row: Scalar, weights: list[Vector]) -> None:
         if self.weights is None:
             for number, weight in enumerate(weights):
                 T.buffer_store(self.scores, weight, [row, span(number * LANES)])
@@ -77,7 +82,7 @@ class CausalSoftmax:
             two = amx.bfloat16(*weights[number : number + 2])
             T.buffer_store(self.weights, two, [row, span(number * LANES, 2 * LANES)])
 
-    def _raise_row_max(self, index: list[Any], top: Any) -> None:
+    def _raise_row_max(self, index: list[Scalar], top: Scalar) -> None:
         """Makes `top` the row's maximum if it is far above, and rescales its denominators and sums."""
         with T.If(top > self.row_max[tuple(index)] + T.float32(_LEAP)), T.Then():
             shrink = materialize(fill(exp2(self.row_max[tuple(index)] - top)))
@@ -88,7 +93,7 @@ class CausalSoftmax:
                 T.buffer_store(self.sums, self.sums[tuple(at)] * shrink, at)
 
 
-def highest(vectors: list[Any]) -> Any:
+def highest(vectors: list[Vector]) -> Vector:
     """The largest of each lane, by a tree, so that none waits long."""
     while len(vectors) > 1:
         pairs = zip(vectors[::2], vectors[1::2], strict=False)
@@ -96,7 +101,7 @@ def highest(vectors: list[Any]) -> Any:
     return vectors[0]
 
 
-def capped(shape: Attention, scores: Any) -> Any:
+def capped(shape: Attention, scores: Buffer) -> Vector:
     """Scores after the soft cap, of which 2^score is the weight."""
     if not shape.softcap:
         return scores
@@ -105,7 +110,7 @@ def capped(shape: Attention, scores: Any) -> Any:
     return materialize(fill(T.float32(most)) - fill(T.float32(2 * most)) / (grown + fill(T.float32(1))))
 
 
-def visible(task: AttentionTask, scores: Any, place: Any, row: Any) -> Any:
+def visible(task: AttentionTask, scores: Buffer, place: Scalar, row: Scalar) -> Vector:
     """Sixteen scores from cache row `row` on, lowest where the query at `place` does not see it or a task must not."""
     rows = fill(row) + T.ramp(0, 1, LANES)
     seen = rows <= fill(T.min(place, task.end - 1))

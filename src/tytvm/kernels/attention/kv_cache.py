@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives.cost import size
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, span
 
 DTYPES = ("float16", "int8")
@@ -68,7 +69,7 @@ class KvCache:
         return size(self.dtype, self.D + self.Dv) + (2 * size("float32", 1) if self.dtype == "int8" else 0)
 
 
-def floats(cache: Any, index: list[Any]) -> Any:
+def floats(cache: Buffer, index: list[Scalar]) -> Vector:
     """Sixteen neighbors of a cache as float32 (of int8: the codes)."""
     codes = cache[(*index[:-1], span(index[-1]))]
     if str(cache.dtype) == "int8":
@@ -76,7 +77,7 @@ def floats(cache: Any, index: list[Any]) -> Any:
     return materialize(T.cast(codes, of("float32")))
 
 
-def scale_of(scales: Any, head: Any, tile: Any) -> Any:
+def scale_of(scales: Buffer, head: Scalar, tile: Scalar) -> Vector:
     """The scales of a tile's sixteen rows; ones where the cache is float16."""
     return fill(T.float32(1)) if scales is None else materialize(scales[head, tile, span(0)])
 
@@ -94,7 +95,7 @@ def untile_keys(tiles: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def quantize(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """int8 codes [KH, S, D] and scales [KH, S] of keys or values."""
+    """Rows f32[KH,S,D] of keys or values → int8 codes i8[KH,S,D] and scales f32[KH,S]."""
     largest = np.abs(rows).max(axis=-1, initial=0).astype(np.float32)
     factor = np.divide(np.float32(127), largest, out=np.zeros_like(largest), where=largest > np.float32(1e-30))
     return np.rint(rows * factor[..., None]).astype(np.int8), largest / np.float32(127)

@@ -2,7 +2,6 @@
 """Linear layer and its activation in one, for many rows on AMX: activation(x · weightᵀ + bias), as bfloat16 tiles."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,14 @@ from tytvm.kernels.operators import ActivatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span
 from tytvm.kernels.rowwise import activation
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bool = False) -> PrimFunc:
     """(x u16[ceil(R/16),ceil(K/32),16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out).
 
     Args:
@@ -52,11 +52,13 @@ def build(spec: InstructionSet, R: int, K: int, N: int, kind: str, with_bias: bo
     return activated_w16a16_amx.specialize() if with_bias else activated_w16a16_amx.specialize(bias=None)
 
 
-def write(spec: InstructionSet, kind: str, memory: Any, bias: Any, N: int, out: Any, sums: PanelSums) -> None:
+def write(
+    spec: InstructionSet, kind: str, memory: Buffer, bias: Buffer | None, N: int, out: Buffer, sums: PanelSums
+) -> None:
     """Writes the activations of a panel's and a pair's sums."""
     biases = [bias_of(bias, 2 * sums.pair + b, N) for b in range(2)]
 
-    def row(a: int, r: Any) -> None:
+    def row(a: int, r: Scalar) -> None:
         values = [memory[2 * a + b, r, span(0)] + biases[b] for b in range(2)]
         values = [materialize(activation.apply(spec, kind, value, LANES)) for value in values]
         T.buffer_store(out, amx.bfloat16(*values), [sums.tile + a, sums.pair, r, span(0, DEPTH)])
@@ -70,7 +72,7 @@ def reference(
     bias: npt.NDArray[np.float32] | None,
     kind: str,
 ) -> npt.NDArray[np.float32]:
-    """The activations in NumPy, before they are rounded."""
+    """In NumPy, before rounding: x f32[R,K], weight f16[N,K], bias f32[N] → f32[R,N]."""
     return activation.reference(linear_w16a16_amx.reference(x, weight, bias), kind)
 
 

@@ -8,12 +8,12 @@ What bounds it is the caches: docs/log/linear_kernels.md has what was tried.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, LEFT, RIGHT, SIDE, SUMS, TILE
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.scratch import BYTES, scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, of, prefetch, span, zeros
 
@@ -37,8 +37,8 @@ class PanelSums:
         rows: Rows of each row tile.
     """
 
-    tile: Any
-    pair: Any
+    tile: Scalar
+    pair: Scalar
     rows: tuple[int, ...]
 
     def numbers(self, blocks: int = 2) -> dict[tuple[int, int], int]:
@@ -80,15 +80,15 @@ class Bfloat16TileProduct:
         """What workers share out."""
         return ceildiv(self.pairs, self.chunk)
 
-    def sums(self) -> Any:
+    def sums(self) -> Buffer:
         """Scratch for a panel's sums of a pair: f32 [row tile and block, 16, 16]."""
         return scratch((4, SIDE, SIDE), "float32", self.chunk * self.steps * 2 * _TILE_BYTES)
 
     def multiply(
         self,
-        chunk: Any,
-        x: Any,
-        decode: Callable[[Any, Any, Any, int], None],
+        chunk: Scalar,
+        x: Buffer,
+        decode: Callable[[Buffer, Scalar, Scalar, int], None],
         begin: Callable[[PanelSums], None],
         finish: Callable[[PanelSums], None],
     ) -> None:
@@ -110,7 +110,7 @@ class Bfloat16TileProduct:
             for b in range(2):
                 decode(right, place, T.bind(first + place), b)
 
-        def pass_over(tile: Any, rows: tuple[int, ...]) -> None:
+        def pass_over(tile: Scalar, rows: tuple[int, ...]) -> None:
             with T.serial(count) as place:
                 sums = PanelSums(tile, T.bind(first + place), rows)
                 begin(sums)
@@ -125,7 +125,7 @@ class Bfloat16TileProduct:
             pass_over(self.R // PANEL * 2, edge)
         amx.end()
 
-    def _dot(self, sums: PanelSums, x: Any, right: Any, place: Any) -> None:
+    def _dot(self, sums: PanelSums, x: Buffer, right: Buffer, place: Scalar) -> None:
         """Adds the products of all inputs; a right tile is asked for as late as can be, for tiles are not renamed."""
         lines = ceildiv(PANEL, self.chunk)
         with T.serial(self.steps) as k:
@@ -141,7 +141,7 @@ class Bfloat16TileProduct:
                     amx.dot(SUMS + 2 * a + b, LEFT + a, RIGHT + b)
 
 
-def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
+def decode(right: Buffer, place: Scalar, b: int, weight: Buffer, block: Scalar) -> None:
     """Makes the right tiles of a block of a float16 weight [blocks, K, 16]: bfloat16, zeros for inputs from K on.
 
     Args:
@@ -153,7 +153,7 @@ def decode(right: Any, place: Any, b: int, weight: Any, block: Any) -> None:
     """
     blocks, K, _ = (int(n) for n in weight.shape)
 
-    def row(step: Any, p: int, rest: int = DEPTH) -> None:
+    def row(step: Scalar, p: int, rest: int = DEPTH) -> None:
         values = [weight[block, step * DEPTH + i, span(0)] if i < rest else None for i in (2 * p, 2 * p + 1)]
         low, high = (zeros() if v is None else materialize(T.cast(v, of("float32"))) for v in values)
         turns = [lane // 2 + lane % 2 * SIDE for lane in range(DEPTH)]
@@ -179,7 +179,7 @@ def clear(sums: PanelSums) -> None:
         amx.clear(number)
 
 
-def bias_of(bias: Any, block: Any, N: int) -> Any:
+def bias_of(bias: Buffer | None, block: Scalar, N: int) -> Vector:
     """The bias f32 [N] of a block as a vector, some number for outputs from N on; zeros where there is no bias."""
     if bias is None:
         return zeros()
@@ -194,7 +194,7 @@ def bias_of(bias: Any, block: Any, N: int) -> Any:
     return stored[span(0)]
 
 
-def each_row(sums: PanelSums, memory: Any, act: Callable[[int, Any], None]) -> None:
+def each_row(sums: PanelSums, memory: Buffer, act: Callable[[int, Scalar], None]) -> None:
     """Stores sums in `memory` (`Bfloat16TileProduct.sums` made it), then acts on every row of the panel's row tiles."""
     for (a, b), number in sums.numbers().items():
         amx.store(number, memory, [2 * a + b, 0, 0], 4 * SIDE)

@@ -8,7 +8,7 @@ from tytvm.kernels.primitives.vector import LANES, ceildiv
 
 
 def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
-    """The weight [N, K] in the kernel's layout, channels that do not exist as zeros."""
+    """A weight f16[N,K] as {"weight": f16[ceil(N/16),K,16]}; channels that do not exist are zeros."""
     N, K = weight.shape
     packed = np.zeros((ceildiv(N, LANES), K, LANES), np.float16)
     for block, rows in enumerate(packed):  # one at a time: a block's rows stay in the cache while they are transposed
@@ -18,7 +18,7 @@ def pack(weight: npt.NDArray[np.float16]) -> dict[str, npt.NDArray[np.float16]]:
 
 
 def unpack(packed: dict[str, npt.NDArray[np.float16]], N: int) -> npt.NDArray[np.float16]:
-    """The weight [N, K] again."""
+    """The weight f16[N,K] again."""
     weight = packed["weight"]
     return weight.transpose(0, 2, 1).reshape(-1, weight.shape[1])[:N]
 

@@ -5,7 +5,6 @@ A pair of blocks is a block of the gate and the same one of `up`.
 """
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
 from tytvm.kernels.rowwise.activation import silu
 from tytvm.kernels.rowwise.encoding import Bfloat16
@@ -27,7 +27,7 @@ from tytvm.weights import W16
 Layer = tuple[npt.NDArray[np.float16], npt.NDArray[np.float32] | None]
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> PrimFunc:
     """(x u16[ceil(R/16),ceil(K/32),16,32], gate f16[ceil(N/16),K,16], [its bias f32[N]], up, [its bias], out).
 
     Args:
@@ -61,12 +61,19 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
     return gated_w16a16_amx.specialize(gate_bias=None, up_bias=None)
 
 
-def write(spec: InstructionSet, memory: Any, biases: tuple[Any, Any], N: int, out: Any, sums: PanelSums) -> None:
+def write(
+    spec: InstructionSet,
+    memory: Buffer,
+    biases: tuple[Buffer | None, Buffer | None],
+    N: int,
+    out: Buffer,
+    sums: PanelSums,
+) -> None:
     """Writes the gated values of a panel and a block: half a row of a tile."""
     gate_bias, up_bias = (bias_of(bias, sums.pair, N) for bias in biases)
     last = ceildiv(N, LANES) - 1
 
-    def row(a: int, r: Any) -> None:
+    def row(a: int, r: Scalar) -> None:
         gate = silu(spec, memory[2 * a, r, span(0)] + gate_bias, LANES)
         value = materialize(gate * (memory[2 * a + 1, r, span(0)] + up_bias))
         both = materialize(amx.bfloat16(value, zeros()), "uint16", DEPTH)
@@ -81,7 +88,7 @@ def write(spec: InstructionSet, memory: Any, biases: tuple[Any, Any], N: int, ou
 
 
 def reference(x: npt.NDArray[np.float32], gate: Layer, up: Layer) -> npt.NDArray[np.float32]:
-    """The gated values in NumPy, before they are rounded."""
+    """In NumPy, before rounding: x f32[R,K]; each layer is a weight f16[N,K] and its bias f32[N] → f32[R,N]."""
     g, u = (linear_w16a16_amx.reference(x, *layer).astype(np.float64) for layer in (gate, up))
     return np.asarray(g / (1 + np.exp(-g)) * u, np.float32)
 

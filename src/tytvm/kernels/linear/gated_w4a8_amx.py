@@ -5,7 +5,6 @@ A chunk is a group of the outputs: when its last slice is done, so are the value
 """
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from tytvm.kernels.linear.int8_tile_product import Int8TileProduct, ProductScrat
 from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
 from tytvm.kernels.rowwise.activation import silu
 from tytvm.kernels.rowwise.encoding import Int8
@@ -27,7 +27,7 @@ from tytvm.weights import W4
 Weight = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.uint8]]
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> PrimFunc:
     """(q i8[ceil(R/16),K/64,16,64], scale f32[R,K/a], gate's weight, scale, zero, up's, codes i8, scales f32[R,N/o]).
 
     Args:
@@ -84,7 +84,7 @@ def fits(R: int, K: int, N: int, group: int, activation_group: int, out_group: i
     return N % out_group == 0 and shape.chunk <= shape.room
 
 
-def combine(spec: InstructionSet, memory: ProductScratch, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+def combine(spec: InstructionSet, memory: ProductScratch, place: Scalar, m: Scalar, b: int, sums: list[Vector]) -> None:
     """Keeps the gate's sums; when those of `up` come, their product takes the place."""
     for r, value in enumerate(sums):
         at = [place, m, 0, r, span(0)]
@@ -96,7 +96,14 @@ def combine(spec: InstructionSet, memory: ProductScratch, place: Any, m: Any, b:
 def reference(
     q: npt.NDArray[np.int8], scale: npt.NDArray[np.float32], gate: Weight, up: Weight
 ) -> npt.NDArray[np.float32]:
-    """The gated values in NumPy, before they are quantized."""
+    """In NumPy, before quantization, f32[R,N].
+
+    Args:
+        q: i8[R,K].
+        scale: f32[R,K/a].
+        gate: Codes u8[N,K] of 0..15, scales f16 and zeros u8 [N,K/group].
+        up: The same.
+    """
     g, u = (linear_w4a8.reference(q, scale, *weight).astype(np.float64) for weight in (gate, up))
     return np.asarray(g / (1 + np.exp(-g)) * u, np.float32)
 

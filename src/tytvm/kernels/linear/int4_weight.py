@@ -13,6 +13,7 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import WeightLayout
 from tytvm.kernels.primitives.cost import size
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, prefetch, span
 from tytvm.target import InstructionSet
 from tytvm.weights import INT4_INPUTS, W4
@@ -37,7 +38,7 @@ def size_of(K: int, N: int, group: int) -> int:
 def pack(
     codes: npt.NDArray[np.uint8], scales: npt.NDArray[np.float16], zeros: npt.NDArray[np.uint8]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Codes [N, K] of 0..15, scales and zeros [N, K/group] in the kernels' layout."""
+    """Codes u8[N,K] of 0..15, scales f16 and zeros u8 [N,K/group] in the kernels' layout, by the names of `shapes`."""
     N, K = codes.shape
     blocks = ceildiv(N, LANES)
     words = _padded(codes, blocks).view(np.uint32).reshape(blocks, LANES, K // CODES, 2)
@@ -52,7 +53,7 @@ def pack(
 def unpack(
     packed: dict[str, npt.NDArray[Any]], N: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.uint8]]:
-    """The codes, scales and zeros again."""
+    """Of what `pack` made: codes u8[N,K], scales f16[N,K/group], zeros u8[N,K/group]."""
     weight = packed["weight"]
     blocks, rows, _ = weight.shape
     channels = weight.reshape(blocks, rows, LANES, 4).transpose(0, 2, 1, 3)
@@ -64,25 +65,25 @@ def unpack(
 def dequantize(
     codes: npt.NDArray[np.uint8], scales: npt.NDArray[np.float16], zeros: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float32]:
-    """(code − zero) · scale, [N, K]."""
+    """(code − zero) · scale of codes u8[N,K], scales f16 and zeros u8 [N,K/group] → f32[N,K]."""
     group = codes.shape[1] // scales.shape[1]
     zero, scale = (np.repeat(each.astype(np.float32), group, axis=1) for each in (zeros, scales))
     return (codes.astype(np.float32) - zero) * scale
 
 
-def prefetch_weight(weight: Any, block: Any, row: Any) -> None:
-    """Asks for a row of the weight some rows ahead of its use: with one row of activations, memory sets the pace."""
+def prefetch_weight(weight: Buffer, block: Scalar, row: Scalar) -> None:
+    """Prefetches a row of the weight some rows before its use: with one row of activations, memory sets the pace."""
     prefetch(weight, [block, row, 0], _PREFETCH_BYTES)
 
 
-def nibbles(weight: Any, block: Any, row: Any) -> tuple[Any, Any]:
+def nibbles(weight: Buffer, block: Scalar, row: Scalar) -> tuple[Vector, Vector]:
     """Inputs 0–3 and inputs 4–7 of sixteen channels, a byte each, four bytes to a lane: two int32x16."""
     word = materialize(T.reinterpret("int32x16", weight[block, row, span(0, ROW)]), "int32")
     mask = fill(T.int32(_NIBBLES))
     return materialize(word & mask, "int32"), materialize((word >> fill(T.int32(4))) & mask, "int32")
 
 
-def floats(spec: InstructionSet, word: Any, i: int) -> Any:
+def floats(spec: InstructionSet, word: Vector, i: int) -> Vector:
     """Input `i` of eight, for the sixteen channels of a row of the weight (int32x16), as float32x16."""
     shifted = word >> fill(T.int32(i % 4 * 8 + i // 4 * 4))
     if spec.vector_bytes == 64:

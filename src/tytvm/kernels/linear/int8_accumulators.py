@@ -6,12 +6,12 @@ dot product waits five cycles for the one before it.
 """
 
 import math
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile
 from tytvm.kernels.primitives.dp4a import dp4a, pmaddubsw, pmaddwd
+from tytvm.kernels.primitives.expressions import Vector
 from tytvm.kernels.primitives.vector import LANES, fill, of
 from tytvm.target import InstructionSet
 
@@ -37,7 +37,7 @@ class Int8Accumulators:
         if self._short:
             self._short.clear()
 
-    def add(self, at: tuple[int, int], codes: Any, x: Any) -> None:
+    def add(self, at: tuple[int, int], codes: Vector, x: Vector) -> None:
         """Adds the products of four inputs: four bytes of codes to a lane, and four int8."""
         if self._short:
             self._short[at] = self._short[at] + pmaddubsw(self._spec, codes, x)
@@ -55,6 +55,6 @@ class Int8Accumulators:
             self._sums[0][at] = self._sums[0][at] + pmaddwd(self._spec, pairs, ones)
         self._short.clear()
 
-    def __getitem__(self, at: tuple[int, int]) -> Any:
+    def __getitem__(self, at: tuple[int, int]) -> Vector:
         first, *others = (sums[at] for sums in self._sums)
         return first + others[0] if others else first

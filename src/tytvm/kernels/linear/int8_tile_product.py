@@ -8,13 +8,13 @@ int32 sums of a group of activations are scaled into float32 sums, which wait in
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.linear.int4_weight import CODES, ROW, nibbles
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import BYTES, LEFT, RIGHT, SIDE, SUMS
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.scratch import BYTES as SCRATCH
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, prefetch, span, zeros
@@ -24,7 +24,7 @@ _TILE = SIDE * BYTES
 _SUMS = 4 * SIDE * LANES  # bytes of a tile of sums
 _DOTS = 2 * _SUMS
 
-FinishSums = Callable[[Any, Any, int, list[Any]], None]
+FinishSums = Callable[[Scalar, Scalar, int, list[Vector]], None]
 """(place of the pair in its chunk, row tile, block of the pair, sums): what becomes of the sums of a tile's rows."""
 
 
@@ -89,10 +89,10 @@ class Int8TileProduct:
 class WeightBlock:
     """Block `number` of an INT4 weight; `step` blocks lie between it and the one that comes next in its place."""
 
-    weight: Any
-    scale: Any
-    zero: Any
-    number: Any
+    weight: Buffer
+    scale: Buffer
+    zero: Buffer
+    number: Scalar
     step: int
 
 
@@ -100,9 +100,9 @@ class WeightBlock:
 class ProductScratch:
     """Scratch: `right` tiles of a slice, `dots` of two groups as int32, and the `sums` of a chunk as float32."""
 
-    right: Any
-    dots: Any
-    sums: Any
+    right: Buffer
+    dots: Buffer
+    sums: Buffer
 
     @staticmethod
     def of(shape: Int8TileProduct) -> "ProductScratch":
@@ -117,10 +117,10 @@ class ProductScratch:
 def multiply(
     shape: Int8TileProduct,
     memory: ProductScratch,
-    chunk: Any,
-    q: Any,
-    scale: Any,
-    blocks: Callable[[Any], list[WeightBlock]],
+    chunk: Scalar,
+    q: Buffer,
+    scale: Buffer,
+    blocks: Callable[[Scalar], list[WeightBlock]],
     finish: FinishSums,
 ) -> None:
     """Computes a chunk.
@@ -148,22 +148,22 @@ class WeightSlice:
 
     shape: Int8TileProduct
     memory: ProductScratch
-    slice: Any
-    place: Any
+    slice: Scalar
+    place: Scalar
     blocks: list[WeightBlock]
 
     @property
-    def groups(self) -> Any:
+    def groups(self) -> Scalar:
         """How many groups the slice has."""
         all_groups = self.shape.K // self.shape.group
         whole = all_groups % self.shape.slice == 0
         return self.shape.slice if whole else T.min(self.shape.slice, all_groups - self.slice * self.shape.slice)
 
-    def group(self, g: Any) -> Any:
+    def group(self, g: Scalar) -> Scalar:
         """The place of the slice's group `g` among all."""
         return self.slice * self.shape.slice + g
 
-    def weight_group(self, g: Any) -> Any:
+    def weight_group(self, g: Scalar) -> Scalar:
         """The weight's group that the slice's group `g` lies in."""
         parts = self.shape.weight_group // self.shape.group
         return self.group(g) // parts if parts > 1 else self.group(g)
@@ -184,7 +184,7 @@ class WeightSlice:
                         place = [b, g * self.shape.tiles + row // (SIDE // 2), side, span(0, BYTES)]
                         T.buffer_store(self.memory.right, T.reinterpret("int8x64", codes) - zeros_of_lanes, place)
 
-    def pass_over(self, q: Any, scale: Any, finish: FinishSums) -> None:
+    def pass_over(self, q: Buffer, scale: Buffer, finish: FinishSums) -> None:
         """Multiplies all rows by the decoded slice, a left tile at a time."""
         whole, rest = divmod(self.shape.R, SIDE)
         with T.serial(whole) as m:
@@ -194,7 +194,7 @@ class WeightSlice:
             for b in range(2):
                 self.multiply(q, scale, whole, b, rest, finish)
 
-    def multiply(self, q: Any, scale: Any, m: Any, b: int, rows: int, finish: FinishSums) -> None:
+    def multiply(self, q: Buffer, scale: Buffer, m: Scalar, b: int, rows: int, finish: FinishSums) -> None:
         """Adds the products of row tile `m`, of so many rows, and block `b` to their sums, which registers hold.
 
         A group's products are scaled while the tiles work on the next one.
@@ -210,7 +210,7 @@ class WeightSlice:
         self._rescale(sums, scale, m, b, self.groups - 1)
         self._end(sums, m, b, finish)
 
-    def _dot(self, q: Any, m: Any, b: int, g: Any) -> None:
+    def _dot(self, q: Buffer, m: Scalar, b: int, g: Scalar) -> None:
         """The products of group `g`, in a tile."""
         amx.clear(SUMS)
         for k in range(self.shape.tiles):  # in turns: a tile is not renamed, a load waits for the product before
@@ -219,7 +219,7 @@ class WeightSlice:
             amx.load(LEFT + turn, q, [m, self.group(0) * self.shape.tiles + tile, 0, 0], BYTES)
             amx.dot_int8(SUMS, LEFT + turn, RIGHT + turn)
 
-    def _rescale(self, sums: list[Any], scale: Any, m: Any, b: int, g: Any) -> None:
+    def _rescale(self, sums: list[Buffer], scale: Buffer, m: Scalar, b: int, g: Scalar) -> None:
         """Adds the products of group `g` from memory: sums += scale_w · scale_x · dots."""
         block = self.blocks[b]
         factor = materialize(T.cast(block.scale[block.number, self.weight_group(g), span(0)], of("float32")))
@@ -228,7 +228,7 @@ class WeightSlice:
             dots = T.cast(self.memory.dots[g % 2, r, span(0)], of("float32"))
             T.buffer_store(total, total[span(0)] + dots * both, [span(0)])
 
-    def _begin(self, sums: list[Any], m: Any, b: int) -> None:
+    def _begin(self, sums: list[Buffer], m: Scalar, b: int) -> None:
         """Zero, or what earlier slices left."""
         with T.If(self.slice == 0):
             with T.Then():
@@ -238,7 +238,7 @@ class WeightSlice:
                 for r, total in enumerate(sums):
                     T.buffer_store(total, self.memory.sums[self.place, m, b, r, span(0)], [span(0)])
 
-    def _end(self, sums: list[Any], m: Any, b: int, finish: FinishSums) -> None:
+    def _end(self, sums: list[Buffer], m: Scalar, b: int, finish: FinishSums) -> None:
         """Leaves the sums to the next slice; after the last one they are finished."""
         with T.If(self.slice < self.shape.slices - 1):
             with T.Then():

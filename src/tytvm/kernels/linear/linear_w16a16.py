@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """Linear layer with float16 weights: out = x · weightᵀ + bias, summed in float32 (layout: float16_weight.py)."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -12,16 +10,17 @@ from tytvm.kernels.linear import float16_weight
 from tytvm.kernels.linear.register_tile import Accumulators, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, span
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> PrimFunc:
     """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
     tile = tile_of(spec.accumulators, R, N)
 
-    def multiply_add(sums: Accumulators, x: Any, weight: Any, k: Any, across: Any, down: Any) -> None:
+    def multiply_add(sums: Accumulators, x: Buffer, weight: Buffer, k: Scalar, across: Scalar, down: Scalar) -> None:
         w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]
         w = [materialize(T.cast(part, of("float32"))) for part in w]
         for r in range(tile.rows):
@@ -50,7 +49,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
 def reference(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float16], bias: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, in float64, of an unpacked weight [N, K]."""
+    """In NumPy, in float64: x f32[R,K], an unpacked weight f16[N,K], bias f32[N] → f32[R,N]."""
     out = x.astype(np.float64) @ weight.astype(np.float64).T
     return np.asarray(out if bias is None else out + bias, np.float32)
 

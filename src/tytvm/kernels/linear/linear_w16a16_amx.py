@@ -2,7 +2,6 @@
 """Linear layer with float16 weights and many rows, both rounded to bfloat16, on AMX tiles; summed in float32."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,14 @@ from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc
 from tytvm.kernels.primitives.vector import LANES, ceildiv
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> PrimFunc:
     """(x u16[ceil(R/16),ceil(K/32),16,32], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N]).
 
     Args:
@@ -51,7 +51,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
     return linear_w16a16_amx.specialize() if with_bias else linear_w16a16_amx.specialize(bias=None)
 
 
-def start(sums: PanelSums, bias: Any, N: int) -> None:
+def start(sums: PanelSums, bias: Buffer | None, N: int) -> None:
     """Sets a pair's sums to the bias; where the channels end within the pair, its tiles become smaller."""
 
     def begin(blocks: int) -> None:
@@ -64,7 +64,7 @@ def start(sums: PanelSums, bias: Any, N: int) -> None:
     _whole_or_edge(sums, N, begin, before=lambda channels: amx.start(sums.rows, channels))
 
 
-def store(sums: PanelSums, out: Any, N: int) -> None:
+def store(sums: PanelSums, out: Buffer, N: int) -> None:
     """Writes a pair's sums into `out` [R, N]."""
 
     def write(blocks: int) -> None:
@@ -98,13 +98,13 @@ def _whole_or_edge(
 def reference(
     x: npt.NDArray[np.float32], weight: npt.NDArray[np.float16], bias: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy: x [R, K] and an unpacked weight [N, K], rounded, multiplied in float64."""
+    """In NumPy, factors rounded, summed in float64: x f32[R,K], weight f16[N,K], bias f32[N] → f32[R,N]."""
     out = rounded(x).astype(np.float64) @ rounded(weight.astype(np.float32)).T
     return np.asarray(out if bias is None else out + bias, np.float32)
 
 
 def rounded(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The nearest bfloat16, ties to even."""
+    """The nearest bfloat16 of each value, ties to even, as float32 of the same shape."""
     bits = x.view(np.uint32)
     return ((bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
 

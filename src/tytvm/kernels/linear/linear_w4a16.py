@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """Linear layer with INT4 weights and float32 activations: Σ over groups of scale · (Σ code · x − zero · Σ x)."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -13,12 +11,13 @@ from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, ROW, floats, prefe
 from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, of, span, zeros
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False) -> PrimFunc:
     """(x f32[R,K], weight, wscale, wzero, [bias f32[N]], out f32[R,N]); `group` is a multiple of 16 that divides K."""
     tile = tile_of(spec.accumulators, R, N)
     packed = int4_weight.shapes(K, N, group)
@@ -48,7 +47,14 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
 
 
 def multiply_add(
-    spec: InstructionSet, tile: RegisterTile, dots: Accumulators, x: Any, weight: Any, k: Any, across: Any, down: Any
+    spec: InstructionSet,
+    tile: RegisterTile,
+    dots: Accumulators,
+    x: Buffer,
+    weight: Buffer,
+    k: Scalar,
+    across: Scalar,
+    down: Scalar,
 ) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
     if tile.R <= FEW_ROWS:
@@ -68,13 +74,13 @@ def finish_group(
     tile: RegisterTile,
     sums: Accumulators,
     dots: Accumulators,
-    x: Any,
-    wscale: Any,
-    wzero: Any,
+    x: Buffer,
+    wscale: Buffer,
+    wzero: Buffer,
     group: int,
-    g: Any,
-    across: Any,
-    down: Any,
+    g: Scalar,
+    across: Scalar,
+    down: Scalar,
 ) -> None:
     """Adds a finished group: sums += scale · (dots − zero · Σ x)."""
     shifts = [fill(_sum(x, tile.row(down, r), g * group, group)) for r in range(tile.rows)]
@@ -87,7 +93,7 @@ def finish_group(
             sums[r, b] = sums[r, b] + factor * centered
 
 
-def _sum(x: Any, row: Any, start: Any, count: int) -> Any:
+def _sum(x: Buffer, row: Scalar, start: Scalar, count: int) -> Scalar:
     """The sum of `count` neighbors in a row, a multiple of sixteen."""
     total = zeros()
     for i in range(count // LANES):
@@ -102,7 +108,18 @@ def reference(
     wzero: npt.NDArray[np.uint8],
     bias: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, in float64, of an unpacked weight."""
+    """In NumPy, in float64, of an unpacked weight.
+
+    Args:
+        x: f32[R,K].
+        codes: u8[N,K] of 0..15.
+        wscale: f16[N,K/group].
+        wzero: u8[N,K/group].
+        bias: f32[N].
+
+    Returns:
+        f32[R,N].
+    """
     out = x.astype(np.float64) @ int4_weight.dequantize(codes, wscale, wzero).astype(np.float64).T
     return np.asarray(out if bias is None else out + bias, np.float32)
 

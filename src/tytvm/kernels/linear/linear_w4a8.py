@@ -4,8 +4,6 @@
 out = bias + Σ over weight groups of scale_w · Σ over activation groups of scale_x · (Σ code · q − zero · Σ q)
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -18,6 +16,7 @@ from tytvm.kernels.linear.int8_group import int8_group
 from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
 from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
@@ -29,7 +28,7 @@ _TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
 
 def build(
     spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
-) -> Any:
+) -> PrimFunc:
     """(q i8[R,K], scale f32[R,K/a], sum i32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
 
     Args:
@@ -83,7 +82,7 @@ def build(
 
 
 def multiply_add(
-    tile: RegisterTile, dots: Int8Accumulators, q: Any, weight: Any, k: Any, across: Any, down: Any
+    tile: RegisterTile, dots: Int8Accumulators, q: Buffer, weight: Buffer, k: Scalar, across: Scalar, down: Scalar
 ) -> None:
     """Adds the products of eight inputs, those of row `k` of the weight."""
     if tile.R <= FEW_ROWS:
@@ -98,7 +97,9 @@ def multiply_add(
                 dots.add((r, b), halves[b][half], x)
 
 
-def rescale(tile: RegisterTile, scaled: Accumulators, dots: Int8Accumulators, scale: Any, p: Any, down: Any) -> None:
+def rescale(
+    tile: RegisterTile, scaled: Accumulators, dots: Int8Accumulators, scale: Buffer, p: Scalar, down: Scalar
+) -> None:
     """Adds a finished group of activations: scaled += scale_x · dots."""
     for r in range(tile.rows):
         factor = materialize(fill(scale[tile.row(down, r), p]))
@@ -106,7 +107,7 @@ def rescale(tile: RegisterTile, scaled: Accumulators, dots: Int8Accumulators, sc
             scaled[r, b] = scaled[r, b] + T.cast(dots[r, b], of("float32")) * factor
 
 
-def shift(scale: Any, total: Any, row: Any, start: Any, parts: int) -> Any:
+def shift(scale: Buffer, total: Buffer, row: Scalar, start: Scalar, parts: int) -> Scalar:
     """Σ scale_x · Σ q over the groups of activations in a group of the weight."""
     lanes = lanes_of(parts)
     products = zeros("float32", lanes)
@@ -122,11 +123,11 @@ def finish_group(
     tile: RegisterTile,
     sums: Accumulators,
     scaled: Accumulators,
-    shifts: list[Any],
-    wscale: Any,
-    wzero: Any,
-    g: Any,
-    across: Any,
+    shifts: list[Vector],
+    wscale: Buffer,
+    wzero: Buffer,
+    g: Scalar,
+    across: Scalar,
 ) -> None:
     """Adds a finished group of the weight: sums += scale_w · (scaled − zero · shift)."""
     for b in range(tile.blocks):
@@ -146,7 +147,19 @@ def reference(
     wzero: npt.NDArray[np.uint8],
     bias: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, in float64, of an unpacked weight: activations and weight made floats, then multiplied."""
+    """In NumPy, in float64, of an unpacked weight: activations and weight made floats, then multiplied.
+
+    Args:
+        q: i8[R,K].
+        scale: f32[R,K/a], of the activations.
+        codes: u8[N,K] of 0..15.
+        wscale: f16[N,K/group].
+        wzero: u8[N,K/group].
+        bias: f32[N].
+
+    Returns:
+        f32[R,N].
+    """
     x = q * np.repeat(scale.astype(np.float64), q.shape[1] // scale.shape[1], axis=1)
     out = x @ int4_weight.dequantize(codes, wscale, wzero).astype(np.float64).T
     return np.asarray(out if bias is None else out + bias, np.float32)

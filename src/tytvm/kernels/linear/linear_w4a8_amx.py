@@ -2,7 +2,6 @@
 """Linear layer with INT4 weights and many rows of int8 activations, on AMX tiles."""
 
 from functools import partial
-from typing import Any
 
 from tvm.script import tirx as T
 
@@ -14,6 +13,7 @@ from tytvm.kernels.linear.linear_w4a8 import reference
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
 from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
@@ -26,7 +26,7 @@ _RESIDENT = 1 << 20  # bytes of rows for which it does
 
 def build(
     spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
-) -> Any:
+) -> PrimFunc:
     """(q i8[ceil(R/16),K/64,16,64], scale f32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
 
     Args:
@@ -69,13 +69,15 @@ def shape_of(R: int, K: int, N: int, group: int, activation_group: int) -> Int8T
     return Int8TileProduct(R, K, pairs, ceildiv(pairs, 2 * ceildiv(pairs, 2 * most)), group, activation_group)
 
 
-def block_of(N: int, pair: Any, b: int) -> Any:
+def block_of(N: int, pair: Scalar, b: int) -> Scalar:
     """Block `b` of a pair; one that does not exist is the last one again."""
     blocks = ceildiv(N, LANES)
     return T.min(2 * pair + b, blocks - 1) if blocks % 2 else 2 * pair + b
 
 
-def write(N: int, bias: Any, out: Any, first: Any, place: Any, m: Any, b: int, sums: list[Any]) -> None:
+def write(
+    N: int, bias: Buffer | None, out: Buffer, first: Scalar, place: Scalar, m: Scalar, b: int, sums: list[Vector]
+) -> None:
     """Writes the sums of a tile's rows, plus the bias if any, leaving out channels from N on.
 
     The pair of blocks is the one at `place` of the chunk whose first one is `first`.

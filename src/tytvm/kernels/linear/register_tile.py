@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span, zeros
 
 _MOST_BLOCKS, _FEWEST_BLOCKS = 4, 2
@@ -39,12 +39,12 @@ class RegisterTile:
         """Tiles that cover the rows."""
         return ceildiv(self.R, self.rows)
 
-    def row(self, tile: Any, r: int) -> Any:
+    def row(self, tile: Scalar, r: int) -> Scalar:
         """The row of the output that is row `r` of a tile."""
         row = tile * self.rows + r
         return T.min(row, self.R - 1) if self.R % self.rows else row
 
-    def block(self, tile: Any, b: int) -> Any:
+    def block(self, tile: Scalar, b: int) -> Scalar:
         """The block of the output that is block `b` of a tile."""
         block = tile * self.blocks + b
         return T.min(block, self.channel_blocks - 1) if self.channel_blocks % self.blocks else block
@@ -78,10 +78,10 @@ class Accumulators:
         self._tile, self._dtype, self._lanes = tile, dtype, lanes
         self._buffers = {at: T.alloc_buffer((lanes,), dtype) for at in tile}
 
-    def __getitem__(self, at: tuple[int, int]) -> Any:
+    def __getitem__(self, at: tuple[int, int]) -> Vector:
         return self._buffers[at][span(0, self._lanes)]
 
-    def __setitem__(self, at: tuple[int, int], value: Any) -> None:
+    def __setitem__(self, at: tuple[int, int], value: Vector) -> None:
         T.buffer_store(self._buffers[at], value, [span(0, self._lanes)])
 
     def clear(self) -> None:
@@ -90,7 +90,9 @@ class Accumulators:
             self[at] = zeros(self._dtype, self._lanes)
 
 
-def store(tile: RegisterTile, registers: Accumulators, bias: Any, out: Any, across: Any, down: Any) -> None:
+def store(
+    tile: RegisterTile, registers: Accumulators, bias: Buffer | None, out: Buffer, across: Scalar, down: Scalar
+) -> None:
     """Writes a tile, plus the bias [N] if any, into `out` [R, N], leaving out channels from N on."""
     whole, rest = tile.N // LANES, tile.N % LANES
     for r, b in tile:

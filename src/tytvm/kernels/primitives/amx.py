@@ -10,6 +10,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, span
 
 SIDE = 16  # rows of a tile, and channels of a right tile
@@ -47,12 +48,12 @@ def end() -> None:
     _run("tilerelease")
 
 
-def load(tile: int, buffer: Any, at: list[Any], stride: Any) -> None:
+def load(tile: int, buffer: Buffer, at: list[Scalar], stride: Scalar) -> None:
     """Fills a tile from memory, its rows `stride` bytes apart."""
     _run("tileloadd64", _number(tile), T.address_of(buffer[tuple(at)]), _long(stride))
 
 
-def store(tile: int, buffer: Any, at: list[Any], stride: Any) -> None:
+def store(tile: int, buffer: Buffer, at: list[Scalar], stride: Scalar) -> None:
     """Writes a tile to memory, its rows `stride` bytes apart."""
     _run("tilestored64", _number(tile), T.address_of(buffer[tuple(at)]), _long(stride))
 
@@ -72,7 +73,7 @@ def dot_int8(sums: int, left: int, right: int) -> None:
     _run("tdpbssd", _number(sums), _number(left), _number(right))
 
 
-def bfloat16(low: Any, high: Any) -> Any:
+def bfloat16(low: Vector, high: Vector) -> Vector:
     """Two float32x16 rounded to bfloat16, one after the other, as uint16x32: TVM's own bfloat16 has no vectors."""
     return T.call_llvm_pure_intrin("uint16x32", "llvm.x86.avx512bf16.cvtne2ps2bf16.512", high, low)
 
@@ -81,9 +82,9 @@ def _run(instruction: str, *arguments: Any) -> None:
     T.evaluate(T.call_llvm_intrin("void", f"llvm.x86.{instruction}", *arguments))
 
 
-def _number(tile: int) -> Any:
+def _number(tile: int) -> Scalar:
     return T.int8(tile)
 
 
-def _long(value: Any) -> Any:
+def _long(value: Scalar) -> Scalar:
     return T.int64(value) if isinstance(value, int) else T.cast(value, "int64")

@@ -5,11 +5,12 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.primitives.expressions import Vector
 from tytvm.kernels.primitives.vector import LANES, fill, halves, join, materialize, of
 from tytvm.target import InstructionSet
 
 
-def dp4a(spec: InstructionSet, total: Any, a: Any, b: Any, lanes: int = LANES) -> Any:
+def dp4a(spec: InstructionSet, total: Vector, a: Vector, b: Vector, lanes: int = LANES) -> Vector:
     """total[i] + Σ over the four bytes of lane i of u8(a) · i8(b); a, b and total are int32 vectors of `lanes`."""
     if spec.int8_product and lanes > spec.lanes:
         return _joined(dp4a, spec, [total, a, b], lanes, lanes)
@@ -29,7 +30,7 @@ def dp4a(spec: InstructionSet, total: Any, a: Any, b: Any, lanes: int = LANES) -
     return total
 
 
-def pmaddwd(spec: InstructionSet, a: Any, b: Any, lanes: int = LANES) -> Any:
+def pmaddwd(spec: InstructionSet, a: Vector, b: Vector, lanes: int = LANES) -> Vector:
     """Sums of two products, int16 × int16, as int32; a and b are int32 vectors of two int16 to a lane."""
     if lanes > spec.lanes:
         return _joined(pmaddwd, spec, [a, b], lanes, lanes)
@@ -38,7 +39,7 @@ def pmaddwd(spec: InstructionSet, a: Any, b: Any, lanes: int = LANES) -> Any:
     return T.call_llvm_pure_intrin(of("int32", lanes), name, *factors)
 
 
-def pmaddubsw(spec: InstructionSet, a: Any, b: Any, lanes: int = LANES) -> Any:
+def pmaddubsw(spec: InstructionSet, a: Vector, b: Vector, lanes: int = LANES) -> Vector:
     """Sums of two products, u8(a) · i8(b), as twice as many int16; it saturates, so one factor must be small."""
     if lanes > spec.lanes:
         return _joined(pmaddubsw, spec, [a, b], lanes, 2 * lanes)
@@ -46,13 +47,15 @@ def pmaddubsw(spec: InstructionSet, a: Any, b: Any, lanes: int = LANES) -> Any:
     return T.call_llvm_pure_intrin(of("int16", 2 * lanes), "llvm.x86.avx2.pmadd.ub.sw", *factors)
 
 
-def _joined(step: Callable[..., Any], spec: InstructionSet, vectors: list[Any], lanes: int, joined_lanes: int) -> Any:
+def _joined(
+    step: Callable[..., Any], spec: InstructionSet, vectors: list[Vector], lanes: int, joined_lanes: int
+) -> Vector:
     """What `step` makes of the lower halves of int32 vectors and of the upper ones, side by side."""
     low, high = zip(*(halves(vector, "int32", lanes) for vector in vectors), strict=True)
     return join(step(spec, *low, lanes // 2), step(spec, *high, lanes // 2), joined_lanes)
 
 
-def _high_bytes(vector: Any, dtype: str, lanes: int) -> Any:
+def _high_bytes(vector: Vector, dtype: str, lanes: int) -> Vector:
     """The high byte of each of the two 16-bit halves of a lane, as 16 bits, signed or not."""
     words = materialize(T.reinterpret(of(dtype, 2 * lanes), vector), dtype, 2 * lanes)
     return T.reinterpret(of("int32", lanes), words >> fill(T.cast(T.int32(8), dtype), 2 * lanes))

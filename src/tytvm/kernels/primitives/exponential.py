@@ -1,9 +1,8 @@
 """2^x and 1 / x in float32 without a library call, for scalars and vectors, to about a unit in the last place."""
 
-from typing import Any
-
 from tvm.script import tirx as T
 
+from tytvm.kernels.primitives.expressions import Vector
 from tytvm.kernels.primitives.vector import LANES, fill, materialize, of
 from tytvm.target import InstructionSet
 
@@ -15,11 +14,11 @@ _COARSE_POWERS = (5.5171669e-2, 2.4261113e-1, 6.9326097e-1, 9.9992806e-1)
 _LOWEST_POWER = -125.0  # so that no result is subnormal, which would be slow
 
 
-def exp2(x: Any, lanes: int = 1, coarse: bool = False) -> Any:
+def exp2(x: Vector, lanes: int = 1, coarse: bool = False) -> Vector:
     """2^x for x <= 127; below -125 it is 2^-125. To about 3e-7, or 1e-4 where `coarse`."""
     coefficients = _COARSE_POWERS if coarse else _POWERS
 
-    def constant(value: float) -> Any:
+    def constant(value: float) -> Vector:
         return fill(T.float32(value), lanes)
 
     x = materialize(T.max(x, constant(_LOWEST_POWER)), "float32", lanes)
@@ -33,7 +32,7 @@ def exp2(x: Any, lanes: int = 1, coarse: bool = False) -> Any:
     return materialize(T.reinterpret(of("float32", lanes), T.reinterpret(integer, p) + exponent), "float32", lanes)
 
 
-def reciprocal(spec: InstructionSet, x: Any, lanes: int) -> Any:
+def reciprocal(spec: InstructionSet, x: Vector, lanes: int) -> Vector:
     """1 / x to about 2e-7: an estimate and a step of Newton's method where a vector has one, else a division."""
     if spec.vector_bytes < 64 or lanes < LANES:
         return fill(T.float32(1), lanes) / x

@@ -1,16 +1,15 @@
 """A kernel's own memory, for what is too large for the stack and lies best in a core's cache: the runtime has it."""
 
-from typing import Any
-
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives.cost import size
+from tytvm.kernels.primitives.expressions import Buffer
 
 BYTES = 1 << 20
 """What a thread has; the runtime's native/scratch.c says so too."""
 
 
-def scratch(shape: tuple[int, ...], dtype: str, start: int = 0) -> Any:
+def scratch(shape: tuple[int, ...], dtype: str, start: int = 0) -> Buffer:
     """The thread's memory from byte `start` on as a buffer; a kernel finds anything in it.
 
     Raises:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from tvm.script import tirx as T
+
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 
 LANES = 16
 
@@ -24,7 +25,7 @@ def ceildiv(extent: int, size: int) -> int:
     return -(-extent // size)
 
 
-def span(start: Any, lanes: int = LANES) -> Any:
+def span(start: Scalar, lanes: int = LANES) -> Scalar:
     """The index of `lanes` neighbors from `start` on."""
     return T.ramp(start, 1, lanes) if lanes > 1 else start
 
@@ -34,37 +35,37 @@ def of(dtype: str, lanes: int = LANES) -> str:
     return f"{dtype}x{lanes}" if lanes > 1 else dtype
 
 
-def fill(value: Any, lanes: int = LANES) -> Any:
+def fill(value: Vector, lanes: int = LANES) -> Vector:
     """A vector with `value` in every lane."""
     return T.broadcast(value, lanes) if lanes > 1 else value
 
 
-def zeros(dtype: str = "float32", lanes: int = LANES) -> Any:
+def zeros(dtype: str = "float32", lanes: int = LANES) -> Vector:
     """A vector of zeros."""
     return fill(T.cast(T.int32(0), dtype), lanes)
 
 
-def materialize(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+def materialize(value: Vector, dtype: str = "float32", lanes: int = LANES) -> Vector:
     """The value, computed once: TVM's simplifier copies a bound expression to its uses, and reorders floats there."""
     stored = T.alloc_buffer((lanes,), dtype)
     T.buffer_store(stored, value, [span(0, lanes)])
     return stored[span(0, lanes)]
 
 
-def halves(vector: Any, dtype: str, lanes: int) -> tuple[Any, Any]:
+def halves(vector: Vector, dtype: str, lanes: int) -> tuple[Vector, Vector]:
     """The lower and the upper half of a vector of `lanes`."""
     whole = materialize(vector, dtype, lanes)
     return T.vectorlow(of(dtype, lanes // 2), whole), T.vectorhigh(of(dtype, lanes // 2), whole)
 
 
-def join(low: Any, high: Any, lanes: int) -> Any:
+def join(low: Vector, high: Vector, lanes: int) -> Vector:
     """A vector of `lanes` from its halves."""
     return T.Shuffle([low, high], list(range(lanes)))
 
 
 def horizontal_reduce(
-    combine: Callable[[Any, Any], Any], vector: Any, dtype: str = "float32", lanes: int = LANES
-) -> Any:
+    combine: Callable[[Vector, Vector], Vector], vector: Vector, dtype: str = "float32", lanes: int = LANES
+) -> Scalar:
     """One scalar from all lanes: each step combines the lower half with the upper."""
     while lanes > 2:
         whole = materialize(vector, dtype, lanes)
@@ -74,7 +75,7 @@ def horizontal_reduce(
     return materialize(combine(T.Shuffle([whole], [0]), T.Shuffle([whole], [1])), dtype, 1) if lanes == 2 else whole
 
 
-def prefetch(buffer: Any, start: list[Any], distance: int = 0, level: int = 1) -> None:
+def prefetch(buffer: Buffer, start: list[Scalar], distance: int = 0, level: int = 1) -> None:
     """Asks for the cache line `distance` bytes beyond an element, which the processor may lie past the buffer's end.
 
     Args:
@@ -87,6 +88,6 @@ def prefetch(buffer: Any, start: list[Any], distance: int = 0, level: int = 1) -
     T.evaluate(T.call_llvm_intrin("void", "llvm.prefetch", address, T.int32(0), T.int32(4 - level), T.int32(1)))
 
 
-def add(a: Any, b: Any) -> Any:
+def add(a: Vector, b: Vector) -> Vector:
     """The sum, for `horizontal_reduce`."""
     return a + b

@@ -1,7 +1,6 @@
 """Activations: SiLU, QuickGELU (x · sigmoid(1.702 x)) and GELU, exact and by tanh (Hendrycks and Gimpel, 2016)."""
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import Activation
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import LOG2_E, exp2, reciprocal
+from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import fill, materialize, zeros
 from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
@@ -26,18 +26,18 @@ _ERF_P = 0.3275911
 _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 
-def build(spec: InstructionSet, R: int, width: int, kind: str, encoding: Encoding = FLOAT32) -> Any:
+def build(spec: InstructionSet, R: int, width: int, kind: str, encoding: Encoding = FLOAT32) -> PrimFunc:
     """(x f32[R,width], out in its encoding); `kind` is one of `KINDS`."""
     chunks = RowChunks(R, width, encoding)
 
-    def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
+    def value(buffers: Buffers, _: None, row: Scalar, at: Scalar) -> Vector:
         return apply(spec, kind, buffers["x"][row, at], chunks.lanes)
 
     return row_builder.build(kind, chunks, {"x": ((R, width), "float32")}, value)
 
 
-def apply(spec: InstructionSet, kind: str, x: Any, lanes: int) -> Any:
-    """The activation of so many lanes."""
+def apply(spec: InstructionSet, kind: str, x: Vector, lanes: int) -> Vector:
+    """The activation of a vector f32x`lanes`."""
     x = materialize(x, "float32", lanes)
     if kind == "gelu":
         return _gelu(spec, x, lanes)
@@ -49,18 +49,18 @@ def apply(spec: InstructionSet, kind: str, x: Any, lanes: int) -> Any:
     return _gate(spec, x, x * inner, lanes)
 
 
-def silu(spec: InstructionSet, x: Any, lanes: int) -> Any:
-    """The product x · sigmoid(x), of so many lanes."""
+def silu(spec: InstructionSet, x: Vector, lanes: int) -> Vector:
+    """The product x · sigmoid(x) of a vector f32x`lanes`."""
     return apply(spec, "silu", x, lanes)
 
 
-def _gate(spec: InstructionSet, x: Any, z: Any, lanes: int) -> Any:
+def _gate(spec: InstructionSet, x: Vector, z: Vector, lanes: int) -> Vector:
     """The product x · sigmoid(z)."""
     power = T.min(z * fill(T.float32(-LOG2_E), lanes), fill(T.float32(_MOST), lanes))
     return x * reciprocal(spec, fill(T.float32(1), lanes) + exp2(power, lanes), lanes)
 
 
-def _gelu(spec: InstructionSet, x: Any, lanes: int) -> Any:
+def _gelu(spec: InstructionSet, x: Vector, lanes: int) -> Vector:
     """max(x, 0) − |x| (1 − erf(|x| / √2)) / 2: small values of either sign keep their digits."""
     positive = materialize(T.max(x, zeros("float32", lanes)), "float32", lanes)
     size_of = materialize(T.max(x, zeros("float32", lanes) - x), "float32", lanes)
@@ -74,7 +74,7 @@ def _gelu(spec: InstructionSet, x: Any, lanes: int) -> Any:
 
 
 def reference(x: npt.NDArray[np.float32], kind: str) -> npt.NDArray[np.float32]:
-    """The same in NumPy."""
+    """In NumPy, in float64: x f32[..., width] → f32 of the same shape; `kind` is one of `KINDS`."""
     v = x.astype(np.float64)
     if kind == "gelu":
         return np.asarray(v * np.vectorize(math.erfc)(-v / math.sqrt(2)) / 2, np.float32)

@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """float32 rows to bfloat16 in left tiles of AMX: row r and input k lie at [r // 16, k // 32, r % 16, k % 32]."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -11,12 +9,13 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import DEPTH, SIDE, bfloat16
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
 from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, R: int, K: int) -> Any:
+def build(spec: InstructionSet, R: int, K: int) -> PrimFunc:
     """(x f32[R,K], tiles u16[ceil(R/16),ceil(K/32),16,32]); inputs from K on are zeros, rows from R on are left."""
 
     @T.prim_func(private=True)
@@ -33,14 +32,14 @@ def build(spec: InstructionSet, R: int, K: int) -> Any:
     return bfloat16_tiles
 
 
-def write_rest(x: Any, tiles: Any, row: Any, K: int) -> None:
+def write_rest(x: Buffer, tiles: Buffer, row: Scalar, K: int) -> None:
     """The inputs after the last whole tile, and zeros."""
     if K % DEPTH:
         halves = [materialize(up_to(x, [row], K, K // DEPTH * DEPTH + half * LANES)) for half in range(2)]
         T.buffer_store(tiles, bfloat16(*halves), [row // SIDE, K // DEPTH, row % SIDE, span(0, DEPTH)])
 
 
-def up_to(x: Any, at: list[Any], end: int, start: int) -> Any:
+def up_to(x: Buffer, at: list[Scalar], end: int, start: int) -> Vector:
     """Sixteen neighbors from `start` on; zeros from `end` on."""
     if start + LANES <= end:
         return x[(*at, span(start))]
@@ -51,7 +50,7 @@ def up_to(x: Any, at: list[Any], end: int, start: int) -> Any:
 
 
 def reference(x: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """The same in NumPy; rows and inputs that do not exist are zeros."""
+    """In NumPy: x f32[R,K] → u16[ceil(R/16),ceil(K/32),16,32]; rows and inputs that do not exist are zeros."""
     R, K = x.shape
     padded = np.zeros((ceildiv(R, SIDE) * SIDE, ceildiv(K, DEPTH) * DEPTH), np.float32)
     padded[:R, :K] = x

@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """The rows of an embedding table that the tokens name; a die that holds only some rows gives zeros for the others."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -10,6 +8,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import EmbeddingRows
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import ceildiv, chunk_size, lanes_of, of, span, zeros
 from tytvm.target import InstructionSet
 from tytvm.weights import W16, Plain
@@ -17,7 +16,7 @@ from tytvm.weights import W16, Plain
 _CHUNK = 512
 
 
-def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) -> Any:
+def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) -> PrimFunc:
     """(tokens i64[S], first i64[1], table f16, out f32[S,H]): row `token - first`, zeros outside [0, rows).
 
     Args:
@@ -31,7 +30,7 @@ def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) 
     lanes, chunks = 1 if tiled else lanes_of(chunk), H // chunk
     shape = (ceildiv(rows, 16), H, 16) if tiled else (rows, H)
 
-    def read(table: Any, row: Any, column: Any) -> Any:
+    def read(table: Buffer, row: Scalar, column: Scalar) -> Vector:
         if tiled:
             return table[row // 16, column, row % 16]
         return table[row, span(column, lanes)]
@@ -58,7 +57,7 @@ def build(spec: InstructionSet, S: int, rows: int, H: int, tiled: bool = False) 
 
 
 def reference(tokens: npt.NDArray[np.int64], first: int, table: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-    """The same in NumPy, of a table [rows, H]."""
+    """In NumPy: tokens i64[S] and a table f16[rows,H] → f32[S,H], zeros for tokens outside [first, first + rows)."""
     row = tokens - first
     inside = (row >= 0) & (row < len(table))
     return np.where(inside[:, None], table[np.where(inside, row, 0)], 0).astype(np.float32)

@@ -5,12 +5,12 @@ at a time, so that no pass over memory goes by for the change alone.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import size
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, span
 from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 
@@ -36,7 +36,7 @@ class Float32:
         """What stands for [R, K] activations."""
         return (((R, K), "float32"),)
 
-    def write(self, outputs: list[Any], row: Any, unit: Any, values: list[Any], lanes: int) -> None:
+    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         for j, value in enumerate(values):
             T.buffer_store(outputs[0], value, [row, span((unit * len(values) + j) * lanes, lanes)])
@@ -52,7 +52,7 @@ class Int8:
     kind = "_int8"
 
     @property
-    def sizes(self) -> tuple[Any, ...]:
+    def sizes(self) -> tuple[int | str, ...]:
         """Follow the shape in a kernel's name."""
         return (self.group, *["tiled"] * self.tiled)
 
@@ -66,7 +66,7 @@ class Int8:
         codes = code_shape(R, K, self.tiled)
         return (codes, "int8"), (groups, "float32"), *[(groups, "int32")] * (not self.tiled)
 
-    def write(self, outputs: list[Any], row: Any, unit: Any, values: list[Any], lanes: int) -> None:
+    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         codes, scale, *total = outputs
         write_group(codes, scale, total[0] if total else None, row, unit, values, lanes)
@@ -87,7 +87,7 @@ class Bfloat16:
         """What stands for [R, K] activations."""
         return (((ceildiv(R, amx.SIDE), ceildiv(K, amx.DEPTH), amx.SIDE, amx.DEPTH), "uint16"),)
 
-    def write(self, outputs: list[Any], row: Any, unit: Any, values: list[Any], lanes: int) -> None:
+    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         at = [row // amx.SIDE, unit, row % amx.SIDE, span(0, amx.DEPTH)]
         T.buffer_store(outputs[0], amx.bfloat16(*values), at)

@@ -1,10 +1,9 @@
 """How a kernel writes a group of int8 activations: scale = max|x| / 127, q = round(x / scale), and the sum of q."""
 
-from typing import Any
-
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives.amx import BYTES, SIDE
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import add, ceildiv, fill, horizontal_reduce, materialize, of, span, zeros
 
 LARGEST = 127
@@ -13,11 +12,13 @@ _ROUND = 12582912.0  # 1.5 * 2^23: adding it leaves the nearest integer (ties to
 
 
 def code_shape(R: int, K: int, tiled: bool) -> tuple[int, ...]:
-    """Shape of the codes."""
+    """Shape of the codes of [R, K] activations, in rows or in AMX's left tiles."""
     return (ceildiv(R, SIDE), K // BYTES, SIDE, BYTES) if tiled else (R, K)
 
 
-def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[Any], lanes: int) -> None:
+def write_group(
+    q: Buffer, scale: Buffer, total: Buffer | None, row: Scalar, g: Scalar, values: list[Vector], lanes: int
+) -> None:
     """Writes group `g` of a row: codes, scale and sum of its `values` (float32 vectors of so many lanes)."""
     group = lanes * len(values)
     values = [materialize(value, "float32", lanes) for value in values]
@@ -39,7 +40,7 @@ def write_group(q: Any, scale: Any, total: Any, row: Any, g: Any, values: list[A
         T.buffer_store(total, horizontal_reduce(add, sums, "int32", lanes), [row, g])
 
 
-def _place(q: Any, row: Any, k: Any, lanes: int) -> list[Any]:
+def _place(q: Buffer, row: Scalar, k: Scalar, lanes: int) -> list[Scalar]:
     """Where the codes of inputs from `k` on lie, in rows or in tiles."""
     if len(q.shape) == 2:
         return [row, span(k, lanes)]

@@ -12,6 +12,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import LayerNorm
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import fill, materialize
 from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
@@ -22,7 +23,7 @@ from tytvm.target import InstructionSet
 
 def build(
     spec: InstructionSet, R: int, H: int, eps: float, encoding: Encoding = FLOAT32, with_sum: bool = False
-) -> Any:
+) -> PrimFunc:
     """(x f32[R,H], weight f32[H], bias f32[H], out) or, with a sum, (x, y f32[R,H], weight, bias, sum f32[R,H], out).
 
     Args:
@@ -38,13 +39,13 @@ def build(
     affine = {"weight": ((H,), "float32"), "bias": ((H,), "float32")}
     tensors = {"x": whole, "y": whole} | affine | {"sum": whole} if with_sum else {"x": whole} | affine
 
-    def moments(buffers: Buffers, row: Any) -> tuple[Any, Any]:
+    def moments(buffers: Buffers, row: Scalar) -> tuple[Scalar, Scalar]:
         mean = materialize(total(buffers, row, H, chunks.lanes, lambda v: v) / T.float32(H), "float32", 1)
         away = fill(mean, chunks.lanes)
         variance = total(buffers, row, H, chunks.lanes, lambda v: (v - away) * (v - away)) / T.float32(H)
         return mean, materialize(T.float32(1) / T.sqrt(variance + T.float32(eps)), "float32", 1)
 
-    def value(buffers: Buffers, moments: tuple[Any, Any], row: Any, at: Any) -> Any:
+    def value(buffers: Buffers, moments: tuple[Scalar, Scalar], row: Scalar, at: Scalar) -> Vector:
         mean, factor = (fill(moment, chunks.lanes) for moment in moments)
         x = materialize(read(buffers, row, at), "float32", chunks.lanes)
         if with_sum:
@@ -57,7 +58,7 @@ def build(
 def reference(
     x: npt.NDArray[Any], weight: npt.NDArray[Any], bias: npt.NDArray[Any], eps: float
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy."""
+    """In NumPy, in float64: x [..., H], weight and bias [H], of any float type → f32[..., H]."""
     away = x - np.mean(x, axis=-1, keepdims=True, dtype=np.float64)
     variance = np.mean(np.square(away), axis=-1, keepdims=True)
     return np.asarray(away / np.sqrt(variance + eps) * weight + bias, np.float32)

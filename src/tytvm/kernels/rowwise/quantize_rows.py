@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """Symmetric int8 activations by group: scale = max|x| / 127, q = round(x / scale), and the sum of q."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -11,13 +9,14 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, span
 from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.kernels.rowwise.int8_groups import LARGEST, SMALLEST, code_shape, write_group
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, R: int, K: int, group: int, tiled: bool = False) -> Any:
+def build(spec: InstructionSet, R: int, K: int, group: int, tiled: bool = False) -> PrimFunc:
     """(x f32[R,K], q i8[R,K], scale f32[R,K/group], sum i32[R,K/group]).
 
     With `tiled`, for AMX, q is i8 [ceil(R/16),K/64,16,64], and there is no sum.
@@ -43,7 +42,7 @@ def build(spec: InstructionSet, R: int, K: int, group: int, tiled: bool = False)
 def reference(
     x: npt.NDArray[np.float32], group: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """The same in NumPy: q, scale and sum."""
+    """In NumPy: x f32[R,K] → q i8[R,K], scale f32[R,K/group] and sum i32[R,K/group]."""
     grouped = x.reshape(len(x), -1, group)
     largest = np.asarray(np.abs(grouped).max(axis=-1), np.float32)
     largest[largest <= np.float32(SMALLEST)] = 0
@@ -53,7 +52,7 @@ def reference(
 
 
 def tiles(q: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Codes [R, K] in left tiles, rows that do not exist as zeros."""
+    """Codes i8[R,K] in left tiles, i8[ceil(R/16),K/64,16,64]; rows that do not exist are zeros."""
     R, K = q.shape
     padded = np.zeros((ceildiv(R, SIDE) * SIDE, K), np.int8)
     padded[:R] = q

@@ -13,6 +13,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import RmsNorm
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, materialize, span, zeros
 from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
@@ -24,7 +25,7 @@ _CHAINS = 4  # sums that grow side by side: an addition waits four cycles for th
 
 def build(
     spec: InstructionSet, R: int, H: int, eps: float, encoding: Encoding = FLOAT32, with_sum: bool = False
-) -> Any:
+) -> PrimFunc:
     """(x f32[R,H], weight f32[H], out) or, with a sum, (x, y f32[R,H], weight, sum f32[R,H], out).
 
     Args:
@@ -40,11 +41,11 @@ def build(
     weight = {"weight": ((H,), "float32")}
     tensors = {"x": whole, "y": whole} | weight | {"sum": whole} if with_sum else {"x": whole} | weight
 
-    def factor(buffers: Buffers, row: Any) -> Any:
+    def factor(buffers: Buffers, row: Scalar) -> Scalar:
         mean = total(buffers, row, H, chunks.lanes, lambda v: v * v) / T.float32(H)
         return materialize(T.float32(1) / T.sqrt(mean + T.float32(eps)), "float32", 1)
 
-    def value(buffers: Buffers, factor: Any, row: Any, at: Any) -> Any:
+    def value(buffers: Buffers, factor: Scalar, row: Scalar, at: Scalar) -> Vector:
         x = materialize(read(buffers, row, at), "float32", chunks.lanes)
         if with_sum:
             T.buffer_store(buffers["sum"], x, [row, at])
@@ -53,13 +54,13 @@ def build(
     return row_builder.build("rms_norm", chunks, tensors, value, factor)
 
 
-def read(buffers: Buffers, row: Any, at: Any) -> Any:
+def read(buffers: Buffers, row: Scalar, at: Scalar) -> Vector:
     """x, or x + y where there is a y."""
     x = buffers["x"][row, at]
     return x + buffers["y"][row, at] if "y" in buffers else x
 
 
-def total(buffers: Buffers, row: Any, H: int, lanes: int, term: Callable[[Any], Any]) -> Any:
+def total(buffers: Buffers, row: Scalar, H: int, lanes: int, term: Callable[[Vector], Vector]) -> Scalar:
     """The sum over a row of what `term` makes of its vectors."""
     chains = next(count for count in (_CHAINS, 2, 1) if H // lanes % count == 0)
     sums = [T.alloc_buffer((lanes,), "float32") for _ in range(chains)]
@@ -74,7 +75,7 @@ def total(buffers: Buffers, row: Any, H: int, lanes: int, term: Callable[[Any], 
 
 
 def reference(x: npt.NDArray[Any], weight: npt.NDArray[Any], eps: float) -> npt.NDArray[np.float32]:
-    """The same in NumPy."""
+    """In NumPy, in float64: x [..., H] and weight [H], of any float type → f32[..., H]."""
     mean = np.mean(np.square(x, dtype=np.float64), axis=-1, keepdims=True)
     return np.asarray(x / np.sqrt(mean + eps) * weight, np.float32)
 

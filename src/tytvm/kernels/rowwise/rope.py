@@ -1,8 +1,6 @@
 # mypy: disable-error-code="valid-type,untyped-decorator"
 """Rotary position embedding (Su et al., 2021) in the rotate-half form: lane d is rotated with lane d + rotary/2."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
@@ -10,13 +8,14 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import Rope
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc
 from tytvm.kernels.primitives.vector import lanes_of, span
 from tytvm.target import InstructionSet
 
 
 def build(
     spec: InstructionSet, H: int, S: int, D: int, rotary: int | None = None, by_token: bool = False, kept: bool = False
-) -> Any:
+) -> PrimFunc:
     """(x f32[H,S,D], cos f32[S,rotary], sin f32[S,rotary], out f32[H,S,D]); lanes from `rotary` on (default D) pass.
 
     With `by_token`, x is [S,H,D], as a linear layer leaves it; out too if that is `kept`.
@@ -54,7 +53,7 @@ def build(
 def reference(
     x: npt.NDArray[np.float32], cos: npt.NDArray[np.float32], sin: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, as Hugging Face's `apply_rotary_pos_emb` has it."""
+    """In NumPy, as Hugging Face's `apply_rotary_pos_emb`: x f32[...,S,D], cos and sin f32[S,rotary] → f32[...,S,D]."""
     rotated = cos.shape[-1]
     front, rest = x[..., :rotated], x[..., rotated:]
     half = np.concatenate([-front[..., rotated // 2 :], front[..., : rotated // 2]], axis=-1)

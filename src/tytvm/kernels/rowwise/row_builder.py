@@ -8,13 +8,14 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, materialize, span
 from tytvm.kernels.rowwise.encoding import Encoding, Tensor
 
 _ENOUGH_CHUNKS = 16  # so that workers have about equal shares
 _LEAST_CHUNK = 128  # values: below, a worker does no more than it costs to send it there
 
-Buffers = Mapping[str, Any]
+Buffers = Mapping[str, Buffer]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class RowChunks:
         """Units of a chunk."""
         return self.K // self.unit // self.across
 
-    def places(self, unit: Any) -> list[Any]:
+    def places(self, unit: Scalar) -> list[Scalar]:
         """Where the vectors of a unit lie in their row."""
         return [span(unit * self.unit + j * self.lanes, self.lanes) for j in range(self.unit // self.lanes)]
 
@@ -63,7 +64,7 @@ def build(
     tensors: Mapping[str, Tensor],
     value: Callable[[Buffers, Any, Any, Any], Any],
     prepare: Callable[[Buffers, Any], Any] = lambda buffers, row: None,
-) -> Any:
+) -> PrimFunc:
     """(*tensors, *what the encoding of [R, K] activations consists of).
 
     Args:

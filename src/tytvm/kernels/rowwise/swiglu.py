@@ -1,13 +1,12 @@
 """SwiGLU's gate (Shazeer, 2020): out = silu(gate) · up, where silu(x) = x / (1 + exp(-x))."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.operators import SwiGlu
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.activation import silu
 from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
@@ -15,19 +14,19 @@ from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> Any:
+def build(spec: InstructionSet, R: int, width: int, encoding: Encoding = FLOAT32) -> PrimFunc:
     """(gate f32[R,width], up f32[R,width], out in its encoding)."""
     chunks = RowChunks(R, width, encoding)
     whole = ((R, width), "float32")
 
-    def value(buffers: Buffers, _: Any, row: Any, at: Any) -> Any:
+    def value(buffers: Buffers, _: None, row: Scalar, at: Scalar) -> Vector:
         return silu(spec, buffers["gate"][row, at], chunks.lanes) * buffers["up"][row, at]
 
     return row_builder.build("swiglu", chunks, {"gate": whole, "up": whole}, value)
 
 
 def reference(gate: npt.NDArray[np.float32], up: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The same in NumPy."""
+    """In NumPy, in float64: gate and up f32[..., width] → f32 of the same shape."""
     x = gate.astype(np.float64)
     return np.asarray(x / (1 + np.exp(-x)) * up, np.float32)
 

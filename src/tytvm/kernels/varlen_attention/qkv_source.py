@@ -1,8 +1,8 @@
 """Where the queries, keys and values of packed sequences lie before they are packed: as linear layers leave them."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences, Tensor
 
 
@@ -38,12 +38,12 @@ class QkvSource:
         batch = shape.tokens // self.tokens
         return (shape.tokens, heads, width) if self.by_token[part] else (batch, heads, self.tokens, width)
 
-    def read(self, buffers: dict[str, Any], part: int, row: Any, head: Any, at: Any) -> Any:
+    def read(self, buffers: dict[str, Buffer], part: int, row: Scalar, head: Scalar, at: Scalar) -> Vector:
         """Inputs of a token's query (part 0), key (1) or value (2)."""
         buffer, place = self.place(buffers, part, row, head)
         return buffer[(*place, at)]
 
-    def place(self, buffers: dict[str, Any], part: int, row: Any, head: Any) -> tuple[Any, list[Any]]:
+    def place(self, buffers: dict[str, Buffer], part: int, row: Scalar, head: Scalar) -> tuple[Buffer, list[Scalar]]:
         """In which tensor, and where in it, they are."""
         if self.fused:
             return buffers["qkv"], [row, part, head]

@@ -5,7 +5,6 @@ and Gimelshein 2018) and weighted sums of values (Dao et al. 2022, FlashAttentio
 """
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operators import VarlenAttention
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, lanes_of, materialize, span
 from tytvm.kernels.rowwise.encoding import Bfloat16, Encoding, Float32, bytes_of
@@ -26,7 +26,7 @@ from tytvm.kernels.varlen_attention.varlen_softmax import VarlenSoftmax
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, shape: PackedSequences, encoding: Encoding) -> Any:
+def build(spec: InstructionSet, shape: PackedSequences, encoding: Encoding) -> PrimFunc:
     """(*shape.packed(), rows i32[positions], tasks i32[n,3], *what the encoding of [tokens, H·Dv] consists of).
 
     `rows` and `tasks` are `shape.rows()` and `shape.tasks()`. The encoding is one that `takes` says yes to.
@@ -51,8 +51,14 @@ def build(spec: InstructionSet, shape: PackedSequences, encoding: Encoding) -> A
 
 
 def attend(
-    spec: InstructionSet, shape: PackedSequences, packed: list[Any], head: Any, query: Any, first: Any, keys: Any
-) -> tuple[Any, VarlenSoftmax]:
+    spec: InstructionSet,
+    shape: PackedSequences,
+    packed: list[Buffer],
+    head: Scalar,
+    query: Scalar,
+    first: Scalar,
+    keys: Scalar,
+) -> tuple[Buffer, VarlenSoftmax]:
     """The weighted sums [32, width] of a task's queries, and the softmax that has their denominators."""
     scores = scratch((STEP, BLOCK), "float32")
     sums = scratch((STEP, shape.width), "float32", STEP * BLOCK * 6)
@@ -78,7 +84,14 @@ def attend(
 
 
 def _finish(
-    shape: PackedSequences, encoding: Encoding, outputs: list[Any], sums: Any, inverse: Any, i: Any, row: Any, head: Any
+    shape: PackedSequences,
+    encoding: Encoding,
+    outputs: list[Buffer],
+    sums: Buffer,
+    inverse: Scalar,
+    i: Scalar,
+    row: Scalar,
+    head: Scalar,
 ) -> None:
     """Writes a query's row of the output."""
     lanes = lanes_of(shape.Dv)
@@ -102,7 +115,7 @@ def takes(shape: PackedSequences, encoding: Encoding) -> bool:
 def reference(
     shape: PackedSequences, q: npt.NDArray[np.float32], k: npt.NDArray[np.float32], v: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """The same in NumPy, by the definition, in float64; q, k, v are [token, head, input], out [token, head, Dv]."""
+    """By the definition, in float64: q f32[token,H,D], k f32[token,KH,D], v f32[token,KH,Dv] → f32[token,H,Dv]."""
     wide = [np.repeat(x.astype(np.float64), shape.H // x.shape[1], axis=1) for x in (q, k, v)]
     edges = np.cumsum([0, *shape.lengths])
     parts = []

@@ -5,7 +5,6 @@ One pass over what linear layers leave; a step of 32 positions of a head is made
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from tytvm.kernels.operators import VarlenPack
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import LOG2_E
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, fill, lanes_of, materialize, prefetch, span, zeros
 from tytvm.kernels.rowwise.rope import reference as rope
@@ -26,7 +26,7 @@ from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import InstructionSet
 
 
-def build(spec: InstructionSet, shape: PackedSequences, source: QkvSource) -> Any:
+def build(spec: InstructionSet, shape: PackedSequences, source: QkvSource) -> PrimFunc:
     """(*source.tensors, rows i32[positions], *shape.packed()): queries times the factor of which 2^score is the weight.
 
     `rows` is `shape.rows()`. Positions without a token, and inputs that there are none of, become zeros.
@@ -54,14 +54,14 @@ class StagedRows:
     """32 tokens' queries, keys or values of a head, float32, in the thread's memory."""
 
     def __init__(
-        self, shape: PackedSequences, source: QkvSource, buffers: dict[str, Any], rows: Any, step: Any
+        self, shape: PackedSequences, source: QkvSource, buffers: dict[str, Buffer], rows: Buffer, step: Scalar
     ) -> None:
         self.shape, self.source, self.buffers, self.tokens, self.step = shape, source, buffers, rows, step
         self.columns = max(shape.depth, shape.width)
         self.rows = scratch((STEP, self.columns), "float32")
         self.pairs = scratch((STEP, self.columns // 2), "int32", STEP * self.columns * 4)
 
-    def fill(self, part: int, head: Any, factor: float = 1.0) -> None:
+    def fill(self, part: int, head: Scalar, factor: float = 1.0) -> None:
         """The tokens' queries (part 0), keys (1) or values (2); zeros for inputs and tokens that there are none of."""
         with T.serial(STEP) as i:
             row = materialize(self.tokens[self.step * STEP + i], "int32", 1)
@@ -72,12 +72,12 @@ class StagedRows:
                 with T.Else():
                     self._clear(i, 0)
 
-    def _clear(self, i: Any, start: int) -> None:
+    def _clear(self, i: Scalar, start: int) -> None:
         lanes = math.gcd(lanes_of(self.columns), start)
         for at in range(start, self.columns, max(lanes, 1)):
             T.buffer_store(self.rows, zeros("float32", lanes), [i, span(at, lanes)])
 
-    def _copy(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
+    def _copy(self, part: int, head: Scalar, i: Scalar, row: Scalar, factor: float) -> None:
         self._prefetch(part, head, row)
         if self.source.rotated and part < 2:
             self._rotate(part, head, i, row, factor)
@@ -89,15 +89,15 @@ class StagedRows:
             value = self.source.read(self.buffers, part, row, head, at) * fill(T.float32(factor), lanes)
             T.buffer_store(self.rows, value, [i, at])
 
-    def _prefetch(self, part: int, head: Any, row: Any) -> None:
-        """Asks for what the next head reads of the token, if it lies beside this."""
+    def _prefetch(self, part: int, head: Scalar, row: Scalar) -> None:
+        """Prefetches what the next head reads of the token, if it lies beside this."""
         width = self.shape.D if part < 2 else self.shape.Dv
         if self.source.fused or self.source.by_token[part]:
             place = self.source.place(self.buffers, part, row, head)
             for start in range(0, width, LANES):
                 prefetch(place[0], [*place[1], start], 4 * width, level=2)
 
-    def _rotate(self, part: int, head: Any, i: Any, row: Any, factor: float) -> None:
+    def _rotate(self, part: int, head: Scalar, i: Scalar, row: Scalar, factor: float) -> None:
         half = self.shape.D // 2
         if half % LANES and self.shape.D % LANES == 0:
             for vector in range(self.shape.D // LANES):
@@ -113,12 +113,12 @@ class StagedRows:
             T.buffer_store(self.rows, (a * cos[row, low] - b * sin[row, low]) * times, [i, low])
             T.buffer_store(self.rows, (b * cos[row, high] + a * sin[row, high]) * times, [i, high])
 
-    def _rotate_vector(self, part: int, head: Any, i: Any, row: Any, factor: float, start: int) -> None:
+    def _rotate_vector(self, part: int, head: Scalar, i: Scalar, row: Scalar, factor: float, start: int) -> None:
         """Whole vectors also where the halves end within one: smaller stores would hold up the loads after them."""
         D, half, at = self.shape.D, self.shape.D // 2, span(start)
         other = (start + half) % D
 
-        def read(column: int) -> Any:
+        def read(column: int) -> Vector:
             return materialize(self.source.read(self.buffers, part, row, head, span(column)))
 
         if other + LANES <= D:
@@ -132,13 +132,13 @@ class StagedRows:
         T.buffer_store(self.rows, read(start) * cos + partner * sin, [i, at])
 
 
-def _left_tiles(shape: PackedSequences, stage: StagedRows, queries: Any, head: Any, step: Any) -> None:
+def _left_tiles(shape: PackedSequences, stage: StagedRows, queries: Buffer, head: Scalar, step: Scalar) -> None:
     with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
         at = [head, step * 2 + i // amx.SIDE, depth, i % amx.SIDE, span(0, amx.DEPTH)]
         T.buffer_store(queries, _rounded(stage, i, depth), at)
 
 
-def _right_tiles_of_keys(shape: PackedSequences, stage: StagedRows, keys: Any, head: Any, step: Any) -> None:
+def _right_tiles_of_keys(shape: PackedSequences, stage: StagedRows, keys: Buffer, head: Scalar, step: Scalar) -> None:
     with T.serial(STEP) as i, T.serial(shape.depth // amx.DEPTH) as depth:
         pairs = T.reinterpret("int32x16", materialize(_rounded(stage, i, depth), "uint16", amx.DEPTH))
         T.buffer_store(stage.pairs, pairs, [i, span(depth * LANES)])
@@ -147,7 +147,9 @@ def _right_tiles_of_keys(shape: PackedSequences, stage: StagedRows, keys: Any, h
         T.buffer_store(keys, sixteen, [head, step * 2 + tile, pair, span(0)])
 
 
-def _right_tiles_of_values(shape: PackedSequences, stage: StagedRows, values: Any, head: Any, step: Any) -> None:
+def _right_tiles_of_values(
+    shape: PackedSequences, stage: StagedRows, values: Buffer, head: Scalar, step: Scalar
+) -> None:
     turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
     with T.serial(shape.width // LANES) as vector, T.serial(amx.SIDE) as pair:
         two = [materialize(stage.rows[pair * 2 + each, span(vector * LANES)]) for each in (0, 1)]
@@ -155,23 +157,23 @@ def _right_tiles_of_values(shape: PackedSequences, stage: StagedRows, values: An
         T.buffer_store(values, both, [head, step, vector, pair, span(0, amx.DEPTH)])
 
 
-def _rounded(stage: StagedRows, i: Any, depth: Any) -> Any:
+def _rounded(stage: StagedRows, i: Scalar, depth: Scalar) -> Vector:
     return amx.bfloat16(*(materialize(stage.rows[i, span(depth * amx.DEPTH + half)]) for half in (0, LANES)))
 
 
-def _rows(shape: PackedSequences, stage: StagedRows, out: Any, head: Any, step: Any) -> None:
+def _rows(shape: PackedSequences, stage: StagedRows, out: Buffer, head: Scalar, step: Scalar) -> None:
     lanes = lanes_of(int(out.shape[2]))
     with T.serial(STEP) as i, T.serial(int(out.shape[2]) // lanes) as vector:
         at = span(vector * lanes, lanes)
         T.buffer_store(out, stage.rows[i, at], [head, step * STEP + i, at])
 
 
-def _columns(shape: PackedSequences, stage: StagedRows, keys: Any, head: Any, step: Any) -> None:
+def _columns(shape: PackedSequences, stage: StagedRows, keys: Buffer, head: Scalar, step: Scalar) -> None:
     with T.serial(STEP) as i, T.serial(shape.D) as d:
         T.buffer_store(keys, stage.rows[i, d], [head, step * 2 + i // LANES, d, i % LANES])
 
 
-_Writer = Callable[[PackedSequences, StagedRows, Any, Any, Any], None]
+_Writer = Callable[[PackedSequences, StagedRows, Buffer, Scalar, Scalar], None]
 _TILES: tuple[_Writer, ...] = (_left_tiles, _right_tiles_of_keys, _right_tiles_of_values)
 _FLOATS: tuple[_Writer, ...] = (_rows, _columns, _rows)
 """What writes 32 queries, keys and values of a head."""
@@ -185,7 +187,16 @@ def reference(
     cos: npt.NDArray[np.float32] | None = None,
     sin: npt.NDArray[np.float32] | None = None,
 ) -> tuple[npt.NDArray[np.float32], ...]:
-    """In NumPy, what is packed, as float32 [position, head, input]; q, k, v are [token, head, input]."""
+    """In NumPy: queries, keys and values by position, f32[position,head,input].
+
+    Args:
+        shape: The packed sequences.
+        q: f32[token,H,D].
+        k: f32[token,KH,D].
+        v: f32[token,KH,Dv].
+        cos: f32[token,D], where queries and keys are rotated.
+        sin: The same.
+    """
     if cos is not None and sin is not None:
         q, k = (rope(x, cos[:, None], sin[:, None]) for x in (q, k))
     rows = shape.rows()

@@ -1,11 +1,11 @@
 """The two products of varlen attention, of 32 queries with a block of keys: on AMX tiles, or on vectors."""
 
 from collections.abc import Callable
-from typing import Any
 
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives import amx
+from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, chunk_size, fill, materialize, span, zeros
 from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
 from tytvm.target import InstructionSet
@@ -22,17 +22,17 @@ class VarlenTileProducts:
         self,
         spec: InstructionSet,
         shape: PackedSequences,
-        packed: list[Any],
-        heads: Any,
-        scores: Any,
-        weights: Any,
-        sums: Any,
+        packed: list[Buffer],
+        heads: tuple[Scalar, Scalar],
+        scores: Buffer,
+        weights: Buffer | None,
+        sums: Buffer,
     ) -> None:
         self.shape, (self.head, self.kv_head) = shape, heads
         self.queries, self.keys, self.values = packed
         self.scores, self.weights, self.sums = scores, weights, sums
 
-    def score(self, query: Any, first: Any, steps: Any) -> None:
+    def score(self, query: Scalar, first: Scalar, steps: Scalar) -> None:
         """Scores with so many steps of 32 keys from position `first` on."""
         tile, key_tile = materialize(query // amx.SIDE, "int32", 1), materialize(first // LANES, "int32", 1)
         with T.serial(steps) as step:
@@ -44,20 +44,20 @@ class VarlenTileProducts:
                     amx.load(amx.RIGHT + side, self.keys, at, amx.BYTES)
                 _each_sum(lambda a, b, sums: amx.dot(sums, amx.LEFT + a, amx.RIGHT + b))
 
-            def store(a: int, b: int, sums: int, step: Any = step) -> None:
+            def store(a: int, b: int, sums: int, step: Scalar = step) -> None:
                 amx.store(sums, self.scores, [a * amx.SIDE, step * STEP + b * amx.SIDE], 4 * BLOCK)
 
             _each_sum(store)
 
-    def gather(self, first: Any, steps: Any) -> None:
+    def gather(self, first: Scalar, steps: Scalar) -> None:
         """Adds those keys' values, weighted."""
         vectors = self.shape.width // LANES
         start = materialize(first // STEP, "int32", 1)
         for vector in range(0, vectors, 2):
             self._gather(start, vector, min(2, vectors - vector), steps)
 
-    def _gather(self, start: Any, vector: int, count: int, steps: Any) -> None:
-        def at(a: int, b: int) -> list[Any]:
+    def _gather(self, start: Scalar, vector: int, count: int, steps: Scalar) -> None:
+        def at(a: int, b: int) -> list[Scalar]:
             return [a * amx.SIDE, (vector + b) * LANES]
 
         _each_sum(lambda a, b, sums: amx.load(sums, self.sums, at(a, b), 4 * self.shape.width), count)
@@ -72,7 +72,7 @@ class VarlenTileProducts:
 
 
 def _each_sum(use: Callable[[int, int, int], None], count: int = 2) -> None:
-    """What is to be done with each tile of sums."""
+    """Calls `use` (row tile, block, tile register) for each tile of sums."""
     for a in _SIDES:
         for b in range(count):
             use(a, b, amx.SUMS + 2 * a + b)
@@ -85,11 +85,11 @@ class VarlenFloatProducts:
         self,
         spec: InstructionSet,
         shape: PackedSequences,
-        packed: list[Any],
-        heads: Any,
-        scores: Any,
-        weights: Any,
-        sums: Any,
+        packed: list[Buffer],
+        heads: tuple[Scalar, Scalar],
+        scores: Buffer,
+        weights: Buffer | None,
+        sums: Buffer,
     ) -> None:
         self.shape, (self.head, self.kv_head) = shape, heads
         self.queries, self.keys, self.values = packed
@@ -97,7 +97,7 @@ class VarlenFloatProducts:
         self.rows = chunk_size(STEP, max(1, spec.accumulators // 2))
         self.vectors = chunk_size(shape.width // LANES, max(1, spec.accumulators // self.rows))
 
-    def score(self, query: Any, first: Any, steps: Any) -> None:
+    def score(self, query: Scalar, first: Scalar, steps: Scalar) -> None:
         """Scores with so many steps of 32 keys from position `first` on."""
         tile = materialize(first // LANES, "int32", 1)
         with T.serial(steps) as step, T.serial(STEP // self.rows) as part:
@@ -112,7 +112,7 @@ class VarlenFloatProducts:
                     at = [part * self.rows + i, span(step * STEP + side * LANES)]
                     T.buffer_store(self.scores, dot[span(0)], at)
 
-    def gather(self, first: Any, steps: Any) -> None:
+    def gather(self, first: Scalar, steps: Scalar) -> None:
         """Adds those keys' values, weighted."""
         count = self.shape.width // LANES // self.vectors
         with T.serial(STEP // self.rows) as part, T.serial(count) as group:
@@ -133,12 +133,12 @@ class VarlenFloatProducts:
                     T.buffer_store(self.sums, each[span(0)], place)
 
 
-def _add_products(sums: list[Any], one: Any, vectors: list[Any]) -> None:
+def _add_products(sums: list[Buffer], one: Vector, vectors: list[Vector]) -> None:
     for each, vector in zip(sums, vectors, strict=True):
         T.buffer_store(each, each[span(0)] + one * vector, [span(0)])
 
 
-def _register(value: Any = None) -> Any:
+def _register(value: Vector = None) -> Buffer:
     """A stack buffer that LLVM keeps in a register."""
     register = T.alloc_buffer((LANES,), "float32")
     T.buffer_store(register, zeros() if value is None else value, [span(0)])

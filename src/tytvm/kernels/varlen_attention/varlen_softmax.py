@@ -1,12 +1,11 @@
 """The online softmax of 32 queries: a block of scores becomes weights; its row maximum is lazy as causal_softmax's."""
 
-from typing import Any
-
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.causal_softmax import LOWEST
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.exponential import exp2
+from tytvm.kernels.primitives.expressions import Buffer, Scalar
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, span
 from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
@@ -17,7 +16,9 @@ _LEAP = 8.0  # times in which a score is twice as heavy as the row maximum befor
 class VarlenSoftmax:
     """Turns scores f32[32, block] into weights, in their place or elsewhere as bfloat16; keeps the denominators."""
 
-    def __init__(self, shape: PackedSequences, scores: Any, weights: Any, sums: Any, start: int) -> None:
+    def __init__(
+        self, shape: PackedSequences, scores: Buffer, weights: Buffer | None, sums: Buffer, start: int
+    ) -> None:
         self.shape, self.scores, self.weights, self.sums = shape, scores, weights, sums
         self.row_max = scratch((STEP,), "float32", start)
         self.denominators = scratch((STEP, LANES), "float32", start + 4 * STEP)
@@ -30,7 +31,7 @@ class VarlenSoftmax:
             with T.serial(self.shape.width // LANES) as vector:
                 T.buffer_store(self.sums, fill(T.float32(0)), [row, span(vector * LANES)])
 
-    def apply(self, count: Any, steps: Any) -> None:
+    def apply(self, count: Scalar, steps: Scalar) -> None:
         """All rows of a block of `count` keys, in so many steps of 32."""
         with T.If(count % STEP != 0), T.Then():
             self._mask(count, steps)
@@ -38,7 +39,7 @@ class VarlenSoftmax:
             self._raise_row_max(row, self._row_max(row, steps))
             self._exponentiate(row, steps)
 
-    def _mask(self, count: Any, steps: Any) -> None:
+    def _mask(self, count: Scalar, steps: Scalar) -> None:
         """Lowest scores for what no token is at."""
         with T.serial(STEP) as row, T.serial(2) as half:
             start = materialize((steps - 1) * STEP + half * LANES, "int32", 1)
@@ -46,7 +47,7 @@ class VarlenSoftmax:
             score = T.Select(seen, self.scores[row, span(start)], fill(T.float32(LOWEST)))
             T.buffer_store(self.scores, score, [row, span(start)])
 
-    def _row_max(self, row: Any, steps: Any) -> Any:
+    def _row_max(self, row: Scalar, steps: Scalar) -> Scalar:
         tops = [T.alloc_buffer((LANES,), "float32") for _ in range(2)]
         for top in tops:
             T.buffer_store(top, fill(T.float32(LOWEST)), [span(0)])
@@ -56,7 +57,7 @@ class VarlenSoftmax:
                 T.buffer_store(top, T.max(top[span(0)], score), [span(0)])
         return horizontal_reduce(T.max, materialize(T.max(tops[0][span(0)], tops[1][span(0)])))
 
-    def _exponentiate(self, row: Any, steps: Any) -> None:
+    def _exponentiate(self, row: Scalar, steps: Scalar) -> None:
         highest_score = materialize(fill(self.row_max[row]))
         total = T.alloc_buffer((LANES,), "float32")
         T.buffer_store(total, self.denominators[row, span(0)], [span(0)])
@@ -72,7 +73,7 @@ class VarlenSoftmax:
                     T.buffer_store(self.scores, weight, [row, span(each)])
         T.buffer_store(self.denominators, total[span(0)], [row, span(0)])
 
-    def _raise_row_max(self, row: Any, top: Any) -> None:
+    def _raise_row_max(self, row: Scalar, top: Scalar) -> None:
         """Makes `top` the row's maximum if it is far above, and rescales its denominators and sums."""
         with T.If(top > self.row_max[row] + T.float32(_LEAP)), T.Then():
             shrink = materialize(fill(exp2(self.row_max[row] - top)))
@@ -82,6 +83,6 @@ class VarlenSoftmax:
                 at = [row, span(vector * LANES)]
                 T.buffer_store(self.sums, self.sums[tuple(at)] * shrink, at)
 
-    def inverse(self, row: Any) -> Any:
+    def inverse(self, row: Scalar) -> Scalar:
         """What the sums of a row are to be multiplied by in the end."""
         return materialize(T.float32(1) / horizontal_reduce(add, self.denominators[row, span(0)]), "float32", 1)
