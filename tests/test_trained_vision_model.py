@@ -77,7 +77,7 @@ def test_logits_after_an_image(package, int4, questions):
     with torch.no_grad():
         reference = hugging_face.model(**hugging_face.batch([case])).logits[0, -1].numpy()
     with Session(package) as session:
-        logits = session.logits(session.prompts.of_chat(case.messages))
+        logits = session.logits(session.prompt_builder.of_chat(case.messages))
     cosine = float(logits @ reference / np.linalg.norm(logits) / np.linalg.norm(reference))
     assert cosine > 0.999
 
@@ -97,6 +97,6 @@ def test_the_tower_of_the_trained_model(package, checkpoint, questions):
             patches = fitted.patches[0]
             with torch.no_grad():
                 expected = visual(torch.from_numpy(patches), grid_thw=torch.tensor([fitted.grid])).pooler_output
-            found = session.vision.embeddings(fitted).ravel()
+            found = session.vision_tower.embeddings(fitted).ravel()
             expected = expected.numpy().ravel()
             assert found @ expected / np.linalg.norm(found) / np.linalg.norm(expected) > 0.9995

@@ -71,9 +71,9 @@ def cosine(left, right):
 
 def seen(session, tokens, images=(), videos=()):
     """The prompt, and its images and videos as they were fitted."""
-    images = [session.vision.image(image) for image in images]
-    videos = [session.vision.video(video) for video in videos]
-    return session.prompts.of(tokens, images, [VideoInput(video) for video in videos]), [*images, *videos]
+    images = [session.vision_tower.image(image) for image in images]
+    videos = [session.vision_tower.video(video) for video in videos]
+    return session.prompt_builder.of(tokens, images, [VideoInput(video) for video in videos]), [*images, *videos]
 
 
 LAYOUTS = {
@@ -188,8 +188,8 @@ def test_text_alone_before_and_after_images_and_in_embeddings(session, model):
 
 
 def test_an_image_is_computed_once(session, monkeypatch):
-    runs, run = [], session.vision._run
-    monkeypatch.setattr(session.vision, "_run", lambda fitted: runs.append(fitted.digest) or run(fitted))
+    runs, run = [], session.vision_tower._compute
+    monkeypatch.setattr(session.vision_tower, "_compute", lambda fitted: runs.append(fitted.digest) or run(fitted))
     for seed in (50, 51, 50):
         session.generate([IMAGE, 7], images=[image(seed)], max_new_tokens=1)
     assert len(runs) == 2

@@ -17,7 +17,7 @@ class Attached:
         self._session, self._fit, self._fps = session, fit, fps
         self._parts: list[dict[str, Any]] = []
 
-    def add(self, kind: str, rest: str) -> list[str]:
+    def read(self, kind: str, rest: str) -> list[str]:
         """Read what `/image` or `/video` names.
 
         Args:
@@ -30,7 +30,7 @@ class Attached:
         Raises:
             ImageError: one cannot be used; none is kept.
         """
-        found = [(path, self._read(kind, path)) for path in _paths(kind, rest)]
+        found = [(path, self._fitted(kind, path)) for path in _paths(kind, rest)]
         self._parts += [{"type": kind, kind: fitted} for _, fitted in found]
         told = [f"{path.name} goes with the next message ({fitted.tokens} tokens)." for path, fitted in found]
         return told + [fitted.message for _, fitted in found if fitted.message]
@@ -45,13 +45,11 @@ class Attached:
         """Nothing waits any more."""
         self._parts.clear()
 
-    def _read(self, kind: str, path: Path) -> "Fitted":
+    def _fitted(self, kind: str, path: Path) -> "Fitted":
         from tyllm.runtime.prompt.video_input import VideoInput
 
-        vision = self._session.vision
-        return (
-            vision.image(path, self._fit) if kind == "image" else vision.video(VideoInput(path, self._fps), self._fit)
-        )
+        tower = self._session.vision_tower
+        return tower.image(path, self._fit) if kind == "image" else tower.video(VideoInput(path, self._fps), self._fit)
 
 
 def _paths(kind: str, rest: str) -> list[Path]:

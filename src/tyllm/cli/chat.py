@@ -26,11 +26,11 @@ from tyllm.cli.shared_options import (
     TopK,
     TopP,
 )
-from tyllm.cli.streaming_output import as_dict, print_timings, speak
+from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.generation.request import Options
+    from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.generation.result import Result
     from tyllm.runtime.prompt.prompt import Prompt
     from tyllm_errors import TyllmError
@@ -64,7 +64,7 @@ def chat(
 
     Example: `tyllm chat out/quickstart/2die --temperature 0.7`
     """
-    options: Options = {
+    options: GenerateOptions = {
         "max_new_tokens": max_new_tokens,
         "temperature": temperature,
         "top_k": top_k,
@@ -87,7 +87,7 @@ class Talk:
     """A conversation under way: its messages, and how it is shown."""
 
     session: "Session"
-    options: "Options"
+    options: "GenerateOptions"
     system: str | None
     as_json: bool
     attached: Attached
@@ -131,7 +131,7 @@ class Talk:
         from tyllm_errors import TyllmError
 
         try:
-            for told in self.attached.add(command.removeprefix("/"), rest):
+            for told in self.attached.read(command.removeprefix("/"), rest):
                 self.note(told)
         except TyllmError as error:
             self._refuse(error)
@@ -142,9 +142,9 @@ class Talk:
 
         self.messages.append({"role": "user", "content": self.attached.with_text(line)})
         try:
-            prompt = self.session.prompts.of_chat([*self._system_message(), *self.messages])
+            prompt = self.session.prompt_builder.of_chat([*self._system_message(), *self.messages])
             said: list[str] = []
-            result = self._speak(prompt, said)
+            result = self._stream_answer(prompt, said)
         except GenerationError as error:
             self.messages.pop()
             self._refuse(error, " Or say /reset.")
@@ -162,8 +162,8 @@ class Talk:
     def _system_message(self) -> list[dict[str, str]]:
         return [{"role": "system", "content": self.system}] if self.system else []
 
-    def _speak(self, prompt: "Prompt", said: list[str]) -> "Result | None":
-        """Speak until the end (the result) or Ctrl-C (None); `said` keeps the pieces."""
+    def _stream_answer(self, prompt: "Prompt", said: list[str]) -> "Result | None":
+        """Stream the answer until the end (the result) or Ctrl-C (None); `said` keeps the pieces."""
 
         def write(piece: str) -> None:
             said.append(piece)
@@ -171,7 +171,7 @@ class Talk:
                 print(piece, end="", flush=True)
 
         try:
-            return speak(self.session, prompt, self.options, write)
+            return stream_text(self.session, prompt, self.options, write)
         except KeyboardInterrupt:
             return None
         finally:

@@ -27,11 +27,11 @@ from tyllm.cli.shared_options import (
     TopK,
     TopP,
 )
-from tyllm.cli.streaming_output import as_dict, print_timings, speak
+from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.generation.request import Options
+    from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.prompt.prompt import Prompt
 
 
@@ -75,7 +75,7 @@ def run(
     asked = Asked(prompt_text(prompt, file), system, tuple(image or ()), tuple(video or ()), fps, image_fit, chat)
     if system is not None and not (chat or image or video):
         raise typer.BadParameter("it goes into the chat template: add --chat", param_hint="'--system'")
-    options: Options = {
+    options: GenerateOptions = {
         "max_new_tokens": max_new_tokens,
         "temperature": temperature,
         "top_k": top_k,
@@ -86,7 +86,7 @@ def run(
         "stop": tuple(stop or ()),
     }
     with open_session(package, threads) as session:
-        result = speak(session, asked.prompt(session), options, (lambda piece: None) if as_json else _write)
+        result = stream_text(session, asked.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
         print(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
         return
@@ -111,15 +111,15 @@ class Asked:
     def prompt(self, session: "Session") -> "Prompt":
         """The text by itself or in the chat template; images in their places, or before it."""
         videos = [{"video": path, "fps": self.fps} for path in self.videos]
-        if not (self.images or videos) or session.prompts.has_placeholders(self.text):
+        if not (self.images or videos) or session.prompt_builder.has_placeholders(self.text):
             if not self.chat and self.system is None:
-                return session.prompts.of(self.text, self.images, videos, self.fit.value)
+                return session.prompt_builder.of(self.text, self.images, videos, self.fit.value)
             messages = self._messages(self.text)
-            return session.prompts.of_chat(messages, images=self.images, videos=videos, fit=self.fit.value)
+            return session.prompt_builder.of_chat(messages, images=self.images, videos=videos, fit=self.fit.value)
         parts: list[dict[str, Any]] = [{"type": "image", "image": path} for path in self.images]
         parts += [{"type": "video", **video} for video in videos]
         messages = self._messages([*parts, {"type": "text", "text": self.text}])
-        return session.prompts.of_chat(messages, fit=self.fit.value)
+        return session.prompt_builder.of_chat(messages, fit=self.fit.value)
 
     def _messages(self, content: Any) -> list[dict[str, Any]]:
         system = [] if self.system is None else [{"role": "system", "content": self.system}]

@@ -1,77 +1,36 @@
-"""Feed a prompt with progress, then let the text come out piece by piece: what `run` and `chat` share."""
+"""Streaming output: the text of a generation, piece by piece as it comes, and what is told of it at its end."""
 
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.generation.request import Options
+    from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.generation.result import Result, Timings
     from tyllm.runtime.prompt.prompt import Prompt
-    from tyllm_progress import Progress
-
-STEPS_PER_PIECE = 16  # of the longest sequence length, between two looks at the progress
 
 
-@dataclass
-class Fed:
-    """What was fed before the text begins: tokens and seconds; seconds of images, and what was done with them."""
-
-    tokens: int
-    seconds: float
-    image_seconds: float
-    notes: list[str]
-
-    def add_to(self, result: "Result") -> None:
-        """Count it as a part of the prompt, as if the generation had fed it."""
-        timings = result.timings
-        timings.prompt_tokens += self.tokens
-        timings.reused_tokens -= self.tokens
-        timings.prompt_seconds += self.seconds
-        timings.image_seconds += self.image_seconds
-        result.notes = self.notes
-
-
-def speak(session: "Session", prompt: "Prompt", options: "Options", write: Callable[[str], object]) -> "Result":
-    """Continue a prompt, giving each piece of text to `write` as it comes.
+def stream_text(
+    session: "Session", prompt: "Prompt", options: "GenerateOptions", write: Callable[[str], object]
+) -> "Result":
+    """Continue a prompt, giving each piece of text to `write` as it comes; the prompt's progress is on stderr.
 
     What the KV cache already holds of it is not fed again.
 
     Raises:
         GenerationError: too long a prompt, or an option that cannot work.
     """
-    from tyllm.runtime.generation.request import Request
-
-    Request.of(options)  # a wrong value is told before the prompt is fed
-    with progress_bar("prompt") as report:
-        fed = prefill(session, prompt, report)
     options["reuse"] = True
     generation = session.generate(prompt, stream=True, **options)
+    with progress_bar("prompt") as report:
+        generation.prefill(report)
     for piece in generation:
         write(piece)
-    fed.add_to(generation.result)
     return generation.result
-
-
-def prefill(session: "Session", prompt: "Prompt", report: "Progress") -> Fed:
-    """Compute a prompt's images, and feed the beginning of a long one, all but its last piece."""
-    conversation = session.conversation()
-    kept = conversation.common(prompt[:-1])
-    conversation.rewind(kept)
-    rest = prompt[kept:]
-    conversation.check(rest)
-    image_seconds, started = rest.look(report), time.perf_counter()
-    piece, fed = STEPS_PER_PIECE * max(session.info.seq_lens), 0
-    while len(rest) - fed > piece:
-        conversation.append(rest[fed : fed + piece])
-        fed += piece
-        report(fed, len(rest), "tokens")
-    return Fed(fed, time.perf_counter() - started, image_seconds, rest.notes)
 
 
 def print_timings(timings: "Timings") -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tyllm.evaluate.token_scores import Distributions
 from tyllm.runtime import Session
-from tyllm.runtime.cache.conversation import Conversation
+from tyllm.runtime.generation.conversation import Conversation
 from tyllm_errors import GenerationError
 
 

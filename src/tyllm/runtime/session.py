@@ -14,21 +14,25 @@ import numpy.typing as npt
 from tyllm.package import Manifest, open_package
 from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm.runtime.cache.conversation import Conversation, Embeddings, Logits
 from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
 from tyllm.runtime.cache.rope_table import RopeTable
+from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.execute.threads import workers_per_die
-from tyllm.runtime.generation.generate import Generation
-from tyllm.runtime.generation.request import Options, Request
+from tyllm.runtime.generation.conversation import Conversation
+from tyllm.runtime.generation.eos_tokens import eos_token_ids
+from tyllm.runtime.generation.generation_stream import GenerationStream
+from tyllm.runtime.generation.model_runner import Logits, ModelRunner
+from tyllm.runtime.generation.request import GenerateOptions, Request
 from tyllm.runtime.generation.result import Result
+from tyllm.runtime.generation.sequence import SequenceState
 from tyllm.runtime.prompt.chat_template import ChatTemplate
-from tyllm.runtime.prompt.embedding import Embedding
-from tyllm.runtime.prompt.prompt import Prompt
+from tyllm.runtime.prompt.embedding_table import EmbeddingTable
+from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.prompt.prompt import token_ids as as_token_ids
-from tyllm.runtime.prompt.prompt_builder import Given, Prompts, no_images
+from tyllm.runtime.prompt.prompt_builder import Given, PromptBuilder, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm.runtime.prompt.vision_tower import Vision
+from tyllm.runtime.prompt.vision_tower import VisionTower
 from tyllm_errors import GenerationError, SettingError
 
 
@@ -59,17 +63,15 @@ class Session:
         self._package = open_package(path)
         workers = workers_per_die(threads, self.info.dies)
         self._engine = Engine(self._package, workers, slots, pin=pin, order=self.info.die_order or None)
-        embedding = Embedding(self._package) if self.info.embedding_as_input else None
+        table = EmbeddingTable(self._package) if self.info.embedding_as_input else None
+        self._runner = ModelRunner(self._engine, table)
         self._rope = RopeTable(self._package) if self._package.rope else None
         visual = self.info.visual
-        self._vision = Vision(self._package, visual, threads, pin=pin) if visual else None
-        self.prompts = Prompts(self.info, self._vision, lambda: self.tokenizer, lambda: self.chat_template)
-        self._conversations = [
-            Conversation(
-                self._engine, slot, embedding, RotaryPositions(self._rope) if self._rope else CountedPositions()
-            )
-            for slot in range(slots)
-        ]
+        self._vision_tower = VisionTower(self._package, visual, threads, pin=pin) if visual else None
+        self.prompt_builder = PromptBuilder(
+            self.info, self._vision_tower, lambda: self.tokenizer, lambda: self.chat_template
+        )
+        self._conversations = [Conversation(self._new_slot(number), self._runner) for number in range(slots)]
 
     @property
     def info(self) -> Manifest:
@@ -92,11 +94,11 @@ class Session:
         return ChatTemplate(self._package.folder)
 
     @property
-    def vision(self) -> Vision:
+    def vision_tower(self) -> VisionTower:
         """The package's vision tower; raises `ImageError` where the package was compiled from a text model."""
-        if self._vision is None:
+        if self._vision_tower is None:
             raise no_images(self.info)
-        return self._vision
+        return self._vision_tower
 
     @cached_property
     def generation_config(self) -> Mapping[str, Any]:
@@ -106,12 +108,7 @@ class Session:
     @cached_property
     def eos_token_ids(self) -> tuple[int, ...]:
         """Tokens that end a text: of generation_config.json, or else of config.json."""
-        config = read_json_if_there(self._package.folder / CONFIG)
-        for source in (self.generation_config, config, config.get("text_config") or {}):
-            ids = source.get("eos_token_id")
-            if ids is not None:
-                return tuple(ids) if isinstance(ids, list) else (int(ids),)
-        return ()
+        return eos_token_ids(self.generation_config, read_json_if_there(self._package.folder / CONFIG))
 
     def conversation(self, slot: int = 0) -> Conversation:
         """The conversation of a slot: append, rewind, save, restore; raises `GenerationError`."""
@@ -120,14 +117,14 @@ class Session:
         return self._conversations[slot]
 
     def logits(self, prompt: Prompt | Sequence[int] | Embeddings, slot: int = 0) -> Logits:
-        """Logits float32 [V] after token ids, embeddings float32 [n, H] or what `prompts` made: a fresh conversation.
+        """Logits float32 [V] after token ids, embeddings float32 [n, H] or a built prompt: a fresh conversation.
 
         Raises:
             GenerationError: no token, one outside the vocabulary, or more than the cache holds.
             SettingError: embeddings for a package that takes token ids.
         """
         conversation = self.conversation(slot)
-        conversation.owner = None
+        conversation.slot.owner = None
         conversation.reset()
         return conversation.append(Prompt.of(prompt))
 
@@ -140,48 +137,56 @@ class Session:
             GenerationError: fewer than two tokens, one outside the vocabulary, or more than the cache holds.
         """
         conversation = self.conversation(slot)
-        conversation.owner = None
+        conversation.slot.owner = None
         return conversation.log_probs(as_token_ids(token_ids))
 
     @overload
-    def generate(self, prompt: Given, *, stream: Literal[False] = False, **options: Unpack[Options]) -> Result: ...
+    def generate(
+        self, prompt: Given, *, stream: Literal[False] = False, **options: Unpack[GenerateOptions]
+    ) -> Result: ...
     @overload
-    def generate(self, prompt: Given, *, stream: Literal[True], **options: Unpack[Options]) -> Generation: ...
+    def generate(
+        self, prompt: Given, *, stream: Literal[True], **options: Unpack[GenerateOptions]
+    ) -> GenerationStream: ...
     @overload
-    def generate(self, prompt: Given, *, stream: bool, **options: Unpack[Options]) -> Result | Generation: ...
-    def generate(self, prompt: Given, *, stream: bool = False, **options: Unpack[Options]) -> Result | Generation:
+    def generate(
+        self, prompt: Given, *, stream: bool, **options: Unpack[GenerateOptions]
+    ) -> Result | GenerationStream: ...
+    def generate(
+        self, prompt: Given, *, stream: bool = False, **options: Unpack[GenerateOptions]
+    ) -> Result | GenerationStream:
         """Continue a prompt: text, token ids, or embeddings float32 [n, H] where the package takes them.
 
         Args:
             prompt: what to continue. Text is tokenized with the special tokens that the tokenizer adds. With `images`
                 and `videos` it has a placeholder for each: <|vision_start|><|image_pad|><|vision_end|>.
             stream: return an iterator over pieces of text, with `.result` at its end, instead of the result.
-            options: see `Options` for each and its default; greedy unless `temperature` is given.
+            options: see `GenerateOptions` for each and its default; greedy unless `temperature` is given.
 
         Raises:
             GenerationError: too long a prompt, or an option that cannot work.
         """
         request = Request.of(options)
-        made = self.prompts.of(prompt, request.images, request.videos, request.image_fit)
+        made = self.prompt_builder.of(prompt, request.images, request.videos, request.image_fit)
         return self._start(made, request, stream)
 
     @overload
     def chat(
         self, messages: Sequence[Mapping[str, Any]], *, stream: Literal[False] = False,
         tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[GenerateOptions],
     ) -> Result: ...  # fmt: skip
     @overload
     def chat(
         self, messages: Sequence[Mapping[str, Any]], *, stream: bool,
         tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
-        **options: Unpack[Options],
-    ) -> Result | Generation: ...  # fmt: skip
+        **options: Unpack[GenerateOptions],
+    ) -> Result | GenerationStream: ...  # fmt: skip
     def chat(
         self, messages: Sequence[Mapping[str, Any]], *, stream: bool = False,
         tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
-        **options: Unpack[Options],
-    ) -> Result | Generation:  # fmt: skip
+        **options: Unpack[GenerateOptions],
+    ) -> Result | GenerationStream:  # fmt: skip
         """Answer the last of `messages`, feeding only what the slot's cache does not hold from the turns before.
 
         Args:
@@ -200,18 +205,24 @@ class Session:
         options.setdefault("reuse", True)
         request = Request.of(options)
         images = request.images, request.videos, request.image_fit
-        return self._start(self.prompts.of_chat(messages, tools, template_options, *images), request, stream)
+        return self._start(self.prompt_builder.of_chat(messages, tools, template_options, *images), request, stream)
 
-    def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | Generation:
-        eos = self.eos_token_ids if request.eos_token_ids is None else request.eos_token_ids
+    def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | GenerationStream:
+        slot = self.conversation(request.slot).slot
         tokenizer = self.tokenizer if Tokenizer.is_in(self._package.folder) else None
-        generation = Generation(self.conversation(request.slot), prompt, request, tokenizer, eos)
+        sequence = SequenceState(prompt, request.params, tokenizer, self.eos_token_ids)
+        sequence.take_slot(slot, self.info, reuse=request.reuse)
+        generation = GenerationStream(sequence, self._runner)
         return generation if stream else generation.run()
+
+    def _new_slot(self, number: int) -> CacheSlot:
+        positions = RotaryPositions(self._rope) if self._rope else CountedPositions()
+        return CacheSlot(self._engine, number, positions)
 
     def close(self) -> None:
         """Stop the threads and free the memory; calling it twice is no mistake."""
         self._engine.close()
-        for part in (self._vision, self._rope):
+        for part in (self._vision_tower, self._rope):
             if part is not None:
                 part.close()
 

@@ -20,7 +20,7 @@ def test_mean_and_deviation():
 
 @pytest.mark.parametrize(("kind", "fed"), [("pp", [[3], [9], [9], [9]]), ("tg", [[3], [1] * 2, [1] * 9, [1] * 9])])
 def test_what_is_fed(benched, monkeypatch, kind, fed):
-    from tyllm.runtime.cache.conversation import Conversation
+    from tyllm.runtime.generation.conversation import Conversation
 
     steps, runs = [], []
     append = Conversation.append

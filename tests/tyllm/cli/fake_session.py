@@ -10,37 +10,26 @@ from tyllm_errors import GenerationError
 
 LIMIT = 200  # tokens of the cache
 PIECES_BEFORE_INTERRUPT = 1
-
-
-class FakeConversation:
-    """What lies in the cache."""
-
-    def __init__(self):
-        self.tokens = []
-        self.appended = []  # lengths of what was fed apart from generate
-
-    def append(self, prompt):
-        self.appended.append(len(prompt))
-        self.tokens += prompt.tokens
-
-    def common(self, prompt):
-        pairs = zip(self.tokens, prompt.tokens, strict=False)
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-    def rewind(self, length):
-        del self.tokens[length:]
-
-    def check(self, tokens):
-        if len(self.tokens) + len(tokens) > LIMIT:
-            raise GenerationError(f"{len(tokens)} tokens are more than the {LIMIT} that the cache holds.")
+STEP = 64  # tokens that a step feeds
 
 
 class FakeGeneration:
-    """An iterator over the characters of the answer."""
+    """Feeds the prompt, then is an iterator over the characters of the answer."""
 
-    def __init__(self, pieces, interrupt, timings):
-        self.result = Result(text="".join(pieces), token_ids=[1] * len(pieces), finish_reason="stop", timings=timings)
-        self._pieces, self._interrupt = pieces, interrupt
+    def __init__(self, session, prompt, interrupt):
+        self._session, self._prompt, self._interrupt = session, prompt, interrupt
+        pairs = zip(session.cached, prompt.tokens[:-1], strict=False)
+        kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        self._pieces = list(f"<{len(prompt)}>")
+        timings = Timings(len(prompt) - kept, kept, 0.5, len(self._pieces), 0.25)
+        self.result = Result("".join(self._pieces), [1] * len(self._pieces), "stop", [], timings, prompt[kept:].notes)
+
+    def prefill(self, report):
+        total = self.result.timings.prompt_tokens
+        for done in range(STEP, total, STEP):
+            report(done, total, "tokens")
+        self._session.cached = [*self._prompt.tokens, *map(ord, self.result.text)]
+        self._session.prefilled.append(total)
 
     def __iter__(self):
         for index, piece in enumerate(self._pieces):
@@ -62,30 +51,25 @@ class FakeSession:
 
     def __init__(self):
         self.info = SimpleNamespace(architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4), visual=None)
-        self.prompts = SimpleNamespace(
+        self.prompt_builder = SimpleNamespace(
             of=lambda text, *images: encode(text),
             of_chat=lambda messages, **images: encode(render(messages)),
             has_placeholders=lambda text: False,
         )
         self.chat_template = None
-        self.talk = FakeConversation()
+        self.cached = []  # tokens in the cache
+        self.prefilled = []  # tokens that each prefill fed
         self.options = []
         self.interrupt = False
 
-    def conversation(self):
-        return self.talk
-
     def generate(self, prompt, stream, **options):
         assert stream
-        tokens = prompt.tokens
         Request.of(options)
+        if len(prompt) > LIMIT:
+            raise GenerationError(f"{len(prompt)} tokens are more than the {LIMIT} that the cache holds.")
         self.options.append(options)
-        kept = len(self.talk.tokens)
-        assert self.talk.tokens == tokens[:kept]
-        answer = f"<{len(tokens)}>"
-        self.talk.tokens = tokens + [ord(c) for c in answer]
         interrupt, self.interrupt = self.interrupt, False
-        return FakeGeneration(list(answer), interrupt, Timings(len(tokens) - kept, kept, 0.5, len(answer), 0.25))
+        return FakeGeneration(self, prompt, interrupt)
 
     def __enter__(self):
         return self

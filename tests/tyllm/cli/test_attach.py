@@ -8,7 +8,7 @@ from tyllm.cli.attach import Attached
 from tyllm_errors import ImageError
 
 
-class FakeVision:
+class FakeVisionTower:
     """Takes files that exist."""
 
     def image(self, path, fit):
@@ -16,8 +16,8 @@ class FakeVision:
             raise ImageError(f"There is no image {path.name}; check the path.")
         return SimpleNamespace(tokens=4, message=f"{path.name} was {fit}ded." if "wide" in path.name else None)
 
-    def video(self, clip, fit):
-        return SimpleNamespace(tokens=8, message=None, rates=clip.rates)
+    def video(self, given, fit):
+        return SimpleNamespace(tokens=8, message=None, rates=given.rates)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def attached(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     (tmp_path / "frames").mkdir()
     monkeypatch.chdir(tmp_path)
-    return Attached(SimpleNamespace(vision=FakeVision()), "pad", 2.0)
+    return Attached(SimpleNamespace(vision_tower=FakeVisionTower()), "pad", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -35,26 +35,26 @@ def attached(tmp_path, monkeypatch):
      ("it's.png", 1), ("a.png a.png", 2)],
 )  # fmt: skip
 def test_paths_with_spaces_and_quotes(attached, rest, count):
-    assert sum("goes with the next message (4 tokens)." in told for told in attached.add("image", rest)) == count
+    assert sum("goes with the next message (4 tokens)." in told for told in attached.read("image", rest)) == count
     content = attached.with_text("what?")
     assert [part["type"] for part in content] == ["image"] * count + ["text"]
 
 
 def test_what_was_done_with_an_image_is_told(attached):
-    assert attached.add("image", "wide one.png")[-1] == "wide one.png was padded."
+    assert attached.read("image", "wide one.png")[-1] == "wide one.png was padded."
 
 
 def test_a_video_has_its_rate(attached):
-    attached.add("video", "frames")
+    attached.read("video", "frames")
     assert attached.with_text("?")[0]["video"].rates == {"source_fps": 2.0, "num_frames": None}
 
 
 def test_text_alone_and_after_it_was_said(attached):
     assert attached.with_text("hello") == "hello"
-    attached.add("image", "a.png")
+    attached.read("image", "a.png")
     attached.with_text("one")
     assert attached.with_text("two") == "two"
-    attached.add("image", "a.png")
+    attached.read("image", "a.png")
     attached.clear()
     assert attached.with_text("three") == "three"
 
@@ -66,5 +66,5 @@ def test_text_alone_and_after_it_was_said(attached):
 )  # fmt: skip
 def test_what_cannot_be_attached_leaves_nothing(attached, rest, words):
     with pytest.raises(ImageError, match=words):
-        attached.add("image", rest)
+        attached.read("image", rest)
     assert attached.with_text("hello") == "hello"

@@ -118,10 +118,10 @@ def test_images_for_a_text_model_are_told_and_the_chat_goes_on(say, toy):
 
 def test_images_go_before_the_text_of_the_next_message(session, say, monkeypatch):
     heard = []
-    session.prompts.of_chat = lambda messages: heard.append(messages) or Prompt([1])
+    session.prompt_builder.of_chat = lambda messages: heard.append(messages) or Prompt([1])
     session.info.visual = True
     fitted = SimpleNamespace(tokens=4, message="a.png was padded.")
-    session.vision = SimpleNamespace(image=lambda path, fit: fitted, video=lambda clip, fit: fitted)
+    session.vision_tower = SimpleNamespace(image=lambda path, fit: fitted, video=lambda video, fit: fitted)
     outcome = say("/image a.png", "/video b", "what?", "/image a.png", "/reset", "hi")
     parts = [{"type": "image", "image": fitted}, {"type": "video", "video": fitted}, {"type": "text", "text": "what?"}]
     assert heard == [[{"role": "user", "content": parts}], [{"role": "user", "content": "hi"}]]
@@ -133,7 +133,7 @@ def test_an_image_that_is_not_there_is_told_as_json(session, say):
     def refuse(path, fit):
         raise ImageError("There is no image x.")
 
-    session.vision = SimpleNamespace(image=refuse)
+    session.vision_tower = SimpleNamespace(image=refuse)
     told, answer = say("/image x", "hello", arguments=["--json"]).out.splitlines()
     assert json.loads(told) == {"error": "There is no image x.", "exit_code": 8}
     assert json.loads(answer)["text"] == "<11>"

@@ -65,9 +65,9 @@ def test_sampling_options_reach_the_session(tyllm, session):
     ]
 
 
-def test_a_long_prompt_is_fed_in_pieces_and_counted_once(tyllm, session):
+def test_a_long_prompt_is_counted_once(tyllm, session):
     outcome = tyllm("run", "package", "x" * 150)
-    assert session.talk.appended == [64, 64]
+    assert session.prefilled == [150]
     assert outcome.err.startswith("[prompt: 150 tokens, ")
 
 
@@ -123,7 +123,7 @@ def test_no_package(tyllm, tmp_path):
 def asked(session, monkeypatch):
     """What the session was asked to make prompts of."""
     calls = []
-    session.prompts = SimpleNamespace(
+    session.prompt_builder = SimpleNamespace(
         has_placeholders=lambda text: "<image>" in text,
         of=lambda text, *images: calls.append((text, *images)) or Prompt([1]),
         of_chat=lambda messages, **images: calls.append((messages, images)) or Prompt([1]),
@@ -147,7 +147,7 @@ def test_images_go_where_a_prompt_has_their_placeholders(tyllm, asked):
 
 
 def test_what_was_done_with_images_is_told_on_stderr(tyllm, session, asked):
-    session.prompts.of = lambda text, *images: noted()
+    session.prompt_builder.of = lambda text, *images: noted()
     outcome = tyllm("run", "package", "<image>", "--image", "a")
     assert "\na was padded.\n[" in "\n" + outcome.err
     assert json.loads(tyllm("run", "package", "<image>", "--image", "a", "--json").out)["notes"] == ["a was padded."]

@@ -1,10 +1,12 @@
-"""Feeding a prompt in pieces, and a result as JSON."""
+"""The text of a generation as it comes, after the progress of its prompt; and a result as JSON."""
 
 import json
 
 import pytest
 
-from tyllm.cli.streaming_output import as_dict, prefill, speak
+import tyllm.cli.streaming_output as module
+from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm_errors import GenerationError
@@ -12,42 +14,48 @@ from tyllm_errors import GenerationError
 from .fake_session import FakeSession
 
 
-def ignore(done, total, what):
-    """No progress."""
-
-
-def test_a_short_prompt_is_left_to_generate():
-    session = FakeSession()
-    assert prefill(session, Prompt(range(64)), ignore).tokens == 0
-    assert session.talk.tokens == []
-
-
-def test_the_last_piece_of_a_long_prompt_is_left_to_generate():
-    session, reports = FakeSession(), []
-    fed = prefill(session, Prompt(range(129)), lambda *report: reports.append(report))
-    assert fed.tokens == 128
-    assert reports == [(64, 129, "tokens"), (128, 129, "tokens")]
-
-
-def test_what_the_cache_holds_is_not_fed_again():
-    session = FakeSession()
-    session.talk.tokens = [0, 1, 2, 99]
-    prefill(session, Prompt(range(100)), ignore)
-    assert session.talk.tokens == list(range(3 + 64))
-
-
 def test_a_wrong_option_is_told_before_the_prompt_is_fed():
     session = FakeSession()
     with pytest.raises(GenerationError, match="top_p is 2"):
-        speak(session, Prompt(range(100)), {"top_p": 2.0}, print)
-    assert session.talk.appended == []
+        stream_text(session, Prompt(range(100)), {"top_p": 2.0}, print)
+    assert session.prefilled == []
 
 
 def test_the_pieces_come_in_order():
     pieces = []
-    result = speak(FakeSession(), Prompt([1, 2, 3]), {}, pieces.append)
+    result = stream_text(FakeSession(), Prompt([1, 2, 3]), {}, pieces.append)
     assert pieces == ["<", "3", ">"]
     assert result.text == "<3>"
+
+
+def test_the_progress_of_the_prompt_is_shown_before_the_text(toy, monkeypatch):
+    from contextlib import contextmanager
+
+    from fake_package import reference_greedy
+
+    shown = []
+
+    @contextmanager
+    def progress_bar(title):
+        yield lambda *report: shown.append((title, *report))
+
+    monkeypatch.setattr(module, "progress_bar", progress_bar)
+    prompt = Prompt(list(range(20)))
+    with Session(toy(dies=2)) as session:
+        options = {"max_new_tokens": 3, "ignore_eos": True}
+        result = stream_text(session, prompt, options, shown.append)
+        assert shown[:2] == [("prompt", 8, 20, "tokens"), ("prompt", 16, 20, "tokens")]
+        assert "".join(shown[2:]) == result.text
+        assert result.token_ids == reference_greedy(prompt.tokens, 3)
+        assert stream_text(session, prompt, options, shown.append).timings.reused_tokens == 19
+
+
+def test_timings_in_a_line(capsys):
+    print_timings(Timings(4, 3, 0.5, 3, 0.25, image_seconds=1.5))
+    expected = (
+        "[images: 1.50 s; prompt: 4 tokens (3 more were in the cache), 8.0 tokens/s; text: 3 tokens, 8.0 tokens/s]"
+    )
+    assert capsys.readouterr().err == f"{expected}\n"
 
 
 def test_a_result_as_json():

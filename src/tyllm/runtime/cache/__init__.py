@@ -1,1 +1,1 @@
-"""The KV cache of a conversation: what lies in it, and where each token stands."""
+"""What lies in a slot of the KV cache: which tokens, at which positions, and the slot as a file."""

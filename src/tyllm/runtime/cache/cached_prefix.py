@@ -1,4 +1,4 @@
-"""What lies in a KV cache: tokens and images, compared with a prompt, and as arrays to be saved."""
+"""The prompt that lies in a slot of the KV cache: compared with another from the start, and as arrays to be saved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from tyllm.runtime.prompt.prompt import UNKNOWN, Key, Prompt
 Array = npt.NDArray[Any]
 
 
-class Record:
-    """The tokens that were fed and, where they stand for an image, which image it was."""
+class CachedPrefix:
+    """The tokens that were fed and, where they stand for an image, which image it was.
+
+    Attributes:
+        tokens: their ids; to be read only.
+    """
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
@@ -24,22 +28,27 @@ class Record:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def add(self, prompt: Prompt) -> None:
-        """Note what was fed."""
+    def extend(self, prompt: Prompt) -> None:
+        """Note that a prompt was fed after what is there."""
         self.tokens += prompt.tokens
         self._keys += prompt.keys()
 
-    def cut(self, length: int) -> None:
-        """Forget all but the first `length` positions."""
+    def truncate(self, length: int) -> None:
+        """Forget all but the first `length` tokens."""
         del self.tokens[length:], self._keys[length:]
 
-    def common(self, prompt: Prompt) -> int:
-        """How many positions a prompt shares with this from the start; those of unknown embeddings never are."""
+    def shared_length(self, prompt: Prompt) -> int:
+        """How many tokens a prompt shares with this from the start; those of unknown embeddings never are."""
         pairs = zip(self._keys, prompt.keys(), strict=False)
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1] != UNKNOWN, pairs))
 
-    def arrays(self) -> dict[str, Array]:
-        """`tokens` int64 [n]; images' `digests`; `seen` int32 [n, 2]: which of them, or -1, and which embedding."""
+    def to_arrays(self) -> dict[str, Array]:
+        """What `from_arrays` reads.
+
+        Returns:
+            `tokens` int64 [n]; `digests` of the images, str [images]; `seen` int32 [n, 2]: which of the images stands
+            at a token, or -1, and which of its embeddings.
+        """
         found = [key if isinstance(key, tuple) else ("", 0) for key in self._keys]
         digests = list(dict.fromkeys(digest for digest, _ in found if digest))
         number = {digest: at for at, digest in enumerate(digests)} | {"": -1}
@@ -51,11 +60,11 @@ class Record:
         }
 
     @classmethod
-    def of(cls, arrays: Mapping[str, Array]) -> Self:
-        """What `arrays` gave; raises KeyError, ValueError or IndexError for anything else."""
-        record = cls()
-        record.tokens = arrays["tokens"].tolist()
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """The prefix of `to_arrays`; raises KeyError, ValueError or IndexError for anything else."""
+        prefix = cls()
+        prefix.tokens = arrays["tokens"].tolist()
         digests = arrays["digests"].tolist()
-        for token, (image, index) in zip(record.tokens, arrays["seen"].tolist(), strict=True):
-            record._keys.append(token if image < 0 else (digests[image], index))
-        return record
+        for token, (image, index) in zip(prefix.tokens, arrays["seen"].tolist(), strict=True):
+            prefix._keys.append(token if image < 0 else (digests[image], index))
+        return prefix

@@ -10,45 +10,45 @@ import numpy.typing as npt
 
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm.runtime.prompt.rope_index import Places, count_on
+from tyllm.runtime.prompt.rope_index import RopePositions, count_on
 
 Array = npt.NDArray[Any]
 
 
 class Positions(Protocol):
-    """The positions of a conversation."""
+    """The positions of the tokens in a slot."""
 
-    def place(self, start: int, prompt: Prompt) -> None:
-        """Say where a prompt's tokens stand, which follow `start` others."""
+    def assign(self, start: int, prompt: Prompt) -> None:
+        """Say where a prompt's tokens will stand, which follow `start` others."""
 
-    def write(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Write the input of a step of `seq_len` tokens from `start` on."""
+    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
+        """Write a step's input for its `seq_len` tokens, padding included, from the slot's token `start` on."""
 
-    def common(self, prompt: Prompt) -> int:
-        """How many tokens of a prompt, from its first, stand where the conversation has them."""
+    def shared_length(self, prompt: Prompt) -> int:
+        """How many tokens of a prompt, from its first, stand where the slot has them."""
 
-    def arrays(self, count: int) -> dict[str, Array]:
+    def to_arrays(self, count: int) -> dict[str, Array]:
         """The positions of the first `count` tokens, to be saved."""
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring back what `arrays` gave."""
+        """Bring back what `to_arrays` gave."""
 
 
 class CountedPositions:
     """0, 1, 2, …: the programs compute what they need of them."""
 
-    def place(self, start: int, prompt: Prompt) -> None:
+    def assign(self, start: int, prompt: Prompt) -> None:
         """They are where they are counted."""
 
-    def write(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Count on from `start`."""
+    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
+        """Count on from `start`: the input `positions` int64 [1, seq_len]."""
         io["positions"][0] = np.arange(start, start + seq_len)
 
-    def common(self, prompt: Prompt) -> int:
+    def shared_length(self, prompt: Prompt) -> int:
         """All of them."""
         return len(prompt)
 
-    def arrays(self, count: int) -> dict[str, Array]:
+    def to_arrays(self, count: int) -> dict[str, Array]:
         """Nothing needs to be saved."""
         return {}
 
@@ -57,44 +57,44 @@ class CountedPositions:
 
 
 class RotaryPositions:
-    """M-RoPE: three positions for each row of the cache, and the table of their cosines and sines."""
+    """M-RoPE: three positions for each row of the cache, int32 [3, N], and the table of their cosines and sines."""
 
     def __init__(self, rope: RopeTable) -> None:
         self._rope, self._table = rope, rope.plain
-        self._places = count_on(np.empty((3, 0), np.int32), len(rope.plain))
+        self._positions = count_on(np.empty((3, 0), np.int32), len(rope.plain))
 
-    def place(self, start: int, prompt: Prompt) -> None:
-        """Where the prompt says, or after what is there; the rows behind count on, so that decoding needs no table."""
-        places = self._places[:, :start]
-        wanted = count_on(places, len(prompt)) if prompt.places is None else prompt.places
-        if not np.array_equal(wanted, self._places[:, start : start + len(prompt)]):
-            self._set(np.concatenate([places, wanted], axis=1))
+    def assign(self, start: int, prompt: Prompt) -> None:
+        """As the prompt says, or counted on after what is there; the rows behind count on: decoding needs no table."""
+        before = self._positions[:, :start]
+        wanted = count_on(before, len(prompt)) if prompt.rope_positions is None else prompt.rope_positions
+        if not np.array_equal(wanted, self._positions[:, start : start + len(prompt)]):
+            self._set(np.concatenate([before, wanted], axis=1))
 
-    def write(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Rows of the table; zeros behind its end, where only padding is."""
+    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
+        """The input `rope_param` float32 [seq_len, 2, D/2]: rows of the table, zeros where only padding is."""
         rows = self._table[start : start + seq_len]
         io["rope_param"][: len(rows)] = rows
         io["rope_param"][len(rows) :] = 0
 
-    def common(self, prompt: Prompt) -> int:
-        """Those before the first that stands elsewhere; a prompt without places counts from 0."""
-        wanted = prompt.places
+    def shared_length(self, prompt: Prompt) -> int:
+        """Those before the first that stands elsewhere; a prompt without positions counts from 0."""
+        wanted = prompt.rope_positions
         if wanted is None:
             wanted = count_on(np.empty((3, 0), np.int32), len(prompt))
-        count = min(wanted.shape[1], self._places.shape[1])
-        other = (wanted[:, :count] != self._places[:, :count]).any(axis=0)
+        count = min(wanted.shape[1], self._positions.shape[1])
+        other = (wanted[:, :count] != self._positions[:, :count]).any(axis=0)
         return int(other.argmax()) if other.any() else count
 
-    def arrays(self, count: int) -> dict[str, Array]:
+    def to_arrays(self, count: int) -> dict[str, Array]:
         """`places` int32 [3, count]."""
-        return {"places": self._places[:, :count]}
+        return {"places": self._positions[:, :count]}
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring the places back, and make their table."""
+        """Bring the positions back, and make their table."""
         self._set(arrays["places"])
 
-    def _set(self, places: Places) -> None:
+    def _set(self, positions: RopePositions) -> None:
         """Count on behind these to the end of the cache."""
-        rest = len(self._rope.plain) - places.shape[1]
-        self._places = np.concatenate([places, count_on(places, rest)], axis=1)
-        self._table = self._rope.rows(self._places)
+        rest = len(self._rope.plain) - positions.shape[1]
+        self._positions = np.concatenate([positions, count_on(positions, rest)], axis=1)
+        self._table = self._rope.table_of(self._positions)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tyllm.package import Package, Params
 from tyllm.package.file_names import ROPE_PROGRAM, ROPE_TABLE
 from tyllm.runtime.execute.module import CompiledModule
-from tyllm.runtime.prompt.rope_index import Places
+from tyllm.runtime.prompt.rope_index import RopePositions
 from tyllm_errors import PackageError
 
 Table = npt.NDArray[np.float32]
@@ -31,11 +31,11 @@ class RopeTable:
             )
         self.plain: Table = table
 
-    def rows(self, places: Places) -> Table:
-        """The table of these places int32 [3, N]; raises `StepError` where compiled code fails."""
-        if np.array_equal(places, np.broadcast_to(np.arange(len(self.plain)), places.shape)):
+    def table_of(self, positions: RopePositions) -> Table:
+        """The table float32 [N, 2, D/2] of positions int32 [3, N]; raises `StepError` where compiled code fails."""
+        if np.array_equal(positions, np.broadcast_to(np.arange(len(self.plain)), positions.shape)):
             return self.plain
-        return self._module(ROPE_PROGRAM, {"positions": places})["rope_param"]
+        return self._module(ROPE_PROGRAM, {"positions": positions})["rope_param"]
 
     def close(self) -> None:
         """Stop the thread of the program, where one was started."""
@@ -44,7 +44,7 @@ class RopeTable:
 
     @cached_property
     def _module(self) -> CompiledModule:
-        """The program, loaded when there is the first picture."""
+        """The program, loaded when there is the first image."""
         package = self._package
         if package.rope is None:
             raise PackageError(f"{package.folder} has no program for rotary positions; compile the model again.")

@@ -1,1 +1,1 @@
-"""From logits to text: sampling, stop strings, the stream, the result."""
+"""One sequence from its prompt to its text: its state, steps that feed the engine, sampling, and a scheduler of one."""

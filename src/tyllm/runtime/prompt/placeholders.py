@@ -68,12 +68,12 @@ def _once(embeddings: Callable[[Fitted], Embeddings], fitted: Fitted) -> Callabl
     """The embeddings, computed at the first call and then held as long as the prompt."""
     found: list[Embeddings] = []
 
-    def rows() -> Embeddings:
+    def compute() -> Embeddings:
         if not found:
             found.append(embeddings(fitted))
         return found[0]
 
-    return rows
+    return compute
 
 
 def _span(start: int, fitted: Fitted, visual: Visual) -> Span:

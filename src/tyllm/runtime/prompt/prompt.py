@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.runtime.prompt.rope_index import Places
+from tyllm.runtime.prompt.rope_index import RopePositions
 from tyllm_errors import GenerationError
 from tyllm_progress import Progress, ignore
 
@@ -27,14 +27,14 @@ class Insert:
     Attributes:
         start: the first position; below 0 where a prompt begins within them.
         shape: (n, H), of the embeddings.
-        rows: gives them, computing them at the first call.
+        embeddings: gives them, float32 [n, H], computing them at the first call.
         digest: equal digests are equal embeddings; None for those of the caller's own making.
         note: what was done with the image, in a sentence; None where there is nothing to tell.
     """
 
     start: int
     shape: tuple[int, int]
-    rows: Callable[[], Embeddings]
+    embeddings: Callable[[], Embeddings]
     digest: str | None = None
     note: str | None = None
 
@@ -51,13 +51,13 @@ class Prompt:
     Attributes:
         tokens: token ids; placeholders where images are, `UNKNOWN` where embeddings of the caller's own making are.
         inserts: embeddings in the place of tokens, in order.
-        places: their M-RoPE positions; None to go on from what is before them.
-        seconds: preparing the images took.
+        rope_positions: their M-RoPE positions, int32 [3, n]; None to go on from what is before them.
+        seconds: that preparing the images took.
     """
 
     tokens: Sequence[int]
     inserts: tuple[Insert, ...] = ()
-    places: Places | None = None
+    rope_positions: RopePositions | None = None
     seconds: float = 0.0
 
     @classmethod
@@ -82,17 +82,13 @@ class Prompt:
         """The tokens of a slice, with what is inserted among them."""
         start, stop, _ = part.indices(len(self))
         inserts = tuple(replace(i, start=i.start - start) for i in self.inserts if i.start < stop and i.stop > start)
-        places = None if self.places is None else self.places[:, start:stop]
-        return Prompt(self.tokens[start:stop], inserts, places, self.seconds)
+        positions = None if self.rope_positions is None else self.rope_positions[:, start:stop]
+        return Prompt(self.tokens[start:stop], inserts, positions, self.seconds)
 
     @property
     def notes(self) -> list[str]:
         """What was done with the images."""
         return [insert.note for insert in self.inserts if insert.note]
-
-    def after(self, seconds: float) -> Prompt:
-        """This prompt, which took so long to prepare."""
-        return replace(self, seconds=seconds)
 
     def keys(self) -> list[Key]:
         """What makes each position what it is."""
@@ -108,15 +104,19 @@ class Prompt:
         rows = look_up([max(token, 0) for token in self.tokens])
         for insert in self.inserts:
             first, stop = max(insert.start, 0), min(insert.stop, len(self))
-            rows[first:stop] = insert.rows()[first - insert.start : stop - insert.start]
+            rows[first:stop] = insert.embeddings()[first - insert.start : stop - insert.start]
         return rows
 
-    def look(self, progress: Progress = ignore) -> float:
-        """Compute the embeddings of the images that are not computed yet; the seconds that it takes."""
+    def compute_embeddings(self, progress: Progress = ignore) -> float:
+        """Compute the embeddings of the images that are not computed yet; the seconds that it takes.
+
+        Args:
+            progress: called as `progress(done, total, "images")` before each.
+        """
         started = time.perf_counter() if self.inserts else 0.0
         for done, insert in enumerate(self.inserts):
             progress(done, len(self.inserts), "images")
-            insert.rows()
+            insert.embeddings()
         return time.perf_counter() - started if self.inserts else 0.0
 
 

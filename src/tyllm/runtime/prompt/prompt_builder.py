@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,19 +20,19 @@ from tyllm_errors import ImageError, PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit
-    from tyllm.runtime.prompt.vision_tower import Vision
+    from tyllm.runtime.prompt.vision_tower import VisionTower
 
 Given = str | Sequence[int] | Embeddings | Prompt
 
 
-class Prompts:
+class PromptBuilder:
     """Makes prompts for a package: its tokenizer, its chat template, and its vision tower if it has one."""
 
     def __init__(
-        self, info: Manifest, vision: Vision | None,
+        self, info: Manifest, vision_tower: VisionTower | None,
         tokenizer: Callable[[], Tokenizer], template: Callable[[], ChatTemplate],
     ) -> None:  # fmt: skip
-        self._info, self._vision, self._tokenizer, self._template = info, vision, tokenizer, template
+        self._info, self._vision_tower, self._tokenizer, self._template = info, vision_tower, tokenizer, template
 
     def of(self, given: Given, images: Sequence[Any] = (), videos: Sequence[Any] = (), fit: Fit = "pad") -> Prompt:
         """The prompt of text (tokenized with the special tokens that the tokenizer adds), token ids or embeddings.
@@ -72,15 +73,15 @@ class Prompts:
 
     def _with_images(self, tokens: list[int], images: Sequence[Any], videos: Sequence[Any], fit: Fit) -> Prompt:
         self._check_sight(images, videos)
-        if self._vision is None:
+        if self._vision_tower is None:
             return Prompt(tokens)
-        started, vision = time.perf_counter(), self._vision
-        fitted_images = [vision.image(image, fit) for image in images]
-        fitted_videos = [vision.video(VideoInput.of(video), fit) for video in videos]
+        started, tower = time.perf_counter(), self._vision_tower
+        fitted_images = [tower.image(image, fit) for image in images]
+        fitted_videos = [tower.video(VideoInput.of(video), fit) for video in videos]
         prompt = fill_placeholders(
-            tokens, vision.visual, self._info.hidden_size, fitted_images, fitted_videos, vision.embeddings, self._show
+            tokens, tower.visual, self._info.hidden_size, fitted_images, fitted_videos, tower.embeddings, self._show
         )
-        return prompt.after(time.perf_counter() - started if prompt.inserts else 0.0)
+        return replace(prompt, seconds=time.perf_counter() - started if prompt.inserts else 0.0)
 
     def _show(self, token: int) -> str:
         """A token for a message."""
@@ -90,7 +91,7 @@ class Prompts:
             return f"(token {token})"
 
     def _check_sight(self, images: Sequence[Any], videos: Sequence[Any]) -> None:
-        if self._vision is None and (images or videos):
+        if self._vision_tower is None and (images or videos):
             raise no_images(self._info)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Places = npt.NDArray[np.int32]
+RopePositions = npt.NDArray[np.int32]
 """int32 [3, n]: temporal, vertical and horizontal position of each of n tokens."""
 
 
@@ -43,8 +43,8 @@ def temporal_step(seconds_per_grid: float | None, tokens_per_second: float | Non
     return int(tokens_per_second * int(seconds_per_grid))  # whole seconds, as transformers counts them
 
 
-def rope_index(count: int, spans: Sequence[Span]) -> Places:
-    """Positions of a prompt of `count` tokens with images and videos at `spans`, which are in order.
+def rope_index(count: int, spans: Sequence[Span]) -> RopePositions:
+    """Positions int32 [3, count] of a prompt with images and videos at `spans`, which are in order.
 
     A text token has three equal positions, one more than the token's before it. An image's are its row's and column's
     beyond that; what follows goes on after its longer side.
@@ -59,16 +59,16 @@ def rope_index(count: int, spans: Sequence[Span]) -> Places:
     return np.concatenate([*parts, _line(position, count - end)], axis=1)
 
 
-def count_on(places: Places, count: int) -> Places:
-    """Positions of `count` tokens of text after these: from their greatest + 1 on, as tokens that are generated."""
-    return _line(int(places.max()) + 1 if places.size else 0, count)
+def count_on(before: RopePositions, count: int) -> RopePositions:
+    """Positions int32 [3, count] of text after those before, int32 [3, n]: from their greatest + 1 on."""
+    return _line(int(before.max()) + 1 if before.size else 0, count)
 
 
-def _line(first: int, count: int) -> Places:
+def _line(first: int, count: int) -> RopePositions:
     return np.repeat(np.arange(first, first + count, dtype=np.int32)[None], 3, axis=0)
 
 
-def _grid(first: int, span: Span) -> Places:
-    places = np.indices(span.grid, np.int32).reshape(3, -1)
-    places[0] *= span.step
-    return places + np.int32(first)
+def _grid(first: int, span: Span) -> RopePositions:
+    positions = np.indices(span.grid, np.int32).reshape(3, -1)
+    positions[0] *= span.step
+    return positions + np.int32(first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from tyllm_errors import ImageError
 if TYPE_CHECKING:
     from tyllm.runtime.images import Fitted
     from tyllm.runtime.images.frames import Video
+
+    AnyVideo: TypeAlias = "Video | Fitted | Mapping[str, Any] | VideoInput"
 
 RATES = ("fps", "source_fps", "num_frames")
 
@@ -36,7 +38,7 @@ class VideoInput:
     num_frames: int | None = None
 
     @classmethod
-    def of(cls, given: VideoInput | Video | Fitted | Mapping[str, Any]) -> VideoInput:
+    def of(cls, given: AnyVideo) -> VideoInput:
         """A video alone, or with its rates as {"video": …, "fps": …}; raises `ImageError`."""
         if isinstance(given, VideoInput):
             return given

@@ -26,7 +26,7 @@ Embeddings = npt.NDArray[np.float32]
 KEPT = 8  # images, or temporal patches of videos, whose embeddings are kept: 9 MB each of 540×960 for 3584 values
 
 
-class Vision:
+class VisionTower:
     """Fits images and computes their embeddings; it loads the tower at the first one. From any thread."""
 
     def __init__(self, package: Package, visual: Visual, threads: int | None, *, pin: bool = False) -> None:
@@ -48,7 +48,7 @@ class Vision:
         """float32 [tokens, H]: the program runs once for each temporal patch, unless the result is still kept."""
         with self._lock:
             found = self._kept.pop(fitted.digest, None)
-            rows = self._run(fitted) if found is None else found
+            rows = self._compute(fitted) if found is None else found
             self._kept[fitted.digest] = rows
             self._forget(fitted.tokens // fitted.grid[0])
             return rows
@@ -63,7 +63,8 @@ class Vision:
         if "_tower" in self.__dict__:
             self._tower.close()
 
-    def _run(self, fitted: Fitted) -> Embeddings:
+    def _compute(self, fitted: Fitted) -> Embeddings:
+        """float32 [tokens, H]."""
         program = self._size_of(fitted).name
         parts = [self._tower(program, {"patches": patches})["embeddings"] for patches in fitted.patches]
         return np.concatenate(parts)

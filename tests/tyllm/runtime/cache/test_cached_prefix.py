@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tyllm.runtime.cache.cached_prefix import Record
+from tyllm.runtime.cache.cached_prefix import CachedPrefix
 from tyllm.runtime.prompt.prompt import Insert, Prompt
 
 
@@ -12,15 +12,15 @@ def seeing(digest, *, before=(1, 2), count=3, after=(5,)):
     return Prompt([*before, *[9] * count, *after], (insert,))
 
 
-def record_of(*prompts):
-    record = Record()
+def prefix_of(*prompts):
+    prefix = CachedPrefix()
     for prompt in prompts:
-        record.add(prompt)
-    return record
+        prefix.extend(prompt)
+    return prefix
 
 
 @pytest.mark.parametrize(
-    ("prompt", "common"),
+    ("prompt", "shared"),
     [
         (seeing("a"), 6),
         (seeing("b"), 2),
@@ -31,31 +31,31 @@ def record_of(*prompts):
         (seeing("a")[:4], 4),
     ],
 )
-def test_an_image_is_common_only_if_it_is_the_same(prompt, common):
-    assert record_of(seeing("a")).common(prompt) == common
+def test_an_image_is_shared_only_if_it_is_the_same(prompt, shared):
+    assert prefix_of(seeing("a")).shared_length(prompt) == shared
 
 
 def test_a_prompt_fed_in_parts_is_the_prompt():
     whole = seeing("a")
-    assert record_of(whole[:3], whole[3:4], whole[4:]).common(whole) == len(whole)
+    assert prefix_of(whole[:3], whole[3:4], whole[4:]).shared_length(whole) == len(whole)
 
 
-def test_unknown_embeddings_are_never_common():
+def test_unknown_embeddings_are_never_shared():
     prompt = Prompt.of_embeddings(np.zeros((3, 2), np.float32))
-    assert record_of(prompt).common(prompt) == 0
+    assert prefix_of(prompt).shared_length(prompt) == 0
 
 
-def test_cut_forgets():
-    record = record_of(seeing("a"))
-    record.cut(4)
-    assert (len(record), record.tokens, record.common(seeing("a"))) == (4, [1, 2, 9, 9], 4)
+def test_truncating_forgets():
+    prefix = prefix_of(seeing("a"))
+    prefix.truncate(4)
+    assert (len(prefix), prefix.tokens, prefix.shared_length(seeing("a"))) == (4, [1, 2, 9, 9], 4)
 
 
 def test_arrays_bring_it_back():
-    record = record_of(seeing("a"), seeing("b"), seeing("a"))
-    again = Record.of(record.arrays())
-    assert again.tokens == record.tokens
-    assert again.common(Prompt([1, 2])) == 2
-    assert again.arrays().keys() == record.arrays().keys()
-    assert all(np.array_equal(again.arrays()[name], record.arrays()[name]) for name in record.arrays())
-    assert len(Record.of(Record().arrays())) == 0
+    prefix = prefix_of(seeing("a"), seeing("b"), seeing("a"))
+    again = CachedPrefix.from_arrays(prefix.to_arrays())
+    assert again.tokens == prefix.tokens
+    assert again.shared_length(Prompt([1, 2])) == 2
+    assert again.to_arrays().keys() == prefix.to_arrays().keys()
+    assert all(np.array_equal(again.to_arrays()[name], prefix.to_arrays()[name]) for name in prefix.to_arrays())
+    assert len(CachedPrefix.from_arrays(CachedPrefix().to_arrays())) == 0

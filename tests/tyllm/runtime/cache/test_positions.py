@@ -15,30 +15,30 @@ class FakeRope:
     def __init__(self):
         self.plain, self.asked = self.table(rope_index(ROWS, [])), 0
 
-    def rows(self, places):
+    def table_of(self, positions):
         self.asked += 1
-        return self.table(places)
+        return self.table(positions)
 
-    def table(self, places):
-        return np.repeat(places.T[:, None, :], 2, axis=1).astype(np.float32)
+    def table(self, positions):
+        return np.repeat(positions.T[:, None, :], 2, axis=1).astype(np.float32)
 
 
 def fed(positions, start, seq_len):
     """The temporal positions of a step."""
     io = {"rope_param": np.full((seq_len, 2, 3), 99, np.float32)}
-    positions.write(io, start, seq_len)
+    positions.write_inputs(io, start, seq_len)
     return io["rope_param"][:, 0, 0].tolist()
 
 
 def seeing(count, start, grid, step=1):
-    return Prompt([9] * count, places=rope_index(count, [Span(start, grid, step)]))
+    return Prompt([9] * count, rope_positions=rope_index(count, [Span(start, grid, step)]))
 
 
 def test_text_needs_no_table_of_its_own():
     rope = FakeRope()
     positions = RotaryPositions(rope)
-    positions.place(0, Prompt([1, 2, 3]))
-    positions.place(3, Prompt([4]))
+    positions.assign(0, Prompt([1, 2, 3]))
+    positions.assign(3, Prompt([4]))
     assert fed(positions, 2, 4) == [2, 3, 4, 5]
     assert fed(positions, 10, 4) == [10, 11, 0, 0]
     assert rope.asked == 0
@@ -47,48 +47,48 @@ def test_text_needs_no_table_of_its_own():
 def test_one_table_serves_a_prompt_and_what_is_generated_after_it():
     rope = FakeRope()
     positions = RotaryPositions(rope)
-    positions.place(0, seeing(7, 1, (1, 2, 2)))
+    positions.assign(0, seeing(7, 1, (1, 2, 2)))
     for at in (7, 8, 9):
-        positions.place(at, Prompt([1]))
+        positions.assign(at, Prompt([1]))
     assert fed(positions, 0, 11) == [0, 1, 1, 1, 1, 3, 4, 5, 6, 7, 8]
     assert rope.asked == 1
 
 
 def test_after_a_long_video_generation_goes_on_behind_its_end():
     positions = RotaryPositions(FakeRope())
-    positions.place(0, seeing(5, 1, (3, 1, 1), step=4))
+    positions.assign(0, seeing(5, 1, (3, 1, 1), step=4))
     assert fed(positions, 0, 7) == [0, 1, 5, 9, 2, 10, 11]
 
 
 def test_text_after_images_that_were_forgotten_counts_again():
     positions = RotaryPositions(FakeRope())
-    positions.place(0, seeing(7, 1, (1, 2, 2)))
-    positions.place(2, Prompt([1] * 4))  # the image's first token stays
+    positions.assign(0, seeing(7, 1, (1, 2, 2)))
+    positions.assign(2, Prompt([1] * 4))  # the image's first token stays
     assert fed(positions, 0, 7) == [0, 1, 2, 3, 4, 5, 6]
-    positions.place(0, Prompt([1] * 8))
+    positions.assign(0, Prompt([1] * 8))
     assert fed(positions, 0, 9) == list(range(9))
 
 
-def test_common_is_what_stands_in_the_same_places():
+def test_what_stands_at_the_same_positions_is_shared():
     positions, prompt = RotaryPositions(FakeRope()), seeing(7, 1, (1, 2, 2))
-    positions.place(0, prompt)
-    assert positions.common(prompt) == 7
-    assert positions.common(seeing(7, 2, (1, 2, 2))) == 2
-    assert positions.common(Prompt([1] * 7)) == 2  # the first token of an image stands where a text's would
+    positions.assign(0, prompt)
+    assert positions.shared_length(prompt) == 7
+    assert positions.shared_length(seeing(7, 2, (1, 2, 2))) == 2
+    assert positions.shared_length(Prompt([1] * 7)) == 2  # the first token of an image stands where a text's would
 
 
 def test_saved_positions_come_back():
     positions, other = RotaryPositions(FakeRope()), RotaryPositions(FakeRope())
-    positions.place(0, seeing(7, 1, (1, 2, 2)))
-    other.restore(positions.arrays(6))
+    positions.assign(0, seeing(7, 1, (1, 2, 2)))
+    other.restore(positions.to_arrays(6))
     assert fed(other, 0, 9) == fed(positions, 0, 9)
 
 
 def test_counted_positions():
     positions, io = CountedPositions(), {"positions": np.zeros((1, 3), np.int64)}
-    positions.place(0, Prompt([1]))
-    positions.write(io, 4, 3)
+    positions.assign(0, Prompt([1]))
+    positions.write_inputs(io, 4, 3)
     assert io["positions"].tolist() == [[4, 5, 6]]
-    assert positions.common(Prompt([1, 2])) == 2
-    assert positions.arrays(5) == {}
+    assert positions.shared_length(Prompt([1, 2])) == 2
+    assert positions.to_arrays(5) == {}
     positions.restore({})

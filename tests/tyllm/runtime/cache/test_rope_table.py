@@ -21,16 +21,16 @@ def opened(folder, tensors):
 
 def test_plain_text_has_the_table_that_is_there(tmp_path):
     table = RopeTable(opened(tmp_path, {"rope_param": PLAIN}))
-    assert np.array_equal(table.rows(rope_index(ROWS, [])), PLAIN)
+    assert np.array_equal(table.table_of(rope_index(ROWS, [])), PLAIN)
     table.close()
 
 
 def test_anything_else_is_computed(tmp_path):
     table, asked = RopeTable(opened(tmp_path, {"rope_param": PLAIN})), []
     with pytest.raises(PackageError, match="has no program for rotary positions"):
-        table.rows(rope_index(ROWS, []) + 1)
+        table.table_of(rope_index(ROWS, []) + 1)
     table.__dict__["_module"] = lambda name, inputs: asked.append((name, inputs)) or {"rope_param": PLAIN + 1}
-    assert np.array_equal(table.rows(rope_index(ROWS, []) + 1), PLAIN + 1)
+    assert np.array_equal(table.table_of(rope_index(ROWS, []) + 1), PLAIN + 1)
     assert asked[0][0] == "compute_rope_param"
     assert asked[0][1]["positions"].dtype == np.int32
 

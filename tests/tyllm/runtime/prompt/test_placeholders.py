@@ -37,18 +37,18 @@ def test_images_and_videos_take_their_own_placeholders():
         (5, (2, 3), "v"),
         (8, (2, 3), "b"),
     ]
-    assert prompt.places.tolist() == [
+    assert prompt.rope_positions.tolist() == [
         [0, 1, 1, 1, 1, 3, 7, 4, 5, 5], [0, 1, 1, 2, 2, 3, 3, 4, 5, 5], [0, 1, 2, 1, 2, 3, 3, 4, 5, 6]
     ]  # fmt: skip
     assert prompt.notes == ["padded"] and calls == []
-    prompt.look()
-    prompt[3:].look()
+    prompt.compute_embeddings()
+    prompt[3:].compute_embeddings()
     assert calls == ["a", "v", "b"]
 
 
 def test_text_alone_stays_as_it_is():
     prompt, _ = fill([1, 2, 3])
-    assert (prompt.tokens, prompt.inserts, prompt.places.tolist()) == ([1, 2, 3], (), [[0, 1, 2]] * 3)
+    assert (prompt.tokens, prompt.inserts, prompt.rope_positions.tolist()) == ([1, 2, 3], (), [[0, 1, 2]] * 3)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ def look_up(tokens):
 def with_image(calls=None):
     """Tokens 1 2 [4 of an image] 3."""
 
-    def rows():
+    def compute():
         if calls is not None:
             calls.append(1)
         return ROWS
 
-    places = np.arange(21, dtype=np.int32).reshape(3, 7)
-    return Prompt([1, 2, 9, 9, 9, 9, 3], (Insert(2, (4, 2), rows, "d", "padded"),), places, 0.5)
+    positions = np.arange(21, dtype=np.int32).reshape(3, 7)
+    return Prompt([1, 2, 9, 9, 9, 9, 3], (Insert(2, (4, 2), compute, "d", "padded"),), positions, 0.5)
 
 
 def test_an_image_stands_in_the_place_of_its_tokens():
@@ -36,16 +36,16 @@ def test_every_slice_is_that_part_of_the_whole():
             assert list(part.tokens) == whole.tokens[start:stop]
             assert part.keys() == whole.keys()[start:stop]
             assert np.array_equal(part.embeddings(look_up).reshape(-1, 2), whole.embeddings(look_up)[start:stop])
-            assert np.array_equal(part.places, whole.places[:, start:stop])
+            assert np.array_equal(part.rope_positions, whole.rope_positions[:, start:stop])
             assert part[1:].keys() == whole.keys()[start:stop][1:]
     assert (whole[:2].notes, whole[3:4].notes) == ([], ["padded"])
 
 
-def test_looking_computes_what_is_inserted_and_says_how_long():
+def test_computing_embeddings_computes_what_is_inserted_and_says_how_long():
     calls, reports = [], []
-    assert with_image(calls).look(lambda *report: reports.append(report)) > 0
+    assert with_image(calls).compute_embeddings(lambda *report: reports.append(report)) > 0
     assert calls == [1] and reports == [(0, 1, "images")]
-    assert with_image(calls)[:2].look() == 0.0 and calls == [1]
+    assert with_image(calls)[:2].compute_embeddings() == 0.0 and calls == [1]
 
 
 def test_token_ids_and_embeddings_become_prompts():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tyllm.package import Visual
-from tyllm.runtime.prompt.prompt_builder import Prompts
+from tyllm.runtime.prompt.prompt_builder import PromptBuilder
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_errors import GenerationError, ImageError
 
@@ -56,7 +56,7 @@ def template():
 
 def prompts(vision):
     info = SimpleNamespace(visual=VISUAL if vision else None, hidden_size=4, architecture="Qwen2ForCausalLM")
-    return Prompts(info, vision, tokenizer, template)
+    return PromptBuilder(info, vision, tokenizer, template)
 
 
 SEEING, BLIND = prompts(FakeVision()), prompts(None)

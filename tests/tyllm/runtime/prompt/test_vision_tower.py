@@ -8,7 +8,7 @@ import pytest
 
 from tyllm.package import ImageSize, Visual
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm.runtime.prompt.vision_tower import KEPT, Vision
+from tyllm.runtime.prompt.vision_tower import KEPT, VisionTower
 from tyllm_errors import CheckpointError, ImageError, PackageError
 
 SIZES = ImageSize(56, 56, (4, 4)), ImageSize(80, 120, (6, 8))
@@ -31,7 +31,7 @@ class FakeTower:
 @pytest.fixture
 def vision(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"min_pixels": 3136, "max_pixels": 100_000}))
-    made = Vision(SimpleNamespace(folder=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1)
+    made = VisionTower(SimpleNamespace(folder=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1)
     made.__dict__["_tower"] = FakeTower()
     return made
 

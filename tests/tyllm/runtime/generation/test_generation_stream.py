@@ -5,7 +5,7 @@ import pytest
 from fake_package import UNLUCKY, reference_greedy, reference_logits
 
 from tyllm.runtime import Session
-from tyllm.runtime.cache.conversation import log_sum_exp
+from tyllm.runtime.generation.log_probs import log_sum_exp
 from tyllm_errors import GenerationError
 
 PROMPT = [10, 20, 30]
@@ -50,18 +50,6 @@ def test_it_ends_at_an_eos_token_of_the_callers(session):
     assert result.text == session.tokenizer.decode(result.token_ids[:-1])
 
 
-def test_eos_tokens_come_from_the_generation_config_or_the_config(session, toy_library, tmp_path):
-    from fake_package import Fake
-
-    assert session.eos_token_ids == (256, 258)
-    fake = Fake(toy_library)
-    folder = fake.write(tmp_path / "p")
-    (folder / "generation_config.json").unlink()
-    fake.write_manifest(folder)
-    with Session(folder) as other:
-        assert other.eos_token_ids == (257,)
-
-
 def test_a_stop_string_ends_the_text_before_it(session):
     text = generate(session).text
     stop = text[4:7]
@@ -94,6 +82,41 @@ def test_log_probabilities(session):
     assert first.top[0][1] == pytest.approx(first.logprob)
     assert generate(session, logprobs=0).logprobs[0].top == ()
     assert generate(session).logprobs == []
+
+
+def test_a_prompt_is_fed_in_steps_with_progress(session):
+    prompt, reports = list(range(29)), []
+    stream = generate(session, prompt, stream=True)
+    assert len(session.conversation()) == 0
+    stream.prefill(lambda *report: reports.append(report))
+    assert reports == [(8, 29, "tokens"), (16, 29, "tokens"), (24, 29, "tokens")]
+    assert session.conversation().tokens == prompt and stream.result.token_ids == []
+    stream.prefill(lambda *report: reports.append(report))  # it is fed already
+    assert len(reports) == 3
+    assert stream.run().token_ids == reference_greedy(prompt, 20)
+    assert stream.result.timings.prompt_tokens == 29
+
+
+def test_an_interrupted_prefill_goes_on_where_it_stopped(session):
+    def interrupt(done, total, unit):
+        if done == 16:
+            raise KeyboardInterrupt
+
+    prompt, reports = list(range(29)), []
+    stream = generate(session, prompt, stream=True)
+    with pytest.raises(KeyboardInterrupt):
+        stream.prefill(interrupt)
+    assert session.conversation().tokens == prompt[:16]
+    stream.prefill(lambda *report: reports.append(report))
+    assert reports == [(8, 13, "tokens")]
+    assert stream.run().token_ids == reference_greedy(prompt, 20)
+
+
+def test_a_prefill_whose_slot_is_taken_ends_within_a_step(session):
+    stream = generate(session, list(range(29)), stream=True)
+    with pytest.raises(GenerationError, match="took this conversation over"):
+        stream.prefill(lambda *report: session.logits([1]))
+    assert session.conversation().tokens == [1]
 
 
 def test_a_seed_repeats_a_sampled_text(session):

@@ -12,7 +12,7 @@ from tyllm.package.file_names import EMBEDDING
 from tyllm_errors import PackageError
 
 
-class Embedding:
+class EmbeddingTable:
     """The table [V, H] in float16, mapped: a row costs a page, not the table."""
 
     def __init__(self, package: Package) -> None:
@@ -27,6 +27,6 @@ class Embedding:
             )
         self._table = table
 
-    def rows(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        """float32 [tokens, H]."""
+    def look_up(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """The embeddings of n tokens, float32 [n, H]."""
         return self._table[np.asarray(token_ids, np.int64)].astype(np.float32)

@@ -5,12 +5,12 @@ import pytest
 from fake_package import embedding_table
 
 from tyllm.package import open_package, write_params
-from tyllm.runtime.prompt.embedding import Embedding
+from tyllm.runtime.prompt.embedding_table import EmbeddingTable
 from tyllm_errors import PackageError
 
 
 def test_rows(toy):
-    rows = Embedding(open_package(toy(embedding_as_input=True))).rows([3, 3, 250])
+    rows = EmbeddingTable(open_package(toy(embedding_as_input=True))).look_up([3, 3, 250])
     assert rows.dtype == np.float32
     assert np.array_equal(rows, embedding_table()[[3, 3, 250]])
 
@@ -20,4 +20,4 @@ def test_a_wrong_table(own_toy, name, found):
     package = open_package(own_toy)
     write_params(own_toy / "embedding.params", {name: np.zeros((2, 2), np.float16)})
     with pytest.raises(PackageError, match=found):
-        Embedding(package)
+        EmbeddingTable(package)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tyllm.runtime.cache.chunks import cover, step_cost
+from tyllm.runtime.generation.prefill_chunks import cover, step_cost
 from tyllm_errors import GenerationError
 
 

@@ -1,0 +1,63 @@
+"""A slot of the engine's KV cache: room for one sequence."""
+
+from __future__ import annotations
+
+from tyllm.runtime.cache.cached_prefix import CachedPrefix
+from tyllm.runtime.cache.kv_file import copy_kv, read_kv, write_kv
+from tyllm.runtime.cache.positions import Positions
+from tyllm.runtime.execute.engine import Engine
+from tyllm.runtime.prompt.prompt import Prompt
+from tyllm_errors import GenerationError
+
+
+class CacheSlot:
+    """The tokens in a slot, and where they stand. Its length is how many there are: the next token's place.
+
+    Attributes:
+        number: of the slot in the engine.
+        positions: what a step is told of where its tokens stand.
+        prefix: the tokens.
+        owner: the sequence that is generated in it; another taking the slot over ends that. None for nobody.
+    """
+
+    def __init__(self, engine: Engine, number: int, positions: Positions) -> None:
+        self.number, self.positions, self._engine = number, positions, engine
+        self.prefix = CachedPrefix()
+        self.owner: object = None
+
+    def __len__(self) -> int:
+        return len(self.prefix)
+
+    @property
+    def limit(self) -> int:
+        """How many tokens it holds: max_kv_cache_size."""
+        return self._engine.package.buffers.max_kv_cache_size
+
+    @property
+    def rows_left(self) -> int:
+        """Rows behind the last token, those that only padding may take included."""
+        return self._engine.package.buffers.kv_capacity - len(self)
+
+    def shared_length(self, prompt: Prompt) -> int:
+        """How many of a prompt's first tokens it holds: the same tokens and images at the same positions."""
+        return min(self.prefix.shared_length(prompt), self.positions.shared_length(prompt))
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first `length` tokens; raises `GenerationError`."""
+        if not 0 <= length <= len(self):
+            raise GenerationError(f"Cannot rewind to {length} tokens: the conversation has {len(self)}.")
+        self.prefix.truncate(length)
+
+    def save(self) -> bytes:
+        """The tokens, and their rows of the KV cache, as a .npz file."""
+        with self._engine.lock:
+            fed = self.prefix.to_arrays() | self.positions.to_arrays(len(self))
+            return write_kv(self._engine, self.number, fed)
+
+    def restore(self, saved: bytes) -> None:
+        """Bring back what `save` gave, of any slot; raises `GenerationError` for what another package saved."""
+        arrays = read_kv(self._engine, saved)
+        with self._engine.lock:
+            copy_kv(self._engine, self.number, arrays)
+            self.positions.restore(arrays)
+            self.prefix = CachedPrefix.from_arrays(arrays)
