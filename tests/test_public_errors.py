@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from tests.tiny_checkpoint import quantize_by_rounding, write_tiny
+from tyllm.runtime.cache.conversation import Conversation
 
 import tyllm_errors
 from awq import AutoAWQForCausalLM, load_quantized
@@ -25,7 +26,6 @@ from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
 from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
 from tyllm.runtime import Session
-from tyllm.runtime.cache.conversation import Conversation
 from tyllm.torch_edgex.backend import CompiledGraph
 from tytvm import target
 

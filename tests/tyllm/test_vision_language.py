@@ -126,7 +126,7 @@ def test_a_second_turn_feeds_only_what_is_new_and_is_as_if_all_were_fed(session,
     turn, images = [*tokens, *answer, *text(8, 3), START, IMAGE, END, *text(9, 2)], [*images, image(7, OTHER)]
     prompt, fitted = seen(session, turn, images)
     conversation = session.conversation()
-    kept = conversation.common(prompt)
+    kept = conversation.shared_length(prompt)
     assert kept == first.timings.prompt_tokens + len(answer)
     logits = expected(model, prompt, fitted)
     assert cosine(conversation.append(prompt[kept:]), logits[-1]) > ENOUGH
@@ -140,7 +140,7 @@ def test_after_a_long_video_answers_are_fed_again_where_they_would_stand_elsewhe
     first = session.generate(tokens, videos=videos, max_new_tokens=4, ignore_eos=True)
     prompt, fitted = seen(session, [*tokens, *first.token_ids, *text(2, 3)], videos=videos)
     conversation = session.conversation()
-    kept = conversation.common(prompt)
+    kept = conversation.shared_length(prompt)
     assert kept >= first.timings.prompt_tokens
     conversation.rewind(kept)
     assert cosine(conversation.append(prompt[kept:]), expected(model, prompt, fitted)[-1]) > ENOUGH
@@ -163,7 +163,7 @@ def test_a_rewound_image_goes_on_in_its_middle(session, model):
     conversation.append(prompt)
     for length in (11, 15, 18):  # behind the first's first row, between the images, within the second
         conversation.rewind(length)
-        assert conversation.common(prompt) == length
+        assert conversation.shared_length(prompt) == length
         assert cosine(conversation.append(prompt[length:]), expected(model, prompt, fitted)[-1]) > ENOUGH
 
 
@@ -173,7 +173,7 @@ def test_a_saved_conversation_with_images_goes_on_in_another_slot(session, model
     session.conversation().append(prompt[:-1])
     session.conversation(1).restore(session.conversation().save())
     assert session.conversation(1).tokens == prompt.tokens[:-1]
-    assert session.conversation(1).common(prompt) == len(prompt) - 1
+    assert session.conversation(1).shared_length(prompt) == len(prompt) - 1
     assert cosine(session.conversation(1).append(prompt[-1:]), expected(model, prompt, fitted)[-1]) > ENOUGH
 
 
@@ -182,7 +182,7 @@ def test_text_alone_before_and_after_images_and_in_embeddings(session, model):
         prompt, _ = seen(session, text(3, 13))
         found, wanted = session.logits(prompt), expected(model, prompt, [])[-1]
         assert cosine(found, wanted) > ENOUGH
-        embeddings = session.conversation()._embedding.rows(prompt.tokens)
+        embeddings = session._runner._embedding_table.look_up(prompt.tokens)
         assert np.array_equal(session.logits(embeddings), found)
         session.logits(seen(session, *LAYOUTS["two sizes"])[0])
 
