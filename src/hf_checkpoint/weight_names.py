@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hf_checkpoint.checkpoint import Checkpoint
-
-VISION_LANGUAGE = ("qwen2_vl", "qwen2_5_vl")  # model types with a vision tower
-HUB_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))  # transformers 5's, and the hub's
-
-
-def sees_images(config: Mapping[str, Any]) -> bool:
-    """Whether the model of that config.json is a vision-language model that is supported."""
-    return config.get("model_type") in VISION_LANGUAGE
+from hf_checkpoint.families import vision_facts
 
 
 def under_model_names(checkpoint: Checkpoint, model: Any) -> Checkpoint:
@@ -33,17 +26,19 @@ def stored_name(name: str, config: Mapping[str, Any]) -> str:
     A vision-language model keeps the names that the hub's checkpoints have, which every version of transformers, vLLM
     and AutoAWQ reads; transformers 5's own save_pretrained writes them too.
     """
-    return _renamed(name, HUB_NAMES) if sees_images(config) else name
+    facts = vision_facts(config)
+    return name if facts is None else _renamed(name, facts.stored_names)
 
 
 def model_name(name: str, config: Mapping[str, Any]) -> str:
     """The inverse of `stored_name`; a name that is the model's already stays."""
-    if not sees_images(config) or name.startswith(tuple(new for new, _ in HUB_NAMES)):
+    facts = vision_facts(config)
+    if facts is None or name.startswith(tuple(new for new, _ in facts.stored_names)):
         return name
-    return _renamed(name, [(hub, new) for new, hub in HUB_NAMES])
+    return _renamed(name, [(hub, new) for new, hub in facts.stored_names])
 
 
-def _renamed(name: str, prefixes: Any) -> str:
+def _renamed(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
     """`name` with the first of the old prefixes that it has replaced by the new one."""
     found = ((old, new) for old, new in prefixes if name.startswith(old))
     old, new = next(found, ("", ""))

@@ -18,6 +18,7 @@ from awq.calibration.image import CalibrationImage, ImageProcessor
 from awq.calibration.source import Document
 from awq.calibration.tokens import check_tokens, encode
 from awq.stream.meta_model import MetaModel
+from hf_checkpoint.vision_tower import vision_tokens
 from tyllm_errors import CalibrationError
 
 SHARE = 2  # an image takes one of so many parts of a sample at most, so that there is room for what is said of it
@@ -86,7 +87,7 @@ def image_samples(
     if not getattr(tokenizer, "chat_template", None):
         raise CalibrationError("Images for calibration need a tokenizer with a chat template; pass the model's own.")
     processor = ImageProcessor.of(model.checkpoint.path, model.tower, length // SHARE)
-    token = int(model.module.config.image_token_id)
+    token = vision_tokens(model.module.config)["image"]
     encoded = [
         _encoded(document, tokenizer, processor, token, f"Conversation {number}")
         for number, document in enumerate(documents, 1)

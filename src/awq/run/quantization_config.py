@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 from awq.quant_config import QuantConfig
 from hf_checkpoint.awq_gemm import PackedLinear
 from hf_checkpoint.compressed_tensors import PACKED, SCALE
+from hf_checkpoint.families import TOWERS, VisionFacts, stored_vision_facts
 
 PACK_QUANTIZED = "pack-quantized"
-TOWER = "visual."  # what the names of a vision tower's tensors begin with
-TOWER_MODULES = ["visual", "model.visual"]  # AutoAWQ's and vLLM's name for it, and what transformers 5 matches
 
 
 class Kind(NamedTuple):
@@ -36,7 +35,7 @@ def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ..
     """
     names = quantized_modules(tensors)
     if config.format == "awq":
-        return awq_config(config, names, any(name.startswith(TOWER) for name in tensors))
+        return awq_config(config, names, stored_vision_facts(tensors))
     return compressed_tensors_config(config, names, tensors)
 
 
@@ -46,16 +45,16 @@ def quantized_modules(tensors: Iterable[str]) -> list[str]:
     return [name.rpartition(".")[0] for name in tensors if name.endswith(suffixes)]
 
 
-def awq_config(config: QuantConfig, names: Iterable[str], with_tower: bool = False) -> dict[str, Any]:
+def awq_config(config: QuantConfig, names: Iterable[str], vision: VisionFacts | None = None) -> dict[str, Any]:
     """AutoAWQ's, as transformers and vLLM read it; a vision tower has float weights.
 
     Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head` tells
     vLLM of a quantized head.
     """
     left_out = [*config.modules_to_not_convert, *(name for name, bits in config.overrides.items() if bits is None)]
-    if with_tower:
-        own = (name.removeprefix("model.") for name in left_out if name not in TOWER_MODULES)
-        left_out = [*TOWER_MODULES, *own]
+    if vision:
+        own = (name.removeprefix("model.") for name in left_out if name not in vision.float_modules)
+        left_out = [*vision.float_modules, *own]
     result: dict[str, Any] = {
         "quant_method": "awq",
         "bits": config.w_bit,
@@ -71,13 +70,13 @@ def compressed_tensors_config(
     config: QuantConfig, names: Iterable[str], tensors: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
     """compressed-tensors', as llm-compressor writes it; `names` are the quantized modules."""
-    with_tower = any(name.startswith(TOWER) for name in tensors)
+    vision = stored_vision_facts(tensors)
     kinds: dict[Kind, list[str]] = {}
     for name in names:
         kinds.setdefault(kind_of(name, config, tensors), []).append(name)
     if len(kinds) == 1:  # a class of modules will do; the head has a class of its own in vLLM and goes by its name
         kinds = {kind: ["Linear", *filter(is_outer, own)] for kind, own in kinds.items()}
-    if with_tower:
+    if vision:
         kinds = {kind: [each if each == "Linear" else by_end(each) for each in own] for kind, own in kinds.items()}
     return {
         "quant_method": "compressed-tensors",
@@ -85,14 +84,14 @@ def compressed_tensors_config(
         "quantization_status": "compressed",
         "global_compression_ratio": None,
         "kv_cache_scheme": None,
-        "ignore": float_patterns(tensors) if with_tower else float_modules(tensors),
+        "ignore": float_patterns(tensors, vision.tower) if vision else float_modules(tensors),
         "config_groups": {f"group_{index}": group(*each) for index, each in enumerate(sorted(kinds.items()))},
     }
 
 
 def kind_of(name: str, config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]) -> Kind:
     """How the module `name` is quantized."""
-    if name.startswith(TOWER):  # by rows where groups do not divide its inputs
+    if name.startswith(TOWERS):  # by rows where groups do not divide its inputs
         whole = tensors[f"{name}.{SCALE}"][1] == 1
         return Kind(config.vision_bits, -1 if whole else config.q_group_size, symmetric=True)
     return Kind(config.bits(name) or config.w_bit, config.q_group_size, not config.zero_point)
@@ -103,11 +102,11 @@ def by_end(name: str) -> str:
     return "re:.*" + re.escape(name.removeprefix("model.")) + "$"
 
 
-def float_patterns(tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
+def float_patterns(tensors: Mapping[str, tuple[int, ...]], tower: str) -> list[str]:
     """The float modules of a vision-language model; its whole vision tower by one expression if all of it is float."""
-    packed = any(name.startswith(TOWER) for name in quantized_modules(tensors))
-    floats = [name for name in float_modules(tensors) if packed or not name.startswith(TOWER)]
-    return [*([] if packed else ["re:.*visual.*"]), *map(by_end, floats)]
+    packed = any(name.startswith(TOWERS) for name in quantized_modules(tensors))
+    floats = [name for name in float_modules(tensors) if packed or not name.startswith(TOWERS)]
+    return [*([] if packed else [f"re:.*{tower}.*"]), *map(by_end, floats)]
 
 
 def group(kind: Kind, targets: list[str]) -> dict[str, Any]:

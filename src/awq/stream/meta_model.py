@@ -13,9 +13,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from awq.stream.vision_tower import Tower
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.families import is_vision_language
 from hf_checkpoint.float16 import check_range
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
-from hf_checkpoint.weight_names import sees_images, under_model_names
+from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import CheckpointError, UnsupportedError
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
@@ -178,7 +179,7 @@ class MetaModel:
 
 def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
     """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
-    kind = AutoModelForImageTextToText if sees_images(checkpoint.config) else AutoModelForCausalLM
+    kind = AutoModelForImageTextToText if is_vision_language(checkpoint.config) else AutoModelForCausalLM
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
         if hasattr(config, "quantization_config"):

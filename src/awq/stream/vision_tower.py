@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from hf_checkpoint.weight_names import VISION_LANGUAGE
+from hf_checkpoint.vision_tower import find_tower
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,9 @@ class Tower:
 
     @classmethod
     def find(cls, model: Any) -> Tower | None:
-        """The tower of `model`: the part that has the vision config; None if it reads text alone."""
-        if model.config.model_type not in VISION_LANGUAGE:
-            return None
-        config = model.config.vision_config
-        parts = ((name, module) for name, module in model.named_modules() if module is not model)
-        return next(cls(module, name) for name, module in parts if getattr(module, "config", None) is config)
+        """The tower of `model`; None if it reads text alone."""
+        found = find_tower(model)
+        return None if found is None else cls(found[1], found[0])
 
     @property
     def side(self) -> int:

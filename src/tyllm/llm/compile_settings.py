@@ -104,9 +104,9 @@ def for_model(settings: LlmCompileSettings, model: Any) -> LlmCompileSettings:
     Raises:
         SettingError: sizes of images or dies of a vision tower for a model that has none.
     """
-    from tyllm.llm.vision.vision_model import visual_of
+    from hf_checkpoint.vision_tower import find_tower
 
-    if visual_of(model):
+    if find_tower(model):
         return replace(settings, embedding_as_input=True)
     if settings.asks_for_images:
         raise SettingError(

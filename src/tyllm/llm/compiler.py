@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.metadata import EXPORTS, ProgramSummary, buffer_config, manifest, summarize, write_program
 from tyllm.build.pack_weights import pack_weights
@@ -26,7 +27,7 @@ from tyllm.llm.compile_settings import LlmCompileSettings, check, for_model
 from tyllm.llm.die_model import build_model, capture_step, cut_to_die
 from tyllm.llm.quantization import find_quantization, untie_head
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
-from tyllm.llm.vision.vision_model import capture_language_step, tower_prefix, visual_of
+from tyllm.llm.vision.vision_model import capture_language_step, tower_prefix
 from tyllm.package import FileEntry, ParamsWriter, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
@@ -192,7 +193,7 @@ def _compile(
     cut_to_die(model, plan.shapes, plan.sharding, die)
     captured = (
         capture_language_step(model, seq_len)
-        if visual_of(model)
+        if find_tower(model)
         else capture_step(model, seq_len, settings.embedding_as_input)
     )
     done("capture")

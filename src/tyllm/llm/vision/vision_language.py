@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from hf_checkpoint.vision_tower import vision_tokens
 from tyllm.build.die_plan import DiePlan, ModelPlan, plan_model
 from tyllm.build.module_build import CompiledProgram, ModuleBuild, ModuleSource
 from tyllm.build.process_pool import Task
@@ -48,8 +49,6 @@ from tytvm.memory_layout import lay_out
 from tytvm.target import InstructionSet
 
 PROCESSOR = "processor_config.json"
-TOKENS = {"image": "image_token_id", "video": "video_token_id", "start": "vision_start_token_id",
-          "end": "vision_end_token_id"}  # fmt: skip
 LAYER_WORK = 20
 """Time that a program of the tower takes for each layer and third of the work, beside that of packing a MiB."""
 
@@ -131,7 +130,7 @@ class VisionLanguage:
             die_order=self.settings.visual_order,
             sizes=tuple(self.sizes),
             merge_size=config.vision_config.spatial_merge_size,
-            tokens={name: int(getattr(config, attribute)) for name, attribute in TOKENS.items()},
+            tokens=vision_tokens(config),
             tokens_per_second=getattr(config.vision_config, "tokens_per_second", None),
         )
 

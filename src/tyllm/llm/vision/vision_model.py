@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.tensor_parallel import IN, OUT, ModelSharding, WeightSharding, group_spans
 from tyllm.llm.attention import segment_attention_name
 from tyllm_errors import SettingError
@@ -23,24 +24,15 @@ GROUP = 32
 """Inputs that a tile of a float16 weight's product takes: the unit in which the tower's MLPs are cut."""
 
 
-def visual_of(model: Any) -> tuple[str, Any] | None:
-    """Name and module of a model's vision tower, if it has one that can be compiled."""
-    from hf_checkpoint.weight_names import sees_images
-
-    if not sees_images(model.config.to_dict()):
-        return None
-    return next((name, module) for name, module in model.named_modules() if name.rpartition(".")[2] == "visual")
-
-
 def tower_prefix(model: Any) -> tuple[str, ...]:
     """How the names of the vision tower's weights begin, for `str.startswith`; nothing where there is none."""
-    found = visual_of(model)
+    found = find_tower(model)
     return () if found is None else (f"{found[0]}.",)
 
 
 def tower_of(model: Any) -> tuple[str, Any]:
     """Name and module of the vision tower of a model that has one."""
-    found = visual_of(model)
+    found = find_tower(model)
     assert found is not None
     return found
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tests.tiny_vision_language import write_tiny_vision_language
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.llm.die_model import build_model, cut_to_die
 from tyllm.llm.vision.vision_model import (
     capture_language_step,
@@ -12,7 +13,6 @@ from tyllm.llm.vision.vision_model import (
     set_heads,
     split_visual,
     tower_of,
-    visual_of,
 )
 from tyllm_errors import SettingError
 
@@ -87,7 +87,7 @@ def test_a_text_model_has_no_tower(tmp_path):
 
     from hf_checkpoint.checkpoint import Checkpoint
 
-    assert visual_of(build_model(Checkpoint.open(write_tiny(tmp_path / "text")), False)) is None
+    assert find_tower(build_model(Checkpoint.open(write_tiny(tmp_path / "text")), False)) is None
 
 
 def _is_read(captured, name):

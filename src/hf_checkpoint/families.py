@@ -1,0 +1,104 @@
+"""The families of models that are tested, and what no config.json says of them: the one table of such facts.
+
+The compiler, the quantizer, `tyllm models` and the README's list read it. A decoder that is not here is tried all the
+same: nothing in the code depends on a text model's family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class VisionFacts:
+    """What is particular to a vision-language family.
+
+    Attributes:
+        tower: name of the vision tower's module within its parent, and the start of its tensors' names as stored.
+        stored_names: how tensors' names begin in transformers' model, and in the hub's checkpoints.
+        float_modules: names of a tower of float weights in AutoAWQ's `modules_to_not_convert`: AutoAWQ's and vLLM's,
+            and what transformers 5 matches.
+        tokens: what a placeholder is for → the config's attribute that holds its token id.
+    """
+
+    tower: str
+    stored_names: tuple[tuple[str, str], ...]
+    float_modules: tuple[str, ...]
+    tokens: Mapping[str, str]
+
+
+QWEN_VISION = VisionFacts(
+    tower="visual",
+    stored_names=(("model.visual.", "visual."), ("model.language_model.", "model.")),
+    float_modules=("visual", "model.visual"),
+    tokens={
+        "image": "image_token_id",
+        "video": "video_token_id",
+        "start": "vision_start_token_id",
+        "end": "vision_end_token_id",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture.
+
+    Attributes:
+        architecture: as config.json names it.
+        model_type: as config.json names it.
+        published: published models that have it.
+        tested_dies: numbers of dies on which a small random model of it is compared with transformers.
+        vision: of a vision-language model; None for one that reads text alone.
+    """
+
+    architecture: str
+    model_type: str
+    published: tuple[str, ...]
+    tested_dies: tuple[int, ...]
+    vision: VisionFacts | None = None
+
+    @property
+    def tested(self) -> str:
+        """How far the family is tested, such as "1, 3 dies"."""
+        dies = f"{', '.join(map(str, self.tested_dies))} dies"
+        return dies if self.vision is None else f"{dies}, the tower on others"
+
+
+EVERY = (1, 2, 3, 4)
+SOME = (1, 3)
+FAMILIES = (
+    Family("Qwen2ForCausalLM", "qwen2", ("Qwen1.5", "Qwen2", "Qwen2.5", "DeepSeek-R1-Distill-Qwen"), EVERY),
+    Family("Qwen3ForCausalLM", "qwen3", ("Qwen3",), EVERY),
+    Family("LlamaForCausalLM", "llama", ("Llama 3", "Llama 3.1", "Llama 3.2"), EVERY),
+    Family("MistralForCausalLM", "mistral", ("Mistral 7B",), EVERY),
+    Family("Gemma2ForCausalLM", "gemma2", ("Gemma 2",), SOME),
+    Family("Phi3ForCausalLM", "phi3", ("Phi-3 mini",), SOME),
+    Family("Olmo2ForCausalLM", "olmo2", ("OLMo 2",), SOME),
+    Family("Starcoder2ForCausalLM", "starcoder2", ("StarCoder2",), SOME),
+    Family("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", ("Qwen2.5-VL",), EVERY, QWEN_VISION),
+    Family("Qwen2VLForConditionalGeneration", "qwen2_vl", ("Qwen2-VL",), (1, 2), QWEN_VISION),
+)
+
+
+def vision_facts(config: Mapping[str, Any]) -> VisionFacts | None:
+    """What is particular to the vision-language model of a config.json; None for any other model."""
+    return next((each.vision for each in FAMILIES if each.model_type == config.get("model_type")), None)
+
+
+def is_vision_language(config: Mapping[str, Any]) -> bool:
+    """Whether the model of a config.json is a vision-language model that is supported."""
+    return vision_facts(config) is not None
+
+
+TOWERS = tuple(sorted({f"{each.vision.tower}." for each in FAMILIES if each.vision}))
+"""How the names of a vision tower's tensors begin as they are stored."""
+
+
+def stored_vision_facts(tensors: Iterable[str]) -> VisionFacts | None:
+    """What is particular to the vision-language family that stored tensors of these names are of; None without one."""
+    names = list(tensors)
+    every = (each.vision for each in FAMILIES if each.vision)
+    return next((vision for vision in every if any(name.startswith(f"{vision.tower}.") for name in names)), None)
