@@ -1,4 +1,4 @@
-"""What lies in a package: parameters, programs, steps and buffers per die, from its JSON files and headers."""
+"""The contents of a package: parameters, programs, steps and buffers per die, from its JSON files and headers."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,12 +8,13 @@ from typing import Any
 
 from tyllm.package import BufferConfig, DieBuffers, Manifest, Params, ProgramMemory
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.file_names import PROGRAM, VISUAL, code_file, constants_file, params_file
+from tyllm.package.file_names import VISUAL, code_file, constants_file, params_file
 from tyllm.package.folder_bytes import folder_bytes
-from tyllm.package.json_file import fields_of, read_json
+from tyllm.package.program_file import ProgramSteps, read_program_file
 from tyllm.package.verification import check_agreement, check_files, existing_folder
 
 JsonObject = dict[str, Any]
+NO_STEPS = ProgramSteps((), (), {})
 
 
 def contents(path: Path) -> JsonObject:
@@ -31,14 +32,14 @@ def contents(path: Path) -> JsonObject:
     manifest, buffers = Manifest.read(folder), BufferConfig.read(folder)
     check_files(folder, manifest)
     check_agreement(folder, manifest, buffers)
-    steps = _steps(folder / PROGRAM)
+    steps = read_program_file(folder)
     return {
         "package": str(folder),
         **{name: value for name, value in asdict(manifest).items() if name not in ("files", "rope")},
         "bytes": folder_bytes(folder),
         "kv_capacity": buffers.kv_capacity,
         "kv_cache_dtype": next((layer.dtype for die in buffers.dies for layer in die.layers), None),
-        "dies": [_die(folder, die, steps) for die in buffers.dies],
+        "dies": [_die(folder, die, steps.get(die.die, {})) for die in buffers.dies],
         "visual": _visual(folder, manifest),
     }
 
@@ -61,18 +62,7 @@ def _visual(folder: Path, manifest: Manifest) -> JsonObject | None:
     return asdict(manifest.visual) | {"dies": dies}
 
 
-def _steps(path: Path) -> dict[tuple[int, int], list[JsonObject]]:
-    """The steps of body and head by die and sequence length."""
-    raw = read_json(path)
-    with fields_of(path):
-        return {
-            (int(die["die"]), int(seq_len)): [*program["body"], *program["head"]]
-            for die in raw["dies"]
-            for seq_len, program in die["programs"].items()
-        }
-
-
-def _die(folder: Path, die: DieBuffers, steps: Mapping[tuple[int, int], list[JsonObject]]) -> JsonObject:
+def _die(folder: Path, die: DieBuffers, steps: Mapping[int, ProgramSteps]) -> JsonObject:
     return {
         "die": die.die,
         "vocabulary": list(die.vocabulary),
@@ -82,21 +72,22 @@ def _die(folder: Path, die: DieBuffers, steps: Mapping[tuple[int, int], list[Jso
             str(seq_len): {
                 "code_bytes": (folder / code_file(die.die, seq_len)).stat().st_size,
                 "constants_bytes": dtype_bytes(folder / constants_file(die.die, seq_len)),
-                **_program(program, steps.get((die.die, seq_len), [])),
+                **_program(program, steps.get(seq_len, NO_STEPS)),
             }
             for seq_len, program in die.programs.items()
         },
     }
 
 
-def _program(program: ProgramMemory, steps: list[JsonObject]) -> JsonObject:
+def _program(program: ProgramMemory, described: ProgramSteps) -> JsonObject:
+    steps = (*described.body, *described.head)
     return {
         "arena_bytes": program.arena_bytes,
         "io_bytes": program.io_bytes,
         "steps": len(steps),
-        "barriers": sum(bool(step["barrier_before"]) for step in steps),
-        "bytes_read": sum(step["cost"]["bytes_read"] for step in steps),
-        "kernels": dict(Counter(step["kernel"] for step in steps).most_common()),
+        "barriers": sum(step.barrier_before for step in steps),
+        "bytes_read": sum(step.bytes_read for step in steps),
+        "kernels": dict(Counter(step.kernel for step in steps).most_common()),
     }
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.package.program_cost import ProgramCost
+from tyllm.package.program_file import ProgramSteps
 from tyllm_errors import PackageError
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.kernel import WorkKind
@@ -46,7 +47,7 @@ def step(operations, bytes_read, bytes_written=1):
 def program_cost(*steps, place="params"):
     """One die and sequence length 8."""
     program = {"body": list(steps), "head": [], "buffers": {"w": {"place": place, "offset": 0, "bytes": 64}}}
-    return ProgramCost(({"8": program},))
+    return ProgramCost(({8: ProgramSteps.from_json(program)},))
 
 
 @pytest.mark.parametrize("target", ["x86-64-avx512-amx", "x86-64-v3"])
