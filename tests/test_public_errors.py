@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from tests.tiny_checkpoint import quantize_by_rounding, write_tiny
-from tyllm.runtime.cache.conversation import Conversation
 
 import tyllm_errors
 from awq import AutoAWQForCausalLM, load_quantized
@@ -26,6 +25,7 @@ from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
 from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
 from tyllm.runtime import Session
+from tyllm.runtime.generation.conversation import Conversation
 from tyllm.torch_edgex.backend import CompiledGraph
 from tytvm import target
 
@@ -233,7 +233,7 @@ MISTAKES: list[Mistake] = [
     (Session.chat, "GenerationError", lambda s: s.session.chat("Hello")),
     (Session.chat, "GenerationError", lambda s: say(s, [{"type": "smell"}])),
     (Session.chat, "ImageError", lambda s: say(s, [{"type": "image", "image": "x.png"}])),
-    (Session.vision.fget, "ImageError", lambda s: s.session.vision),
+    (Session.vision_tower.fget, "ImageError", lambda s: s.session.vision_tower),
     (Conversation.rewind, "GenerationError", lambda s: s.session.conversation().rewind(-1)),
     (Conversation.restore, "GenerationError", lambda s: s.session.conversation().restore(b"x")),
     (evaluate, "CheckpointError", lambda s: evaluate(s.missing)),
