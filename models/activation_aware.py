@@ -23,7 +23,7 @@ RATIOS = [i / 20 for i in range(20)]  # AutoAWQ's grid
 
 @contextmanager
 def inputs_of(linears: list[nn.Linear]) -> Iterator[list[torch.Tensor]]:
-    """What the linear layers are given while the block runs, each (tokens, columns)."""
+    """The inputs of the linear layers while the block runs, each (tokens, columns)."""
     caught: list[torch.Tensor] = [torch.empty(0)] * len(linears)
 
     def catch(index: int) -> Any:

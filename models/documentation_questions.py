@@ -58,7 +58,7 @@ def indented_prose(source: str) -> str:
 
 
 def module_questions(source: str) -> Iterator[tuple[str, str]]:
-    """What a module is for, asked in several ways."""
+    """Questions for a module's purpose, asked in several ways."""
     for match in MODULE.finditer(source):
         name, answer = match[1], prose(source[match.end() :])
         for question in MODULE_QUESTIONS:
@@ -66,7 +66,7 @@ def module_questions(source: str) -> Iterator[tuple[str, str]]:
 
 
 def function_questions(source: str) -> Iterator[tuple[str, str]]:
-    """What a function or class does: the indented text below its directive."""
+    """Questions for functions and classes, answered by the indented text below their directive."""
     module = MODULE.search(source)
     for match in FUNCTION.finditer(source):
         body = source[source.find("\n\n", match.end()) + 2 :][: 3 * LONGEST]

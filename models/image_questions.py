@@ -56,7 +56,7 @@ def sole(rng: random.Random, things: list[Thing], attribute: str) -> Thing | Non
 
 
 def count(rng: random.Random, scene: Scene) -> Question:
-    """How many there are of a kind, of a color, or in all."""
+    """A question for the number of things of a kind, of a color, or in all."""
     things = shapes(scene)
     present = things and rng.random() < 0.8
     way = rng.random()
@@ -71,7 +71,7 @@ def count(rng: random.Random, scene: Scene) -> Question:
 
 
 def color(rng: random.Random, scene: Scene) -> Question | None:
-    """What color the only thing of a kind has."""
+    """A question for the color of the only thing of a kind; None without one."""
     thing = sole(rng, list(scene.things), "kind")
     if thing is None:
         return None
@@ -80,13 +80,13 @@ def color(rng: random.Random, scene: Scene) -> Question | None:
 
 
 def shape(rng: random.Random, scene: Scene) -> Question | None:
-    """Which shape has a color that only one shape has."""
+    """A question for the only shape of a color; None without one."""
     thing = sole(rng, shapes(scene), "color")
     return thing and Question("shape", f"Which shape is {thing.color}?", thing.kind)
 
 
 def position(rng: random.Random, scene: Scene) -> Question | None:
-    """Where the only thing of a kind is, or of a kind and color."""
+    """A question for the place of the only thing of a kind; None without one."""
     thing = sole(rng, list(scene.things), "kind")
     if thing is None:
         return None
@@ -96,7 +96,7 @@ def position(rng: random.Random, scene: Scene) -> Question | None:
 
 
 def content(rng: random.Random, scene: Scene) -> Question:
-    """What is at a place."""
+    """A question for the thing at a place."""
     cells = {(thing.row, thing.column): thing for thing in scene.things}
     cell = rng.choice(list(cells)) if rng.random() < 0.85 else (rng.randrange(3), rng.randrange(3))
     thing = cells.get(cell)
@@ -104,7 +104,7 @@ def content(rng: random.Random, scene: Scene) -> Question:
 
 
 def digit(rng: random.Random, scene: Scene) -> Question | None:
-    """Which digit there is."""
+    """A question for the digit; None now and then where there is none."""
     digits = [thing.kind for thing in scene.things if thing.kind in DIGITS]
     if not digits and rng.random() < 0.6:
         return None
@@ -112,7 +112,7 @@ def digit(rng: random.Random, scene: Scene) -> Question | None:
 
 
 def existence(rng: random.Random, scene: Scene) -> Question:
-    """Whether there is something; half the answers are yes."""
+    """A question for the presence of a shape; half the answers are yes."""
     things = shapes(scene)
     pairs = {(thing.color, thing.kind) for thing in things}
     if things and rng.random() < 0.5:
@@ -131,13 +131,13 @@ def existence(rng: random.Random, scene: Scene) -> Question:
 
 
 def description(rng: random.Random, scene: Scene) -> Question:
-    """Everything there is, in reading order."""
+    """The question for a description; the answer has everything in reading order."""
     parts = [f"{with_article(thing)} {placed(thing.row, thing.column)}" for thing in scene.things]
     return Question("description", "Describe the picture.", f"{', '.join(parts)}.")
 
 
 def choice(rng: random.Random, scenes: tuple[Scene, Scene]) -> Question:
-    """Which of two images has something that the other has not, or how many shapes one of them has."""
+    """A question for the image that has a shape which the other has not, or for the number of shapes in one."""
     kinds = [{thing.kind for thing in shapes(scene)} for scene in scenes]
     only = [(kind, name) for i, name in enumerate(("first", "second")) for kind in sorted(kinds[i] - kinds[1 - i])]
     if only and rng.random() < 0.6:
@@ -147,14 +147,14 @@ def choice(rng: random.Random, scenes: tuple[Scene, Scene]) -> Question:
 
 
 def about_one_of(rng: random.Random, scenes: tuple[Scene, Scene]) -> Question:
-    """How many shapes there are in one of two images."""
+    """A question for the number of shapes in one of two images."""
     which = rng.randrange(2)
     text = f"How many shapes are in the {('first', 'second')[which]} picture?"
     return Question("two images", text, str(len(shapes(scenes[which]))))
 
 
 def questions_about_video(rng: random.Random, thing: Thing, way: str) -> list[Question]:
-    """Which way the one thing of a video moves, and what it is."""
+    """Questions for the way in which the one thing of a video moves, and for the thing."""
     asked = [
         Question("video", f"Which way does the {thing.kind} move?", way),
         Question("video", "What moves?", with_article(thing)),

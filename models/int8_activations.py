@@ -1,4 +1,4 @@
-"""What int8 activations cost: each linear layer's input rounded by groups, against inputs left as they are.
+"""The cost of int8 activations: each linear layer's input rounded by groups, against inputs left as they are.
 
     python models/int8_activations.py out/quickstart/tyllm-7m-awq [--tokens 8192]
 
@@ -20,7 +20,7 @@ GROUPS = (32, 64, 128)
 
 
 def symmetric(x: torch.Tensor, group: int) -> torch.Tensor:
-    """What int8 codes leave of `x` (..., columns) when `group` neighbors share a scale: steps of max|x| / 127."""
+    """`x` (..., columns) rounded to int8 codes whose scale, max|x| / 127, `group` neighbors share."""
     grouped = x.unflatten(-1, (-1, group))
     step = (grouped.abs().amax(-1, keepdim=True) / 127).clamp(min=1e-30)
     return ((grouped / step).round() * step).flatten(-2)

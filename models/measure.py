@@ -1,4 +1,4 @@
-"""How well a checkpoint predicts held-out text: as stored, and with its linear layers rounded to INT4 in two ways.
+"""Perplexity of a checkpoint on held-out text: as stored, and with its linear layers rounded to INT4 in two ways.
 
     python models/measure.py models/tyllm-7m
 

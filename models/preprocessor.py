@@ -1,4 +1,4 @@
-"""How Qwen2-VL and Qwen2.5-VL cut images into patches, and the preprocessor_config.json that says so."""
+"""Constants by which Qwen2-VL and Qwen2.5-VL cut images into patches, and their preprocessor_config.json."""
 
 from typing import Any
 

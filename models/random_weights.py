@@ -126,7 +126,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def special_tokens(config: dict[str, Any]) -> dict[str, int]:
-    """Ids of the special tokens: the first ones, or the published ones where a model that sees has its own there."""
+    """Ids of the special tokens: the first ones, or a vision-language model's published ones."""
     if "vision_config" not in config:
         return dict(zip(TEXT_SPECIALS, range(3), strict=True))
     ids = [config[key] for key in VISION_IDS]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("configs")
-VISION_CONFIGS = sorted(path.stem for path in FOLDER.glob("*-VL-*.json"))  # of models that see
+VISION_CONFIGS = sorted(path.stem for path in FOLDER.glob("*-VL-*.json"))  # of vision-language models
 CONFIGS = sorted({path.stem for path in FOLDER.glob("*.json")} - set(VISION_CONFIGS))
 HIDDEN = 256  # of models whose width does not follow from their heads
 INTERMEDIATE = 640  # five groups of 128: no number of dies but one divides them
@@ -83,7 +83,7 @@ def small_config(name: str) -> dict[str, Any]:
 
 
 def small_vision(config: dict[str, Any]) -> dict[str, Any]:
-    """What else shrinks in a model that sees: its tower, the sections of its rotary embedding, its special tokens."""
+    """A vision-language model's own parts shrunk: tower, sections of the rotary embedding, special tokens."""
     vision = config["vision_config"] | VISION_TYPES[config["model_type"]]
     vision["hidden_size" if config["model_type"] == "qwen2_vl" else "out_hidden_size"] = config["hidden_size"]
     pairs = config["hidden_size"] // config["num_attention_heads"] // 2

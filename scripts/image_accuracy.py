@@ -1,4 +1,4 @@
-"""How many questions about held-out images checkpoints and packages answer rightly, and on how many they agree.
+"""Share of questions about held-out images that checkpoints and packages answer rightly, and where they agree.
 
 python scripts/image_accuracy.py models/tyllm-vl-4m out/quantized out/package [--cases 500] [--json]
 
@@ -99,7 +99,7 @@ class Checkpoint:
         return inputs
 
     def answer(self, asked: Sequence[Case]) -> Answers:
-        """What the model answers to each."""
+        """The model's answer to each."""
         answers: Answers = []
         for start in range(0, len(asked), BATCH):
             inputs = self.batch(asked[start : start + BATCH])
@@ -109,17 +109,17 @@ class Checkpoint:
         return answers
 
 
-def of_package(folder: Path) -> Callable[[Sequence[Case]], Answers]:
-    """What answers with a package."""
+def answer_with_package(folder: Path) -> Callable[[Sequence[Case]], Answers]:
+    """A function that answers with a package."""
     from tyllm.runtime import Session
 
     session = Session(folder)
     return lambda asked: [session.chat(case.messages, max_new_tokens=LONGEST, temperature=0).text for case in asked]
 
 
-def of(folder: Path) -> Callable[[Sequence[Case]], Answers]:
-    """What answers with a folder of either kind."""
-    return Checkpoint(folder).answer if is_checkpoint(folder) else of_package(folder)
+def answer_with(folder: Path) -> Callable[[Sequence[Case]], Answers]:
+    """A function that answers with a checkpoint or a package."""
+    return Checkpoint(folder).answer if is_checkpoint(folder) else answer_with_package(folder)
 
 
 def shares(asked: Sequence[Case], answers: Answers) -> dict[str, float]:
@@ -136,7 +136,7 @@ def measure(folders: Sequence[Path], number: int, seed: int) -> dict[str, Any]:
     asked = list(cases(number, seed))
     found, given = {}, {}
     for folder in folders:
-        answer, began = of(folder), time.perf_counter()
+        answer, began = answer_with(folder), time.perf_counter()
         given[str(folder)] = answers = answer(asked)
         found[str(folder)] = {"accuracy": shares(asked, answers), "seconds": round(time.perf_counter() - began, 1)}
     agreements = [

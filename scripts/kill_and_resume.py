@@ -22,7 +22,7 @@ POLL = 0.0005  # seconds between two looks for the folder in which the result is
 
 @dataclass(frozen=True)
 class Subject:
-    """What is quantized, and the options of `tyllm quantize`."""
+    """A checkpoint to quantize, and the options of `tyllm quantize`."""
 
     checkpoint: Path
     options: list[str]
@@ -60,7 +60,7 @@ class Moment:
 
 
 def cpu_seconds(process: int) -> float:
-    """What a running process has used of the CPU (Linux); a loaded machine does not hurry or slow this clock."""
+    """User and system seconds of a running process (Linux); a loaded machine does not hurry or slow this clock."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -115,7 +115,7 @@ def moments(count: int, seconds: float, gathering: float, dice: random.Random) -
 
 
 def gathering_seconds(subject: Subject, work: Path) -> float:
-    """How long the gathering takes."""
+    """Seconds that the gathering takes."""
     output, log = work / "timed", work / "log"
     run = subject.start(output, log)
     Moment(0.0, gathering=True).wait(run, output)
@@ -139,7 +139,7 @@ def killed(subject: Subject, output: Path, moment: Moment, wanted: dict[str, str
             break
         shutil.rmtree(output)
         moment = Moment(moment.seconds * 0.9, moment.gathering)
-    left = what_is_left(output)
+    left = remains(output)
     if not output.exists():
         subject.finish(output, log)
     same = digests(output) == wanted
@@ -150,8 +150,8 @@ def killed(subject: Subject, output: Path, moment: Moment, wanted: dict[str, str
     return Outcome(where, left, same)
 
 
-def what_is_left(output: Path) -> str:
-    """What a killed run left: its parts, a result that is being gathered, or the whole result."""
+def remains(output: Path) -> str:
+    """The remains of a killed run: its parts, a result that is being gathered, or the whole result."""
     parts = [path.name for path in sorted(partial_folder(output).glob("*"))]
     layers = sum(name.startswith("layer-") and name.endswith(".part") for name in parts)
     half = sum(name.endswith((".tmp", ".activations")) for name in parts)

@@ -12,7 +12,7 @@ EMOJI = "[\U0001f000-\U0001faff\u2600-\u27bf\u200d\ufe0f]"
 
 @dataclass(frozen=True)
 class Source:
-    """What to take: about so many kilobytes of one kind of text from files that are there, between two patterns."""
+    """A selection: about so many kilobytes of one kind of text from files that are there, between two patterns."""
 
     kind: str
     kilobytes: int

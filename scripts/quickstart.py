@@ -1,4 +1,4 @@
-"""What `make quickstart` runs: the small trained model quantized, compiled for two dies, heard, and compared.
+"""Quantize the small trained model, compile it for two dies, run it, and compare (`make quickstart`).
 
 python scripts/quickstart.py [--tokens 2048] [--model CHECKPOINT]
 

@@ -17,7 +17,7 @@ from baselines.harness.steps import StepError, clean_environment
 
 @dataclass(frozen=True)
 class DriverResult:
-    """What a driver's process printed and cost.
+    """The answer and the cost of a driver's process.
 
     Attributes:
         answer: the JSON object that it printed last.

@@ -1,4 +1,4 @@
-"""What this machine can do: bytes read and operations done per second, measured by two small C programs."""
+"""The limits of this machine: bytes read and operations done per second, measured by two small C programs."""
 
 import subprocess
 from collections.abc import Iterable

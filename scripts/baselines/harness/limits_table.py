@@ -15,7 +15,7 @@ def limit_spreads(limits: list[dict[str, float]]) -> dict[str, Spread]:
 
 
 def limits_table(limits: list[dict[str, float]]) -> str:
-    """What the machine reached between the rounds."""
+    """The limits measured between the rounds, median and range."""
     rows = [["limit of the machine", "median (least–greatest)"]]
     for kind, spread in limit_spreads(limits).items():
         unit = "GB/s" if kind == READ else "Gop/s"

@@ -1,4 +1,4 @@
-"""What a process has cost so far; drivers import this in any environment, so it needs the standard library alone."""
+"""Cost of this process so far; drivers import this in any environment, so it needs the standard library alone."""
 
 import re
 import resource

@@ -23,7 +23,7 @@ def processor() -> str:
 
 @dataclass(kw_only=True)
 class Run(Generic[SampleT]):
-    """What one run measured.
+    """The samples of one run.
 
     Attributes:
         when: the day.

@@ -14,7 +14,7 @@ MEMORY_PROMPT = 512  # the prompt after which memory is compared
 
 @dataclass(frozen=True)
 class Sample:
-    """What one process measured.
+    """The measurements of one process.
 
     Attributes:
         round: which turn of the alternation, from 0.

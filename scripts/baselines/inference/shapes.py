@@ -38,7 +38,7 @@ class Shape:
         return int(config["num_hidden_layers"] * (attention + 3 * hidden * config["intermediate_size"]))
 
     def bytes_per_token(self) -> float:
-        """What decoding a token has to read, were every weight of body and output projection INT4."""
+        """Bytes that decoding a token reads, were every weight of body and output projection INT4."""
         return (self.body_weights() + self._head_weights()) * BITS_PER_WEIGHT / 8
 
     def operations_per_token(self) -> float:

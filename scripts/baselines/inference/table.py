@@ -79,12 +79,12 @@ def measured_metrics(run: InferenceRun, shape: Shape) -> list[Metric]:
 
 
 def work(shape: Shape, kind: str) -> float:
-    """What a token takes: bytes to read, or operations."""
+    """Work of a token: bytes to read, or operations."""
     return shape.bytes_per_token() if kind == READ else shape.operations_per_token()
 
 
 def margin(run: InferenceRun, shape: Shape, metric: Metric) -> str:
-    """How many times better our median is than the best of the others."""
+    """Our median beside the best of the others, as a factor; above 1 ours is better."""
     ours: list[float] = []
     others: list[float] = []
     for engine in measured_engines(run, shape):

@@ -12,7 +12,7 @@ TIE = 0.05  # nats between two logits that float16 arithmetic may swap
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the opener's tokens compare with the judge's.
+    """The opener's tokens compared with the judge's.
 
     Attributes:
         folder: the quantized folder's name.

@@ -18,7 +18,7 @@ REPEATS, SECONDS = 5, 6.0  # images of a process after the first: so many, or no
 
 @dataclass(frozen=True)
 class TowerSample:
-    """What one process measured.
+    """The measurements of one process.
 
     Attributes:
         round: which turn of the alternation, from 0.

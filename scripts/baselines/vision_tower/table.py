@@ -19,7 +19,7 @@ HEAD = [
 
 
 def markdown(run: TowerRun) -> str:
-    """What was measured, the machine's limits, a row for each program, the comparisons."""
+    """Tower and machine, the machine's limits, a row for each program, the comparisons."""
     rows, columns = run.grid
     what = f"{run.tower}, {rows} × {columns} = {rows * columns} patches, {run.threads} threads"
     measured = [engine for engine in ENGINES if any(sample.engine == engine.name for sample in run.samples)]

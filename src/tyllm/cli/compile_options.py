@@ -67,7 +67,7 @@ ImageSizes = Annotated[
     list[str] | None,
     typer.Option(
         metavar="HxW",
-        help="Height and width of images, for models that see; give it again for more.",
+        help="Height and width of images, for vision-language models; give it again for more.",
         show_default="540x960",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What is asked for is run, quantizers that cannot quantize the head left out of it."""
+"""The parts asked for are run, quantizers that cannot quantize the head left out of it."""
 
 import pytest
 from baselines.quantization import command
