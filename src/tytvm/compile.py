@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tvm import tirx
+from tvm import runtime, tirx
 
 from tytvm import rewrites
 from tytvm.collectives import insert_all_reduces
@@ -20,42 +20,63 @@ from tytvm.link import link
 from tytvm.lower import lower
 from tytvm.memory_layout import MemoryLayout
 from tytvm.memory_plan import PlannedProgram, plan_memory
+from tytvm.program_check import check_program
 from tytvm.rewrites import constants
+from tytvm.stage_dump import Observe, ignore
 
 
-def compile_program(
-    graph: Graph,
-    input_sharded: Collection[str],
-    row_sharded: Collection[str],
-    kernels: Kernels,
-    params: MemoryLayout,
-    kv: MemoryLayout,
-) -> PlannedProgram:
-    """The planned program of one die and sequence length.
+@dataclass(frozen=True)
+class ProgramJob:
+    """One program to compile: that of one die and one shape of inputs.
 
-    Args:
-        graph: what was captured, with the formats of its weights.
-        input_sharded: weights that each die holds some inputs of: their linears give partial sums over dies.
-        row_sharded: weights that each die holds some rows of: embeddings of them give partial sums.
+    Attributes:
+        graph: what was captured, with the formats of its weights; it is changed in place.
         kernels: for the target.
         params: layout of the die's stored weights.
         kv: layout of the die's caches.
+        input_sharded: weights that each die holds some inputs of: their linears give partial sums over dies.
+        row_sharded: weights that each die holds some rows of: embeddings of them give partial sums.
+    """
+
+    graph: Graph
+    kernels: Kernels
+    params: MemoryLayout
+    kv: MemoryLayout
+    input_sharded: Collection[str] = ()
+    row_sharded: Collection[str] = ()
+
+
+def compile_program(job: ProgramJob, observe: Observe = ignore) -> PlannedProgram:
+    """The planned program of one die and one shape of inputs.
+
+    Args:
+        job: what to compile.
+        observe: called with each stage's name and what it gave, such as `stage_dump.dump_to(folder)`.
 
     Raises:
         UnsupportedError: an operator cannot be compiled.
     """
-    constants.fold(graph.capture)
-    insert_all_reduces(graph.capture, input_sharded, row_sharded)
-    rewrites.apply(graph.capture.graph_module)
-    module = import_graph(graph, kernels)
-    module = lower(module)
-    calls = linearize(module, graph.outputs)
-    values = {name: value.cpu().numpy() for name, value in graph.capture.constants.items() if not value.is_meta}
-    return plan_memory(calls, params, kv, values, graph.head_input)
+    graph, capture = job.graph, job.graph.capture
+    observe("captured", capture.graph_module.graph)
+    constants.fold(capture)  # first: what follows from constants needs no rewrite and no kernel
+    insert_all_reduces(capture, job.input_sharded, job.row_sharded)  # before a rewrite gives a weight another shape
+    rewrites.apply(capture.graph_module)  # on ATen, where a pattern reads like the model's own code
+    observe("rewritten", capture.graph_module.graph)
+    module = import_graph(graph, job.kernels)  # refuses what neither we nor TVM can translate; chooses our kernels
+    observe("imported", module)
+    module = lower(module)  # after our kernels are in place: the rest becomes loops
+    observe("lowered", module)
+    calls = linearize(module, graph.outputs)  # from here on there are only kernels and buffers
+    observe("linearized", calls)
+    values = {name: value.cpu().numpy() for name, value in capture.constants.items() if not value.is_meta}
+    program = plan_memory(calls, job.params, job.kv, values, graph.head_input)
+    observe("planned", program)
+    check_program(program)  # the last chance: generated code checks nothing
+    return program
 
 
 def build_shared_object(
-    program: PlannedProgram, exports: Mapping[str, str], kernels: Kernels, runtime: Sequence[Path], output: Path
+    program: PlannedProgram, exports: Mapping[str, str], kernels: Kernels, runtime_objects: Sequence[Path], output: Path
 ) -> None:
     """Generate code for a planned program and link it with the runtime's objects.
 
@@ -64,7 +85,7 @@ def build_shared_object(
         OSError: the disk is full.
     """
     objects = build_objects(program, exports, kernels, output)
-    link([*objects, *runtime], output, kernels.spec)
+    link([*objects, *runtime_objects], output, kernels.spec)
     for code in objects:
         code.unlink()
 
@@ -92,7 +113,7 @@ def build_objects(
     return objects
 
 
-def _object_file(library: Any) -> bytes:
+def _object_file(library: runtime.Module) -> bytes:
     """A built module's object file, by way of memory: on a disk that is full LLVM would end the process."""
     memory = os.memfd_create("object")
     with os.fdopen(memory, "rb") as file:

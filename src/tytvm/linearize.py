@@ -44,6 +44,12 @@ class CallList:
     buffers: dict[str, TensorSpec] = field(default_factory=dict)
     constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
+    def script(self) -> str:
+        """The calls as text, one a line: what is written ← kernel(what is read)."""
+        return "\n".join(
+            f"{', '.join(sorted(call.written))} ← {call.kernel}({', '.join(call.arguments)})" for call in self.calls
+        )
+
 
 def linearize(module: tvm.IRModule, outputs: Sequence[str]) -> CallList:
     """The call list of a lowered module's `main`, which returns a tuple; its fields are written to `io:<output>`.

@@ -43,6 +43,10 @@ class KernelLaunch:
     writes: tuple[int, ...]
     barrier_before: bool
 
+    def __str__(self) -> str:
+        slices = (f"{each.name}={each.memory}[{each.offset}:{each.offset + each.size}]" for each in self.arguments)
+        return f"{'barrier; ' if self.barrier_before else ''}{self.kernel}({', '.join(slices)})"
+
 
 @dataclass(frozen=True)
 class PlannedProgram:
@@ -54,6 +58,10 @@ class PlannedProgram:
     layouts: Mapping[str, MemoryLayout]
     """`params`, `constants`, `kv`, `arena`, `io`."""
     constants: Mapping[str, np.ndarray[Any, Any]]
+
+    def script(self) -> str:
+        """The launches as text, one a line, with the bytes that each argument has of its memory."""
+        return "\n".join([*map(str, self.body), "# head", *map(str, self.head)])
 
 
 def plan_memory(

@@ -8,7 +8,7 @@ import torch
 from tests.tytvm.program_runner import Runner
 from tests.tytvm.small_graph import Small, graph_of
 
-from tytvm.compile import compile_program
+from tytvm.compile import ProgramJob, compile_program
 from tytvm.graph import kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.linear import float16_weight
@@ -42,7 +42,7 @@ def compiled(tmp_path_factory):
     graph = graph_of(copy.deepcopy(module), **inputs)
     specs = {f"{name}{suffix}": spec for name, own in graph.weights.items() for suffix, spec in own.tensors().items()}
     kernels = Kernels(resolve("native"), int8_activations=True)
-    program = compile_program(graph, set(), set(), kernels, lay_out(specs), kv_layout(graph.capture, 16))
+    program = compile_program(ProgramJob(graph, kernels, lay_out(specs), kv_layout(graph.capture, 16)))
     return Runner(program, kernels, tmp_path_factory.mktemp("program"), weights), expected
 
 

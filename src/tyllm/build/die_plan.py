@@ -21,6 +21,10 @@ class DiePlan:
     formats: Mapping[str, WeightFormat]
     layout: MemoryLayout
 
+    def tensor_specs(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """The tensors of its file: name → dtype and shape, in order."""
+        return {name: (spec.dtype, spec.shape) for name, spec in self.layout.specs.items()}
+
     def shares_program_with(self, other: DiePlan) -> bool:
         """Whether the compiled programs of two dies are the same bytes."""
         return dict(self.formats) == dict(other.formats)

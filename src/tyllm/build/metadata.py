@@ -1,30 +1,17 @@
-"""The package's JSON files, from the planned programs: buffer_config.json, program.json, manifest.json."""
+"""Metadata: what a package's JSON files say of its planned programs, and program.json itself."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tyllm import __version__
-from tyllm.build.die_plan import ModelPlan
-from tyllm.llm.compile_settings import LlmCompileSettings
-from tyllm.build.weight_formats import Quantization
-from tyllm.package import BufferConfig, DieBuffers, FileEntry, IoEntry, KvLayer, Manifest, Target, Visual
-from tyllm.package import ProgramMemory
+from tyllm.package import IoEntry, KvLayer, ProgramMemory
 from tytvm.collectives import ALL_REDUCE
 from tytvm.memory_layout import MemoryLayout, bytes_of
 from tytvm.memory_plan import PlannedProgram, KernelLaunch
-from tytvm.target import InstructionSet
-
-EXPORTS = {"body": "llm_body", "head": "llm_head"}
-"""Symbols of a die's program, before the ABI's prefix."""
-
 
 @dataclass(frozen=True)
 class ProgramSummary:
@@ -40,16 +27,6 @@ def summarize(program: PlannedProgram) -> ProgramSummary:
     """What remains to be known of a program once its code is written."""
     constants = program.layouts["constants"].total
     return ProgramSummary(program.layouts["kv"], _memories(program), _described(program), constants)
-
-
-def buffer_config(settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[int, ProgramSummary]]) -> BufferConfig:
-    """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
-    dies = []
-    for die, own in enumerate(programs):
-        kv = next(iter(own.values())).kv
-        memories = {seq_len: program.memories for seq_len, program in own.items()}
-        dies.append(DieBuffers(die, plan.sharding.vocabulary[die], kv.total, kv_layers(kv), memories))
-    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
 
 
 def kv_layers(kv: MemoryLayout) -> tuple[KvLayer, ...]:
@@ -118,49 +95,6 @@ def _cost(step: KernelLaunch, program: PlannedProgram) -> dict[str, Any]:
     written = sum(region.size for index, region in enumerate(step.arguments) if index in step.writes)
     read = sum(region.size for index, region in enumerate(step.arguments) if index not in step.writes)
     return {"operations": {"float32": written // 4}, "bytes_read": read, "bytes_written": written}
-
-
-def manifest(
-    settings: LlmCompileSettings,
-    model: Any,
-    plan: ModelPlan,
-    quantization: Quantization,
-    spec: InstructionSet,
-    files: Mapping[str, FileEntry],
-    visual: Visual | None = None,
-    rope: Sequence[Mapping[str, Any]] | None = None,
-) -> Manifest:
-    """Everything that a reader checks before it loads code."""
-    text = model.config.get_text_config()
-    config = settings.model_path / "config.json"
-    return Manifest(
-        tyllm_version=__version__,
-        architecture=type(model).__name__,
-        model_type=model.config.model_type,
-        vocab_size=plan.sharding.vocabulary[-1][1],
-        hidden_size=text.hidden_size,
-        layers=text.num_hidden_layers,
-        dies=settings.dies,
-        seq_lens=settings.seq_lens,
-        max_kv_cache_size=settings.max_kv_cache_size,
-        embedding_as_input=settings.embedding_as_input,
-        activations=settings.activations if quantization.method else "float16",
-        quantization={"method": quantization.method, "bits": 4, "group_size": quantization.group_size}
-        if quantization.method
-        else None,
-        target=Target(spec.name, spec.triple, spec.cpu, tuple(spec.flags)),
-        exports=EXPORTS,
-        built_with={"python": platform.python_version()}
-        | {name: version(name) for name in ("apache-tvm", "torch", "transformers")},
-        source={
-            "checkpoint": settings.model_path.resolve().name,
-            "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
-        },
-        files=files,
-        die_order=settings.order,
-        visual=visual,
-        rope=rope,
-    )
 
 
 def write_program(

@@ -25,7 +25,7 @@ from tyllm.build.weight_reader import Weights
 from tyllm.package import FileEntry, Params, ParamsWriter, write_params
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tytvm.capture import Capture
-from tytvm.compile import build_objects, compile_program
+from tytvm.compile import ProgramJob, build_objects, compile_program
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
@@ -119,8 +119,8 @@ class ModuleBuild:
         report(source.work, f"capture {source.name}, die {die}")
         own, sharding = self.plan.dies[die], self.plan.sharding
         graph = Graph(captured, own.formats, self.plan.stored_names, outputs=source.outputs, head_input=None)
-        cuts = sharding.sharded_along(IN), sharding.sharded_along(OUT)
-        program = compile_program(graph, *cuts, self.kernels, own.layout, lay_out({}))
+        sharded = sharding.sharded_along(IN), sharding.sharded_along(OUT)
+        program = compile_program(ProgramJob(graph, self.kernels, own.layout, lay_out({}), *sharded))
         report(source.work, f"lower {source.name}, die {die}")
         stem = self.scratch / f"{self.code.format(die=die)}.{source.name}.o"
         exports = {"body": _symbol(source.name)}

@@ -12,7 +12,7 @@ from torch import fx
 from tyllm.graph.layers import use_of
 from tyllm.graph.subgraphs import Part, format_of, layout_of
 from tytvm.capture import Capture
-from tytvm.compile import compile_program
+from tytvm.compile import ProgramJob, compile_program
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
@@ -50,7 +50,7 @@ def _compiles(part: Part, node: fx.Node, kernels: Kernels) -> bool:
     """Whether a node compiles alone."""
     try:
         graph = _alone(part, node)
-        compile_program(graph, (), (), kernels, layout_of(graph.weights), lay_out({}))
+        compile_program(ProgramJob(graph, kernels, layout_of(graph.weights), lay_out({})))
     except Exception:
         return False
     return True

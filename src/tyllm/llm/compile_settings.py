@@ -79,7 +79,7 @@ def default_seq_lens(max_kv_cache_size: int) -> tuple[int, ...]:
     return tuple(length for length in SEQ_LENS if length <= max_kv_cache_size)
 
 
-def check(settings: LlmCompileSettings) -> None:
+def check_settings(settings: LlmCompileSettings) -> None:
     """Refuse what cannot work, whatever the model.
 
     Raises:
@@ -98,7 +98,7 @@ def check(settings: LlmCompileSettings) -> None:
         raise SettingError(f"group_size is {settings.group_size!r}; give a multiple of 32, such as 128.")
 
 
-def for_model(settings: LlmCompileSettings, model: Any) -> LlmCompileSettings:
+def settings_for_model(settings: LlmCompileSettings, model: Any) -> LlmCompileSettings:
     """The settings as a model needs them: one that sees images takes embeddings.
 
     Raises:

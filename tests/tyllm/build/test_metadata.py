@@ -1,15 +1,12 @@
 """The package's JSON, from a program of three steps."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from tests.tyllm.llm.test_compile_settings import GOOD
 
-from tyllm.build.metadata import EXPORTS, buffer_config, summarize, kv_layers, manifest, program_json, write_program
-from tyllm.build.weight_formats import Quantization
-from tyllm.package import FileEntry, IoEntry, KvLayer
+from tyllm.build.metadata import kv_layers, program_json, summarize, write_program
+from tyllm.package import IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.operators import RmsNorm
@@ -71,36 +68,11 @@ def test_buffers(described):
     assert {buffer["place"] for buffer in described["buffers"].values()} == {"params", "kv", "arena", "io"}
 
 
+def test_memories(program):
+    assert (program.memories.arena_bytes, program.memories.io_bytes, program.constants_bytes) == (128, 128, 0)
+    assert program.memories.io["logits"] == IoEntry(64, (10,), "float32")
+
+
 def test_it_is_written_as_json(program, tmp_path):
     write_program(tmp_path, [{8: program}])
     assert json.loads((tmp_path / "program.json").read_text()) == program_json([{8: program}])
-
-
-def test_buffer_config(program):
-    plan = SimpleNamespace(sharding=SimpleNamespace(vocabulary=((0, 10), (10, 19))))
-    config = buffer_config(GOOD, plan, [{1: program, 8: program}] * 2)
-    assert (config.max_kv_cache_size, config.kv_capacity, config.seq_lens) == (64, 80, (1, 8))
-    assert [die.vocabulary for die in config.dies] == [(0, 10), (10, 19)]
-    memories = config.dies[1].programs[8]
-    assert (memories.arena_bytes, memories.io_bytes, config.dies[0].kv_bytes) == (128, 128, KV.total)
-    assert memories.io["logits"] == IoEntry(64, (10,), "float32")
-
-
-@pytest.mark.parametrize(
-    ("quantization", "activations", "expected"),
-    [
-        (Quantization(None, 128, frozenset()), "float16", None),
-        (Quantization("awq", 32, frozenset({"w"})), "int8", {"method": "awq", "bits": 4, "group_size": 32}),
-    ],
-)
-def test_manifest(meta_model, tiny, quantization, activations, expected):
-    model, files = meta_model(), {"config.json": FileEntry(1, "00")}
-    plan = SimpleNamespace(sharding=SimpleNamespace(vocabulary=((0, 320),)))
-    found = manifest(replace(GOOD, model_path=tiny), model, plan, quantization, TARGET, files)
-    assert (found.architecture, found.model_type) == ("Qwen2ForCausalLM", "qwen2")
-    assert (found.vocab_size, found.hidden_size, found.layers, found.dies) == (320, 128, 2, 1)
-    assert (found.activations, found.quantization) == (activations, expected)
-    assert found.exports == EXPORTS and found.files == files
-    assert found.source["checkpoint"] == tiny.name  # no path of the machine that compiled it
-    assert (found.target.triple, found.target.features) == ("x86_64-linux-gnu", TARGET.flags)
-    assert set(found.built_with) == {"python", "apache-tvm", "torch", "transformers"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.llm.compile_settings import LlmCompileSettings, check, default_seq_lens
+from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, default_seq_lens
 from tyllm_errors import SettingError
 
 GOOD = LlmCompileSettings(
@@ -34,7 +34,7 @@ def test_the_default_lengths_fit_the_cache():
 
 @pytest.mark.parametrize("changes", [{}, {"dies": 8}, {"seq_lens": (64,)}, {"quantize": "rtn", "group_size": 32}])
 def test_good(changes):
-    check(replace(GOOD, **changes))
+    check_settings(replace(GOOD, **changes))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_good(changes):
 )
 def test_bad(changes, sentence):
     with pytest.raises(SettingError) as caught:
-        check(replace(GOOD, **changes))
+        check_settings(replace(GOOD, **changes))
     assert str(caught.value) == sentence
     assert caught.value.exit_code == 4
 

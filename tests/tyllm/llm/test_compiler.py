@@ -7,7 +7,7 @@ import pytest
 from tests.tiny_checkpoint import edit_tensor
 
 from tyllm.build_util import build_and_compile_llm
-from tyllm.llm import compiler
+from tyllm.llm import decoder_build
 from tyllm.package import Manifest, file_hashes, verify_package
 from tyllm.package.file_hashes import HashCache
 from tyllm.runtime import Session
@@ -109,7 +109,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing(tiny, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compiler, "build_shared_object", interrupt)
+    monkeypatch.setattr(decoder_build, "build_shared_object", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build_and_compile_llm(tiny, tmp_path / "out" / "package", 64)
     assert list((tmp_path / "out").iterdir()) == []

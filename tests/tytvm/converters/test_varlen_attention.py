@@ -11,7 +11,7 @@ from tests.tytvm.test_compile import stored
 from torch.nn.functional import scaled_dot_product_attention
 
 from tyllm_errors import UnsupportedError
-from tytvm.compile import compile_program
+from tytvm.compile import ProgramJob, compile_program
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
@@ -74,7 +74,7 @@ def compiled(module, folder, rounded, **inputs):
     graph = graph_of_constants(copy.deepcopy(module), **inputs)
     specs = {f"{name}{suffix}": spec for name, own in graph.weights.items() for suffix, spec in own.tensors().items()}
     kernels = Kernels(resolve("native"), int8_activations=rounded)
-    program = compile_program(graph, set(), set(), kernels, lay_out(specs), lay_out({}))
+    program = compile_program(ProgramJob(graph, kernels, lay_out(specs), lay_out({})))
     runner = Runner(program, kernels, folder, weights)
     for name, value in inputs.items():
         runner.view("io", name)[...] = value.numpy()
@@ -114,7 +114,7 @@ def test_bounds_that_are_computed_are_refused():
 
     graph = graph_of(Calculation(attend), q=torch.randn(1, 2, 8, 16), bounds=torch.tensor([-1, 7]))
     with pytest.raises(UnsupportedError, match="are computed; only constants"):
-        compile_program(graph, set(), set(), Kernels(resolve("native"), True), lay_out({}), lay_out({}))
+        compile_program(ProgramJob(graph, Kernels(resolve("native"), True), lay_out({}), lay_out({})))
 
 
 @pytest.mark.parametrize("bounds", [[0, 4], [1, 8], [0, 6, 5, 8], [0]])
@@ -122,4 +122,4 @@ def test_bounds_that_are_none_of_the_tokens_are_refused(bounds):
     graph = graph_of_constants(Block(), x=torch.randn(TOKENS, 64))
     graph.capture.constants["b_bounds"] = torch.tensor(bounds)
     with pytest.raises(UnsupportedError, match="do not cover its 46 tokens"):
-        compile_program(graph, set(), set(), Kernels(resolve("native"), True), lay_out({}), lay_out({}))
+        compile_program(ProgramJob(graph, Kernels(resolve("native"), True), lay_out({}), lay_out({})))

@@ -1,0 +1,118 @@
+"""Builds the decoder: each die's weights, and a program for each shape of die and sequence length."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from hf_checkpoint.vision_tower import find_tower
+from tyllm.build.metadata import ProgramSummary, summarize
+from tyllm.build.pack_weights import pack_weights
+from tyllm.build.process_pool import Task
+from tyllm.build.tensor_parallel import IN, OUT
+from tyllm.llm.die_model import capture_step, cut_to_die
+from tyllm.llm.package_job import COMPILE_LAYER, PackageJob
+from tyllm.llm.vision.vision_model import capture_language_step
+from tyllm.package import FileEntry, ParamsWriter, write_params
+from tyllm.package.file_names import code_file, constants_file, params_file
+from tyllm_progress import Advance
+from tytvm.capture import Capture
+from tytvm.compile import ProgramJob, build_shared_object, compile_program
+from tytvm.graph import Graph, kv_layout
+from tytvm.memory_plan import PlannedProgram
+
+EXPORTS = {"body": "llm_body", "head": "llm_head"}
+"""Symbols of a die's program, before the ABI's prefix."""
+
+
+@dataclass(frozen=True)
+class DecoderBuild:
+    """The decoder under way: `folder` is where its files go, `runtime` the runtime's objects for its libraries."""
+
+    job: PackageJob
+    folder: Path
+    runtime: Sequence[Path]
+
+    def program_keys(self) -> list[tuple[int, int]]:
+        """Die and sequence length of each program to compile: dies of equal shapes share one."""
+        return list(product(dict.fromkeys(self.job.plan.owners().values()), self.job.settings.seq_lens))
+
+    def tasks(self) -> list[Task]:
+        """The weights first, for they take longest; then the programs in the order of `program_keys`."""
+        return [self._write_weights, *(partial(self._compile, die, seq_len) for die, seq_len in self.program_keys())]
+
+    def finish(self, compiled: Sequence[ProgramSummary]) -> list[dict[int, ProgramSummary]]:
+        """Give each die its program's files; returns what is known of the programs, by die and sequence length."""
+        owners, seq_lens = self.job.plan.owners(), self.job.settings.seq_lens
+        by_key = dict(zip(self.program_keys(), compiled, strict=True))
+        for (die, owner), seq_len in product(owners.items(), seq_lens):
+            if owner != die:
+                self._copy_program(owner, die, seq_len)
+        return [{seq_len: by_key[owner, seq_len] for seq_len in seq_lens} for owner in owners.values()]
+
+    def _write_weights(self, advance: Advance) -> dict[str, FileEntry]:
+        """Pack all dies' weights; their files by name."""
+        plan, sizes = self.job.plan, self.job.plan.mebibytes()
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(ParamsWriter(self._made(params_file(die.die)), die.tensor_specs()))
+                for die in plan.dies
+            ]
+            pack_weights(plan.stored(), self.job.reader, writers, lambda name: advance(sizes[name], f"pack {name}"))
+            return {
+                params_file(die.die).as_posix(): writer.close() for die, writer in zip(plan.dies, writers, strict=True)
+            }
+
+    def _compile(self, die: int, seq_len: int, advance: Advance) -> ProgramSummary:
+        """One die's program for one sequence length: its shared object and constants are written."""
+
+        def done(part: str) -> None:
+            advance(self.job.layers * COMPILE_LAYER[part], f"{part} {seq_len} tokens, die {die}")
+
+        captured = self._capture(die, seq_len)
+        done("capture")
+        program = self._plan(captured, die)
+        done("lower")
+        output = self._made(code_file(die, seq_len))
+        build_shared_object(program, EXPORTS, self.job.kernels, self.runtime, output)
+        write_params(self._made(constants_file(die, seq_len)), dict(program.constants))
+        done("generate code for")
+        return summarize(program)
+
+    def _capture(self, die: int, seq_len: int) -> Capture:
+        """The graph of one step, with weights of the die's shapes."""
+        model, plan = self.job.model, self.job.plan
+        cut_to_die(model, plan.shapes, plan.sharding, die)
+        if find_tower(model):
+            return capture_language_step(model, seq_len)
+        return capture_step(model, seq_len, self.job.settings.embedding_as_input)
+
+    def _plan(self, captured: Capture, die: int) -> PlannedProgram:
+        """The planned program of a die's graph."""
+        plan, settings, sharding = self.job.plan, self.job.settings, self.job.plan.sharding
+        cache = settings.kv_capacity, settings.kv_cache_dtype
+        return compile_program(
+            ProgramJob(
+                Graph(captured, plan.dies[die].formats, plan.stored_names, *cache),
+                self.job.kernels,
+                params=plan.dies[die].layout,
+                kv=kv_layout(captured, *cache),
+                input_sharded=sharding.sharded_along(IN),
+                row_sharded=sharding.sharded_along(OUT),
+            )
+        )
+
+    def _copy_program(self, owner: int, die: int, seq_len: int) -> None:
+        for name in (code_file, constants_file):
+            shutil.copyfile(self.folder / name(owner, seq_len), self._made(name(die, seq_len)))
+
+    def _made(self, name: Path) -> Path:
+        """A file's path, in a folder that exists."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        return path

@@ -1,0 +1,88 @@
+"""What a package's manifest.json and buffer_config.json say of a compiled language model."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tyllm import __version__
+from tyllm.build.die_plan import ModelPlan
+from tyllm.build.metadata import ProgramSummary, kv_layers
+from tyllm.build.weight_formats import Quantization
+from tyllm.llm.compile_settings import LlmCompileSettings
+from tyllm.llm.decoder_build import EXPORTS
+from tyllm.llm.package_job import PackageJob
+from tyllm.package import BufferConfig, DieBuffers, FileEntry, Manifest, Target
+from tyllm.package.file_names import CONFIG
+from tytvm.target import InstructionSet
+
+BUILT_WITH = ("apache-tvm", "torch", "transformers")
+"""Packages whose versions the manifest names."""
+
+
+def buffer_config(
+    settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[int, ProgramSummary]]
+) -> BufferConfig:
+    """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
+    dies = []
+    for die, own in enumerate(programs):
+        kv = next(iter(own.values())).kv
+        memories = {seq_len: program.memories for seq_len, program in own.items()}
+        dies.append(DieBuffers(die, plan.sharding.vocabulary[die], kv.total, kv_layers(kv), memories))
+    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
+
+
+def manifest(
+    job: PackageJob, files: Mapping[str, FileEntry], rope: Sequence[Mapping[str, Any]] | None = None
+) -> Manifest:
+    """Everything that a reader checks before it loads code.
+
+    Args:
+        job: what was compiled.
+        files: size and hash of every other file of the package, by its name.
+        rope: what describes the module of the rotary positions, of a vision-language model.
+    """
+    settings, model = job.settings, job.model
+    text = model.config.get_text_config()
+    return Manifest(
+        tyllm_version=__version__,
+        architecture=type(model).__name__,
+        model_type=model.config.model_type,
+        vocab_size=job.plan.sharding.vocabulary[-1][1],
+        hidden_size=text.hidden_size,
+        layers=text.num_hidden_layers,
+        dies=settings.dies,
+        seq_lens=settings.seq_lens,
+        max_kv_cache_size=settings.max_kv_cache_size,
+        embedding_as_input=settings.embedding_as_input,
+        activations=settings.activations if job.quantization.method else "float16",
+        quantization=_quantization(job.quantization),
+        target=_target(job.kernels.spec),
+        exports=EXPORTS,
+        built_with={"python": platform.python_version()} | {name: version(name) for name in BUILT_WITH},
+        source=_source(settings.model_path),
+        files=files,
+        die_order=settings.order,
+        visual=job.vision.described() if job.vision else None,
+        rope=rope,
+    )
+
+
+def _quantization(quantization: Quantization) -> dict[str, Any] | None:
+    if not quantization.method:
+        return None
+    return {"method": quantization.method, "bits": 4, "group_size": quantization.group_size}
+
+
+def _target(spec: InstructionSet) -> Target:
+    return Target(spec.name, spec.triple, spec.cpu, tuple(spec.flags))
+
+
+def _source(model_path: Path) -> dict[str, str]:
+    """The checkpoint by its folder's name, for no path of this machine belongs there, and its config's SHA-256."""
+    config = (model_path / CONFIG).read_bytes()
+    return {"checkpoint": model_path.resolve().name, "config_sha256": hashlib.sha256(config).hexdigest()}
