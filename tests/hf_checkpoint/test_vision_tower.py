@@ -9,9 +9,17 @@ from hf_checkpoint.vision_tower import find_tower, vision_tokens
 @pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
 def test_the_part_that_has_the_vision_config(model_type):
     model = tiny_vision_language(model_type)
-    name, tower = find_tower(model)
-    assert model.get_submodule(name) is tower
-    assert tower.config is model.config.vision_config
+    tower = find_tower(model)
+    assert model.get_submodule(tower.name) is tower.module
+    assert tower.module.config is model.config.vision_config
+    assert (tower.prefix, tower.pixels_per_token) == ("model.visual.", 28)
+
+
+@pytest.mark.parametrize("model_type", ["qwen2_vl", "qwen2_5_vl"])
+def test_units_are_the_whole_tower(model_type):
+    model = tiny_vision_language(model_type)
+    units = [f"{name}.{inner}" for name, unit in find_tower(model).units() for inner in unit.state_dict()]
+    assert units == [name for name in model.state_dict() if name.startswith("model.visual.")]
 
 
 def test_its_tokens():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from awq.stream.vision_tower import Tower
+from hf_checkpoint.vision_tower import VisionTower
 from hf_messages.image_file import load_image
 from tyllm_errors import CalibrationError, ImageError
 
@@ -79,7 +79,7 @@ class ImageProcessor:
         return int(3 * self.processor.temporal_patch_size * self.processor.patch_size**2)
 
     @classmethod
-    def of(cls, folder: Path, tower: Tower, embeddings: int) -> ImageProcessor:
+    def of(cls, folder: Path, tower: VisionTower, embeddings: int) -> ImageProcessor:
         """The processor in `folder`, or the usual one; an image becomes at most so many embeddings."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -88,7 +88,7 @@ class ImageProcessor:
         vision = tower.module.config
         processor.patch_size, processor.merge_size = vision.patch_size, vision.spatial_merge_size
         processor.temporal_patch_size = vision.temporal_patch_size
-        most = min(processor.size["longest_edge"], max(1, embeddings) * tower.side**2)
+        most = min(processor.size["longest_edge"], max(1, embeddings) * tower.pixels_per_token**2)
         return cls(processor, min(processor.size["shortest_edge"], most), most)
 
     def image(self, source: ImageSource, place: str) -> CalibrationImage:

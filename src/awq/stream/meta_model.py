@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
-from awq.stream.vision_tower import Tower
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.families import is_vision_language
 from hf_checkpoint.float16 import check_range
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
+from hf_checkpoint.vision_tower import VisionTower, find_tower
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import CheckpointError, UnsupportedError
 
@@ -61,7 +61,7 @@ class MetaModel:
     checkpoint: Checkpoint
     device: torch.device
     reader: Reader = stored_float
-    tower: Tower | None = None
+    tower: VisionTower | None = None
 
     @classmethod
     def build(
@@ -80,7 +80,7 @@ class MetaModel:
         module = build_on_meta(checkpoint, trust_remote_code)
         module.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
         found = under_model_names(checkpoint, module)
-        tower = Tower.find(module)
+        tower = find_tower(module)
         name, layers = _find_layers(module, tower)
         model = cls(
             module=module,
@@ -212,7 +212,7 @@ def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
         model._init_weights(module)
 
 
-def _find_layers(model: Any, tower: Tower | None) -> tuple[str, nn.ModuleList]:
+def _find_layers(model: Any, tower: VisionTower | None) -> tuple[str, nn.ModuleList]:
     """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
     other = () if tower is None else f"{tower.name}."
     count = model.config.get_text_config().num_hidden_layers

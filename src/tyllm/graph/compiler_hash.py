@@ -21,8 +21,8 @@ from tytvm.target import InstructionSet
 
 SOURCE_FOLDER = Path(__file__).parents[2]
 """Where the project's packages lie."""
-PACKAGES = ("tyllm", "tytvm", "hf_checkpoint", "tyllm_errors")
-"""The project's own packages that are followed; the quantizer is none of them, for weights come from torch here."""
+PACKAGES = ("tyllm", "tytvm", "hf_checkpoint")
+"""How the names of the project's own packages that are followed begin. The quantizer is none: weights come from torch."""
 VERSIONED = ("apache-tvm", "apache-tvm-ffi", "numpy", "torch")
 """What others wrote and counts by its version."""
 ENTRY = "tyllm.graph.compile_graph"
@@ -71,7 +71,7 @@ def imported_names(path: Path) -> Iterator[str]:
             continue
         for name in names:
             parts = name.split(".")
-            if parts[0] in PACKAGES:
+            if parts[0].startswith(PACKAGES):
                 yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 

@@ -1,15 +1,15 @@
-"""Division: a part of a graph over dies: how each weight is cut and stored, and each die's own graph."""
+"""Partitioning: a graph over dies: which part of each weight a die holds, and each die's own graph."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import fx
 
 from tyllm.build.tensor_parallel import WeightSharding
-from tyllm.graph.parallel_regions import Region
+from tyllm.graph.parallel_regions import Region, find_regions
 from tyllm.graph.sharding_spec import shape_of
 from tyllm.graph.supported_subgraphs import copy_of
 from tyllm.graph.trace import propagate
@@ -22,14 +22,14 @@ SIZED = {aten.split.Tensor, aten.split_with_sizes.default}
 
 
 @dataclass(frozen=True)
-class Division:
+class Partitioning:
     """A graph with its regions, over so many dies."""
 
     graph_module: fx.GraphModule
     regions: Sequence[Region]
     dies: int
 
-    def cuts(self) -> dict[str, WeightSharding]:
+    def shards(self) -> dict[str, WeightSharding]:
         """How the weights in the regions are cut, by placeholder."""
         return {
             node.name: region.cut(node, self.dies)
@@ -57,6 +57,12 @@ class Division:
         if wrong:
             raise ValueError(f"{', '.join(wrong)} cannot be divided over {self.dies} dies.")
         return own
+
+
+def partition(graph_module: fx.GraphModule, weights: Collection[str], dies: int) -> Partitioning:
+    """A graph with `meta["val"]` at every node over so many dies; `weights` are the placeholders that may be cut."""
+    regions = find_regions(graph_module.graph, weights, dies) if dies > 1 else []
+    return Partitioning(graph_module, regions, dies)
 
 
 def _reshape(node: fx.Node, own: fx.Node, shape: tuple[int, ...], shapes: Mapping[fx.Node, tuple[int, ...]]) -> None:

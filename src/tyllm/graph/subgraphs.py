@@ -18,8 +18,7 @@ from tyllm.build.module_build import ModuleSource
 from tyllm.build.tensor_parallel import ModelSharding, WeightSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.graph.layers import use_of
-from tyllm.graph.parallel_regions import find_regions
-from tyllm.graph.partitioning import Division
+from tyllm.graph.partitioning import Partitioning, partition
 from tyllm.graph.supported_subgraphs import submodules
 from tytvm.capture import Capture
 from tytvm.memory_layout import MemoryLayout, lay_out
@@ -48,11 +47,11 @@ class Part:
     outputs: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
-    def source(self, division: Division) -> ModuleSource:
+    def source(self, partitioning: Partitioning) -> ModuleSource:
         """The program to compile."""
 
         def capture(die: int) -> Capture:
-            own = division.of_die(die)
+            own = partitioning.of_die(die)
             return Capture(own, {name: name for name in self.parameters}, dict(self.constants), list(self.inputs))
 
         return ModuleSource(self.name, capture, self.outputs)
@@ -80,11 +79,10 @@ def plan_parts(parts: Sequence[Part], weights: Mapping[str, torch.Tensor], dies:
     sources, count = [], 0
     for part in parts:
         own = {name for name in part.parameters if readers[name] == 1}  # two parts could want different cuts
-        regions = find_regions(part.graph_module.graph, own, dies) if dies > 1 else []
-        division = Division(part.graph_module, regions, dies)
-        cuts |= division.cuts()
-        count += len(regions)
-        sources.append(part.source(division))
+        partitioning = partition(part.graph_module, own, dies)
+        cuts |= partitioning.shards()
+        count += len(partitioning.regions)
+        sources.append(part.source(partitioning))
     shapes = {name: tuple(weights[name].shape) for name in readers}
     uses = {name: _use(part, name) for part in parts for name in part.parameters}
     split = ModelSharding(dies, cuts, ())

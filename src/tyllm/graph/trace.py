@@ -84,6 +84,7 @@ def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[i
         else:
             numbers[spec.arg.name] = number
     kept = {name: number for name, number in numbers.items() if name not in weights}
+    canonicalize(graph_module)
     _promote(graph_module)
     weights = {name: value.float() if value.dtype in HALVES else value for name, value in weights.items()}
     traced = Traced(graph_module, weights, kept, results)
@@ -125,17 +126,21 @@ def _result(spec: Any, exported: ExportedProgram) -> Result:
     return Result(value.dtype if isinstance(value, torch.Tensor) else None, writes)
 
 
-def _promote(graph_module: fx.GraphModule) -> None:
-    """Let the graph compute in float32 what it would in half precision."""
+def canonicalize(graph_module: fx.GraphModule) -> None:
+    """Drop assertions of types and strides, and make views reshapes, in place: a rewritten graph may have others."""
     for node in list(graph_module.graph.nodes):
         if node.target is torch.ops.aten._assert_tensor_metadata.default:
-            graph_module.graph.erase_node(node)  # it may name another type than there is now
-            continue
+            graph_module.graph.erase_node(node)
+        elif node.target in (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default):
+            node.target = torch.ops.aten.reshape.default
+
+
+def _promote(graph_module: fx.GraphModule) -> None:
+    """Let the graph compute in float32 what it would in half precision."""
+    for node in graph_module.graph.nodes:
         value = node.meta.get("val")
         if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dtype in HALVES:
             node.meta["val"] = value.to(torch.float32)
-        if node.target in (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default):
-            node.target = torch.ops.aten.reshape.default  # a rewritten graph may have other strides
         node.args, node.kwargs = _widened(node.args), _widened(node.kwargs)
 
 

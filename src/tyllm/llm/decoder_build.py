@@ -17,7 +17,7 @@ from tyllm.build.process_pool import Task
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.llm.die_model import capture_step, cut_to_die
 from tyllm.llm.package_job import COMPILE_LAYER, PackageJob
-from tyllm.llm.vision.vision_model import capture_language_step
+from tyllm.llm.vision.decoder_step import capture_decoder_step
 from tyllm.package import FileEntry, ParamsWriter, write_params
 from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm_progress import Advance
@@ -89,7 +89,7 @@ class DecoderBuild:
         model, plan = self.job.model, self.job.plan
         cut_to_die(model, plan.shapes, plan.sharding, die)
         if find_tower(model):
-            return capture_language_step(model, seq_len)
+            return capture_decoder_step(model, seq_len)
         return capture_step(model, seq_len, self.job.settings.embedding_as_input)
 
     def _plan(self, captured: Capture, die: int) -> PlannedProgram:

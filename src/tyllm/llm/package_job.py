@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.package_folder import need_space, refuse_existing_package
 from tyllm.build.tensor_parallel import shard_model
@@ -15,7 +16,6 @@ from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, setti
 from tyllm.llm.die_model import build_model
 from tyllm.llm.quantization import find_quantization, untie_head
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
-from tyllm.llm.vision.vision_model import tower_prefix
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve
 
@@ -109,5 +109,6 @@ def _not_stored(model: PreTrainedModel, settings: LlmCompileSettings) -> frozens
     table = model.get_input_embeddings().weight
     named = list(model.named_parameters(remove_duplicate=False))
     tables = [name for name, p in named if p is table]
-    tower = [name for name, _ in named if name.startswith(tower_prefix(model))]
-    return frozenset([*tower, *(tables if settings.embedding_as_input and len(tables) == 1 else [])])
+    tower = find_tower(model)
+    vision = [name for name, _ in named if tower is not None and name.startswith(tower.prefix)]
+    return frozenset([*vision, *(tables if settings.embedding_as_input and len(tables) == 1 else [])])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.compile_settings import LlmCompileSettings
-from tyllm.llm.vision.vision_model import tower_prefix
 from tyllm_errors import CheckpointError, SettingError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings)
     if checkpoint.quantization is None:
         if not settings.quantize:
             return Quantization(None, settings.group_size, frozenset())
-        prefix = tower_prefix(model)  # the vision tower stays float16
-        return _rounded({name: linears[name] for name in linears if not name.startswith(prefix)}, settings)
+        tower = find_tower(model)  # it stays float16
+        decoder = {name: n for name, n in linears.items() if tower is None or not name.startswith(tower.prefix)}
+        return _rounded(decoder, settings)
     if settings.quantize:
         raise SettingError(
             f"{checkpoint.path} is quantized already ({checkpoint.quantization.get('quant_method')}); "

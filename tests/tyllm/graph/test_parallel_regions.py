@@ -6,7 +6,7 @@ from tests.tyllm.torch_edgex.blocks import Attention, GatedMlp, ResNetBlock, Vit
 
 from tyllm.graph.layers import make_layers
 from tyllm.graph.parallel_regions import LINEAR, find_regions
-from tyllm.graph.partitioning import Division
+from tyllm.graph.partitioning import Partitioning
 from tyllm.graph.sharding_spec import shape_of
 from tyllm.graph.subgraphs import find_parts
 from tyllm.graph.supported_subgraphs import partition
@@ -52,6 +52,6 @@ def test_uneven_dies_hold_all_units_once():
     (region,) = regions
     assert region.spans(2) == [(0, 64), (64, 96)]
     assert region.spans(4) == [(0, 32), (32, 64), (64, 80), (80, 96)]
-    division = Division(part.graph_module, regions, 2)
-    inner = [[shape_of(n)[-1] for n in division.of_die(die).graph.nodes if n.target is LINEAR] for die in (0, 1)]
+    partitioning = Partitioning(part.graph_module, regions, 2)
+    inner = [[shape_of(n)[-1] for n in partitioning.of_die(die).graph.nodes if n.target is LINEAR] for die in (0, 1)]
     assert inner == [[64, 64, 32], [32, 32, 32]]  # gate, up and down of 96, in steps of 32

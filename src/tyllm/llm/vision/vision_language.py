@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hf_checkpoint.vision_tower import vision_tokens
+from hf_checkpoint.vision_tower import find_tower, vision_tokens
 from tyllm.build.die_plan import DiePlan, ModelPlan, plan_model
 from tyllm.build.module_build import CompiledProgram, ModuleBuild, ModuleSource
 from tyllm.build.process_pool import Task
@@ -20,17 +20,9 @@ from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import Weights
 from tyllm.llm.compile_settings import DEFAULT_IMAGE_SIZES, LlmCompileSettings
-from tyllm.llm.die_model import cut_to_die
 from tyllm.llm.vision.image_sizes import image_sizes
-from tyllm.llm.vision.vision_model import (
-    capture_rotary,
-    capture_tower,
-    language_of,
-    set_heads,
-    split_visual,
-    tower_of,
-    tower_prefix,
-)
+from tyllm.llm.vision.rotary_positions import capture_rotary, language_model_of
+from tyllm.llm.vision.tower_sharding import TowerSharding
 from tyllm.package import ImageSize, Visual, write_params
 from tyllm.package.file_names import (
     PREPROCESSOR,
@@ -60,12 +52,14 @@ class VisionLanguage:
     Attributes:
         model: the whole model, on the meta device.
         sizes: of images.
-        plan: the vision tower over its dies.
+        tower: the vision tower over its dies.
+        plan: what each of its dies stores.
         settings: what was asked for.
     """
 
     model: Any
     sizes: Sequence[ImageSize]
+    tower: TowerSharding
     plan: ModelPlan
     settings: LlmCompileSettings
 
@@ -95,12 +89,12 @@ class VisionLanguage:
         return 3 * (programs * self._tower_work() + 1)
 
     def _tower_work(self) -> int:
-        return len(tower_of(self.model)[1].blocks) * LAYER_WORK
+        return len(self.tower.tower.module.blocks) * LAYER_WORK
 
     def write_rope_table(self, folder: Path) -> None:
         """rope_param.params: what the program computes for plain text, whose three positions are equal."""
         count = self.settings.max_kv_cache_size
-        rotary, positions = language_of(self.model).rotary_emb, torch.arange(count).expand(3, 1, -1)
+        rotary, positions = language_model_of(self.model).rotary_emb, torch.arange(count).expand(3, 1, -1)
         cos, sin = (table[0, :, : table.shape[-1] // 2] for table in rotary(torch.empty(0), positions))
         write_params(folder / ROPE_TABLE, {"rope_param": torch.stack([cos, sin], dim=1).numpy()})
 
@@ -135,9 +129,7 @@ class VisionLanguage:
         )
 
     def _tower(self, size: ImageSize, die: int) -> Capture:
-        cut_to_die(self.model, self.plan.shapes, self.plan.sharding, die)
-        set_heads(self.model, self.plan.sharding, die)
-        return capture_tower(self.model, size.grid)
+        return self.tower.capture(size.grid, die)
 
     def _rotary(self, die: int) -> Capture:
         return capture_rotary(self.model, self.settings.max_kv_cache_size)
@@ -176,14 +168,13 @@ def plan_vision(model: Any, quantization: Quantization, settings: LlmCompileSett
     Raises:
         SettingError: sizes of images or numbers of dies that cannot work.
     """
-    prefix = tower_prefix(model)
-    if not prefix:
+    found = find_tower(model)
+    if found is None:
         return None
-    others = frozenset(n for n, _ in model.named_parameters(remove_duplicate=False) if not n.startswith(prefix))
-    sizes = settings.image_sizes or DEFAULT_IMAGE_SIZES
-    return VisionLanguage(
-        model,
-        image_sizes(sizes, model.config.vision_config, settings.max_kv_cache_size),
-        plan_model(model, split_visual(model, settings.tower_dies), quantization, others),
-        settings,
-    )
+    asked = settings.image_sizes or DEFAULT_IMAGE_SIZES
+    sizes = image_sizes(asked, model.config.vision_config, settings.max_kv_cache_size)
+    tower = TowerSharding(found, settings.tower_dies)
+    names = (name for name, _ in model.named_parameters(remove_duplicate=False))
+    others = frozenset(name for name in names if not name.startswith(found.prefix))
+    plan = plan_model(model, tower.split(sizes[0].grid), quantization, others)
+    return VisionLanguage(model, sizes, tower, plan, settings)
