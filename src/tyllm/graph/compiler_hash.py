@@ -22,7 +22,7 @@ from tytvm.target import InstructionSet
 SOURCE_FOLDER = Path(__file__).parents[2]
 """Where the project's packages lie."""
 PACKAGES = ("tyllm", "tytvm", "hf_checkpoint")
-"""How the names of the project's own packages that are followed begin. The quantizer is none: weights come from torch."""
+"""How the names of the packages that are followed begin; the quantizer is none of them: weights come from torch."""
 VERSIONED = ("apache-tvm", "apache-tvm-ffi", "numpy", "torch")
 """What others wrote and counts by its version."""
 ENTRY = "tyllm.graph.compile_graph"
