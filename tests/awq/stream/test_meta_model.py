@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from tests.awq.tiny_vision_models import FAMILIES, write_vision_checkpoint
 from transformers import AutoModelForCausalLM
 
 from awq import AutoAWQForCausalLM
@@ -147,3 +148,11 @@ def test_a_packed_head_is_not_the_embedding_whatever_the_config_says(rounded, tm
     folder = shutil.copytree(rounded, tmp_path / "copy")
     edit_config(folder, tie_word_embeddings=True)
     assert build(folder).head_weight == "lm_head.weight"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_vision_tower_is_no_part_of_the_surroundings(tmp_path, family):
+    model = MetaModel.build(Checkpoint.open(write_vision_checkpoint(tmp_path, family)), torch.device("cpu"))
+    assert model.tower.name == "model.visual"
+    assert model.surroundings() == ["model.language_model.embed_tokens.weight", "model.language_model.norm.weight"]
+    assert model.prefixes == [f"model.language_model.layers.{index}." for index in range(2)]
