@@ -16,19 +16,19 @@ from awq.tasks import lm_head as output_projection
 from awq.tasks.linear_layers import LinearLayer
 from awq.tasks.vision_tower import FLOAT, TowerTask
 
-SINGLE = 4  # bytes of a float32
-SQUARES = 4  # as large as a block are there while its root is computed: damped, factor, unit matrix, root
-COPIES = 12  # of a strip of rows are in memory while it is rounded: codes, targets, slopes, normal equations
+FLOAT32_BYTES = 4
+ROOT_SQUARES = 4  # matrices as large as a block while its root is computed: damped, factor, unit matrix, root
+STRIP_COPIES = 12  # of a strip of rows while it is rounded: codes, targets, slopes, normal equations
 
 
 def hidden_bytes(model: MetaModel, recipe: Recipe) -> int:
     """Bytes of the hidden states of all streams."""
-    return SINGLE * recipe.streams * int(recipe.samples.numel()) * _width(model)
+    return FLOAT32_BYTES * recipe.streams * int(recipe.samples.numel()) * _width(model)
 
 
 def image_bytes(model: MetaModel, recipe: Recipe) -> int:
     """Bytes of the embeddings of the calibration's images."""
-    return 0 if recipe.images is None else SINGLE * recipe.images.embeddings * _width(model)
+    return 0 if recipe.images is None else FLOAT32_BYTES * recipe.images.embeddings * _width(model)
 
 
 def _width(model: MetaModel) -> int:
@@ -42,7 +42,7 @@ def linears_in(layer: nn.Module) -> list[nn.Linear]:
 
 
 def peak_memory(model: MetaModel, recipe: Recipe, head: LinearLayer) -> int:
-    """What the process has now, hidden states, and a layer's work or the head's."""
+    """Bytes that the process has now, and those of the hidden states and of the work on a layer or the head."""
     works = [_layer_bytes(layer, model, recipe) for layer in model.layers]
     works += [_tower_bytes(unit, recipe) for _, unit in TowerTask(model, recipe).units()]
     states = hidden_bytes(model, recipe) + image_bytes(model, recipe)
@@ -50,43 +50,43 @@ def peak_memory(model: MetaModel, recipe: Recipe, head: LinearLayer) -> int:
 
 
 def _layer_bytes(layer: nn.Module, model: MetaModel, recipe: Recipe) -> int:
-    """A decoder layer in float32, half of it packed by the end, and the largest of its sites."""
-    weights = SINGLE * sum(int(parameter.numel()) for parameter in layer.parameters())
+    """A decoder layer in float32, its packed tensors, and the work on the largest of its shared inputs."""
+    weights = FLOAT32_BYTES * sum(int(parameter.numel()) for parameter in layer.parameters())
     tokens: int = min(recipe.samples.numel(), recipe.batch * recipe.samples.shape[-1])
     widest: int = max(max(each.in_features, each.out_features) for each in linears_in(layer))
-    forward: int = SINGLE * tokens * (2 * widest + 4 * _width(model))
+    forward: int = FLOAT32_BYTES * tokens * (2 * widest + 4 * _width(model))
     if recipe.method != "tyllm":
         return weights + forward + weights // 4
-    sites = [_shared_input_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
-    return weights + weights // 8 + max([*sites, forward])
+    shared = [shared_input_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
+    return weights + weights // 8 + max([*shared, forward])
 
 
 def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:
     """A unit of the vision tower in float32 with the patches that go through it, or codes and a strip being rounded."""
     weights: int = sum(int(parameter.numel()) for parameter in unit.parameters())
-    codes = 0 if recipe.config.vision_bits == FLOAT else weights + SINGLE * COPIES * min(VALUES, weights)
+    codes = 0 if recipe.config.vision_bits == FLOAT else weights + FLOAT32_BYTES * STRIP_COPIES * min(VALUES, weights)
     if recipe.images is None:
         return codes
     widest: int = max([0, *(max(each.in_features, each.out_features) for each in linears_in(unit))])
     patches: int = min(PATCHES, sum(image.patches for image in recipe.images.images))
-    return max(codes, SINGLE * (weights + patches * (3 * widest + recipe.images.processor.values)))
+    return max(codes, FLOAT32_BYTES * (weights + patches * (3 * widest + recipe.images.processor.values)))
 
 
-def _shared_input_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
-    """Hessians and correction of a site, a block's damped matrix and root, and a strip of rows being rounded."""
+def shared_input_bytes(outputs: int, inputs: int, recipe: Recipe) -> int:
+    """Bytes of the work on linear layers that share an input: Hessian, correction, a block's root, a strip of rows."""
     blocks: list[int] = [span.stop - span.start for span in spans(inputs)]
     squares = sum(block * block for block in blocks)
     correction = max(squares, inputs * outputs if outputs <= inputs else 0) if recipe.streams > 1 else 0
-    strip = COPIES * min(VALUES, ROWS * max(blocks))
-    return SINGLE * (squares + correction + SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
+    strip = STRIP_COPIES * min(VALUES, ROWS * max(blocks))
+    return FLOAT32_BYTES * (squares + correction + ROOT_SQUARES * max(blocks) * max(blocks) + strip) + outputs * inputs
 
 
 def _head_bytes(head: LinearLayer, recipe: Recipe) -> int:
     """The head's codes while they are joined, the rows that its scale is searched on, and its Hessians."""
     if head.scheme is None:
         return 0
-    searched = 3 * SINGLE * min(head.outputs, output_projection.SEARCH_ROWS) * head.inputs
-    rounding = _shared_input_bytes(output_projection.ROWS, head.inputs, recipe) + 2 * head.nbytes(recipe.config.format)
+    searched = 3 * FLOAT32_BYTES * min(head.outputs, output_projection.SEARCH_ROWS) * head.inputs
+    rounding = shared_input_bytes(output_projection.ROWS, head.inputs, recipe) + 2 * head.nbytes(recipe.config.format)
     return max(searched, rounding)
 
 

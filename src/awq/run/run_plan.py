@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from awq.recipe import Recipe
-from awq.run.memory_estimate import SINGLE, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
+from awq.run.memory_estimate import FLOAT32_BYTES, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
 from awq.run.output_folder import COPIED
 from awq.stream.meta_model import MetaModel
 from awq.tasks.linear_layers import FLOAT16_BYTES, LinearLayer, linear_layers, tower_linear_layers
@@ -134,7 +134,7 @@ def _waiting_bytes(model: MetaModel, recipe: Recipe) -> int:
     """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and cache."""
     inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in model.layers)
     hidden = image_bytes(model, recipe) + 2 * hidden_bytes(model, recipe)
-    return hidden + SINGLE * int(recipe.samples.numel()) * inputs
+    return hidden + FLOAT32_BYTES * int(recipe.samples.numel()) * inputs
 
 
 def _companion_bytes(model: MetaModel) -> int:

@@ -1,4 +1,4 @@
-"""How much arithmetic each step of a run is, about: what the time left is told from."""
+"""The approximate number of multiplications of each step of a run, from which the time left is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from awq.work.part_names import REST, layer_part, vision_part
 
 SCALES = "scales"
 STORING = "storing"
-FORWARD, ROUNDING = 3.0, 8.0  # passes of the tokens through a layer; products with a Hessian that rounding takes
+FORWARD_PASSES = 3.0  # of the tokens through a linear layer: for its input, for its Hessian, for the stream behind it
+HESSIAN_PRODUCTS = 8.0  # of the weight with a block of the Hessian: correction, GPTQ, refinement
 
 
 def costs(model: MetaModel, recipe: Recipe) -> dict[Step, float]:
@@ -33,6 +34,6 @@ def costs(model: MetaModel, recipe: Recipe) -> dict[Step, float]:
 
 
 def _cost(outputs: int, inputs: int, tokens: int) -> float:
-    """Of rounding one linear layer."""
+    """Multiplications of quantizing one linear layer."""
     block = max(span.stop - span.start for span in spans(inputs))
-    return float(outputs * inputs * (ROUNDING * block + FORWARD * tokens))
+    return float(outputs * inputs * (HESSIAN_PRODUCTS * block + FORWARD_PASSES * tokens))

@@ -1,12 +1,16 @@
-"""The cost of each step."""
+"""The cost of each step, beside the multiplications that torch counts in a run."""
 
+import pytest
 import torch
 from tests.awq.tiny_models import token_lists
+from torch.utils.flop_counter import FlopCounterMode
 
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
+from awq.run.quantizer import Quantizer
 from awq.run.step_costs import costs
 from awq.stream.meta_model import MetaModel
+from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 
 
@@ -28,3 +32,26 @@ def test_every_linear_layer_is_a_step(checkpoint):
 
 def test_other_methods_go_by_layers(checkpoint):
     assert list(costs_of(checkpoint, "awq")) == [("layer-00000", "scales"), ("layer-00001", "scales"), ("rest", "")]
+
+
+@pytest.mark.parametrize("samples", [4, 64])
+def test_the_costs_of_linear_layers_are_the_multiplications_of_a_run(checkpoint, tmp_path, samples):
+    """With few tokens products with the Hessian count most, with many the passes of the tokens."""
+    model = MetaModel.build(Checkpoint.open(checkpoint("llama")), torch.device("cpu"))
+    recipe = Recipe(QuantConfig(q_group_size=64), "tyllm", torch.tensor(token_lists(samples)))
+    work, seen = WorkFolder(tmp_path), []
+    work.open("fingerprint")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        Quantizer(model, recipe, work, lambda done, total, what: seen.append((what, counter.get_total_flops()))).run()
+    linear = "layer 2 of 2, "
+    ends = [*(flops for _, flops in seen[1:]), counter.get_total_flops()]
+    counted = sum(
+        end - flops for (what, flops), end in zip(seen, ends, strict=True) if what.startswith(linear + "self")
+    )
+    counted += sum(
+        end - flops for (what, flops), end in zip(seen, ends, strict=True) if what.startswith(linear + "mlp")
+    )
+    planned = sum(
+        cost for (part, step), cost in costs(model, recipe).items() if part == "layer-00001" and step != "scales"
+    )
+    assert 0.8 < counted / 2 / planned < 1.25  # torch counts a multiplication and an addition
