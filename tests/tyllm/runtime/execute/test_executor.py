@@ -1,7 +1,10 @@
-"""Which cores play which die. What an executor runs is tested by those who run something on it."""
+"""Which cores play which die, and how long threads spin. What an executor runs is tested where something runs on it."""
+
+import time
 
 import pytest
 
+from tyllm.runtime import Session
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.binding import DieStruct
 
@@ -20,3 +23,35 @@ def test_a_die_has_the_cores_of_its_physical_die(monkeypatch, order, cores, expe
     dies = [DieStruct(), DieStruct()]
     executor._pin(dies, 2, order)
     assert [die.cpus[:2] for die in dies] == expected
+
+
+@pytest.mark.parametrize(("available", "expected"), [(4, executor.SPIN_NS), (6, executor.SPIN_NS), (3, 0)])
+def test_threads_spin_where_each_has_a_core(toy, monkeypatch, available, expected):
+    given = []
+
+    def config(*fields):
+        given.append(executor_config(*fields))
+        return given[-1]
+
+    executor_config = executor.ConfigStruct
+    monkeypatch.setattr(executor, "ConfigStruct", config)
+    monkeypatch.setattr(executor, "available_threads", lambda: available)
+    Session(toy(dies=2), threads=4).close()
+    assert [each.spin_ns for each in given] == [expected]
+    assert executor.SPIN_NS > 0
+
+
+def seconds_of_work_after_a_step(package, wait):
+    """CPU time that the threads take in `wait` seconds in which there is nothing to do."""
+    with Session(package, threads=2) as session:
+        session.logits([1, 2])
+        before = time.process_time()
+        time.sleep(wait)
+        return time.process_time() - before
+
+
+@pytest.mark.parametrize(("spin_ns", "spins"), [(0, False), (3_000_000_000, True)])
+def test_the_c_library_spins_as_long_as_it_is_told(toy, monkeypatch, spin_ns, spins):
+    monkeypatch.setattr(executor, "SPIN_NS", spin_ns)
+    monkeypatch.setattr(executor, "available_threads", lambda: 2)
+    assert (seconds_of_work_after_a_step(toy(dies=2), wait=1.0) > 0.04) == spins

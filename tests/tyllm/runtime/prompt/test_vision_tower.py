@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tyllm.runtime.prompt.vision_tower as module
 from tyllm.package import ImageSize, Visual
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm.runtime.prompt.vision_tower import KEPT, VisionTower
@@ -97,6 +98,19 @@ def test_a_package_without_settings(vision, tmp_path):
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match=r"has no preprocessor_config\.json"):
         vision.image(image(1))
+
+
+@pytest.mark.parametrize("pin", [False, True])
+def test_the_program_is_loaded_for_its_dies_in_their_order(tmp_path, monkeypatch, pin):
+    made = []
+    monkeypatch.setattr(
+        module, "CompiledModule", lambda *given, **options: made.append((given, options)) or FakeTower()
+    )
+    package = SimpleNamespace(folder=tmp_path, visual="its programs")
+    tower = VisionTower(package, Visual(2, (3, 1), SIZES, 2, {}, None), 5, pin=pin)
+    assert made == []
+    assert isinstance(tower._tower, FakeTower)
+    assert made == [((tmp_path / "visual", "its programs", 5), {"order": (3, 1), "pin": pin})]
 
 
 def test_closing_stops_a_tower_that_was_loaded(vision):

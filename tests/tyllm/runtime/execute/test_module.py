@@ -1,0 +1,102 @@
+"""A compiled module: named arrays in and out, wrong ones refused, threads divided, bound and stopped."""
+
+import threading
+
+import numpy as np
+import pytest
+from fake_package import HERE, build
+
+from tyllm.package import IoEntry, write_params
+from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
+from tyllm.runtime.execute import executor
+from tyllm.runtime.execute.module import CompiledModule
+from tyllm_errors import GenerationError, StepError
+
+IO = {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")}
+CONSTANT = 0.5
+X = np.asarray([1, 2, 3], np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of a module of two dies."""
+    folder = tmp_path_factory.mktemp("module")
+    build(HERE / "runtime" / "execute" / "doubling_module.c", folder / "die0.so")
+    (folder / "die1.so").write_bytes((folder / "die0.so").read_bytes())
+    for die in range(2):
+        write_params(folder / f"die{die}.params", {"constant": np.asarray([CONSTANT], np.float32)})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(folder):
+    from tyllm.package import Params
+
+    params = Params(folder / "die0.params")
+    offset = params.tensors["constant"].ctypes.data - params.address
+    memory = {"double": ModuleMemory(arena_bytes=64, io_bytes=128, constants_offset=offset, io=IO)}
+    program = ModuleProgram("double", "edgex_double", ("x",), ("y",))
+    return ModuleConfig("die{die}.so", "die{die}.params", (program,), (memory, memory))
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2, 4])
+def test_arrays_go_in_and_copies_come_out(folder, config, threads):
+    with CompiledModule(folder, config, threads) as module:
+        first = module("double", {"x": X})
+        second = module("double", {"x": 10 * X})
+        assert first.keys() == {"y"}
+        assert np.array_equal(first["y"], 2 * X + CONSTANT)
+        assert np.array_equal(second["y"], 20 * X + CONSTANT)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, r"double takes x of shape \[3\], not None"),
+        ({"x": np.zeros(4)}, r"double takes x of shape \[3\], not \(4,\)"),
+    ],
+)
+def test_inputs_that_do_not_fit(folder, config, inputs, words):
+    with CompiledModule(folder, config, 1) as module, pytest.raises(StepError, match=words):
+        module("double", inputs)
+
+
+def test_a_failure_is_an_error_and_the_next_call_works(folder, config):
+    with CompiledModule(folder, config, 2) as module:
+        with pytest.raises(StepError, match="ValueError: thirteen is unlucky"):
+            module("double", {"x": 13 * X})
+        assert np.array_equal(module("double", {"x": X})["y"], 2 * X + CONSTANT)
+
+
+def test_calls_from_several_threads_take_turns(folder, config):
+    wrong = []
+
+    def work(factor):
+        found = [module("double", {"x": factor * X})["y"] for _ in range(100)]
+        wrong.extend(y for y in found if not np.array_equal(y, 2 * factor * X + CONSTANT))
+
+    with CompiledModule(folder, config, 2) as module:
+        threads = [threading.Thread(target=work, args=(factor,)) for factor in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert not wrong
+
+
+def test_a_closed_module_refuses(folder, config):
+    module = CompiledModule(folder, config, 1)
+    module.close()
+    module.close()
+    with pytest.raises(GenerationError, match="closed"):
+        module("double", {"x": X})
+
+
+def test_its_threads_are_bound_to_the_dies_of_the_order(folder, config, monkeypatch):
+    bound = []
+    monkeypatch.setattr(executor, "_pin", lambda dies, workers, order: bound.append((len(dies), workers, [*order])))
+    CompiledModule(folder, config, 6).close()
+    assert bound == []
+    CompiledModule(folder, config, 6, order=(3, 1), pin=True).close()
+    CompiledModule(folder, config, 6, pin=True).close()
+    assert bound == [(2, 3, [3, 1]), (2, 3, [0, 1])]
