@@ -19,9 +19,10 @@ from transformers import AutoModelForImageTextToText
 import awq
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import read_float
-from awq.stream.meta_model import MetaModel, build_on_meta
+from awq.stream.meta_model import MetaModel
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.model_on_meta import build_on_meta
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import CalibrationError, SettingError
 

@@ -1,7 +1,7 @@
 """Tensors answer to the names of Hugging Face's model."""
 
-from awq.stream.meta_model import build_on_meta
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.model_on_meta import build_on_meta
 from hf_checkpoint.weight_names import model_name, stored_name, under_model_names
 
 

@@ -21,8 +21,9 @@ from transformers import DynamicCache
 
 from awq.stream.layerwise_pass import fill_surroundings
 from awq.stream.malloc_trim import trim_freed_memory
-from awq.stream.meta_model import MetaModel, fill_buffers
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.float16 import check_range
+from hf_checkpoint.model_on_meta import fill_buffers
 from tyllm_progress import Progress, ignore
 
 LIKELIEST = 4  # tokens after the start that are not drawn: 3 to 5 in LLM-QAT

@@ -14,9 +14,10 @@ from awq.calibration.image_samples import ImageSamples
 from awq.stream.activation_statistics import hooked
 from awq.stream.layerwise_pass import InsertedImages
 from awq.stream.malloc_trim import trim_freed_memory
-from awq.stream.meta_model import MetaModel, fill_buffers
+from awq.stream.meta_model import MetaModel
 from awq.work.part_names import IMAGES
 from awq.work.work_folder import WorkFolder
+from hf_checkpoint.model_on_meta import fill_buffers
 from tyllm_progress import Progress, ignore
 
 PATCHES = 4096  # that go through the tower together; each time all its weights are read again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from awq.quant_config import QuantConfig
 from awq.run.quantization_config import is_outer, quantization_config, quantized_modules
 from awq.work.activation_cache import KEPT
+from hf_checkpoint.auxiliary_files import copy_auxiliary_files
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.dtypes import DTYPES
 from hf_checkpoint.safetensors_file import Blocks, TensorInfo, read_header, write_safetensors
@@ -19,9 +19,6 @@ from tyllm_atomic_files import atomic_folder, explained, refuse_existing, write_
 from tyllm_errors import SettingError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-COPIED = ("generation_config.json", "chat_template*", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
-          "vocab.*", "merges.txt", "*.tiktoken", "preprocessor_config.json", "processor_config.json",
-          "video_preprocessor_config.json")  # fmt: skip
 PARTS = ("text_config", "vision_config")  # of the config.json of a vision-language model
 
 
@@ -69,7 +66,7 @@ def write_output(
         write_json(temporary / "config.json", quantized_config(source.config, config, shapes), KEPT)
         for name, note in (notes or {}).items():
             write_json(temporary / name, note, KEPT)
-        copy_companions(source.path, temporary)
+        copy_auxiliary_files(source.path, temporary)
 
 
 def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) -> None:
@@ -107,11 +104,3 @@ def _agreeing(part: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
     """A part of config.json whose own words for the same are changed too, under either name of the type."""
     dtype = {"dtype": "float16", "torch_dtype": "float16"}
     return part | {name: value for name, value in (changed | dtype).items() if name in part}
-
-
-def copy_companions(source: Path, folder: Path) -> None:
-    """Copy the generation config, chat template, tokenizer and preprocessor files that lie beside the weights."""
-    for pattern in COPIED:
-        for file in source.glob(pattern):
-            if file.is_file():
-                shutil.copyfile(file, folder / file.name)

@@ -1,4 +1,4 @@
-"""The `quantization_config` of config.json: what it says in each format, and whether it is one that can be read.
+"""The `quantization_config` of config.json as it is written in each format; hf_checkpoint reads it.
 
 The modules of a vision-language model have other names in transformers 5 than in the file, and others again in vLLM, so
 they go by the end of their names there, as regular expressions where the format knows them.
@@ -14,8 +14,7 @@ from awq.quant_config import QuantConfig
 from hf_checkpoint.awq_gemm import PackedLinear
 from hf_checkpoint.compressed_tensors import PACKED, SCALE
 from hf_checkpoint.families import TOWERS, VisionFacts, stored_vision_facts
-
-PACK_QUANTIZED = "pack-quantized"
+from hf_checkpoint.quantization_config import PACK_QUANTIZED
 
 
 class Kind(NamedTuple):
@@ -144,22 +143,3 @@ def float_modules(tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
         name.removesuffix(".weight") for name, shape in tensors.items() if name.endswith(".weight") and len(shape) == 2
     ]
     return floats if f"lm_head.{PACKED}" in tensors or "lm_head" in floats else [*floats, "lm_head"]
-
-
-def refusal(found: Mapping[str, Any]) -> str | None:
-    """Why a checkpoint with that `quantization_config` cannot be read, None if it can: "as gptq with 4 bits"."""
-    method = found.get("quant_method")
-    if method == "awq":
-        version, bits = str(found.get("version", "gemm")).lower(), found.get("bits", found.get("w_bit", 4))
-        return None if (version, bits) == ("gemm", 4) else f"as awq {version} with {bits} bits"
-    if method != "compressed-tensors":
-        return f"as {method} with {found.get('bits')} bits"
-    if found.get("transform_config"):
-        return "as compressed-tensors with rotations (transform_config)"
-    for layers in found.get("config_groups", {}).values():
-        own = layers.get("format") or found.get("format")
-        if own != PACK_QUANTIZED:
-            return f"as compressed-tensors {own}"
-        if layers.get("input_activations"):
-            return "as compressed-tensors with quantized activations"
-    return None

@@ -9,9 +9,9 @@ from typing import Any
 
 from awq.recipe import Recipe
 from awq.run.memory_estimate import FLOAT32_BYTES, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
-from awq.run.output_folder import COPIED
 from awq.stream.meta_model import MetaModel
 from awq.tasks.linear_layers import FLOAT16_BYTES, LinearLayer, linear_layers, tower_linear_layers
+from hf_checkpoint.auxiliary_files import auxiliary_files
 from tyllm_errors import OutputError
 
 HEADER = 256  # bytes in a file's header for each tensor, at most
@@ -100,7 +100,7 @@ def run_plan(model: MetaModel, recipe: Recipe, work: Path) -> RunPlan:
         images=0 if recipe.images is None else len(recipe.images.images),
         memory=peak_memory(model, recipe, linears[-1]) if model.device.type == "cpu" else None,
         free_memory=free_memory(),
-        disk=output + max(output + _companion_bytes(model), _waiting_bytes(model, recipe)),
+        disk=output + max(output + _auxiliary_bytes(model), _waiting_bytes(model, recipe)),
         present=sum(file.stat().st_size for file in work.glob("*.part")),
         free_disk=shutil.disk_usage(_existing(work)).free,
     )
@@ -137,11 +137,11 @@ def _waiting_bytes(model: MetaModel, recipe: Recipe) -> int:
     return hidden + FLOAT32_BYTES * int(recipe.samples.numel()) * inputs
 
 
-def _companion_bytes(model: MetaModel) -> int:
+def _auxiliary_bytes(model: MetaModel) -> int:
     """Bytes of what is written beside the weights: headers, configs, and the files that are copied."""
     headers = 2 * 3 * HEADER * len(model.checkpoint.tensors)
-    folder = model.checkpoint.path
-    return CONFIGS + headers + sum(file.stat().st_size for pattern in COPIED for file in folder.glob(pattern))
+    copied = auxiliary_files(model.checkpoint.path)
+    return CONFIGS + headers + sum(file.stat().st_size for file in copied)
 
 
 def _existing(path: Path) -> Path:

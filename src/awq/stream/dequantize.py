@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from awq.run.quantization_config import refusal
-from awq.stream.meta_model import build_on_meta, fill_buffers
 from hf_checkpoint.awq_gemm import PER_WORD
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.packed_rows import is_packed, packed_shape, read_rows
+from hf_checkpoint.quantization_config import refusal
+from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import CheckpointError
 
@@ -38,7 +39,8 @@ def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_r
     check_readable(checkpoint)
     model = build_on_meta(checkpoint, trust_remote_code)
     checkpoint = under_model_names(checkpoint, model)
-    untie_packed_head(model, checkpoint)
+    if is_packed(checkpoint, f"{head_name(model)}.weight"):  # even where config.json forgot to say that it is untied
+        untie_head(model)
     weights = {name: read_float(checkpoint, name, dtype or torch.float32) for name in wanted(checkpoint, model)}
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
@@ -56,15 +58,6 @@ def check_readable(checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} is quantized {reason}; "
             "give an AWQ checkpoint with GEMM packing or a compressed-tensors one with pack-quantized weights."
         )
-
-
-def untie_packed_head(model: Any, checkpoint: Checkpoint) -> None:
-    """Give a quantized head a weight of its own, even where config.json forgot to say that it is not the embedding."""
-    head = model.get_output_embeddings()
-    name = next(name for name, module in model.named_modules() if module is head)
-    if head.weight is model.get_input_embeddings().weight and is_packed(checkpoint, f"{name}.weight"):
-        head.weight = torch.nn.Parameter(torch.empty_like(head.weight), requires_grad=False)
-        model.config.tie_word_embeddings = False
 
 
 def wanted(checkpoint: Checkpoint, model: Any) -> list[str]:

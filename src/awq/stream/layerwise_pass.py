@@ -11,7 +11,8 @@ from torch import nn
 
 from awq.method.layer_structure import is_norm
 from awq.stream.activation_statistics import LayerArguments, hooked
-from awq.stream.meta_model import MetaModel, fill_buffers
+from awq.stream.meta_model import MetaModel
+from hf_checkpoint.model_on_meta import fill_buffers
 
 Visitor = Callable[[int, nn.Module, LayerArguments], torch.Tensor]  # index, layer, its arguments → its output
 

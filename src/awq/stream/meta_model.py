@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.families import is_vision_language
 from hf_checkpoint.float16 import check_range
-from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
+from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
+from hf_checkpoint.packed_rows import is_packed
+from hf_checkpoint.tensor_check import check_tensors
+from hf_checkpoint.tied_weights import head_name, is_head_tied
 from hf_checkpoint.vision_tower import VisionTower, find_tower
 from hf_checkpoint.weight_names import under_model_names
-from tyllm_errors import CheckpointError, UnsupportedError
+from tyllm_errors import UnsupportedError
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
-STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")  # older checkpoints stored this buffer, which the config determines
 
 
 def quantized(checkpoint: Checkpoint, name: str) -> bool:
@@ -89,7 +88,7 @@ class MetaModel:
             prefixes=[f"{name}.{index}." for index in range(len(layers))],
             head=_find_head(module),
             embedding=_find_embedding(module),
-            tied=_is_tied(module) and not quantized(found, f"{_find_head(module)}.weight"),
+            tied=is_head_tied(module) and not quantized(found, f"{_find_head(module)}.weight"),
             checkpoint=found,
             device=device,
             reader=reader,
@@ -103,30 +102,9 @@ class MetaModel:
 
         In the place of a quantized weight it has the tensors of its packed form.
         """
-        tied = {f"{self.head}.weight"} if self.tied else set()
-        wanted = {name: p for name, p in self.module.state_dict().items() if name not in tied}
-        places = {part for name in wanted for part in self._stored_names(name)} | tied
-        for name, parameter in wanted.items():
-            found = self._stored_shape(name)
-            if found != tuple(parameter.shape):
-                raise CheckpointError(
-                    f"{name} has shape {list(found)} where config.json calls for {list(parameter.shape)}; "
-                    "the config and the weights belong to different models."
-                )
-        for name in self.checkpoint:
-            if name not in places and not STALE.search(name):
-                raise CheckpointError(
-                    f"{self.checkpoint.path} has the tensor {name}, for which config.json has no place; "
-                    "the config and the weights belong to different models."
-                )
-
-    def _stored_names(self, name: str) -> list[str]:
-        return packed_parts(self.checkpoint, name) if quantized(self.checkpoint, name) else [name]
-
-    def _stored_shape(self, name: str) -> tuple[int, ...]:
-        if quantized(self.checkpoint, name):
-            return packed_shape(self.checkpoint, name)[:2]
-        return self.checkpoint.info(name).shape
+        shapes = {name: tuple(weight.shape) for name, weight in self.module.state_dict().items()}
+        packed = {name for name in shapes if quantized(self.checkpoint, name)}
+        check_tensors(self.checkpoint, shapes, packed, {f"{self.head}.weight": self.embedding} if self.tied else {})
 
     @property
     def head_weight(self) -> str:
@@ -177,41 +155,6 @@ class MetaModel:
         module.to("meta")
 
 
-def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
-    """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
-    kind = AutoModelForImageTextToText if is_vision_language(checkpoint.config) else AutoModelForCausalLM
-    try:
-        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
-        if hasattr(config, "quantization_config"):
-            del config.quantization_config
-        with torch.device("meta"):
-            model = kind.from_config(
-                config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
-            )
-    except Exception as error:  # a config can make transformers fail in any way
-        raise UnsupportedError(
-            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model "
-            f"({_reason(error)}); correct config.json or give another model."
-        ) from error
-    return model.eval()
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of an error, with the line that it announces."""
-    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
-
-
-def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
-    """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
-    if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
-        for parameter in module.parameters(recurse=False):
-            parameter._is_hf_initialized = True  # keeps _init_weights from overwriting weights that were read
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            module._buffers[name] = torch.empty_like(buffer, device=device) if buffer.is_meta else buffer
-        model._init_weights(module)
-
-
 def _find_layers(model: Any, tower: VisionTower | None) -> tuple[str, nn.ModuleList]:
     """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
     other = () if tower is None else f"{tower.name}."
@@ -224,11 +167,6 @@ def _find_layers(model: Any, tower: VisionTower | None) -> tuple[str, nn.ModuleL
     )
 
 
-def _is_tied(model: Any) -> bool:
-    """Whether the head's weight is the embedding's."""
-    return model.get_output_embeddings().weight is model.get_input_embeddings().weight
-
-
 def _find_embedding(model: Any) -> str:
     """Name of the embedding's weight."""
     weight = model.get_input_embeddings().weight
@@ -237,10 +175,9 @@ def _find_embedding(model: Any) -> str:
 
 def _find_head(model: Any) -> str:
     """Name of the output projection."""
-    head = model.get_output_embeddings()
-    for name, module in model.named_modules():
-        if module is head and isinstance(module, nn.Linear):
-            return str(name)
-    raise UnsupportedError(
-        f"{type(model).__name__} has no linear output projection; only language models are supported."
-    )
+    name = head_name(model)
+    if name is None:
+        raise UnsupportedError(
+            f"{type(model).__name__} has no linear output projection; only language models are supported."
+        )
+    return name

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hf_checkpoint.auxiliary_files import copy_auxiliary_files
 from hf_checkpoint.float16 import as_float16
 from tyllm.build.weight_reader import ROWS, WeightReader
 from tyllm.llm.compile_settings import LlmCompileSettings
@@ -13,12 +14,10 @@ from tyllm.package import ParamsWriter
 from tyllm.package.file_names import CONFIG, EMBEDDING
 
 
-def copy_auxiliary_files(source: Path, folder: Path) -> None:
+def copy_config_and_tokenizer(source: Path, folder: Path) -> None:
     """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
-    from awq.run.output_folder import copy_companions as copy_tokenizer
-
     shutil.copyfile(source / CONFIG, folder / CONFIG)
-    copy_tokenizer(source, folder)
+    copy_auxiliary_files(source, folder)
 
 
 def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: LlmCompileSettings) -> None:

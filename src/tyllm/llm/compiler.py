@@ -11,7 +11,7 @@ from typing import Any
 from tyllm.build.metadata import ProgramSummary, write_program
 from tyllm.build.package_folder import atomic_package
 from tyllm.build.process_pool import run_in_processes
-from tyllm.llm.auxiliary_files import copy_auxiliary_files, write_embedding
+from tyllm.llm.auxiliary_files import copy_config_and_tokenizer, write_embedding
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.llm.decoder_build import DecoderBuild
 from tyllm.llm.manifest import buffer_config, manifest
@@ -97,7 +97,7 @@ def _build(job: PackageJob, folder: Path, work: _Work) -> _Built:
 
 def _write_auxiliary_files(job: PackageJob, folder: Path) -> None:
     """Config and tokenizer as the checkpoint has them; the tables that the runtime needs beside the programs."""
-    copy_auxiliary_files(job.settings.model_path, folder)
+    copy_config_and_tokenizer(job.settings.model_path, folder)
     (folder / EMPTY).write_bytes(b"")
     if job.vision:
         job.vision.write_rope_table(folder)

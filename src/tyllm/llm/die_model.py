@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
+from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import IMPLEMENTATION, register
@@ -22,8 +24,6 @@ def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
     Raises:
         UnsupportedError: transformers does not know the model, or its attention wants what cannot be compiled.
     """
-    from awq.stream.meta_model import build_on_meta, fill_buffers
-
     register()
     model = build_on_meta(checkpoint, trust_remote_code)
     text = model.config.get_text_config()
@@ -82,7 +82,7 @@ def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], sharding: ModelSh
         die: which die.
     """
     made: dict[str, torch.nn.Parameter] = {}
-    tied = _tied(model)
+    tied = first_names(model)
     for name, shape in shapes.items():
         module = model.get_submodule(name.rpartition(".")[0])
         first = tied[name]
@@ -91,9 +91,3 @@ def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], sharding: ModelSh
                 torch.empty(local_shape(shape, sharding.of(name), die), device="meta"), requires_grad=False
             )
         setattr(module, name.rpartition(".")[2], made[first])
-
-
-def _tied(model: Any) -> dict[str, str]:
-    """Parameter's name → the first name of the same tensor."""
-    first: dict[int, str] = {}
-    return {name: first.setdefault(id(p), name) for name, p in model.named_parameters(remove_duplicate=False)}

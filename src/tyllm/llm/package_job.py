@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hf_checkpoint.tied_weights import stored_names_of_tied
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.package_folder import need_space, refuse_existing_package
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
-from tyllm.llm.checkpoint_check import check_tensors, source_names
+from tyllm.llm.checkpoint_check import check_tensors
 from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, settings_for_model
 from tyllm.llm.die_model import build_model
-from tyllm.llm.quantization import find_quantization, untie_head
+from tyllm.llm.quantization import find_quantization, untie_quantized_head
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve
@@ -92,8 +93,8 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     settings = settings_for_model(settings, model)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name
     quantization = find_quantization(model, checkpoint, settings)
-    sources = source_names(model, checkpoint)  # before a quantized head is untied: ties as the checkpoint has them
-    untie_head(model, quantization)
+    sources = stored_names_of_tied(model, checkpoint)  # the ties as the checkpoint has them
+    untie_quantized_head(model, quantization)
     check_tensors(model, checkpoint, quantization, sources)
     sharding = shard_model(model, settings.dies, quantization.group_size)
     plan = plan_model(model, sharding, quantization, _not_stored(model, settings))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from hf_checkpoint.packed_rows import PackedShape, is_packed, packed_shape
+from hf_checkpoint.quantization_config import check_group_size, refusal
+from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm_errors import CheckpointError, SettingError, UnsupportedError
-
-if TYPE_CHECKING:
-    from hf_checkpoint.packed_rows import PackedShape
 
 
 def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings) -> Quantization:
@@ -57,9 +57,6 @@ def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantizat
 
 def _stored(linears: dict[str, int], checkpoint: Any) -> Quantization:
     """What the checkpoint has packed."""
-    from awq.run.quantization_config import refusal
-    from hf_checkpoint.packed_rows import is_packed, packed_shape
-
     config = checkpoint.quantization
     if reason := refusal(config):
         raise UnsupportedError(
@@ -72,7 +69,7 @@ def _stored(linears: dict[str, int], checkpoint: Any) -> Quantization:
             f"{checkpoint.path} says that it is quantized, and no tensor of it is; quantize the model again."
         )
     if config["quant_method"] == "awq":
-        _check_group_size(config, shapes)
+        check_group_size(config, shapes)
     int4 = {name: shape for name, shape in shapes.items() if shape.bits == 4}
     if others := shapes.keys() - int4.keys():
         warnings.warn(
@@ -92,31 +89,13 @@ def _group_size(shapes: Iterable[PackedShape]) -> int:
     return math.gcd(*(shape.group_size for shape in every))
 
 
-def _check_group_size(config: dict[str, Any], shapes: dict[str, PackedShape]) -> None:
-    """Raise `CheckpointError` unless AWQ's config.json and the tensors agree."""
-    found = config.get("group_size", config.get("q_group_size", 128))
-    if not isinstance(found, int) or (found < 1 and found != -1):
-        raise CheckpointError(
-            f"config.json says group_size {found!r}, which is no group size; download or quantize the model again."
-        )
-    for name, shape in shapes.items():
-        if shape.group_size != (shape.inputs if found == -1 else found):
-            raise CheckpointError(
-                f"config.json says groups of {found}, and {name} has groups of {shape.group_size}; "
-                "the config and the weights belong to different models."
-            )
-
-
 def _cure(linears: dict[str, int]) -> str:
     """What to do where a group size does not divide."""
     good = [str(size) for size in (128, 64, 32) if not any(inputs % size for inputs in linears.values())]
     return f"use {' or '.join(good)}" if good else "compile the model without --quantize"
 
 
-def untie_head(model: Any, quantization: Quantization) -> None:
+def untie_quantized_head(model: Any, quantization: Quantization) -> None:
     """Give a quantized head a weight of its own: the embedding that it was tied to stays float16."""
-    head, table = model.get_output_embeddings(), model.get_input_embeddings()
-    names = {id(module): name for name, module in model.named_modules()}
-    quantized = quantization.names | quantization.dequantized
-    if head.weight is table.weight and f"{names[id(head)]}.weight" in quantized:
-        head.weight = torch.nn.Parameter(torch.empty_like(table.weight), requires_grad=False)
+    if f"{head_name(model)}.weight" in quantization.names | quantization.dequantized:
+        untie_head(model)

@@ -10,7 +10,7 @@ from tests.tyllm.llm.test_compile_settings import GOOD
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
 from tyllm.llm import auxiliary_files
-from tyllm.llm.auxiliary_files import copy_auxiliary_files, write_embedding
+from tyllm.llm.auxiliary_files import copy_config_and_tokenizer, write_embedding
 from tyllm.package import Params
 from tyllm_errors import CheckpointError
 
@@ -18,7 +18,7 @@ TABLE = "model.embed_tokens.weight"
 
 
 def test_config_and_tokenizer_come_along(tiny, tmp_path):
-    copy_auxiliary_files(tiny, tmp_path)
+    copy_config_and_tokenizer(tiny, tmp_path)
     expected = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
     names = {path.name for path in tmp_path.iterdir()}
     assert expected <= names and not any(name.endswith("safetensors") for name in names)

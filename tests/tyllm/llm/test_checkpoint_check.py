@@ -5,8 +5,9 @@ import pytest
 
 import tyllm_errors
 from hf_checkpoint.awq_gemm import pack_linear
+from hf_checkpoint.tied_weights import stored_names_of_tied
 from tyllm.build.weight_formats import Quantization
-from tyllm.llm.checkpoint_check import check_tensors, source_names
+from tyllm.llm.checkpoint_check import check_tensors
 from tyllm_errors import CheckpointError
 
 NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj"
@@ -35,23 +36,23 @@ def packed(floats):
 
 
 def test_good(model, floats):
-    check_tensors(model, floats, FLOAT, source_names(model, floats))
+    check_tensors(model, floats, FLOAT, stored_names_of_tied(model, floats))
 
 
 def test_good_int4(model, packed):
-    check_tensors(model, packed, AWQ, source_names(model, packed))
+    check_tensors(model, packed, AWQ, stored_names_of_tied(model, packed))
 
 
 def test_a_tied_head_may_be_there_or_not(model, floats):
-    assert source_names(model, floats) == {"lm_head.weight": "model.embed_tokens.weight"}
+    assert stored_names_of_tied(model, floats) == {"lm_head.weight": "model.embed_tokens.weight"}
     floats["lm_head.weight"] = floats["model.embed_tokens.weight"]
-    assert source_names(model, floats) == {}
+    assert stored_names_of_tied(model, floats) == {}
     check_tensors(model, floats, FLOAT, {})
 
 
 def test_a_buffer_that_older_checkpoints_stored(model, floats):
     floats["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.zeros(16, np.float32)
-    check_tensors(model, floats, FLOAT, source_names(model, floats))
+    check_tensors(model, floats, FLOAT, stored_names_of_tied(model, floats))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_a_buffer_that_older_checkpoints_stored(model, floats):
 def test_a_wrong_float(model, floats, name, array, sentence):
     floats[name] = array
     with pytest.raises(CheckpointError) as caught:
-        check_tensors(model, floats, FLOAT, source_names(model, floats))
+        check_tensors(model, floats, FLOAT, stored_names_of_tied(model, floats))
     assert sentence in str(caught.value)
 
 
@@ -102,7 +103,7 @@ def test_a_wrong_float(model, floats, name, array, sentence):
 def test_a_wrong_int4(model, packed, part, array, sentence):
     packed[f"{UP}.{part}"] = array
     with pytest.raises(tyllm_errors.CheckpointError) as caught:
-        check_tensors(model, packed, AWQ, source_names(model, packed))
+        check_tensors(model, packed, AWQ, stored_names_of_tied(model, packed))
     assert sentence in str(caught.value)
 
 
@@ -113,4 +114,4 @@ def test_a_packed_weight_of_another_model(model, packed):
     with pytest.raises(
         CheckpointError, match=r"up_proj\.weight has shape \[8, 128\] where config.json calls for \[192"
     ):
-        check_tensors(model, packed, AWQ, source_names(model, packed))
+        check_tensors(model, packed, AWQ, stored_names_of_tied(model, packed))

@@ -9,7 +9,7 @@ from tests.tyllm.llm.test_compile_settings import GOOD
 from awq.method.packed_weight import packed_tensors, quantize_parts
 from awq.method.rounding import Scheme
 from tyllm.build.weight_formats import Quantization
-from tyllm.llm.quantization import find_quantization, untie_head
+from tyllm.llm.quantization import find_quantization, untie_quantized_head
 from tyllm_errors import CheckpointError, SettingError, UnsupportedError
 
 AWQ = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 32}
@@ -132,8 +132,8 @@ def test_settings_that_do_not_fit(meta_model, checkpoint, config, changes, words
 @pytest.mark.parametrize(("names", "tied"), [({"lm_head.weight"}, False), ({f"{UP}.weight"}, True)])
 def test_a_quantized_head_is_untied(meta_model, names, tied):
     model = meta_model()
-    untie_head(model, Quantization("awq", 32, frozenset(names)))
-    untie_head(other := meta_model(), Quantization(None, -1, frozenset(), frozenset(names)))
+    untie_quantized_head(model, Quantization("awq", 32, frozenset(names)))
+    untie_quantized_head(other := meta_model(), Quantization(None, -1, frozenset(), frozenset(names)))
     assert (other.lm_head.weight is other.model.embed_tokens.weight) == tied
     assert (model.lm_head.weight is model.model.embed_tokens.weight) == tied
     assert model.lm_head.weight.shape == model.model.embed_tokens.weight.shape

@@ -1,0 +1,48 @@
+"""Hugging Face's own model of a checkpoint on the meta device: its modules and shapes, and no weight in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.families import is_vision_language
+from tyllm_errors import UnsupportedError
+
+
+def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
+    """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
+    kind = AutoModelForImageTextToText if is_vision_language(checkpoint.config) else AutoModelForCausalLM
+    try:
+        config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"):
+            model = kind.from_config(
+                config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
+            )
+    except Exception as error:  # a config can make transformers fail in any way
+        raise UnsupportedError(
+            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model "
+            f"({_reason(error)}); correct config.json or give another model."
+        ) from error
+    return model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error, with the line that it announces."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
+
+
+def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
+    """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
+    if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+        for parameter in module.parameters(recurse=False):
+            parameter._is_hf_initialized = True  # keeps _init_weights from overwriting weights that were read
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module._buffers[name] = torch.empty_like(buffer, device=device) if buffer.is_meta else buffer
+        model._init_weights(module)

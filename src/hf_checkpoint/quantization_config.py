@@ -1,0 +1,50 @@
+"""Reads the `quantization_config` of config.json: whether the checkpoint is in a format that is read here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hf_checkpoint.packed_rows import PackedShape
+from tyllm_errors import CheckpointError
+
+PACK_QUANTIZED = "pack-quantized"
+
+
+def refusal(found: Mapping[str, Any]) -> str | None:
+    """Why a checkpoint with that `quantization_config` cannot be read, None if it can: "as gptq with 4 bits"."""
+    method = found.get("quant_method")
+    if method == "awq":
+        version, bits = str(found.get("version", "gemm")).lower(), found.get("bits", found.get("w_bit", 4))
+        return None if (version, bits) == ("gemm", 4) else f"as awq {version} with {bits} bits"
+    if method != "compressed-tensors":
+        return f"as {method} with {found.get('bits')} bits"
+    if found.get("transform_config"):
+        return "as compressed-tensors with rotations (transform_config)"
+    for layers in found.get("config_groups", {}).values():
+        own = layers.get("format") or found.get("format")
+        if own != PACK_QUANTIZED:
+            return f"as compressed-tensors {own}"
+        if layers.get("input_activations"):
+            return "as compressed-tensors with quantized activations"
+    return None
+
+
+def check_group_size(config: Mapping[str, Any], shapes: Mapping[str, PackedShape]) -> None:
+    """Raise `CheckpointError` unless AWQ's config.json and the tensors agree.
+
+    Args:
+        config: the `quantization_config` of a checkpoint in the format "awq".
+        shapes: what the stored tensors say of each quantized weight, by its name.
+    """
+    found = config.get("group_size", config.get("q_group_size", 128))
+    if not isinstance(found, int) or (found < 1 and found != -1):
+        raise CheckpointError(
+            f"config.json says group_size {found!r}, which is no group size; download or quantize the model again."
+        )
+    for name, shape in shapes.items():
+        if shape.group_size != (shape.inputs if found == -1 else found):
+            raise CheckpointError(
+                f"config.json says groups of {found}, and {name} has groups of {shape.group_size}; "
+                "the config and the weights belong to different models."
+            )

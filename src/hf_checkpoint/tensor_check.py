@@ -1,0 +1,66 @@
+"""Compares the model that config.json describes with the tensors that a checkpoint has, before any is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.packed_rows import packed_parts, packed_shape
+from tyllm_errors import CheckpointError
+
+STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")
+"""A buffer that older checkpoints stored, which the config determines."""
+OTHER_MODEL = "the config and the weights belong to different models."
+
+
+def check_tensors(
+    checkpoint: Checkpoint,
+    shapes: Mapping[str, tuple[int, ...]],
+    packed: Collection[str],
+    sources: Mapping[str, str],
+    dtypes: Collection[str] | None = None,
+) -> None:
+    """Every weight of the model has its tensor in the right shape and type, and no tensor is left over.
+
+    Args:
+        checkpoint: its tensors under the names of the model.
+        shapes: of the model's weights, by name.
+        packed: those that are stored quantized, as the tensors of their packed form.
+        sources: tied weight → the tensor that stands for it, which may be stored beside it.
+        dtypes: types that a float tensor may have, by safetensors' names; None for any.
+
+    Raises:
+        CheckpointError: config.json and the tensors contradict each other.
+        UnsupportedError: a packed weight has other than 4 or 8 bits, or groups in activation order.
+    """
+    expected = set(sources)
+    for name, shape in shapes.items():
+        if name in packed:
+            expected |= set(packed_parts(checkpoint, name))
+            _check_shape(name, packed_shape(checkpoint, name)[:2], shape)
+        else:
+            source = sources.get(name, name)
+            expected.add(source)
+            _check_float(checkpoint, source, shape, dtypes)
+    for name in checkpoint:
+        if name not in expected and not STALE.search(name):
+            raise CheckpointError(
+                f"{checkpoint.path} has the tensor {name}, for which config.json has no place; {OTHER_MODEL}"
+            )
+
+
+def _check_float(checkpoint: Checkpoint, name: str, shape: tuple[int, ...], dtypes: Collection[str] | None) -> None:
+    info = checkpoint.info(name)
+    if dtypes is not None and info.dtype not in dtypes:
+        raise CheckpointError(
+            f"{name} has type {info.dtype}; a float checkpoint has F16, BF16 or F32: convert it first."
+        )
+    _check_shape(name, tuple(info.shape), shape)
+
+
+def _check_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise CheckpointError(
+            f"{name} has shape {list(found)} where config.json calls for {list(expected)}; {OTHER_MODEL}"
+        )
