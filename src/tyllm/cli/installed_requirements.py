@@ -1,4 +1,4 @@
-"""What the distribution requires, by extra, and which of it is installed: read from its own metadata."""
+"""The packages that the distribution requires, by extra, and which of them are installed: from its own metadata."""
 
 import re
 from dataclasses import dataclass

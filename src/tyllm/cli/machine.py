@@ -1,4 +1,4 @@
-"""What this machine is: processor, its instruction sets, memory, C compiler."""
+"""This machine: processor, its instruction sets, memory, C compiler."""
 
 import os
 import platform

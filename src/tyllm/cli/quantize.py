@@ -127,7 +127,7 @@ class Job:
 
 
 def _default_output(checkpoint: Path, method: Method, file_format: Format, bits: Bits) -> Path:
-    """The folder beside the checkpoint that is named after what is in it."""
+    """The folder beside the checkpoint that is named after its contents."""
     label = "RTN-" if method is Method.RTN else "AWQ-" if file_format is Format.AWQ else ""
     return checkpoint.with_name(f"{checkpoint.resolve().name}-{label}INT{bits.value}")
 
@@ -172,7 +172,7 @@ def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
 
 
 def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: bool) -> dict[str, Any]:
-    """How close the result is to the original, or why that cannot be told; the result is there either way."""
+    """The closeness of the result to the original, or why it cannot be told; the result is written either way."""
     from tyllm.evaluate import evaluate
     from tyllm_errors import TyllmError
 

@@ -12,7 +12,7 @@ STORED, SEARCHED, AFTER = "What is stored", "How it is found", "What is told aft
 
 
 class Method(StrEnum):
-    """How weights become codes."""
+    """The algorithm that turns weights into codes."""
 
     TYLLM = "tyllm"
     AWQ = "awq"
@@ -34,7 +34,7 @@ class VisionBits(StrEnum):
 
 
 class Format(StrEnum):
-    """How the result is stored."""
+    """The format of the quantized checkpoint."""
 
     AWQ = "awq"
     COMPRESSED_TENSORS = "compressed-tensors"

@@ -69,7 +69,7 @@ def _add_evaluation(table: "Table", found: Mapping[str, Any]) -> None:
 
 
 def _lines(result: Mapping[str, Any]) -> list[str]:
-    """What else there is to say, a sentence a line."""
+    """Time, layers kept in higher precision, largest errors and the comparison, a sentence a line."""
     peak = "" if result["peak_memory"] is None else f", {byte_size(result['peak_memory'])} of memory at its peak"
     lines = [f"It took {result['seconds']:.1f} s{peak}."]
     if kept := result["overrides"]:

@@ -18,7 +18,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 
 
 class ImageFit(StrEnum):
-    """What becomes of an image that has not the shape of a compiled size."""
+    """Treatment of an image whose shape is not that of a compiled size."""
 
     PAD = "pad"
     RESIZE = "resize"

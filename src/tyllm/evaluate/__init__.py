@@ -1,4 +1,4 @@
-"""How well a model predicts text, and how close it stays to another: checkpoints, quantized ones, compiled packages."""
+"""Measures how well a model predicts text, and how close it is to another: checkpoints, quantized ones, packages."""
 
 from tyllm.evaluate.evaluate_models import evaluate
 from tyllm.evaluate.evaluation import Closeness, Estimate, Evaluation, Quality

@@ -1,4 +1,4 @@
-"""How far a mean over tokens may be off by the choice of the text: bootstrap intervals over blocks of tokens.
+"""Confidence intervals of means over the tokens of a text: a bootstrap over blocks of tokens.
 
 Tokens near each other are alike, so they may not be drawn one by one: blocks of consecutive ones are (Carlstein, The
 Use of Subseries Values, 1986; Künsch, The Jackknife and the Bootstrap for General Stationary Observations, 1989).
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def mean_intervals(values: Floats) -> Floats:
-    """Percentile intervals [k, 2] of the means of `values` [k, n], which hold the true mean in about 95 of 100 texts.
+    """Percentile intervals float64 [k, 2] of the means of `values` float64 [k, n]; about 95 of 100 hold the true mean.
 
     The generator is seeded: the same values give the same intervals.
     """

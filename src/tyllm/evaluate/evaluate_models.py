@@ -11,7 +11,7 @@ from pathlib import Path
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
 from tyllm.evaluate.predictor import Predictor, open_predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
-from tyllm.evaluate.token_scores import score
+from tyllm.evaluate.token_scores import score_tokens
 from tyllm_errors import SettingError
 from tyllm_progress import Advance, Progress
 
@@ -29,7 +29,7 @@ def evaluate(
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """How well a model predicts a text, and how close it stays to a reference.
+    """Measure how well a model predicts a text, and how close it stays to a reference.
 
     The text is cut into consecutive windows, none of which sees another; every token but the first of a window is
     predicted, and a rest shorter than a window is left out: GPTQ's protocol. Checkpoints are read layer by layer.
@@ -60,7 +60,7 @@ def evaluate(
         clock = _Clock(windows.size * len(predictors), progress)
         named = zip(("model", "reference"), predictors, strict=False)
         rows = [each.predictions(windows, clock.advance(name)) for name, each in named]
-        scores = score(windows[:, 1:].reshape(-1), *rows)
+        scores = score_tokens(windows[:, 1:].reshape(-1), *rows)
     (quality, *others), closeness = quality_and_closeness(scores)
     count, length = windows.shape
     return Evaluation(
@@ -110,7 +110,7 @@ class _Clock:
     done: float = 0.0
 
     def advance(self, name: str) -> Advance:
-        """What the model `name` calls after each piece of its work."""
+        """The callback that the model `name` calls after each piece of its work."""
 
         def advance(tokens: float, what: str) -> None:
             self.done += tokens

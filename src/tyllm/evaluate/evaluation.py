@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tyllm.evaluate.bootstrap import mean_intervals
 from tyllm.evaluate.token_scores import TokenScores
@@ -23,7 +23,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a model predicts.
+    """Quality of a model's predictions.
 
     Attributes:
         perplexity: exp of the mean negative log-likelihood of a token.
@@ -36,11 +36,11 @@ class Quality:
 
 @dataclass(frozen=True)
 class Closeness:
-    """How close a model stays to its reference.
+    """Closeness of a model to its reference.
 
     Attributes:
         divergence: mean Kullback-Leibler divergence of the model from the reference, nats a token.
-        divergence_99: what 99% of the tokens stay below.
+        divergence_99: the 99th percentile of that divergence over the tokens.
         divergence_max: the largest one.
         agreement: share of the tokens for which both find the same token the likeliest.
         lost: tokens where the reference was right and the model wrong.
@@ -59,7 +59,7 @@ class Closeness:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How good a model is on a text, and how close to its reference, if one was given.
+    """Quality of a model on a text, and its closeness to a reference, if one was given.
 
     Attributes:
         tokens: how many were predicted.
@@ -68,7 +68,7 @@ class Evaluation:
         quality: the model's.
         reference: the reference's.
         closeness: between the two.
-        seconds: what it took.
+        seconds: time that it took.
     """
 
     tokens: int
@@ -83,7 +83,7 @@ class Evaluation:
 def quality_and_closeness(scores: list[TokenScores]) -> tuple[list[Quality], Closeness | None]:
     """The quality of each model, and the closeness of the first to the second where there are two."""
     model, *reference = scores
-    rows: list[Any] = [row for each in scores for row in (each.surprise, each.right)]
+    rows: list[npt.NDArray[np.generic]] = [row for each in scores for row in (each.surprise, each.right)]
     rows += [row for other in reference for row in (model.divergence, model.agrees, model.surprise - other.surprise)]
     values = np.array(rows, np.float64)
     found = [Estimate(*numbers) for numbers in np.column_stack([values.mean(1), mean_intervals(values)]).tolist()]

@@ -1,4 +1,4 @@
-"""How likely a package finds the end of a text, given its beginning, which the KV cache keeps for the next question."""
+"""Log-likelihood of the end of a text, given its beginning, which the KV cache keeps for the next question."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def continuation_likelihood(
     _feed(conversation, fed[: len(fed) - len(continuation)])
     total, greedy, done = 0.0, True, 0
     for logits in conversation.every_logits(fed[len(fed) - len(continuation) :]):
-        found, came = Distributions.of(logits), np.array(continuation[done : done + len(logits)])
+        found, came = Distributions.from_logits(logits), np.array(continuation[done : done + len(logits)])
         total -= float(found.surprise(came).sum())
         greedy = greedy and bool((found.likeliest() == came).all())
         done += len(logits)

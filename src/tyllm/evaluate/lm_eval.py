@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lm_eval.models  # noqa: F401 (enters lm_eval's own models, which it omits once the table has another)
 from lm_eval.api.model import TemplateLM
@@ -23,14 +23,19 @@ from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Result
 from tyllm.runtime.prompt.tokenizer import special_tokens
 
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+
 MAX_NEW_TOKENS = 256  # as lm_eval's own models
+
+TokenRequest = tuple[tuple[str, str], list[int], list[int]]  # texts; tokens of the context and of the continuation
 
 
 @register_model("tyllm")
 class TyllmLM(TemplateLM):  # type: ignore[misc]
     """A compiled package with lm_eval's interface; its base class tokenizes, this one scores and writes."""
 
-    def __init__(self, path: str, threads: int | None = None, **ignored: Any) -> None:
+    def __init__(self, path: str, threads: int | None = None, **ignored: object) -> None:
         """Open a package.
 
         Args:
@@ -50,7 +55,7 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
 
     @property
     def prefix_token_id(self) -> int:
-        """What stands before the first token of a text: its beginning, or the end of another."""
+        """The token before the first one of a text: BOS, or the end of another text."""
         begin = self._special.get("bos_token")
         return self.eot_token_id if begin is None else self.tok_encode(begin, add_special_tokens=False)[0]
 
@@ -64,7 +69,7 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
         """A name for lm_eval's cache of requests."""
         return str(self.path).replace("/", "__")
 
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: object) -> list[int]:
         """Token ids; by default with the special tokens, unless a chat template has written the first one already."""
         if add_special_tokens is None:
             begin = self._special.get("bos_token")
@@ -80,11 +85,11 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
         file = self.path / CHAT_TEMPLATE
         return file.read_text(encoding="utf-8") if chat_template and file.is_file() else ""
 
-    def _loglikelihood_tokens(self, requests: Sequence[Any], **_: Any) -> list[tuple[float, bool]]:
+    def _loglikelihood_tokens(self, requests: Sequence[TokenRequest], **_: object) -> list[tuple[float, bool]]:
         """For each (texts, context, continuation), the latter as tokens, what `continuation_likelihood` says."""
         return [continuation_likelihood(self.session, context, rest) for _, context, rest in requests]
 
-    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+    def loglikelihood_rolling(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[float]:
         """Log-probability of each text, in windows as long as the KV cache, each token predicted once."""
         return [self._rolling(self.tok_encode(request.args[0], add_special_tokens=False)) for request in requests]
 
@@ -93,11 +98,11 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
         pairs = map(make_disjoint_window, windows)
         return sum(continuation_likelihood(self.session, context, rest)[0] for context, rest in pairs)
 
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
-        """What the package writes after each text, up to a stop string."""
-        return [self._write(*request.args) for request in requests]
+    def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[str]:
+        """The text that the package generates after each text, up to a stop string."""
+        return [self._generate(*request.args) for request in requests]
 
-    def _write(self, context: str, options: Mapping[str, Any]) -> str:
+    def _generate(self, context: str, options: Mapping[str, Any]) -> str:
         names = ("max_gen_toks", "max_new_tokens", "max_tokens")
         count = min(
             next((int(options[name]) for name in names if name in options), MAX_NEW_TOKENS), self.max_length - 1

@@ -1,11 +1,11 @@
-"""What all models have in common here: windows of tokens go in, logits of the next tokens come out."""
+"""The interface of models that predict text: windows of tokens go in, logits of the next tokens come out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from tyllm_progress import Advance
 Logits = npt.NDArray[np.float32]
 
 
-class Predictor(AbstractContextManager[Any], Protocol):
+class Predictor(AbstractContextManager["Predictor"], Protocol):
     """A model that predicts; its memory is given back at the end of a `with` block.
 
     Attributes:

@@ -1,11 +1,11 @@
-"""What the logits say about each token: how likely it was, and how far two models' distributions lie apart."""
+"""Scores of each token from the logits: how likely it was, and how far two models' distributions lie apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,8 @@ class Distributions:
     log_sum: Floats
 
     @classmethod
-    def of(cls, logits: Logits) -> Self:
-        """The distributions of logits [b, V]; raises `StepError` if one is not a number."""
+    def from_logits(cls, logits: Logits) -> Self:
+        """The distributions of logits float32 [b, V]; raises `StepError` if one is not a number."""
         if not np.isfinite(logits.max()):  # NaN wins every comparison
             raise StepError("The model computed logits that are not numbers; check the checkpoint's weights.")
         shifted = logits - logits.max(1, keepdims=True)
@@ -75,16 +75,23 @@ class TokenScores:
     agrees: Flags
 
     @classmethod
-    def joined(cls, parts: Iterable[TokenScores]) -> TokenScores:
+    def concatenated(cls, parts: Iterable[TokenScores]) -> TokenScores:
         """Scores of consecutive tokens as one."""
-        columns: Any = zip(*((p.surprise, p.right, p.divergence, p.agrees) for p in parts), strict=True)
-        return cls(*(np.concatenate(column) for column in columns))
+        all_parts = list(parts)
+        return cls(
+            np.concatenate([part.surprise for part in all_parts]),
+            np.concatenate([part.right for part in all_parts]),
+            np.concatenate([part.divergence for part in all_parts]),
+            np.concatenate([part.agrees for part in all_parts]),
+        )
 
 
-def score(tokens: Tokens, model: Iterable[Logits], reference: Iterable[Logits] | None = None) -> list[TokenScores]:
-    """Scores of `tokens` [n] by the logits that predict each; the model's, and the reference's if there is one.
+def score_tokens(
+    tokens: Tokens, model: Iterable[Logits], reference: Iterable[Logits] | None = None
+) -> list[TokenScores]:
+    """Scores of `tokens` int64 [n] by the logits float32 [V] that predict each.
 
-    The two are read side by side, `BLOCK` tokens at a time.
+    The model's and, if given, the reference's are read side by side, `BLOCK` tokens at a time.
 
     Raises:
         StepError: logits that are not numbers.
@@ -95,13 +102,13 @@ def score(tokens: Tokens, model: Iterable[Logits], reference: Iterable[Logits] |
     for came, *found in zip(pieces, *sources, strict=True):
         for part, each in zip(parts, found, strict=True):
             part.append(_scored(each, came, found[-1] if reference is not None else None))
-    return [TokenScores.joined(part) for part in parts]
+    return [TokenScores.concatenated(part) for part in parts]
 
 
 def _blocks(rows: Iterable[Logits]) -> Iterator[Distributions]:
     rows = iter(rows)
     while block := list(islice(rows, BLOCK)):
-        yield Distributions.of(np.stack(block))
+        yield Distributions.from_logits(np.stack(block))
 
 
 def _scored(found: Distributions, came: Tokens, reference: Distributions | None) -> TokenScores:

@@ -20,7 +20,7 @@ KEY_TILE = 16
 KV_TYPES = ("float16", "int8")
 IO_TYPES = ("float32", "float16", "int64", "int32", "bool")
 IO_NAMES = ({"position"}, {"row"}, {"logits"}, {"tokens", "embeddings"}, {"positions", "rope_param"})
-"""What every program of a language model has in io: one of each."""
+"""Names in the io of every program of a language model: one of each set."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class IoEntry:
 
 @dataclass(frozen=True)
 class ProgramMemory:
-    """What one die needs for one sequence length: bytes of arena and io, and the entries of io."""
+    """Memory of one die's program for one sequence length: bytes of arena and of io, and the entries of io."""
 
     arena_bytes: int
     io_bytes: int
@@ -48,7 +48,7 @@ class ProgramMemory:
 
 @dataclass(frozen=True)
 class KvLayer:
-    """Where a layer's keys and values lie in the KV region; `v_head_dim` is the width of a stored value."""
+    """Byte offsets of a layer's keys and values in the KV region; `v_head_dim` is the width of a stored value."""
 
     k_offset: int
     v_offset: int
@@ -60,7 +60,12 @@ class KvLayer:
     v_scale_offset: int | None = None
 
     def tensors(self, kv_capacity: int) -> dict[str, IoEntry]:
-        """Offset, shape and type of the keys, sixteen together and transposed, the values, and the scales of int8."""
+        """Offset, shape and dtype of the layer's tensors in the KV region.
+
+        Returns:
+            `k`: [kv_heads, kv_capacity / 16, head_dim, 16], sixteen keys together and transposed; `v`: [kv_heads,
+            kv_capacity, v_head_dim]; of an int8 cache also `k_scale` and `v_scale`: float32 [kv_heads, kv_capacity].
+        """
         tiles = kv_capacity // KEY_TILE
         found = {
             "k": IoEntry(self.k_offset, (self.kv_heads, tiles, self.head_dim, KEY_TILE), self.dtype),
@@ -110,7 +115,7 @@ class BufferConfig:
         return config
 
     def write_buffer_config(self, folder: Path) -> None:
-        """Write buffer_config.json."""
+        """Write buffer_config.json into `folder`."""
         write_json(folder / BUFFER_CONFIG, asdict(self))
 
 

@@ -1,7 +1,9 @@
-"""A compiled module: programs that take named arrays and give named arrays, by die; what its two JSON files say.
+"""A compiled module: programs that take named arrays and give named arrays, by die, as its two JSON files describe it.
 
 The vision tower is one (a program for each size of image), so are the rotary positions and what `torch_edgex` makes.
-aot_config.json names programs, inputs and outputs; buffer_config.json says where they lie in memory.
+aot_config.json: {format_version, code, params: file names with {die} in the place of its number, programs: [{name,
+export, inputs, outputs}]}. buffer_config.json: {format_version, dies: [{die, programs: {name: {arena_bytes, io_bytes,
+constants_offset, io: {name: {offset, shape, dtype}}}}}]}. All dies take the same inputs; the outputs are die 0's.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ AOT_CONFIG = "aot_config.json"
 
 @dataclass(frozen=True)
 class ModuleProgram:
-    """A program: its name, the symbol of its function, and what it takes and gives, in order."""
+    """A program: its name, the exported symbol of its function, and the names of its inputs and outputs, in order."""
 
     name: str
     export: str
@@ -32,7 +34,7 @@ class ModuleProgram:
 
 @dataclass(frozen=True)
 class ModuleMemory:
-    """What a die needs for one program; its constants begin `constants_offset` bytes into its parameters."""
+    """Memory of one die for one program; constants begin `constants_offset` bytes into the data of the die's params."""
 
     arena_bytes: int
     io_bytes: int
@@ -69,7 +71,7 @@ class ModuleConfig:
         write_json(folder / BUFFER_CONFIG, buffers)
 
     def to_json(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What aot_config.json says, and what buffer_config.json says."""
+        """The values of aot_config.json and of buffer_config.json."""
         aot = {"code": self.code, "params": self.params, "programs": [asdict(program) for program in self.programs]}
         dies = [
             {"die": die, "programs": {name: asdict(each) for name, each in own.items()}}
@@ -91,7 +93,7 @@ class ModuleConfig:
         return module
 
     def program_named(self, name: str) -> ModuleProgram:
-        """A program by its name."""
+        """The program of that name; raises `StopIteration` where there is none."""
         return next(program for program in self.programs if program.name == name)
 
     def _check(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reads a JSON file of a package into a mapping, and turns what is missing from it into one sentence."""
+"""JSON files of a package: reads an object, and turns a missing or wrong field into one sentence."""
 
 from __future__ import annotations
 

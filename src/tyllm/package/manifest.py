@@ -1,4 +1,4 @@
-"""The manifest: what a package is, for which machine, what built it, and the size and SHA-256 of its every file."""
+"""manifest.json: the model and machine of a package, its builders, and the size and SHA-256 of its every other file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ImageSize:
-    """A size that the vision tower is compiled for: as it was asked for, and the patches that it is made of."""
+    """A size that the vision tower is compiled for: height and width in pixels, `grid` of patches [rows, columns]."""
 
     height: int
     width: int
@@ -57,9 +57,9 @@ class Visual:
     """The vision tower of a package.
 
     Attributes:
-        dies: that it is split over.
-        die_order: for each of them the physical die that plays it; the first is the main one.
-        sizes: of images, each a program.
+        dies: number of dies that it is split over.
+        die_order: for each of them the physical die that runs it; the first is the main one.
+        sizes: sizes of images, each with a program of its own.
         merge_size: patches along each side that become one token of the language model.
         tokens: special token → its id: "image", "video", "start", "end".
         tokens_per_second: steps of the temporal position in a second of video; None where frames are counted.
@@ -74,7 +74,7 @@ class Visual:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Visual:
-        """What manifest.json says."""
+        """The vision tower from its object in manifest.json."""
         sizes = (ImageSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
         order = tuple(int(die) for die in raw["die_order"])
         return cls(
@@ -129,7 +129,7 @@ class Manifest:
             )
 
     def write_manifest(self, folder: Path) -> None:
-        """Write manifest.json; the last file of a package to be written."""
+        """Write manifest.json into `folder`; the last file of a package to be written."""
         write_json(folder / MANIFEST, asdict(self))
 
 

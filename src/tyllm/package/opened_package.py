@@ -1,4 +1,4 @@
-"""Opens a package: everything that can be checked is checked before a byte of its code is loaded."""
+"""Opens a package: all files are checked before a byte of its code is loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tyllm.package.verification import check_agreement, check_files, check_hashe
 
 @dataclass(frozen=True)
 class Package:
-    """A package that was found right: its folder, manifest and buffer configuration."""
+    """A package whose files were checked: its folder, manifest and buffer configuration."""
 
     folder: Path
     manifest: Manifest
@@ -34,7 +34,7 @@ class Package:
 
 
 def open_package(path: str | Path) -> Package:
-    """The package in `path`, checked from the cheapest to the dearest.
+    """The package in `path`, checked, the cheapest checks first.
 
     Raises:
         PackageError: another version, another machine or CPU, a missing, extra, truncated or changed file.

@@ -44,7 +44,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def required_files(manifest: Manifest) -> list[str]:
-    """The files without which nothing runs."""
+    """Paths, in the package, of the files without which it does not run."""
     names = [Path(CONFIG), Path(BUFFER_CONFIG)]
     for die in range(manifest.dies):
         names.append(params_file(die, manifest.batch))
@@ -59,7 +59,7 @@ def required_files(manifest: Manifest) -> list[str]:
 
 
 def check_hashes(folder: Path, manifest: Manifest) -> None:
-    """Code and JSON are hashed now; .params only when they changed since they were last found right."""
+    """Hash code and JSON now, .params only when they changed since they were last hashed; raises `PackageError`."""
     hashes = HashCache()
     for name, entry in manifest.files.items():
         path = folder / name
@@ -84,14 +84,14 @@ def check_agreement(folder: Path, manifest: Manifest, buffers: BufferConfig) -> 
 
 
 def verify_package(path: str | Path, progress: Progress | None = None) -> Manifest:
-    """Hash every byte of a package, also those that were found right before.
+    """Hash every byte of a package, also of files whose hashes are cached.
 
     Args:
         path: the folder.
         progress: called as `progress(bytes done, bytes in all, file)`.
 
     Raises:
-        PackageError: the first thing that is wrong.
+        PackageError: a file is missing, extra, truncated or changed, or two contradict each other; the first of them.
     """
     folder = existing_folder(path)
     manifest = Manifest.read(folder)
