@@ -37,8 +37,10 @@ def check_budget(budget: float | None, method: str, config: QuantConfig) -> None
     """Raise `SettingError` for a budget of bits that cannot be used."""
     if budget is None:
         return
-    if not isinstance(budget, int | float) or not 0 < budget <= 16:
+    if not isinstance(budget, int | float):
         raise SettingError(f"bits_per_weight is {budget!r}; give a number from {config.w_bit} to 16.")
+    if not 0 < budget <= 16:
+        raise SettingError(f"bits_per_weight is {budget:g}; give a number from {config.w_bit} to 16.")
     if method != "tyllm":
         raise SettingError(f"bits_per_weight needs the method 'tyllm', not {method!r}; leave one of them out.")
     if higher_bits(config) == config.w_bit:
