@@ -16,7 +16,7 @@ from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, span, zeros
 
 ROWS = 2 * amx.SIDE
-"""Readers of a tile of the tiling."""
+"""Query rows of a tile."""
 _ROUND = 0x8000  # half of bfloat16's last place in the bits of a float32
 _HIGH = -0x10000  # the bits that bfloat16 keeps
 

@@ -1,4 +1,4 @@
-"""PanelSums of codes 0..15 times int8 activations for a tile of outputs, in the shortest type that holds them.
+"""Sums of codes 0..15 times int8 activations for a tile of outputs, in the shortest type that holds them.
 
 Where the CPU has vpmaddubsw but not vpdpbusd, sums stay in int16 for as long as they fit: the products of 32 inputs are
 two sums of sixteen, at most 16 · 15 · 127 = 30480 each. A small tile has two sums for each output, which take turns: a

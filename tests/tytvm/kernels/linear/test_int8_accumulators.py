@@ -1,4 +1,4 @@
-"""PanelSums of codes and int8 activations at their extremes, on every CPU that this machine stands for."""
+"""Sums of codes and int8 activations at their extremes, on every CPU that this machine stands for."""
 
 import numpy as np
 import pytest

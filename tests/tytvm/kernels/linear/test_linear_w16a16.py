@@ -37,12 +37,3 @@ def test_equals_reference_with_a_bias(R, K, N):
 @pytest.mark.parametrize(("R", "K", "N"), SHAPES[:5])
 def test_equals_reference_on_any_cpu(R, K, N):
     check("x86-64", R, K, N, with_bias=True)
-
-
-@pytest.mark.parametrize(("N", "K"), [(1, 1), (16, 8), (50, 33)])
-def test_unpack_is_the_inverse_of_pack(N, K):
-    weight = np.random.default_rng(0).normal(size=(N, K)).astype(np.float16)
-    packed = float16_weight.pack(weight)
-    np.testing.assert_array_equal(float16_weight.unpack(packed, N), weight)
-    assert packed["weight"].shape == (-(-N // 16), K, 16)
-    assert not packed["weight"][-1, :, (N - 1) % 16 + 1 :].any()

@@ -38,13 +38,3 @@ def test_equals_reference(R, K, N, with_bias):
     for workers in (1, 3):
         (out,) = outputs(kernel, [tiles, *float16_weight.pack(weight).values(), *bias], expected, workers=workers)
         np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
-
-
-@pytest.mark.parametrize(("R", "K"), [(16, 64), (37, 96), (20, 60), (17, 23), (16, 48)])
-def test_tiles_of_the_inputs(R, K):
-    x = np.random.default_rng(R).normal(size=(R, K)).astype(np.float32)
-    expected = bfloat16_tiles.reference(x)
-    kernel = Kernel(bfloat16_tiles.build(resolve("native"), R, K), resolve("native"))
-    (tiles,) = outputs(kernel, [x], expected, workers=2)
-    rows = [each.transpose(0, 2, 1, 3).reshape(len(expected) * 16, -1)[:R] for each in (tiles, expected)]
-    np.testing.assert_array_equal(*rows)

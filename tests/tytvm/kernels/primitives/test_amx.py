@@ -1,4 +1,4 @@
-"""RegisterTile registers against NumPy, on machines that have them."""
+"""Tile registers against NumPy, on machines that have them."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from tests.tytvm.kernels.harness import Kernel
 from tvm.script import tirx as T
 
 from tytvm.kernels.primitives import amx
-from tytvm.kernels.primitives.scratch import BYTES, scratch
+from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import span
 from tytvm.target import native, resolve
 
@@ -61,8 +61,3 @@ def test_rounding_to_nearest_even():
     x[:2] = floats(np.array([0x3F80, 0x3F81], np.uint16)) + np.float32(2**-8)  # half a step above each
     _, out = Kernel(rounded, resolve("native"))(x, np.zeros(32, np.uint16))
     np.testing.assert_array_equal(out, bfloat16(x))
-
-
-def test_more_scratch_than_there_is():
-    with pytest.raises(ValueError, match="ends beyond"):
-        scratch((BYTES + 1,), "uint8")

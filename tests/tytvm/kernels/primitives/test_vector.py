@@ -1,4 +1,4 @@
-"""RowChunks and lanes divide what they cut."""
+"""Chunks and lanes divide what they cut."""
 
 import pytest
 

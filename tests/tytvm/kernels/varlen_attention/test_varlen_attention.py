@@ -115,18 +115,3 @@ def test_which_encodings_can_be_written():
     assert not varlen_attention.takes(PackedSequences((4,), 3, 3, 80, 80, 1.0, True), Bfloat16())
     assert not varlen_attention.takes(PackedSequences((4,), 4, 4, 24, 24, 1.0, True), Bfloat16())
     assert varlen_attention.takes(PackedSequences((4,), 3, 3, 24, 24, 1.0, True), FLOAT32)
-
-
-@pytest.mark.parametrize("name", RUNNABLE[-1:])
-def test_packed_inputs(name):
-    spec = resolve(name)
-    shape = PackedSequences((40, 3), 2, 1, 24, 8, 0.5, False)
-    q, k, v, *_ = sample(shape)
-    kernel = Kernel(varlen_pack.build(spec, shape, QkvSource(43)), spec)
-    got = outputs(kernel, [q, k, v, shape.rows()], *empty(shape.packed()))
-    expected = varlen_pack.reference(shape, q, k, v)
-    np.testing.assert_allclose(got[0], expected[0].transpose(1, 0, 2), rtol=1e-6)
-    keys = got[1].transpose(0, 1, 3, 2).reshape(1, shape.positions, 24)
-    np.testing.assert_array_equal(keys, expected[1].transpose(1, 0, 2))
-    np.testing.assert_array_equal(got[2][..., :8], expected[2].transpose(1, 0, 2))
-    assert not got[2][..., 8:].any()
