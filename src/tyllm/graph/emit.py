@@ -7,6 +7,7 @@ from typing import Any
 from torch import fx
 
 from tyllm.graph.trace import Traced
+from tytvm.rewrites.emit import emit_call
 
 
 class Emit:
@@ -17,9 +18,7 @@ class Emit:
 
     def __call__(self, target: Any, *args: Any) -> fx.Node:
         """A node that calls an operator."""
-        node = self.graph.call_function(target, args)
-        node.meta["val"] = target(*fx.node.map_arg(args, lambda source: source.meta["val"]))
-        return node
+        return emit_call(self.graph, target, *args)
 
     def knows(self, node: fx.Node) -> bool:
         """Whether a node's value follows from weights alone."""

@@ -7,16 +7,22 @@ Nodes that are made here of weights alone are folded afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable
 
 import torch
 from torch import fx
 
 from tyllm.graph.decompositions import PLAIN_RULES
 from tyllm.graph.emit import Emit
-from tyllm.graph.folding import fold
 from tyllm.graph.trace import Traced
+from tytvm.rewrites.constants import known_values, replace_known
+from tytvm.rewrites.im2col import (
+    CONVOLUTIONS,
+    convolution_of,
+    linear_on_patches,
+    overlapping_patches,
+    side_by_side_patches,
+)
 from tytvm.rewrites.pattern import complete
 
 aten = torch.ops.aten
@@ -24,18 +30,24 @@ MOST_TAPS = 64
 """Elements of a convolution's kernel; one of more is left as it is."""
 LARGEST = 65504.0
 """Of float16, in which linear layers keep their weights."""
-CONVOLUTIONS = {aten.conv1d.default, aten.conv2d.default, aten.conv3d.default}
 
 
 def make_layers(traced: Traced) -> None:
     """Rewrite the graph in place; afterwards each linear layer's weight is a weight of its own."""
-    fold(traced)
+    _fold(traced)
     for rule in (*PLAIN_RULES, _batch_norm, _convolution, _product):
         _apply(traced, rule)
-    fold(traced)
+    _fold(traced)
     _apply(traced, _linear)
-    fold(traced)
+    _fold(traced)
     _separate(traced)
+
+
+def _fold(traced: Traced) -> None:
+    """Compute what follows from weights alone; it becomes a weight itself, whose name tells what it was made of."""
+    graph = traced.graph_module.graph
+    traced.weights.update(replace_known(graph, known_values(graph, traced.weights)))
+    traced.refresh()
 
 
 def _apply(traced: Traced, rule: Callable[[Emit, fx.Node], fx.Node | None]) -> None:
@@ -74,62 +86,21 @@ def _batch_norm(emit: Emit, node: fx.Node) -> fx.Node | None:
 
 
 def _convolution(emit: Emit, node: fx.Node) -> fx.Node | None:
-    """A convolution with a known kernel as a linear layer on patches."""
-    if node.target not in CONVOLUTIONS:
+    """A float32 convolution with a known kernel as a linear layer on patches."""
+    convolution = convolution_of(node)
+    if convolution is None or not emit.knows(convolution.weight):
         return None
-    x, kernel, bias, stride, padding, dilation, groups = complete(node.target, node.args, node.kwargs)
-    shape = list(kernel.meta["val"].shape)
-    axes = len(shape) - 2
-    stride, padding, dilation = (list(each) * (axes // len(each)) for each in (stride, padding, dilation))
-    batched = x.meta["val"].ndim == axes + 2
-    if groups != 1 or not batched or not emit.knows(kernel) or x.meta["val"].dtype != torch.float32:
+    if convolution.x.meta["val"].dtype != torch.float32:
         return None
-    if stride == shape[2:] and not any(padding):
-        patches = _side_by_side(emit, x, shape, node.meta["val"].shape[2:])
-        weight = emit(aten.reshape.default, kernel, [shape[0], -1])
-    elif math.prod(shape[2:]) <= MOST_TAPS:
-        patches = _overlapping(emit, x, shape[2:], stride, padding, dilation, node.meta["val"].shape[2:])
-        turned = emit(aten.permute.default, kernel, [0, *range(2, axes + 2), 1])
-        weight = emit(aten.reshape.default, turned, [shape[0], -1])
+    kernel, outputs, axes = convolution.weight, convolution.shape[1], len(convolution.taps)
+    if convolution.is_side_by_side:
+        patches = side_by_side_patches(emit.graph, convolution)
+    elif math.prod(convolution.taps) <= MOST_TAPS:
+        patches = overlapping_patches(emit.graph, convolution)
+        kernel = emit(aten.permute.default, kernel, [0, *range(2, axes + 2), 1])
     else:
         return None
-    out = emit(aten.linear.default, patches, weight, bias)
-    return emit(aten.permute.default, out, [0, axes + 1, *range(1, axes + 1)])
-
-
-def _side_by_side(emit: Emit, x: fx.Node, kernel: Sequence[int], counts: Sequence[int]) -> fx.Node:
-    """Patches [B, …, C · taps] that share no element."""
-    batch, channels, *sizes = x.meta["val"].shape
-    for axis, (size, count, taps) in enumerate(zip(sizes, counts, kernel[2:], strict=True)):
-        if size != count * taps:
-            x = emit(aten.slice.Tensor, x, axis + 2, 0, count * taps)
-    pairs = [size for pair in zip(counts, kernel[2:], strict=True) for size in pair]
-    cut = emit(aten.reshape.default, x, [batch, channels, *pairs])
-    axes = len(counts)
-    order = [0, *range(2, 2 * axes + 2, 2), 1, *range(3, 2 * axes + 3, 2)]
-    turned = emit(aten.permute.default, cut, order)
-    return emit(aten.reshape.default, turned, [batch, *counts, channels * math.prod(kernel[2:])])
-
-
-def _overlapping(
-    emit: Emit, x: fx.Node, taps: Sequence[int], stride: Sequence[int], padding: Sequence[int],
-    dilation: Sequence[int], counts: Sequence[int],
-) -> fx.Node:  # fmt: skip
-    """Patches [B, …, taps · C] that overlap: a strided view of the padded input for each tap, side by side."""
-    if any(padding):
-        x = emit(aten.constant_pad_nd.default, x, [side for pad in reversed(padding) for side in (pad, pad)], 0.0)
-    axes = len(taps)
-    last = emit(aten.permute.default, x, [0, *range(2, axes + 2), 1])
-    views = []
-    for tap in product(*map(range, taps)):
-        view = last
-        for axis in range(axes):
-            start = tap[axis] * dilation[axis]
-            stop = start + (counts[axis] - 1) * stride[axis] + 1
-            if (start, stop, stride[axis]) != (0, view.meta["val"].shape[axis + 1], 1):
-                view = emit(aten.slice.Tensor, view, axis + 1, start, stop, stride[axis])
-        views.append(view)
-    return emit(aten.cat.default, views, -1) if len(views) > 1 else views[0]
+    return linear_on_patches(emit.graph, convolution, patches, emit(aten.reshape.default, kernel, [outputs, -1]))
 
 
 def _product(emit: Emit, node: fx.Node) -> fx.Node | None:

@@ -15,21 +15,21 @@ from tytvm.rewrites import cleanup, conv_as_linear, duplicates, quick_gelu, rms_
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A named change of a graph; `run` makes it in place and returns how often it was made."""
+    """A named change of a graph; `rewrite` makes it in place and returns how often it was made."""
 
     name: str
-    run: Callable[[fx.Graph], int]
+    rewrite: Callable[[fx.Graph], int]
 
 
 REWRITES: tuple[Rewrite, ...] = (
-    Rewrite("cleanup", cleanup.run),  # first: a `to` that changes nothing stands between the nodes of every pattern
-    Rewrite("conv_as_linear", conv_as_linear.run),
-    Rewrite("scaled_dot_product", scaled_dot_product.run),
-    Rewrite("duplicates", duplicates.run),  # before the fusions: a pattern that names x twice wants the same node twice
-    Rewrite("rms_norm", rms_norm.FUSION.run),  # the fusions share no node, so their order is that of a decoder layer
-    Rewrite("rope", rope.FUSION.run),
-    Rewrite("swiglu", swiglu.FUSION.run),
-    Rewrite("quick_gelu", quick_gelu.FUSION.run),
+    Rewrite("cleanup", cleanup.remove_clutter),  # first: a `to` that changes nothing hides every pattern
+    Rewrite("conv_as_linear", conv_as_linear.replace_convolutions),
+    Rewrite("scaled_dot_product", scaled_dot_product.replace_attention),
+    Rewrite("duplicates", duplicates.merge_duplicates),  # a pattern that names x twice wants the same node twice
+    Rewrite("rms_norm", rms_norm.FUSION.fuse),  # the fusions share no node, so their order is that of a decoder layer
+    Rewrite("rope", rope.FUSION.fuse),
+    Rewrite("swiglu", swiglu.FUSION.fuse),
+    Rewrite("quick_gelu", quick_gelu.FUSION.fuse),
 )
 
 
@@ -43,7 +43,7 @@ def apply(graph_module: fx.GraphModule) -> fx.GraphModule:
     graph = graph_module.graph
     counts = dict.fromkeys((rewrite.name for rewrite in REWRITES), 0)
     if not any(map(_writes, graph.nodes)):
-        counts = {rewrite.name: rewrite.run(graph) for rewrite in REWRITES}
+        counts = {rewrite.name: rewrite.rewrite(graph) for rewrite in REWRITES}
     graph.lint()
     graph_module.recompile()
     graph_module.meta["rewrites"] = counts

@@ -26,7 +26,7 @@ NEUTRAL = {
 }  # fmt: skip
 
 
-def run(graph: fx.Graph) -> int:
+def remove_clutter(graph: fx.Graph) -> int:
     """Remove checks of types, nodes that return their input, and what nothing reads; the number of nodes gone."""
     before = len(graph.nodes)
     for node in list(graph.nodes):

@@ -6,7 +6,9 @@ Weights are no constants here: their values come last, a few rows at a time.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias
 
 import torch
 from torch import fx
@@ -17,6 +19,8 @@ from tytvm.rewrites.duplicates import is_pure
 MOST_BYTES = 16 << 20
 """Of a value that is stored; a program computes larger ones, which it may do as fast as it would read them."""
 _ASSERTION = torch.ops.aten._assert_tensor_metadata.default
+Values: TypeAlias = "dict[fx.Node, Any]"
+"""Node → its value: a tensor, the list of them that `split` returns, or None for a check."""
 
 
 def fold(capture: Capture) -> int:
@@ -28,13 +32,9 @@ def fold(capture: Capture) -> int:
     graph = capture.graph_module.graph
     before = len(graph.nodes)
     if all(map(_is_safe, graph.nodes)):
-        values = _values(capture)
-        stored: dict[Any, fx.Node] = {}
-        for node in [node for node in values if _is_read_elsewhere(node, values)]:
-            key = _identity(values[node])  # every captured layer computes the same tables anew
-            if key not in stored:
-                stored[key] = _store(capture, node, values[node])
-            node.replace_all_uses_with(stored[key])
+        given = {name: value.detach().cpu() for name, value in capture.constants.items() if not value.is_meta}
+        values = known_values(graph, given, MOST_BYTES)
+        capture.constants.update(replace_known(graph, values, _identity))  # every layer computes the same tables anew
         for node in reversed(values):
             if node.op != "placeholder" and not node.users:
                 graph.erase_node(node)
@@ -44,29 +44,58 @@ def fold(capture: Capture) -> int:
     return before - len(graph.nodes)
 
 
-def _values(capture: Capture) -> dict[fx.Node, Any]:
-    """The value of every node that has one before the program runs: a tensor, or the list that `split` returns."""
-    values: dict[fx.Node, Any] = {}
-    for node in capture.graph_module.graph.nodes:
+def known_values(graph: fx.Graph, given: Mapping[str, torch.Tensor], most_bytes: float = math.inf) -> Values:
+    """The value of every node that has one before the program runs.
+
+    Args:
+        graph: of ATen operators, none of which writes to its input.
+        given: values of placeholders, by name; those of all operators that follow from them alone are computed.
+        most_bytes: of a node's value; a larger one is not computed.
+    """
+    values: Values = {}
+    for node in graph.nodes:
         if node.op == "placeholder":
-            value = capture.constants.get(node.name)
-            if value is not None and not value.is_meta:
-                values[node] = value.detach().cpu()
+            if node.name in given:
+                values[node] = given[node.name]
         elif node.target is _ASSERTION and node.args[0] in values:
             values[node] = None
-        elif _follows(node, values):
-            values[node] = _run(node, values)
+        elif _follows(node, values, most_bytes):
+            values[node] = _compute(node, values)
     return values
 
 
-def _follows(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
+def replace_known(
+    graph: fx.Graph, values: Values, identity: Callable[[torch.Tensor], Hashable] = id
+) -> dict[str, torch.Tensor]:
+    """Let what must still run read known values from new placeholders, in place.
+
+    Args:
+        graph: whose nodes `values` are of.
+        values: from `known_values`.
+        identity: values that are equal by it share a placeholder.
+
+    Returns:
+        The new placeholders' values, by name.
+    """
+    stored: dict[Hashable, fx.Node] = {}
+    made: dict[str, torch.Tensor] = {}
+    for node in [node for node in values if _is_read_elsewhere(node, values)]:
+        key = identity(values[node])
+        if key not in stored:
+            stored[key] = _placeholder_for(graph, node)
+            made[stored[key].name] = values[node].contiguous()
+        node.replace_all_uses_with(stored[key])
+    return made
+
+
+def _follows(node: fx.Node, values: Values, most_bytes: float) -> bool:
     """Whether a node's value follows from those, the same each time, and is small enough to be kept."""
     known = node.op == "call_function" and is_pure(node) and values.keys() >= set(node.all_input_nodes)
-    return known and _bytes(node) <= MOST_BYTES
+    return known and _bytes(node) <= most_bytes
 
 
-def _run(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-    """What a node returns, wherever the graph was traced to run."""
+def _compute(node: fx.Node, values: Values) -> Any:
+    """The value that a node returns, computed on the CPU wherever the graph was traced to run."""
     args, kwargs = fx.node.map_aggregate(
         fx.node.map_arg((node.args, dict(node.kwargs)), values.__getitem__),
         lambda argument: torch.device("cpu") if isinstance(argument, torch.device) else argument,
@@ -75,22 +104,20 @@ def _run(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         return node.target(*args, **kwargs)
 
 
-def _store(capture: Capture, node: fx.Node, value: torch.Tensor) -> fx.Node:
+def _placeholder_for(graph: fx.Graph, node: fx.Node) -> fx.Node:
     """A placeholder that holds a node's value from now on."""
-    graph = capture.graph_module.graph
     with graph.inserting_before(next(each for each in graph.nodes if each.op != "placeholder")):
         stored = graph.placeholder(f"folded_{node.name}")
     stored.meta = {"val": node.meta["val"]}
-    capture.constants[stored.name] = value.contiguous()
     return stored
 
 
-def _identity(value: torch.Tensor) -> Any:
-    """What is equal for equal tensors."""
+def _identity(value: torch.Tensor) -> Hashable:
+    """A key that equal tensors share."""
     return value.dtype, value.shape, bytes(value.contiguous().flatten().view(torch.uint8).numpy())
 
 
-def _is_read_elsewhere(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
+def _is_read_elsewhere(node: fx.Node, values: Values) -> bool:
     """Whether what must still run reads a node's value."""
     is_new = node.op != "placeholder" and isinstance(values[node], torch.Tensor)
     return is_new and any(user not in values for user in node.users)

@@ -8,8 +8,8 @@ import torch
 from torch import fx
 
 
-def run(graph: fx.Graph) -> int:
-    """Let each node's readers read the first node like it (common subexpressions); the number of nodes gone."""
+def merge_duplicates(graph: fx.Graph) -> int:
+    """Let each node's consumers read the first node like it (common subexpressions); the number of nodes gone."""
     first: dict[str, fx.Node] = {}
     before = len(graph.nodes)
     for node in list(graph.nodes):

@@ -24,7 +24,7 @@ class Fusion:
     operands: tuple[Wildcard, ...]
     fits: Callable[..., bool]
 
-    def run(self, graph: fx.Graph) -> int:
+    def fuse(self, graph: fx.Graph) -> int:
         """Fuse in place wherever a pattern stands; how often it did."""
         count = sum(self._fuse(graph, node) for node in list(graph.nodes))
         graph.eliminate_dead_code()

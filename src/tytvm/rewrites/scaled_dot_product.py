@@ -8,13 +8,13 @@ import torch
 from torch import fx
 
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
-from tytvm.rewrites.conv_as_linear import call
+from tytvm.rewrites.emit import emit_call
 from tytvm.rewrites.pattern import complete
 
 aten = torch.ops.aten
 
 
-def run(graph: fx.Graph) -> int:
+def replace_attention(graph: fx.Graph) -> int:
     """Replace such attentions in place; how many there were."""
     target = aten.scaled_dot_product_attention.default
     return sum(_replace(graph, node) for node in graph.find_nodes(op="call_function", target=target))
@@ -26,21 +26,21 @@ def _replace(graph: fx.Graph, node: fx.Node) -> bool:
         return False
     factor = q.meta["val"].shape[-1] ** -0.5 if scale is None else scale
     with graph.inserting_before(node):
-        out = call(graph, torch.ops.tytvm.segment_attention.default, q, k, v, None, float(factor))
-        turned = call(graph, aten.transpose.int, out, 1, 2)
+        out = emit_call(graph, torch.ops.tytvm.segment_attention.default, q, k, v, None, float(factor))
+        transposed = emit_call(graph, aten.transpose.int, out, 1, 2)
     for user in list(node.users):
-        if _turns_back(user):
+        if _transposes_back(user):
             user.replace_all_uses_with(out)
             graph.erase_node(user)
-    node.replace_all_uses_with(turned)
+    node.replace_all_uses_with(transposed)
     graph.erase_node(node)
-    if not turned.users:
-        graph.erase_node(turned)
+    if not transposed.users:
+        graph.erase_node(transposed)
     return True
 
 
-def _turns_back(user: fx.Node) -> bool:
-    """Whether a reader wants tokens before heads."""
+def _transposes_back(user: fx.Node) -> bool:
+    """Whether a consumer wants tokens before heads."""
     return user.target is aten.transpose.int and {axis % 4 for axis in user.args[1:]} == {1, 2}
 
 

@@ -13,6 +13,9 @@ aten = torch.ops.aten
 OPERATORS = {
     "strides": lambda x: F.conv2d(x, torch.linspace(-1, 1, 3 * 4 * 6).reshape(3, 4, 3, 2), stride=2, padding=(2, 1)),
     "dilation": lambda x: F.conv1d(x[0], torch.linspace(-1, 1, 5 * 6 * 3).reshape(5, 6, 3), dilation=2),
+    "dilation, with steps as long as the kernel": lambda x: F.conv2d(
+        x, torch.linspace(-1, 1, 3 * 4 * 4).reshape(3, 4, 2, 2), stride=2, dilation=2
+    ),
 }
 
 

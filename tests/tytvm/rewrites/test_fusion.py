@@ -25,7 +25,7 @@ def graph():
 
 
 def test_each_pattern_becomes_one_typed_node(graph):
-    assert SQUARED_SUM.run(graph) == 2
+    assert SQUARED_SUM.fuse(graph) == 2
     graph.lint()
     assert [str(node.target) for node in graph.nodes] == ["a", "b", "tytvm.swiglu.default", "tytvm.swiglu.default",
                                                          "output"]  # fmt: skip
@@ -36,10 +36,10 @@ def test_each_pattern_becomes_one_typed_node(graph):
 
 def test_what_does_not_fit_stays(graph):
     choosy = Fusion(SQUARED_SUM.patterns, SQUARED_SUM.target, (x, y), lambda x, y: x.op == y.op == "placeholder")
-    assert choosy.run(graph) == 1
+    assert choosy.fuse(graph) == 1
 
 
 def test_a_second_order_is_tried_where_the_first_does_not_fit(graph):
     choosy = Fusion(SQUARED_SUM.patterns, SQUARED_SUM.target, (x, y), lambda x, y: x.name == "b")
-    assert choosy.run(graph) == 2
+    assert choosy.fuse(graph) == 2
     assert [node.args[0].name for node in graph.nodes if node.op == "call_function"] == ["b", "b"]
