@@ -63,7 +63,7 @@ class AutoAWQForCausalLM:
 
     @staticmethod
     def from_quantized(quant_path: str | Path, *, trust_remote_code: bool = False, **ignored: Any) -> DequantizedModel:
-        """Load a quantized checkpoint with its weights multiplied out to float32, to evaluate it with plain torch.
+        """Load a quantized checkpoint with its weights dequantized to float32, to evaluate it with plain torch.
 
         AutoAWQ's other arguments (fuse_layers, max_seq_len, batch_size, …) choose kernels and are accepted and ignored.
 

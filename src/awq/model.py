@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from awq.quant_config import QuantConfig, renamed
+from awq.quantize_arguments import QuantizeArguments, QuantizeOptions
 from awq.work.progress_bar import bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import model_name, stored_name
@@ -18,6 +19,7 @@ from tyllm_progress import Progress
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
     from awq.calibration.source import Source
     from awq.recipe import Recipe
@@ -51,7 +53,7 @@ class AwqModel:
 
     def quantize(
         self,
-        tokenizer: Any = None,
+        tokenizer: PreTrainedTokenizerBase | ProcessorMixin | None = None,
         quant_config: Mapping[str, Any] | None = None,
         calib_data: Source = None,
         split: str = "train",
@@ -63,16 +65,7 @@ class AwqModel:
         max_calib_samples: int | None = None,
         max_calib_seq_len: int | None = None,
         max_chunk_memory: int | None = None,
-        *,
-        method: str = "tyllm",
-        without: Collection[str] = (),
-        format: str | None = None,  # noqa: A002
-        quant_path: str | Path | None = None,
-        work_dir: str | Path | None = None,
-        max_search_tokens: int | None = None,
-        bits_per_weight: float | None = None,
-        progress: Progress | None = None,
-        announce: Callable[[RunPlan], None] | None = None,
+        **options: Unpack[QuantizeOptions],
     ) -> None:
         """Quantize layer by layer; in memory are one layer in float32 and the calibration's hidden states.
 
@@ -95,19 +88,7 @@ class AwqModel:
             max_calib_samples: by default 16 on a CPU, 128 on a GPU.
             max_calib_seq_len: tokens per sample; by default 512.
             max_chunk_memory: accepted for AutoAWQ's sake; `max_search_tokens` bounds memory here.
-            method: "tyllm", the best one (docs/quantize.md); "awq", AutoAWQ's algorithm; "rtn", rounding to nearest,
-                which needs no calibration.
-            without: parts of the method to leave out, to measure their worth: "scale" and "range" (the searches), and
-                for "tyllm" "rounding" (GPTQ) and "propagation" (of errors); `apply_clip=False` leaves out "range".
-            format: "awq", AutoAWQ's GEMM format (the default), or "compressed-tensors"; also a key of `quant_config`.
-            quant_path: the folder that `save_quantized` will be given; work waits beside it in `<quant_path>.partial`.
-            work_dir: another place for the work.
-            max_search_tokens: calibration tokens replayed for every scale; by default 512 on a CPU, all on a GPU.
-            bits_per_weight: a budget, scales and zero points included, over all linear layers that are quantized: the
-                most sensitive ones stay at 8 bits (format "compressed-tensors") or float16 ("awq") as far as it goes.
-            progress: called with (steps done, steps in all, what is being done); by default a bar on a terminal.
-            announce: called with the plan (sizes, memory, disk) before the work begins; by default there is a warning
-                if memory is short.
+            options: see `QuantizeOptions`.
 
         Raises:
             SettingError: a setting that cannot work.
@@ -116,31 +97,43 @@ class AwqModel:
             UnsupportedError: transformers does not know the model, or it is no dense decoder.
             OutputError: the output folder exists, the work folder cannot be written, or the disk cannot hold them.
         """
-        if export_compatible:
-            raise SettingError("export_compatible is True, but only packed weights are written; use False.")
-        self.quant_config = QuantConfig.from_dict(quant_config, **({} if format is None else {"format": format}))
+        own = (tokenizer, quant_config, calib_data, split, text_column, duo_scaling, export_compatible, apply_clip)
+        counts = (n_parallel_calib_samples, max_calib_samples, max_calib_seq_len, max_chunk_memory)
+        arguments = QuantizeArguments(*own, *counts, **options)
+        arguments.check()
+        self.quant_config = arguments.config()
+        from awq.stream.meta_model import MetaModel
+
+        work_path = self._work_path(arguments)
+        model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
+        recipe = self._recipe(model, arguments)
+        with bar_unless(arguments.progress) as report:
+            self._run(model, recipe, work_path, report, arguments.announce or _warn)
+
+    def _recipe(self, model: MetaModel, arguments: QuantizeArguments) -> Recipe:
+        """Everything that decides the result, the calibration's samples among it."""
         import torch
 
         from awq.calibration.inputs import CalibrationData
-        from awq.recipe import Recipe, calibration_budget, check_counts, chosen_parts
-        from awq.run.mixed_precision import check_budget
-        from awq.stream.meta_model import MetaModel
+        from awq.recipe import Recipe, calibration_budget
 
-        parts = chosen_parts(method, (*without, *(() if apply_clip else ("range",))))
-        check_budget(bits_per_weight, method, self.quant_config)
-        check_counts(max_search_tokens=max_search_tokens, n_parallel_calib_samples=n_parallel_calib_samples)
-        work_path = self._work_path(quant_path, work_dir)
-        budget = calibration_budget(self._device(), max_calib_samples, max_calib_seq_len, max_search_tokens)
-        data = CalibrationData(calib_data, split, text_column, self.trust_remote_code)
-        model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
+        limits = (arguments.max_calib_samples, arguments.max_calib_seq_len, arguments.max_search_tokens)
+        budget = calibration_budget(self._device(), *limits)
+        data = CalibrationData(arguments.calib_data, arguments.split, arguments.text_column, self.trust_remote_code)
         samples, images = torch.empty((0, 0), dtype=torch.int64), None
-        if method != "rtn":
-            samples, images = data.samples(model, tokenizer, budget.samples, budget.length)
-        batch = n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest())
-        options = (duo_scaling, parts, budget.search_tokens, batch, bits_per_weight, images)
-        recipe = Recipe(renamed(self.quant_config, self._model_name), method, samples, *options)
-        with bar_unless(progress) as report:
-            self._run(model, recipe, work_path, report, announce or _warn)
+        if arguments.method != "rtn":
+            samples, images = data.samples(model, arguments.tokenizer, budget.samples, budget.length)
+        return Recipe(
+            config=renamed(self.quant_config, self._model_name),
+            method=arguments.method,
+            samples=samples,
+            duo_scaling=arguments.duo_scaling,
+            parts=arguments.parts(),
+            search_tokens=budget.search_tokens,
+            batch=arguments.n_parallel_calib_samples or budget.batch(samples.shape[1], self._widest()),
+            bits_per_weight=arguments.bits_per_weight,
+            images=images,
+        )
 
     def _device(self) -> torch.device:
         """Where to compute."""
@@ -154,23 +147,24 @@ class AwqModel:
         return int(text.get("intermediate_size") or 4 * int(text.get("hidden_size") or 1024))
 
     def _model_name(self, name: str) -> str:
-        """What the model calls the module that is stored as `name`."""
+        """The model's name of the module that is stored as `name`."""
         return model_name(name, self.config)
 
     def _stored_name(self, name: str) -> str:
-        """What the model's module `name` is stored as."""
+        """The name under which the model's module `name` is stored."""
         return stored_name(name, self.config)
 
-    def _work_path(self, quant_path: str | Path | None, work_dir: str | Path | None) -> Path:
+    def _work_path(self, arguments: QuantizeArguments) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
+        quant_path = None if arguments.quant_path is None else Path(arguments.quant_path)
         if quant_path is not None:
             from awq.run.output_folder import refuse_existing_output
 
-            refuse_existing_output(Path(quant_path))
-        if work_dir is not None:
-            return Path(work_dir)
+            refuse_existing_output(quant_path)
+        if arguments.work_dir is not None:
+            return Path(arguments.work_dir)
         if quant_path is not None:
-            return Path(quant_path).with_name(f"{Path(quant_path).name}.partial")
+            return quant_path.with_name(f"{quant_path.name}.partial")
         self._temporary = tempfile.TemporaryDirectory(prefix="awq-")
         return Path(self._temporary.name)
 
@@ -207,7 +201,7 @@ class AwqModel:
         except CheckpointError:
             work.remove()  # a bad weight stays bad: there is nothing to go on with
             raise
-        self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # with what a budget of bits has spared
+        self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # and the overrides of a budget of bits
         self.report = quantization_report(model, quantizer.recipe, work)
         self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]

@@ -23,7 +23,7 @@ ORDERED = "weight_g_idx"  # GPTQ's activation order, which scatters the groups
 
 
 class PackedShape(NamedTuple):
-    """What the stored tensors of a weight [N, K] say of it: N, K, inputs per group, bits of a code."""
+    """The shape of a weight [N, K] as its stored tensors have it: N, K, inputs per group, bits of a code."""
 
     outputs: int
     inputs: int

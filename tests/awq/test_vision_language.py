@@ -209,8 +209,8 @@ def test_other_images_do_not_resume(made, tmp_path):
 
 def test_a_budget_of_bits_and_overrides_under_stored_names(made, tmp_path):
     model = quantize(made("qwen2_5_vl"), tmp_path / "out", config={"format": "compressed-tensors"}, bits_per_weight=5.5)
-    spared = model.quant_config.overrides
-    assert spared and all(name.startswith(("model.layers.", "lm_head")) for name in spared)
+    kept = model.quant_config.overrides
+    assert kept and all(name.startswith(("model.layers.", "lm_head")) for name in kept)
     config = {"overrides": {"model.layers.0.mlp.up_proj": None}}
     quantize(made("qwen2_5_vl"), tmp_path / "float", config=config, method="rtn")
     assert "model.layers.0.mlp.up_proj.weight" in Checkpoint.open(tmp_path / "float")

@@ -1,4 +1,4 @@
-"""What a model's own calibration text begins with: one random word each, half of them said by the user of a chat model.
+"""The beginnings of a model's own calibration text: a random word each, half of them said by the user of a chat model.
 
 A random first token makes the samples differ, in language too, since it is drawn from the whole vocabulary; the opening
 of a chat template alone makes a chat model write what its users say (as in Magpie, Xu et al. 2024, arXiv 2406.08464).
@@ -18,7 +18,7 @@ MARK = "\u2042"  # stands for the user's words while the template is taken apart
 
 
 def planned_samples(tokenizer: Any, count: int, length: int, vocabulary: int, seed: int = 0) -> torch.Tensor:
-    """What `count` samples begin with, int64 [count, length], and −1 wherever the model is still to write.
+    """The beginnings of `count` samples, int64 [count, length], and −1 wherever the model is still to write.
 
     Every second sample opens with the tokenizer's chat template, if it has one that leaves room for more.
 
@@ -47,12 +47,12 @@ def planned_samples(tokenizer: Any, count: int, length: int, vocabulary: int, se
 
 
 def _beginning(tokenizer: Any) -> list[int]:
-    """What the tokenizer puts before every text, such as a BOS token."""
+    """The tokens that the tokenizer puts before every text, such as a BOS token."""
     return list(tokenizer.encode("")) if hasattr(tokenizer, "bos_token_id") else []
 
 
 def _chat_opening(tokenizer: Any) -> list[list[int]]:
-    """What a chat template puts before the user's first word; empty without a template."""
+    """The tokens that a chat template puts before the user's first word, as a list of one; empty without a template."""
     if not getattr(tokenizer, "chat_template", None):
         return []
     rendered = tokenizer.apply_chat_template([{"role": "user", "content": MARK}], tokenize=False)

@@ -1,4 +1,4 @@
-"""What the vision tower makes of the calibration's images, block by block, kept in the work folder."""
+"""Embeddings of the calibration's images, computed by the vision tower block by block and kept in the work folder."""
 
 from __future__ import annotations
 

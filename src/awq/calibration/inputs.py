@@ -12,7 +12,7 @@ from awq.calibration.conversations import images_in
 from awq.calibration.generation_starts import planned_samples
 from awq.calibration.image_samples import ImageSamples, image_samples
 from awq.calibration.self_calibration import SELF
-from awq.calibration.source import Source, documents_of
+from awq.calibration.source import DatasetOptions, Source, documents_of
 from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import MetaModel
 from tyllm_errors import CalibrationError
@@ -40,8 +40,8 @@ class CalibrationData:
             return planned_samples(tokenizer, count, length, model.vocabulary), None
         if found := self._with_images(model, tokenizer, count, length):
             return found.tokens, found if found.images else None
-        names = (self.split, self.text_column)
-        return calibration_samples(self.source, tokenizer, count, length, model.vocabulary, *names), None
+        dataset: DatasetOptions = {"split": self.split, "text_column": self.text_column}
+        return calibration_samples(self.source, tokenizer, count, length, model.vocabulary, **dataset), None
 
     def _with_images(self, model: MetaModel, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
         """Samples of data that holds an image, None of other data."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from awq.calibration.conversations import is_message, located
 from hf_messages.messages import Message
@@ -19,6 +19,18 @@ CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"
 
 Document = str | Sequence[Message] | Sequence[int]
 Source = str | Path | Sequence[Document] | None
+
+
+class DatasetOptions(TypedDict, total=False):
+    """Where the text of a dataset is.
+
+    Attributes:
+        split: split of the dataset; "train" by default.
+        text_column: column of the dataset or .jsonl file; "text" by default.
+    """
+
+    split: str
+    text_column: str
 
 
 def documents_of(source: Source, split: str = "train", text_column: str = "text") -> Sequence[Document]:

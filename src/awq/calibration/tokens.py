@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
-from awq.calibration.source import Document, documents_of, is_bundled
+from awq.calibration.source import DatasetOptions, Document, documents_of, is_bundled
 from awq.calibration.source import Source as Source
 from tyllm_errors import CalibrationError
 
@@ -22,8 +22,7 @@ def calibration_samples(
     count: int,
     length: int,
     vocabulary: int,
-    split: str = "train",
-    text_column: str = "text",
+    **dataset: Unpack[DatasetOptions],
 ) -> torch.Tensor:
     """At most `count` samples of `length` tokens, int64 [n, T], spread evenly over everything that `source` holds.
 
@@ -38,8 +37,7 @@ def calibration_samples(
         count: samples wanted.
         length: tokens in a sample.
         vocabulary: size of the model's vocabulary.
-        split: split of the dataset.
-        text_column: column of the dataset or .jsonl file.
+        dataset: see `DatasetOptions`.
 
     Raises:
         CalibrationError: the source cannot be read, is empty, or has tokens that the model does not know.
@@ -48,7 +46,7 @@ def calibration_samples(
         raise CalibrationError(
             f"Calibration with {count} samples of {length} tokens is impossible; use 1 or more of each."
         )
-    documents = documents_of(source, split, text_column)
+    documents = documents_of(source, **dataset)
     if tokenizer is None and not all(_is_ids(document) for document in documents):
         raise CalibrationError("Calibration text needs a tokenizer; pass one, or token ids as calib_data.")
     beginning = [] if all(_is_ids(document) for document in documents) else _beginning(tokenizer)

@@ -23,7 +23,7 @@ REVISIONS = 1  # rounds of refinement: KL 0.00303 without, 0.00292 with one, 0.0
 
 @dataclass
 class SharedInput:
-    """What is known of an input that linear layers share, and which parts of the method are used.
+    """An input that linear layers share: statistics of its tokens, and the parts of the method that are used.
 
     Attributes:
         hessian: sums over the tokens that the layers read.

@@ -1,9 +1,9 @@
 """A budget of bits: which linear layers get more of them than the others.
 
-Before anything is rounded the model runs once over the calibration text, and each site (the linear layers that read one
-tensor) is rounded to nearest alone, after the scale search. What that changes in the output of its decoder layer says
-how much it is worth to spare it. The worst for each bit come first, until the budget is spent. Layers that read the
-same tensor stay together, since vLLM joins them.
+Before anything is rounded the model runs once over the calibration text, and the linear layers that share an input are
+rounded to nearest alone, after the scale search. The change of their decoder layer's output is their sensitivity. Those
+with the largest change for each extra bit are kept in higher precision, until the budget is spent. Layers that share an
+input stay together, since vLLM fuses them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tyllm_errors import SettingError
 
 @dataclass(frozen=True)
 class Candidate:
-    """Linear layers that are spared together.
+    """Linear layers that are kept in higher precision together.
 
     Attributes:
         names: their full names.
         effect: relative squared error that rounding them to nearest leaves.
         weights: how many there are.
-        scheme: how they are rounded if they are not spared.
+        scheme: how they are rounded otherwise.
     """
 
     names: tuple[str, ...]
@@ -44,11 +44,11 @@ def check_budget(budget: float | None, method: str, config: QuantConfig) -> None
     if method != "tyllm":
         raise SettingError(f"bits_per_weight needs the method 'tyllm', not {method!r}; leave one of them out.")
     if higher_bits(config) == config.w_bit:
-        raise SettingError("bits_per_weight spares layers at 8 bits, and all have 8; use w_bit 4.")
+        raise SettingError("bits_per_weight keeps layers at 8 bits, and all have 8; use w_bit 4.")
 
 
 def higher_bits(config: QuantConfig) -> int | None:
-    """What a spared layer has: 8 bits where the format holds them, otherwise None, float16."""
+    """The bits of a layer that is kept in higher precision: 8 where the format holds them, otherwise None, float16."""
     return None if config.format == "awq" else 8
 
 
@@ -64,14 +64,14 @@ def chosen(candidates: Iterable[Candidate], config: QuantConfig, budget: float) 
 
     Args:
         candidates: all linear layers that are quantized.
-        config: the format, which says what a spared layer has.
+        config: the format, which says how many bits are the higher precision.
         budget: bits per weight, scales and zero points included, over all candidates.
 
     Raises:
-        SettingError: the budget is less than what the layers take without any spared.
+        SettingError: the budget is less than the layers take with none in higher precision.
     """
     found = list(candidates)
-    spared = higher_bits(config)
+    higher = higher_bits(config)
     least = sum(bits_per_weight(each.scheme) * each.weights for each in found)
     weights = sum(each.weights for each in found)
     left = budget * weights - least
@@ -82,11 +82,11 @@ def chosen(candidates: Iterable[Candidate], config: QuantConfig, budget: float) 
         )
     result: dict[str, int | None] = {}
     for each in sorted(found, key=lambda each: (-each.effect / each.weights, each.names)):
-        better = None if spared is None else replace(each.scheme, bits=spared)
+        better = None if higher is None else replace(each.scheme, bits=higher)
         extra = (bits_per_weight(better) - bits_per_weight(each.scheme)) * each.weights
         if 0 < extra <= left:
             left -= extra
-            result |= dict.fromkeys(each.names, spared)
+            result |= dict.fromkeys(each.names, higher)
     return result
 
 

@@ -30,7 +30,7 @@ class LinearError:
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """What rounding has changed.
+    """The errors that quantizing has made.
 
     Attributes:
         measure: of what a linear layer's error is a share: of its `OUTPUTS` on the calibration text as the stored model

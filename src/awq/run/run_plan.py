@@ -1,4 +1,4 @@
-"""What a run will do and need, told before it begins, from config.json and the headers of the weight files alone."""
+"""The plan of a run, told before it begins: sizes, memory and disk, from config.json and headers of weight files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIGS = 1 << 14  # bytes of config.json, the index and the like
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run will do and need; sizes are in bytes.
+    """The plan of a run; sizes are in bytes.
 
     Attributes:
         layers: decoder layers.
@@ -125,13 +125,13 @@ def _output_bytes(model: MetaModel, recipe: Recipe, linears: list[LinearLayer]) 
     own_head = 0 if model.tied else head.weights
     others = sum(int(parameter.numel()) for parameter in model.module.parameters()) - inside - own_head
     tower = [linear for linear in tower_linear_layers(model, recipe) if linear.scheme is not None]
-    spared = sum(FLOAT16_BYTES * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
+    saved = sum(FLOAT16_BYTES * linear.weights - linear.nbytes(recipe.config.format) for linear in tower)
     kept = linears[:-1] if model.tied and head.scheme is None else linears
-    return FLOAT16_BYTES * others - spared + sum(linear.nbytes(recipe.config.format) for linear in kept)
+    return FLOAT16_BYTES * others - saved + sum(linear.nbytes(recipe.config.format) for linear in kept)
 
 
 def _waiting_bytes(model: MetaModel, recipe: Recipe) -> int:
-    """Bytes on disk beside the parts while the layers are quantized: images, hidden states, old and new, and cache."""
+    """Bytes on disk beside the parts during the run: images, hidden states before and behind a layer, its cache."""
     inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in model.layers)
     hidden = image_bytes(model, recipe) + 2 * hidden_bytes(model, recipe)
     return hidden + FLOAT32_BYTES * int(recipe.samples.numel()) * inputs

@@ -1,4 +1,4 @@
-"""What rounding each group of linear layers alone would change, measured in one pass of the original model."""
+"""The sensitivity of linear layers: the error from rounding some alone, measured in one pass of the original model."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SensitivityAnalysis:
 
 
 def as_candidates(effects: Mapping[str, float], linears: Iterable[LinearLayer]) -> Iterator[Candidate]:
-    """What may be spared, from the effects by joined names."""
+    """The candidates for higher precision, from the effects by joined names."""
     found = {linear.name: linear for linear in linears}
     for joined, effect in effects.items():
         names = tuple(joined.split(SEPARATOR))

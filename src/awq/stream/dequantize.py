@@ -17,11 +17,11 @@ from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import CheckpointError
 
-VALUES = 1 << 22  # weights multiplied out at a time
+VALUES = 1 << 22  # weights dequantized at a time
 
 
 def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_remote_code: bool = False) -> Any:
-    """The Hugging Face model of the folder `path`, each quantized weight multiplied out, ready to run.
+    """The Hugging Face model of the folder `path`, each quantized weight dequantized, ready to run.
 
     A quantized head counts too (transformers 5 leaves it at random values). A checkpoint that is not quantized loads
     as it is, so both sides of a comparison come from here.
@@ -70,7 +70,7 @@ def wanted(checkpoint: Checkpoint, model: Any) -> list[str]:
 
 
 def read_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
-    """A weight of the checkpoint in `dtype`, multiplied out if it is packed.
+    """A weight of the checkpoint in `dtype`, dequantized if it is packed.
 
     Raises:
         CheckpointError: its tensors contradict each other, or a scale is NaN or infinite.

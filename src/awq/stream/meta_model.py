@@ -46,7 +46,7 @@ class MetaModel:
         tied: whether the head's weight is the embedding's.
         checkpoint: where the weights are.
         device: where `fill` puts them.
-        reader: reads one of them; `awq.stream.dequantize.read_float` multiplies out what is quantized.
+        reader: reads one of them; `awq.stream.dequantize.read_float` dequantizes what is quantized.
         tower: the vision tower, which turns images into rows among the embeddings; None for a model of text alone.
     """
 

@@ -37,7 +37,7 @@ class Decoded(BaseModelOutputWithPast):  # type: ignore[misc]  # transformers gi
 
 @dataclass(frozen=True)
 class StreamedModel:
-    """What a checkpoint predicts, in float32 arithmetic, in the memory of a layer and `PASS_TOKENS` hidden states."""
+    """The predictions of a checkpoint in float32, in the memory of a layer and of `PASS_TOKENS` hidden states."""
 
     model: MetaModel
 
@@ -88,7 +88,7 @@ class StreamedModel:
                 advance(part.numel() * self._head_share * len(rows) / len(hidden), "output projection")
 
     def hidden_states(self, samples: torch.Tensor, advance: Advance) -> torch.Tensor:
-        """What the decoder gives to the head: float32 [n, T, H] for tokens int64 [n, T]; raises as `predictions`."""
+        """The decoder's output, float32 [n, T, H], for tokens int64 [n, T]; raises as `predictions`."""
         batch = max(1, BATCH_TOKENS // samples.shape[1])
         layers = len(self.model.layers)
 

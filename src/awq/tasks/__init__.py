@@ -1,1 +1,1 @@
-"""What a run does to each part of a model: its decoder layers, its output projection, its vision tower."""
+"""The work on each part of a model: its decoder layers, its output projection, its vision tower."""

@@ -115,7 +115,7 @@ class HessianLayer:
         return {tuple(names): self._effect(names, few, reference) for names in sharing}
 
     def _effect(self, names: list[str], few: LayerArguments, reference: torch.Tensor) -> float:
-        """How far rounding `names` to nearest takes the layer's output from the `reference` [n, T, H]."""
+        """The `stream_error` against the `reference` [n, T, H] when `names` are rounded to nearest."""
         linears = {name: self.layer.get_submodule(name) for name in names}
         kept = {name: linear.weight.data for name, linear in linears.items()}
         for name, linear in linears.items():

@@ -33,15 +33,15 @@ def test_what_does_not_fit_leaves_room_for_what_does():
     assert chosen([LARGEST, LARGE], MIXED, 4.7) == {"q": 8, "k": 8}
 
 
-def test_the_awq_format_spares_at_float16():
+def test_the_awq_format_keeps_layers_at_float16():
     assert chosen([LARGEST, LARGE, SMALL], QuantConfig(), 4.3) == {"small": None}
 
 
 def test_the_budget_holds():
     for budget in (4.2, 4.5, 5.0, 6.0):
         found = [Candidate((str(i),), 1 / (i + 1), 50 + 7 * i, INT4) for i in range(40)]
-        spared = chosen(found, MIXED, budget)
-        bits = [bits_per_weight(Scheme(spared.get(each.names[0]) or 4, 128)) * each.weights for each in found]
+        kept = chosen(found, MIXED, budget)
+        bits = [bits_per_weight(Scheme(kept.get(each.names[0]) or 4, 128)) * each.weights for each in found]
         assert budget - 0.1 < sum(bits) / sum(each.weights for each in found) <= budget
 
 

@@ -1,4 +1,4 @@
-"""The reference model: float checkpoints as transformers loads them, quantized ones multiplied out, heads too."""
+"""The reference model: float checkpoints as transformers loads them, quantized ones dequantized, heads too."""
 
 import json
 
