@@ -12,11 +12,11 @@ from tests.drawn_image import drawn_image
 
 from awq.calibration.conversations import images_in, is_message, located
 from awq.calibration.image import ImageProcessor, opened
-from awq.stream.meta_model import Skeleton
+from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_messages.messages import separate_media
 from tyllm.runtime.images import ImageSettings, load_image
-from tyllm.runtime.images.patches import patches
+from tyllm.runtime.images.patches import image_patches
 
 
 def calibration_images(message):
@@ -84,9 +84,9 @@ def test_paths_pass(images_of, tmp_path):
 def test_patches_for_calibration_are_the_runtimes(image, tmp_path):
     """The runtime's are Hugging Face's: tests/tyllm/runtime/images/test_patches.py."""
     folder = write_vision_checkpoint(tmp_path / "vl", "qwen2_5_vl")
-    tower = Skeleton.build(Checkpoint.open(folder), torch.device("cpu")).tower
+    tower = MetaModel.build(Checkpoint.open(folder), torch.device("cpu")).tower
     processor = ImageProcessor.of(folder, tower, 1000)
-    values, grid = patches(load_image(image), ImageSettings(patch_size=processor.processor.patch_size))
+    values, grid = image_patches(load_image(image), ImageSettings(patch_size=processor.processor.patch_size))
     found = processor.image(image, "It")
     assert found.grid == grid
     assert np.array_equal(processor.patches(found).numpy(), values)

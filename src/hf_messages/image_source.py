@@ -1,4 +1,4 @@
-"""Where an image comes from: a path, a file:// or data: URL, or bytes; and what messages call it."""
+"""The source of an image: a path, a file:// or data: URL, or bytes; and what messages call it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 import re
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from tyllm_errors import ImageError
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 FILE = "file://"
 DATA = "data:"
+T = TypeVar("T")
 
 
-def local_path(source: Any) -> Any:
+def local_path(source: T) -> T | str:
     """The path that a file:// address names (RFC 8089), unquoted; anything else as it is."""
     if not isinstance(source, str) or not source.startswith(FILE):
         return source
@@ -30,13 +31,13 @@ def local_path(source: Any) -> Any:
     return unquote(address.netloc.removeprefix("localhost") + address.path)
 
 
-def is_path(source: object) -> bool:
+def is_path(source: object) -> TypeGuard[str | Path]:
     """Whether it is the path of a file, or a file:// address, and not the content of one."""
     return isinstance(source, Path) or (isinstance(source, str) and not source.startswith(DATA))
 
 
 def name_of(source: object) -> str:
-    """What a message calls the image: its file's name, where it has one."""
+    """The name of an image for a message: its file's name, where it has one."""
     path = str(local_path(source))
     return shortened(Path(path).name or path) if is_path(source) else "The image"
 

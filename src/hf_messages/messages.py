@@ -65,7 +65,7 @@ def with_joined_text(message: Message) -> dict[str, Any]:
 
 
 def image_source(part: Mapping[str, Any]) -> Any:
-    """What a part of type "image" or "image_url" has as its image; raises `ImageError` where it has none."""
+    """The image of a part of type "image" or "image_url"; raises `ImageError` where it has none."""
     found = next((part[name] for name in ("image", "image_url", "path") if part.get(name) is not None), None)
     if isinstance(found, Mapping):
         found = found.get("url")

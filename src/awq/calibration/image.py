@@ -35,7 +35,7 @@ class CalibrationImage:
 
     @property
     def patches(self) -> int:
-        """How many patches it has."""
+        """The number of its patches."""
         time, down, across = self.grid
         return time * down * across
 
@@ -101,7 +101,7 @@ class ImageProcessor:
         return CalibrationImage(source, place, (1, height // patch, width // patch))
 
     def patches(self, image: CalibrationImage) -> torch.Tensor:
-        """What the vision tower reads: float32 [patches, channels · time · height · width of a patch]."""
+        """The vision tower's input: float32 [patches, channels · time · height · width of a patch]."""
         pixels = opened(image.source, image.place)
         limits = {"min_pixels": self.least, "max_pixels": self.most}
         values: torch.Tensor = self.processor(images=[pixels], return_tensors="pt", **limits)["pixel_values"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit
 
 
-class Attached:
+class Attachments:
     """They are read when they are named, so that what is wrong is told at once, and once each."""
 
     def __init__(self, session: "Session", fit: "Fit", fps: float | None) -> None:

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.attach import Attached
+from tyllm.cli.attach import Attachments
 from tyllm.cli.open_session import open_session
 from tyllm.cli.quantities import pluralized
 from tyllm.cli.shared_options import (
@@ -56,7 +56,7 @@ def chat(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Talk with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
+    """TerminalChat with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
 
     A model that sees takes images with the next message: `/image PATH`, several if need be, and `/video PATH`.
 
@@ -75,30 +75,30 @@ def chat(
         "stop": tuple(stop or ()),
     }
     with open_session(package, threads) as session:
-        talk = Talk(session, options, system, as_json, Attached(session, image_fit.value, fps))
+        terminal = TerminalChat(session, options, system, as_json, Attachments(session, image_fit.value, fps))
         _ = session.chat_template  # a package without one is told before the first question
-        talk.note(f"{session.info.architecture} on {pluralized(session.info.dies, 'die')}; {talk.commands}.")
-        while (line := talk.ask()) is not None:
-            talk.hear(line)
+        terminal.note(f"{session.info.architecture} on {pluralized(session.info.dies, 'die')}; {terminal.commands}.")
+        while (line := terminal.read_line()) is not None:
+            terminal.handle_line(line)
 
 
 @dataclass
-class Talk:
+class TerminalChat:
     """A conversation under way: its messages, and how it is shown."""
 
     session: "Session"
     options: "GenerateOptions"
     system: str | None
     as_json: bool
-    attached: Attached
+    attached: Attachments
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def commands(self) -> str:
-        """What can be said beside messages."""
+        """The commands that there are, in a sentence."""
         return COMMANDS if self.session.info.visual is None else f"{COMMANDS}, {IMAGES}"
 
-    def ask(self) -> str | None:
+    def read_line(self) -> str | None:
         """The next line of the user; None at the end."""
         interactive = sys.stdin.isatty() and not self.as_json
         try:
@@ -107,7 +107,7 @@ class Talk:
             return None
         return None if line.strip() == "/exit" else line.strip()
 
-    def hear(self, line: str) -> None:
+    def handle_line(self, line: str) -> None:
         """Obey a command, or answer a message."""
         command, _, rest = line.partition(" ")
         if command == "/reset":

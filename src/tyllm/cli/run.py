@@ -72,7 +72,9 @@ def run(
 
     Example: `tyllm run PACKAGE "What is in this picture?" --image cat.jpg`
     """
-    asked = Asked(prompt_text(prompt, file), system, tuple(image or ()), tuple(video or ()), fps, image_fit, chat)
+    arguments = PromptArguments(
+        prompt_text(prompt, file), system, tuple(image or ()), tuple(video or ()), fps, image_fit, chat
+    )
     if system is not None and not (chat or image or video):
         raise typer.BadParameter("it goes into the chat template: add --chat", param_hint="'--system'")
     options: GenerateOptions = {
@@ -86,7 +88,7 @@ def run(
         "stop": tuple(stop or ()),
     }
     with open_session(package, threads) as session:
-        result = stream_text(session, asked.prompt(session), options, (lambda piece: None) if as_json else _write)
+        result = stream_text(session, arguments.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
         print(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
         return
@@ -97,8 +99,8 @@ def run(
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked for, on the command line."""
+class PromptArguments:
+    """The arguments that make the prompt."""
 
     text: str
     system: str | None

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, Unpack, overload
 import numpy as np
 import numpy.typing as npt
 
+from hf_messages.messages import Message
 from tyllm.package import Manifest, open_package
 from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
 from tyllm.package.json_file import read_json_if_there
@@ -75,7 +76,7 @@ class Session:
 
     @property
     def info(self) -> Manifest:
-        """What the package is: architecture, dies, sequence lengths, cache size, what built it."""
+        """The manifest: architecture, dies, sequence lengths, cache size, what built it."""
         return self._package.manifest
 
     @property
@@ -172,19 +173,19 @@ class Session:
 
     @overload
     def chat(
-        self, messages: Sequence[Mapping[str, Any]], *, stream: Literal[False] = False,
-        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        self, messages: Sequence[Message], *, stream: Literal[False] = False,
+        tools: Sequence[object] | None = None, template_options: Mapping[str, Any] | None = None,
         **options: Unpack[GenerateOptions],
     ) -> Result: ...  # fmt: skip
     @overload
     def chat(
-        self, messages: Sequence[Mapping[str, Any]], *, stream: bool,
-        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        self, messages: Sequence[Message], *, stream: bool,
+        tools: Sequence[object] | None = None, template_options: Mapping[str, Any] | None = None,
         **options: Unpack[GenerateOptions],
     ) -> Result | GenerationStream: ...  # fmt: skip
     def chat(
-        self, messages: Sequence[Mapping[str, Any]], *, stream: bool = False,
-        tools: Sequence[Any] | None = None, template_options: Mapping[str, Any] | None = None,
+        self, messages: Sequence[Message], *, stream: bool = False,
+        tools: Sequence[object] | None = None, template_options: Mapping[str, Any] | None = None,
         **options: Unpack[GenerateOptions],
     ) -> Result | GenerationStream:  # fmt: skip
         """Answer the last of `messages`, feeding only what the slot's cache does not hold from the turns before.
@@ -213,7 +214,7 @@ class Session:
         sequence = SequenceState(prompt, request.params, tokenizer, self.eos_token_ids)
         sequence.take_slot(slot, self.info, reuse=request.reuse)
         generation = GenerationStream(sequence, self._runner)
-        return generation if stream else generation.run()
+        return generation if stream else generation.run_to_end()
 
     def _new_slot(self, number: int) -> CacheSlot:
         positions = RotaryPositions(self._rope) if self._rope else CountedPositions()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tyllm.cli.attach import Attached
+from tyllm.cli.attach import Attachments
 from tyllm_errors import ImageError
 
 
@@ -26,7 +26,7 @@ def attached(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     (tmp_path / "frames").mkdir()
     monkeypatch.chdir(tmp_path)
-    return Attached(SimpleNamespace(vision_tower=FakeVisionTower()), "pad", 2.0)
+    return Attachments(SimpleNamespace(vision_tower=FakeVisionTower()), "pad", 2.0)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What lies in a slot of the KV cache: which tokens, at which positions, and the slot as a file."""
+"""The content of a slot of the KV cache: its tokens, their positions, and both as a file."""

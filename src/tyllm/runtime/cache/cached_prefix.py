@@ -43,7 +43,7 @@ class CachedPrefix:
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1] != UNKNOWN, pairs))
 
     def to_arrays(self) -> dict[str, Array]:
-        """What `from_arrays` reads.
+        """The arrays that `from_arrays` reads.
 
         Returns:
             `tokens` int64 [n]; `digests` of the images, str [images]; `seen` int32 [n, 2]: which of the images stands

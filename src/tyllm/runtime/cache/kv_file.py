@@ -18,7 +18,7 @@ _TILED = 4  # dimensions of keys
 
 
 def write_kv(engine: Engine, slot: int, fed: Mapping[str, Array]) -> bytes:
-    """What was fed, `tokens` int64 [n] and more, and the first n rows of every layer on every die."""
+    """A .npz file of `fed` (`tokens` int64 [n] and more) and the first n rows of every layer on every die."""
     arrays: dict[str, Any] = {name: _rows(view, len(fed["tokens"])) for name, view in _named_views(engine, slot)}
     file = io.BytesIO()
     np.savez(file, package=np.asarray(engine.package.fingerprint), **arrays, **dict[str, Any](fed))
@@ -26,7 +26,7 @@ def write_kv(engine: Engine, slot: int, fed: Mapping[str, Array]) -> bytes:
 
 
 def read_kv(engine: Engine, saved: bytes) -> dict[str, Array]:
-    """What `write_kv` was given, and the rows by name; raises `GenerationError` for what is damaged or another's."""
+    """The arrays of `write_kv`: `fed`, and rows by name; raises `GenerationError` for what is damaged or foreign."""
     try:
         with np.load(io.BytesIO(saved), allow_pickle=False) as file:
             arrays: dict[str, Array] = dict(file)
@@ -52,7 +52,10 @@ def copy_kv(engine: Engine, slot: int, arrays: Mapping[str, Array]) -> None:
 
 
 def _rows(view: Array, count: int) -> Array:
-    """The first rows of a tensor, [heads, count, …]: keys lie sixteen together, transposed."""
+    """The first rows [heads, count, …] of a view.
+
+    Values and scales are [heads, capacity, …]; keys are [heads, capacity / 16, width, 16]: sixteen rows transposed.
+    """
     if view.ndim < _TILED:
         return view[:, :count]
     heads, _, width, size = view.shape
@@ -60,7 +63,10 @@ def _rows(view: Array, count: int) -> Array:
 
 
 def _put_tiles(view: Array, rows: Array) -> None:
-    """Rows into tiles of keys; zeros fill the last tile up, which are not read before they are overwritten."""
+    """Rows [heads, count, width] into tiles of keys [heads, tiles, width, 16].
+
+    Zeros fill the last tile up; they are not read before they are overwritten.
+    """
     heads, _, width, size = view.shape
     tiles = -(-rows.shape[1] // size)
     filled = np.zeros((heads, tiles * size, width), rows.dtype)
@@ -70,6 +76,6 @@ def _put_tiles(view: Array, rows: Array) -> None:
 
 def _named_views(engine: Engine, slot: int) -> Iterator[tuple[str, Array]]:
     for die in range(engine.dies):
-        for layer, views in enumerate(engine.kv(die, slot)):
+        for layer, views in enumerate(engine.kv_views(die, slot)):
             for name, view in views.items():
                 yield f"die{die}.layer{layer}.{name}", view

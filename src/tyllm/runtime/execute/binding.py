@@ -96,7 +96,7 @@ def limit_function(path: Path) -> Callable[[bytes, int], float]:
 
 
 def address(library: ctypes.CDLL, name: str) -> int:
-    """Where an exported function lies; raises `PackageError` where the library has none of that name."""
+    """The address of an exported function; raises `PackageError` where the library has none of that name."""
     try:
         found = ctypes.cast(getattr(library, name), c_void_p).value
     except AttributeError as error:

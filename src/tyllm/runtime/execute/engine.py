@@ -25,33 +25,33 @@ class Engine:
         dies = [self._die(die) for die in range(len(package.buffers.dies))]
         self._executor = Executor(dies, workers, slots, order=order, pin=pin)
         self.workers, self.dies, self.lock = workers, len(dies), self._executor.lock
-        self._tell_first_tokens()
+        self._write_first_tokens()
 
     def step(self, seq_len: int, slot: int, *, body: bool = True, head: bool = True) -> None:
         """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
         try:
-            self._executor.run(self.seq_lens.index(seq_len), slot, body=body, head=head)
+            self._executor.run_program(self.seq_lens.index(seq_len), slot, body=body, head=head)
         except StepError as error:
             raise StepError(f"{str(error).replace('A step', f'A step of {seq_len} tokens', 1)}") from None
 
-    def views(self, seq_len: int) -> list[Views]:
+    def io_views(self, seq_len: int) -> list[Views]:
         """For each die the entries of its io region by name."""
-        return self._executor.io(self.seq_lens.index(seq_len))
+        return self._executor.io_views(self.seq_lens.index(seq_len))
 
-    def kv(self, die: int, slot: int) -> list[Views]:
+    def kv_views(self, die: int, slot: int) -> list[Views]:
         """Views of each layer's keys, values and, of int8, scales; `KvLayer.tensors` has their shapes."""
         layout, capacity = self.package.buffers.dies[die], self.package.buffers.kv_capacity
-        region = self._executor.kv(die, slot)
+        region = self._executor.kv_bytes(die, slot)
         return [{name: view(region, each) for name, each in layer.tensors(capacity).items()} for layer in layout.layers]
 
     def close(self) -> None:
         """Stop the threads and free the memory, when the step under way has ended; no view may be used after it."""
         self._executor.close()
 
-    def _tell_first_tokens(self) -> None:
-        """Where each die's slice of the vocabulary begins: constant, for the embedding's lookup."""
+    def _write_first_tokens(self) -> None:
+        """Write where each die's slice of the vocabulary begins, which its lookup of embeddings needs; it stays."""
         for seq_len in self.seq_lens:
-            for die, io in zip(self.package.buffers.dies, self.views(seq_len), strict=True):
+            for die, io in zip(self.package.buffers.dies, self.io_views(seq_len), strict=True):
                 if "first_token" in io:
                     io["first_token"][0] = die.vocabulary[0]
 

@@ -40,7 +40,7 @@ class ProgramCode:
 
 @dataclass(frozen=True)
 class DieCode:
-    """What one die runs: its weights, its programs, and the bytes of a slot's KV cache."""
+    """The code of a die: its weights, its programs, and the bytes of a slot's KV cache."""
 
     params: Path
     programs: tuple[ProgramCode, ...]
@@ -81,20 +81,20 @@ class Executor:
         count = len(dies[0].programs)
         self._io = [[self._io_views(program, die) for die in range(len(dies))] for program in range(count)]
 
-    def run(self, program: int, slot: int = 0, *, body: bool = True, head: bool = False) -> None:
+    def run_program(self, program: int, slot: int = 0, *, body: bool = True, head: bool = False) -> None:
         """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
         self._check_open()
         flags = (BODY if body else 0) | (HEAD if head else 0)
         if self._library.tyllm_step(self._session, program, slot, flags):
             raise StepError(f"A step failed: {self._library.tyllm_last_error(self._session).decode()}.")
 
-    def io(self, program: int) -> list[Views]:
+    def io_views(self, program: int) -> list[Views]:
         """For each die the entries of a program's io region by name."""
         self._check_open()
         return self._io[program]
 
-    def kv(self, die: int, slot: int) -> Array:
-        """The bytes of a slot's KV cache on a die."""
+    def kv_bytes(self, die: int, slot: int) -> Array:
+        """The memory of a slot's KV cache on a die, uint8 [bytes]."""
         self._check_open()
         return _region(self._library.tyllm_kv(self._session, die, slot), self._code[die].kv_bytes)
 
@@ -151,12 +151,12 @@ class Executor:
 
 
 def view(region: Array, entry: IoEntry) -> Array:
-    """A named part of a region of bytes."""
+    """A named part of a region uint8 [bytes], with the entry's shape and dtype."""
     return region[entry.offset : entry.offset + entry.nbytes].view(entry.dtype).reshape(entry.shape)
 
 
 def _region(start: int, nbytes: int) -> Array:
-    """Bytes of the C library's memory."""
+    """The C library's memory from an address on, uint8 [nbytes]."""
     return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(start))
 
 

@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured by a package's C library with the instructions of its target."""
+"""The most that this machine can do, measured by a package's C library with the instructions of its target."""
 
 from __future__ import annotations
 

@@ -59,10 +59,10 @@ class CompiledModule:
         """
         described = self.config.program_named(program)
         with self._executor.lock:
-            views = self._executor.io(self._numbers[program])
+            views = self._executor.io_views(self._numbers[program])
             for io in views:
-                _write(described, io, inputs)
-            self._executor.run(self._numbers[program])
+                _write_inputs(described, io, inputs)
+            self._executor.run_program(self._numbers[program])
             return {name: views[0][name].copy() for name in described.outputs}
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class CompiledModule:
         self.close()
 
 
-def _write(program: ModuleProgram, io: Mapping[str, Array], inputs: Mapping[str, Array]) -> None:
+def _write_inputs(program: ModuleProgram, io: Mapping[str, Array], inputs: Mapping[str, Array]) -> None:
     for name in program.inputs:
         shape = np.shape(inputs[name]) if name in inputs else None
         if shape != io[name].shape:

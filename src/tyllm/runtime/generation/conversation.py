@@ -17,7 +17,7 @@ from tyllm_errors import GenerationError
 
 
 class Conversation:
-    """What was fed into a slot, and doors to feed more."""
+    """The tokens in a slot, and methods that feed more, save and restore."""
 
     def __init__(self, slot: CacheSlot, runner: ModelRunner) -> None:
         self.slot, self._runner = slot, runner
@@ -95,7 +95,7 @@ class Conversation:
         self.rewind(0)
 
     def save(self) -> bytes:
-        """What was fed, and its KV cache, as a .npz file."""
+        """The tokens and their KV cache as a .npz file."""
         return self.slot.save()
 
     def restore(self, saved: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which tokens end a text, as a package's files say."""
+"""End-of-text tokens (EOS), as a package's files name them."""
 
 from __future__ import annotations
 

@@ -26,13 +26,13 @@ class GenerationStream(Iterator[str]):
 
     @property
     def result(self) -> Result:
-        """What has been generated so far."""
+        """The tokens and the text so far."""
         return self._sequence.result
 
     def __next__(self) -> str:
         return next(self._pieces)
 
-    def run(self) -> Result:
+    def run_to_end(self) -> Result:
         """Generate to the end."""
         for _ in self:
             pass

@@ -74,7 +74,7 @@ class ModelRunner:
 
     def _run(self, chunk: ScheduledChunk, row: int, *, body: bool, head: bool) -> None:
         """Run a program on its inputs; the head reads the hidden state of token `row`."""
-        for io in self._engine.views(chunk.seq_len):
+        for io in self._engine.io_views(chunk.seq_len):
             io["row"][0] = row
         self._engine.step(chunk.seq_len, chunk.slot.number, body=body, head=head)
 
@@ -82,7 +82,7 @@ class ModelRunner:
         """The chunk's inputs for every die; padding is token 0 or a zero embedding."""
         name, values = self._values(chunk.prompt)
         start, count = len(chunk.slot), len(chunk.prompt)
-        for io in self._engine.views(chunk.seq_len):
+        for io in self._engine.io_views(chunk.seq_len):
             io[name][0, :count] = values
             io[name][0, count:] = 0
             io["position"][0] = start
@@ -96,7 +96,7 @@ class ModelRunner:
 
     def _read_logits(self, seq_len: int) -> Logits:
         """The dies' slices of the vocabulary, joined: float32 [V]."""
-        logits = np.concatenate([io["logits"].reshape(-1) for io in self._engine.views(seq_len)])
+        logits = np.concatenate([io["logits"].reshape(-1) for io in self._engine.io_views(seq_len)])
         if np.isnan(logits.max()):
             raise StepError("The model computed logits that are not numbers; check the checkpoint's weights.")
         return logits

@@ -1,4 +1,4 @@
-"""Whether a prompt can be fed after what a slot holds."""
+"""Refuses prompts that cannot be fed after what a slot holds."""
 
 from __future__ import annotations
 

@@ -10,10 +10,9 @@ from tyllm.runtime.generation.sampling_params import SamplingParams
 from tyllm_errors import GenerationError
 
 if TYPE_CHECKING:
-    from hf_messages.image_source import ImageSource
-    from tyllm.runtime.images import Fitted
     from tyllm.runtime.images.sizes import Fit
     from tyllm.runtime.prompt.video_input import AnyVideo
+    from tyllm.runtime.prompt.vision_tower import AnyImage
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -56,7 +55,7 @@ class Request:
     params: SamplingParams = field(default_factory=SamplingParams)
     slot: int = 0
     reuse: bool = False
-    images: tuple[ImageSource | Fitted, ...] = ()
+    images: tuple[AnyImage, ...] = ()
     videos: tuple[AnyVideo, ...] = ()
     image_fit: Fit = "pad"
 

@@ -1,4 +1,4 @@
-"""What a generation gives back."""
+"""The result of a generation: text, tokens, timings, and why it ended."""
 
 from __future__ import annotations
 

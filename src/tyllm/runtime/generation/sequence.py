@@ -62,7 +62,7 @@ class SequenceState:
 
     @property
     def pending(self) -> Prompt:
-        """What has not been fed: the rest of the prompt, or the token that was picked last."""
+        """The tokens that have not been fed: the rest of the prompt, or the token that was picked last."""
         fed = len(self.slot)
         return self.prompt[fed:] if fed < len(self.prompt) else Prompt(self.result.token_ids[-1:])
 

@@ -29,7 +29,7 @@ class TextStream:
         return text
 
     def flush(self) -> str:
-        """What is held back, with a replacement character for an unfinished one."""
+        """The text that is held back, with a replacement character for an unfinished one."""
         text = self._new_text() if self._held else ""
         self._before, self._held = self._held, []
         return text
@@ -60,7 +60,7 @@ class StopStrings:
         return text[: len(text) - held]
 
     def flush(self) -> str:
-        """What was held back and was no stop string after all."""
+        """The text that was held back and was no stop string after all."""
         text, self._held = self._held, ""
         return text
 

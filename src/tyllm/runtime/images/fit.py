@@ -15,7 +15,7 @@ from hf_messages.image_file import load_image
 from hf_messages.image_source import name_of
 from tyllm.runtime.images.patches import Grid, patchify, resized
 from tyllm.runtime.images.preprocessor_config import ImageSettings
-from tyllm.runtime.images.sizes import Fit, How, Placement, Size, place
+from tyllm.runtime.images.sizes import Fit, How, Placement, Size, placement_for
 
 if TYPE_CHECKING:
     from hf_messages.image_source import ImageSource
@@ -54,7 +54,7 @@ class Fitted:
 
 
 def fit_image(source: ImageSource, settings: ImageSettings, sizes: Sequence[Size], fit: Fit = "pad") -> Fitted:
-    """One image, fitted to one of the compiled sizes by the rule of `sizes.place`.
+    """One image, fitted to one of the compiled sizes by the rule of `sizes.placement_for`.
 
     Args:
         source: anything that `load_image` takes.
@@ -68,7 +68,7 @@ def fit_image(source: ImageSource, settings: ImageSettings, sizes: Sequence[Size
     """
     image = load_image(source)
     original = image.height, image.width
-    placement = place(*original, settings, sizes, fit)
+    placement = placement_for(*original, settings, sizes, fit)
     pixels = resized(image, placement.scaled, settings)
     rows = patchify([pixels] * settings.temporal_patch_size, placement.compiled, settings)
     return fitted(rows[None], original, placement, settings, name_of(source))
@@ -82,7 +82,7 @@ def fitted(
     name: str,
     seconds_per_grid: float | None = None,
 ) -> Fitted:
-    """The value that says what was done; `patches` are [t, n, patch_values]."""
+    """The fitted image with its sentence; `patches` are float32 [t, n, patch_values]."""
     height, width = placement.compiled
     grid = len(patches), height // settings.patch_size, width // settings.patch_size
     return Fitted(
@@ -98,7 +98,7 @@ def fitted(
 
 
 def _sentence(name: str, original: Size, placement: Placement) -> str | None:
-    """What was done, sizes as width×height; None where it is just Hugging Face's own resize."""
+    """A sentence on the fit, sizes as width×height; None where it is just Hugging Face's own resize."""
     compiled = f"{_shown(placement.compiled)}, the nearest compiled size"
     if placement.how == "padded":
         return f"{name} is {_shown(original)}; scaled to {_shown(placement.scaled)} and padded to {compiled}."

@@ -1,4 +1,4 @@
-"""Which frames of a video are taken, as Hugging Face's Qwen2-VL video processor takes them."""
+"""Chooses the frames of a video that are taken, as Hugging Face's Qwen2-VL video processor takes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIN_FRAMES = 4
 MAX_FRAMES = 768
 
 
-def sample(
+def sample_frames(
     total: int,
     source_fps: float | None,
     fps: float | None,
@@ -57,7 +57,7 @@ def sample(
 def _count(
     total: int, source_fps: float | None, fps: float | None, num_frames: int | None, most: int, multiple: int
 ) -> int:
-    """How many frames, before equal steps are rounded."""
+    """The number of frames, before equal steps are rounded."""
     if num_frames is not None:
         if num_frames > total:
             raise ImageError(f"num_frames={num_frames} are more than the video's {total} frames; give fewer.")

@@ -1,4 +1,4 @@
-"""Where a video's frames come from: a sequence, a folder, or one file with several frames."""
+"""The frames of a video: a sequence, a folder, or one file with several frames."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Grid = tuple[int, int, int]  # temporal patches, rows of patches, columns of patches
 
 
-def patches(image: PilImage, settings: ImageSettings) -> tuple[NDArray[np.float32], Grid]:
-    """What Hugging Face's processor gives for an RGB image: float32 [n, patch_values] and the grid (1, h, w)."""
+def image_patches(image: PilImage, settings: ImageSettings) -> tuple[NDArray[np.float32], Grid]:
+    """The patches of an RGB image, float32 [n, patch_values], and its grid (1, h, w), as Hugging Face's processor."""
     size = smart_resize(image.height, image.width, settings)
     pixels = resized(image, size, settings)
     rows = patchify([pixels] * settings.temporal_patch_size, size, settings)
@@ -61,17 +61,17 @@ def patchify(frames: Sequence[NDArray[np.uint8]], size: Size, settings: ImageSet
 
 
 def _normalized(frame: NDArray[np.uint8], size: Size, settings: ImageSettings) -> NDArray[np.float32]:
-    """float32 [3, H, W]; zeros where `frame` does not reach."""
+    """float32 [3, H, W] of a frame uint8 [h, w, 3]; zeros where it does not reach."""
     height, width = frame.shape[:2]
     planes = np.zeros((3, *size), np.float32)
-    for plane, values, channel in zip(planes, table(settings), np.moveaxis(frame, 2, 0), strict=True):
+    for plane, values, channel in zip(planes, normalization_table(settings), np.moveaxis(frame, 2, 0), strict=True):
         plane[:height, :width] = values[channel]
     return planes
 
 
 @lru_cache(maxsize=8)
-def table(settings: ImageSettings) -> NDArray[np.float32]:
-    """[3, 256]: the normalized value of each color's byte, with each rounding that transformers makes on its way."""
+def normalization_table(settings: ImageSettings) -> NDArray[np.float32]:
+    """float32 [3, 256]: the normalized value of each color's byte, rounded on the way as transformers rounds it."""
     rescaled = (np.arange(256, dtype=np.float64) * settings.rescale_factor).astype(np.float32)
     mean, std = (np.array(values, np.float32)[:, None] for values in (settings.image_mean, settings.image_std))
     normalized: NDArray[np.float32] = (rescaled - mean) / std

@@ -1,4 +1,4 @@
-"""How a model wants its images: the numbers of preprocessor_config.json."""
+"""The numbers of preprocessor_config.json: how a model's images are scaled, normalized and cut."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ def _triple(value: Any, name: str, file: Path) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _require(holds: bool, file: Path, name: str, value: Any, wanted: str) -> None:
+def _require(holds: bool, file: Path, name: str, value: object, wanted: str) -> None:
     if not holds:
         raise CheckpointError(f"{file} says {name} = {value!r}, which must be {wanted}; mend that file.")

@@ -1,4 +1,4 @@
-"""Which size an image gets: Hugging Face's smart_resize, and the nearest of the sizes that were compiled."""
+"""The size that an image gets: Hugging Face's smart_resize, and the nearest of the sizes that were compiled."""
 
 from __future__ import annotations
 
@@ -67,8 +67,10 @@ def compiled_size(height: int, width: int, settings: ImageSettings) -> Size:
     return max(1, round(height / factor)) * factor, max(1, round(width / factor)) * factor
 
 
-def place(height: int, width: int, settings: ImageSettings, sizes: Sequence[Size], fit: Fit = "pad") -> Placement:
-    """Where an image of (height, width) goes.
+def placement_for(
+    height: int, width: int, settings: ImageSettings, sizes: Sequence[Size], fit: Fit = "pad"
+) -> Placement:
+    """The compiled size that takes an image of (height, width), and how it lies in it.
 
     1. If the size that smart_resize gives is compiled, it is taken: the result is Hugging Face's.
     2. Otherwise the size that needs the smallest share of padding, that is, the nearest in aspect ratio. Shares within

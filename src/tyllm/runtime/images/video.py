@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tyllm.runtime.images.fit import Fitted, fitted
-from tyllm.runtime.images.frame_sampling import MAX_FRAMES, sample
+from tyllm.runtime.images.frame_sampling import MAX_FRAMES, sample_frames
 from tyllm.runtime.images.frames import Frames, open_frames
 from tyllm.runtime.images.patches import patchify, resized
 from tyllm.runtime.images.preprocessor_config import ImageSettings
-from tyllm.runtime.images.sizes import Fit, Placement, Size, place
+from tyllm.runtime.images.sizes import Fit, Placement, Size, placement_for
 from tyllm_errors import ImageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def fit_video(
     source_fps: float | None = None,
     max_frames: int = MAX_FRAMES,
 ) -> Fitted:
-    """A video, all its frames fitted alike to one of the compiled sizes by the rule of `sizes.place`.
+    """A video, all its frames fitted alike to one of the compiled sizes by the rule of `sizes.placement_for`.
 
     Args:
         source: frames (each anything that `load_image` takes, or an array [T, H, W, 3]), a folder of frames in the
@@ -44,7 +44,7 @@ def fit_video(
         settings: the model's.
         sizes: sizes (height, width) as they were asked for when compiling.
         fit: "pad" or "resize".
-        fps: take so many frames of each second (`sampling.sample`).
+        fps: take so many frames of each second (`frame_sampling.sample_frames`).
         num_frames: take so many frames, evenly spaced; all are taken where neither is given.
         source_fps: frames per second of `source`; animations know theirs. Where nothing is known, 24.
         max_frames: more frames than that are refused, once sampled.
@@ -59,7 +59,7 @@ def fit_video(
     """
     with open_frames(source) as frames:
         rate = source_fps if source_fps is not None else frames.fps
-        taken = sample(frames.count, rate, fps, num_frames, max_frames, settings.temporal_patch_size)
+        taken = sample_frames(frames.count, rate, fps, num_frames, max_frames, settings.temporal_patch_size)
         original, placement, patches = _temporal_patches(frames, taken, settings, sizes, fit)
         name = frames.name if len(taken) == frames.count else f"{frames.name} ({len(taken)} of {frames.count} frames)"
     taken_fps = len(taken) / frames.count * rate if rate else UNKNOWN_FPS
@@ -73,7 +73,7 @@ def _temporal_patches(
     images = _alike(frames, taken)
     first = next(images)
     original = first.height, first.width
-    placement = place(*original, settings, sizes, fit)
+    placement = placement_for(*original, settings, sizes, fit)
     pixels = (resized(image, placement.scaled, settings) for image in chain([first], images))
     times = settings.temporal_patch_size
     n = placement.compiled[0] * placement.compiled[1] // settings.patch_size**2

@@ -7,15 +7,20 @@ Its documentation is at https://huggingface.co/docs/transformers/chat_templating
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hf_messages.messages import Message
 from tyllm.package.file_names import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
 from tyllm.runtime.prompt.tokenizer import special_tokens
 from tyllm_errors import GenerationError, PackageError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 class ChatTemplate:
@@ -38,7 +43,7 @@ class ChatTemplate:
             ) from error
 
     def render(
-        self, messages: Sequence[Mapping[str, Any]], *, tools: Sequence[Any] | None = None,
+        self, messages: Sequence[Message], *, tools: Sequence[object] | None = None,
         add_generation_prompt: bool = True, **options: Any,
     ) -> str:  # fmt: skip
         """The text of a chat, up to where the assistant's answer begins.
@@ -57,7 +62,7 @@ class ChatTemplate:
         except (TemplateError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise GenerationError(f"The chat template refuses these messages: {error}.") from error
 
-    def _choose(self, tools: Sequence[Any] | None) -> Any:
+    def _choose(self, tools: Sequence[object] | None) -> Template:
         """A checkpoint may have a template of its own for tools."""
         if tools and "tool_use" in self._templates:
             return self._templates["tool_use"]
@@ -74,7 +79,7 @@ def _sources(folder: Path) -> dict[str, str]:
     return {"default": found} if isinstance(found, str) else {}
 
 
-def _environment() -> Any:
+def _environment() -> ImmutableSandboxedEnvironment:
     from jinja2.ext import Extension, loopcontrols
     from jinja2.nodes import Node, Scope
     from jinja2.parser import Parser
@@ -99,7 +104,7 @@ def _environment() -> Any:
 
 
 def _to_json(
-    value: Any, ensure_ascii: bool = False, indent: int | None = None,
+    value: object, ensure_ascii: bool = False, indent: int | None = None,
     separators: tuple[str, str] | None = None, sort_keys: bool = False,
 ) -> str:  # fmt: skip
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

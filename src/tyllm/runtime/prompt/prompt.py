@@ -1,4 +1,4 @@
-"""What a conversation is fed: tokens, and in the place of some the embeddings of images or of the caller's own."""
+"""A prompt: tokens, and in the place of some the embeddings of images or of the caller's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tyllm_progress import Progress, ignore
 Embeddings = npt.NDArray[np.float32]
 UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making
 Key = int | tuple[str, int]
-"""What makes a position what it is: its token, or an image's digest and which of its embeddings it is."""
+"""The identity of a position: its token, or an image's digest and which of its embeddings it is."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class Prompt:
 
     @property
     def notes(self) -> list[str]:
-        """What was done with the images."""
+        """A sentence for each image that had to be fitted."""
         return [insert.note for insert in self.inserts if insert.note]
 
     def keys(self) -> list[Key]:
-        """What makes each position what it is."""
+        """The identity of each position."""
         keys: list[Key] = list(self.tokens)
         for insert in self.inserts:
             if insert.digest is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_messages.messages import separate_media
+from hf_messages.messages import Message, separate_media
 from tyllm.package import Manifest
 from tyllm.runtime.prompt.chat_template import ChatTemplate
 from tyllm.runtime.prompt.placeholders import fill_placeholders
@@ -20,7 +20,8 @@ from tyllm_errors import ImageError, PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit
-    from tyllm.runtime.prompt.vision_tower import VisionTower
+    from tyllm.runtime.prompt.video_input import AnyVideo
+    from tyllm.runtime.prompt.vision_tower import AnyImage, VisionTower
 
 Given = str | Sequence[int] | Embeddings | Prompt
 
@@ -34,7 +35,9 @@ class PromptBuilder:
     ) -> None:  # fmt: skip
         self._info, self._vision_tower, self._tokenizer, self._template = info, vision_tower, tokenizer, template
 
-    def of(self, given: Given, images: Sequence[Any] = (), videos: Sequence[Any] = (), fit: Fit = "pad") -> Prompt:
+    def of(
+        self, given: Given, images: Sequence[AnyImage] = (), videos: Sequence[AnyVideo] = (), fit: Fit = "pad"
+    ) -> Prompt:
         """The prompt of text (tokenized with the special tokens that the tokenizer adds), token ids or embeddings.
 
         Raises:
@@ -47,8 +50,8 @@ class PromptBuilder:
         return self._with_images(tokens, images, videos, fit)
 
     def of_chat(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None,
-        options: Mapping[str, Any] | None = None, images: Sequence[Any] = (), videos: Sequence[Any] = (),
+        self, messages: Sequence[Message], tools: Sequence[object] | None = None,
+        options: Mapping[str, Any] | None = None, images: Sequence[AnyImage] = (), videos: Sequence[AnyVideo] = (),
         fit: Fit = "pad",
     ) -> Prompt:  # fmt: skip
         """The prompt of a chat, up to where the answer begins; `images` and `videos` follow those of the messages.
@@ -71,7 +74,9 @@ class PromptBuilder:
             self._tokenizer().encode(text)
         )
 
-    def _with_images(self, tokens: list[int], images: Sequence[Any], videos: Sequence[Any], fit: Fit) -> Prompt:
+    def _with_images(
+        self, tokens: list[int], images: Sequence[AnyImage], videos: Sequence[AnyVideo], fit: Fit
+    ) -> Prompt:
         self._check_sight(images, videos)
         if self._vision_tower is None:
             return Prompt(tokens)
@@ -90,13 +95,13 @@ class PromptBuilder:
         except PackageError:  # there is no tokenizer
             return f"(token {token})"
 
-    def _check_sight(self, images: Sequence[Any], videos: Sequence[Any]) -> None:
+    def _check_sight(self, images: Sequence[AnyImage], videos: Sequence[AnyVideo]) -> None:
         if self._vision_tower is None and (images or videos):
             raise no_images(self._info)
 
 
 def no_images(info: Manifest) -> ImageError:
-    """What a text model says to an image."""
+    """The error of an image for a text model."""
     return ImageError(
         f"The package was compiled from a text model ({info.architecture}) and takes no images; compile a "
         "vision-language model such as Qwen2.5-VL."

@@ -1,4 +1,4 @@
-"""Where tokens, images and videos stand in M-RoPE: a temporal, a vertical and a horizontal position for each token.
+"""M-RoPE positions of tokens, images and videos: a temporal, a vertical and a horizontal position for each token.
 
 M-RoPE is of Qwen2-VL (https://arxiv.org/abs/2409.12191, section 2.1); temporal positions by the second are of
 Qwen2.5-VL (https://arxiv.org/abs/2502.13923). The numbers are those of `get_rope_index` in transformers.
@@ -26,7 +26,7 @@ class Span:
 
     @property
     def count(self) -> int:
-        """How many tokens it is."""
+        """The number of its tokens."""
         t, h, w = self.grid
         return t * h * w
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
@@ -58,7 +57,7 @@ def special_tokens(folder: Path) -> dict[str, str]:
     return found
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     """Checkpoints write a token as text or as an object with its properties."""
     if isinstance(value, dict):
         value = value.get("content")

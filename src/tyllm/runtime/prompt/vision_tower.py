@@ -20,6 +20,8 @@ from tyllm_errors import PackageError
 
 if TYPE_CHECKING:
     from hf_messages.image_source import ImageSource
+
+    AnyImage = ImageSource | Fitted
     from tyllm.runtime.images.sizes import Fit, Size
 
 Embeddings = npt.NDArray[np.float32]
@@ -34,7 +36,7 @@ class VisionTower:
         self._kept: OrderedDict[str, Embeddings] = OrderedDict()  # by digest, the latest used last
         self._lock = threading.Lock()
 
-    def image(self, source: ImageSource | Fitted, fit: Fit = "pad") -> Fitted:
+    def image(self, source: AnyImage, fit: Fit = "pad") -> Fitted:
         """An image as one of the compiled sizes takes it; raises `ImageError`."""
         return source if isinstance(source, Fitted) else fit_image(source, self.settings, self._sizes, fit)
 
@@ -55,7 +57,7 @@ class VisionTower:
 
     @cached_property
     def settings(self) -> ImageSettings:
-        """How the model wants its images; raises `CheckpointError` where the package does not say."""
+        """The model's preprocessor_config.json; raises `CheckpointError` where the package does not say."""
         return ImageSettings.read(self._package.folder)
 
     def close(self) -> None:

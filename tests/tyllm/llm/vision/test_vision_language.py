@@ -115,13 +115,13 @@ def test_the_decoder_takes_embeddings_and_rotary_rows(package, model):
     table = torch.stack([cos[0], sin[0]], 1).chunk(2, -1)[0].numpy()
     engine = Engine(opened, 1, 1)
     for start, used, seq_len in ((0, 8, 8), (8, 4, 8)):
-        for io in engine.views(seq_len):
+        for io in engine.io_views(seq_len):
             io["embeddings"][...] = 0
             io["embeddings"][0, :used] = embeddings[0, start : start + used]
             io["rope_param"][:used] = table[start : start + used]
             io["position"][0], io["row"][0] = start, used - 1
         engine.step(seq_len, 0)
-    logits = np.concatenate([io["logits"].reshape(-1) for io in engine.views(8)])
+    logits = np.concatenate([io["logits"].reshape(-1) for io in engine.io_views(8)])
     engine.close()
     assert cosine(logits, expected) > 0.99999
 

@@ -143,11 +143,11 @@ def test_an_interrupted_session_goes_on(toy):
 def test_each_slot_has_its_own_cache(toy):
     loaded = Engine(open_package(toy(dies=2)), workers=1, slots=2)
     for slot in range(2):
-        for layer in loaded.kv(1, slot):
+        for layer in loaded.kv_views(1, slot):
             layer["k"][:] = slot
-    assert [int(loaded.kv(1, slot)[0]["k"].max()) for slot in range(2)] == [0, 1]
-    assert loaded.kv(0, 0)[0]["k"].shape == (1, 5, 1, 16)
-    assert loaded.kv(0, 0)[0]["v"].shape == (1, 80, 1)
+    assert [int(loaded.kv_views(1, slot)[0]["k"].max()) for slot in range(2)] == [0, 1]
+    assert loaded.kv_views(0, 0)[0]["k"].shape == (1, 5, 1, 16)
+    assert loaded.kv_views(0, 0)[0]["v"].shape == (1, 80, 1)
     loaded.close()
 
 

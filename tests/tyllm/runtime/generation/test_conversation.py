@@ -55,7 +55,7 @@ def test_padding_is_zero_whatever_was_there_before(toy):
     with Session(toy(dies=2)) as session:
         session.logits(TEXT[:8])
         session.logits(TEXT[8:13])
-        for io in session._engine.views(8):
+        for io in session._engine.io_views(8):
             assert io["tokens"].tolist() == [[*TEXT[8:13], 0, 0, 0]]
             assert io["positions"].tolist() == [list(range(8))]
 

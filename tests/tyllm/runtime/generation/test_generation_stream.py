@@ -93,7 +93,7 @@ def test_a_prompt_is_fed_in_steps_with_progress(session):
     assert session.conversation().tokens == prompt and stream.result.token_ids == []
     stream.prefill(lambda *report: reports.append(report))  # it is fed already
     assert len(reports) == 3
-    assert stream.run().token_ids == reference_greedy(prompt, 20)
+    assert stream.run_to_end().token_ids == reference_greedy(prompt, 20)
     assert stream.result.timings.prompt_tokens == 29
 
 
@@ -109,7 +109,7 @@ def test_an_interrupted_prefill_goes_on_where_it_stopped(session):
     assert session.conversation().tokens == prompt[:16]
     stream.prefill(lambda *report: reports.append(report))
     assert reports == [(8, 13, "tokens")]
-    assert stream.run().token_ids == reference_greedy(prompt, 20)
+    assert stream.run_to_end().token_ids == reference_greedy(prompt, 20)
 
 
 def test_a_prefill_whose_slot_is_taken_ends_within_a_step(session):

@@ -52,7 +52,7 @@ def test_logits_that_are_no_numbers(session, monkeypatch):
 
     def step_to_nan(seq_len, slot, **parts):
         step(seq_len, slot, **parts)
-        session._engine.views(seq_len)[1]["logits"][0] = np.nan
+        session._engine.io_views(seq_len)[1]["logits"][0] = np.nan
 
     monkeypatch.setattr(session._engine, "step", step_to_nan)
     with pytest.raises(StepError, match="computed logits that are not numbers"):

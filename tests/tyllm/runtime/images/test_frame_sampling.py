@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tyllm.runtime.images.frame_sampling import sample
+from tyllm.runtime.images.frame_sampling import sample_frames
 from tyllm_errors import ImageError
 
 
@@ -25,28 +25,28 @@ def test_numbers_of_frames(hugging_face):
     for total in range(2, 130):
         for count in range(2, total + 1):
             if round(count / 2) * 2 <= total:
-                assert sample(total, None, None, count, 768, 2) == hugging_face(total, num_frames=count)
+                assert sample_frames(total, None, None, count, 768, 2) == hugging_face(total, num_frames=count)
 
 
 @pytest.mark.parametrize("source_fps", [5.0, 10.0, 23.976, 29.97, 60.0])
 def test_frames_per_second(hugging_face, source_fps):
     for total in [*range(2, 60), 100, 301, 999, 2500]:
         for fps in (0.5, 1, 2, 3.3, 24):
-            taken = sample(total, source_fps, fps, None, 768, 2)
+            taken = sample_frames(total, source_fps, fps, None, 768, 2)
             assert taken == hugging_face(total, source_fps, fps=fps)
             assert taken == sorted(set(taken))
             assert len(taken) <= 768
 
 
 def test_all_frames_without_a_wish():
-    assert sample(5, None, None, None, 768, 2) == [0, 1, 2, 3, 4]
+    assert sample_frames(5, None, None, None, 768, 2) == [0, 1, 2, 3, 4]
 
 
 def test_videos_shorter_than_a_temporal_patch():
-    assert sample(1, 10.0, 2.0, None, 768, 2) == [0]
-    assert sample(1, None, None, 1, 768, 2) == [0]
-    assert sample(7, None, None, 7, 768, 2) == list(range(7))
-    assert sample(9, None, None, 1, 768, 2) == [0, 4]
+    assert sample_frames(1, 10.0, 2.0, None, 768, 2) == [0]
+    assert sample_frames(1, None, None, 1, 768, 2) == [0]
+    assert sample_frames(7, None, None, 7, 768, 2) == list(range(7))
+    assert sample_frames(9, None, None, 1, 768, 2) == [0, 4]
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_videos_shorter_than_a_temporal_patch():
 )  # fmt: skip
 def test_what_is_refused(arguments, message):
     with pytest.raises(ImageError, match=message):
-        sample(*arguments, 768, 2)
+        sample_frames(*arguments, 768, 2)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tyllm.runtime.images.preprocessor_config import ImageSettings
-from tyllm.runtime.images.sizes import compiled_size, place, smart_resize
+from tyllm.runtime.images.sizes import compiled_size, placement_for, smart_resize
 from tyllm_errors import ImageError, SettingError
 
 SIZES = ((540, 960), (448, 768))
@@ -51,55 +51,58 @@ def test_sizes_that_are_none(settings, size):
 
 
 def test_hugging_faces_own_size_wins_if_compiled(settings):
-    placement = place(540, 960, settings, ((1080, 1920), *SIZES))
+    placement = placement_for(540, 960, settings, ((1080, 1920), *SIZES))
     assert (placement.compiled, placement.scaled, placement.how) == ((532, 952), (532, 952), "as Hugging Face")
-    assert place(440, 760, settings, SIZES).compiled == (448, 756)
+    assert placement_for(440, 760, settings, SIZES).compiled == (448, 756)
 
 
 def test_the_nearest_aspect_ratio_wins(settings):
     sizes = ((280, 280), (280, 560), (560, 280))
-    assert place(900, 1000, settings, sizes).compiled == (280, 280)
-    assert place(500, 1000, settings, sizes).compiled == (280, 560)
-    assert place(1000, 500, settings, sizes).compiled == (560, 280)
+    assert placement_for(900, 1000, settings, sizes).compiled == (280, 280)
+    assert placement_for(500, 1000, settings, sizes).compiled == (280, 560)
+    assert placement_for(1000, 500, settings, sizes).compiled == (560, 280)
     # √2 is in the middle, where the padded shares are equal
-    assert place(1000, 1350, settings, sizes).compiled == (280, 280)
-    assert place(1000, 1480, settings, sizes).compiled == (280, 560)
+    assert placement_for(1000, 1350, settings, sizes).compiled == (280, 280)
+    assert placement_for(1000, 1480, settings, sizes).compiled == (280, 560)
 
 
 def test_area_decides_between_like_shapes(settings):
     sizes = ((1080, 1920), (540, 960), (270, 480))
-    assert place(4320, 7680, settings, sizes).compiled == (532, 952)  # max_pixels: 728×1316 would be Hugging Face's
-    assert place(135, 240, settings, sizes).compiled == (280, 476)
+    assert placement_for(4320, 7680, settings, sizes).compiled == (
+        532,
+        952,
+    )  # max_pixels: 728×1316 would be Hugging Face's
+    assert placement_for(135, 240, settings, sizes).compiled == (280, 476)
     large = ImageSettings(max_pixels=10**8)
-    assert place(4320, 7680, large, sizes).compiled == (1092, 1932)
+    assert placement_for(4320, 7680, large, sizes).compiled == (1092, 1932)
 
 
 def test_aspect_is_kept_by_padding(settings):
-    placement = place(768, 1024, settings, SIZES[:1])
+    placement = placement_for(768, 1024, settings, SIZES[:1])
     assert (placement.compiled, placement.scaled, placement.how) == ((532, 952), (532, 709), "padded")
-    tall = place(1024, 768, settings, SIZES[:1])
+    tall = placement_for(1024, 768, settings, SIZES[:1])
     assert tall.scaled == (532, 399)
 
 
 def test_what_is_less_than_half_a_token_is_stretched(settings):
-    assert place(1080, 1920, settings, SIZES[:1]).how == "resized"  # 946 of 952 columns
-    assert place(1120, 1092, settings, ((560, 560),)).how == "resized"  # 14 columns free, the half
-    assert place(1120, 1090, settings, ((560, 560),)).how == "padded"
-    assert place(1090, 1120, settings, ((560, 560),)).how == "padded"
+    assert placement_for(1080, 1920, settings, SIZES[:1]).how == "resized"  # 946 of 952 columns
+    assert placement_for(1120, 1092, settings, ((560, 560),)).how == "resized"  # 14 columns free, the half
+    assert placement_for(1120, 1090, settings, ((560, 560),)).how == "padded"
+    assert placement_for(1090, 1120, settings, ((560, 560),)).how == "padded"
 
 
 def test_fit_resize_stretches(settings):
-    placement = place(1024, 768, settings, SIZES[:1], "resize")
+    placement = placement_for(1024, 768, settings, SIZES[:1], "resize")
     assert (placement.scaled, placement.how) == ((532, 952), "resized")
 
 
 def test_a_thin_image_keeps_a_pixel(settings):
-    assert place(200, 1, settings, ((28, 56),)).scaled == (28, 1)
-    assert place(20, 4000, settings, ((28, 56),)).scaled == (1, 56)
+    assert placement_for(200, 1, settings, ((28, 56),)).scaled == (28, 1)
+    assert placement_for(20, 4000, settings, ((28, 56),)).scaled == (1, 56)
 
 
 def test_nothing_to_choose_from(settings):
     with pytest.raises(SettingError, match="no image size compiled"):
-        place(10, 10, settings, ())
+        placement_for(10, 10, settings, ())
     with pytest.raises(SettingError, match="'crop' is unknown"):
-        place(10, 10, settings, SIZES, "crop")
+        placement_for(10, 10, settings, SIZES, "crop")
