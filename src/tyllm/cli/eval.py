@@ -44,7 +44,7 @@ def eval_(
 
     Example: `tyllm eval Qwen1.5-1.8B-AWQ-INT4 --reference Qwen1.5-1.8B --max-tokens 8192`
     """
-    from tyllm.evaluate.predictor import is_package
+    from tyllm.evaluate.open_predictor import is_package
 
     folders = [folder for folder in (model, reference) if folder is not None]
     if not all(map(is_package, folders)):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
-from tyllm.evaluate.predictor import Predictor, open_predictor
+from tyllm.evaluate.open_predictor import open_predictor
+from tyllm.evaluate.predictor import Predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score_tokens
 from tyllm_errors import SettingError

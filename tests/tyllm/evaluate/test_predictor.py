@@ -1,29 +1,16 @@
-"""The kind of a folder decides which predictor opens it."""
+"""Packages and checkpoints are predictors: the same windows give as many logits, of each one's whole vocabulary."""
 
+import numpy as np
 import pytest
 
-from tyllm.evaluate.checkpoint_predictor import CheckpointPredictor
-from tyllm.evaluate.package_predictor import PackagePredictor
-from tyllm.evaluate.predictor import is_package, open_predictor
-from tyllm_errors import CheckpointError
+from tyllm.evaluate.open_predictor import open_predictor
 
 
-def test_a_package_has_a_manifest(toy, tiny):
-    assert is_package(toy(dies=2)) and not is_package(tiny)
-
-
-def test_a_package(toy):
-    with open_predictor(toy(dies=2)) as predictor:
-        assert isinstance(predictor, PackagePredictor)
-        assert (predictor.vocabulary, predictor.context) == (260, 64)
-
-
-def test_a_checkpoint(tiny):
-    with open_predictor(tiny) as predictor:
-        assert isinstance(predictor, CheckpointPredictor)
-        assert predictor.vocabulary == 320
-
-
-def test_neither(tmp_path):
-    with pytest.raises(CheckpointError, match=r"has no config\.json; give a Hugging Face model folder or a compiled"):
-        open_predictor(tmp_path)
+@pytest.mark.parametrize("kind", ["package", "checkpoint"])
+def test_every_token_but_the_first_is_predicted(kind, toy, tiny):
+    windows, told = np.array([[1, 2, 3], [4, 5, 6]]), []
+    with open_predictor(toy(dies=2) if kind == "package" else tiny) as predictor:
+        found = [logits.copy() for logits in predictor.predictions(windows, lambda done, _: told.append(done))]
+        assert [logits.shape for logits in found] == [(predictor.vocabulary,)] * 4
+    assert {logits.dtype for logits in found} == {np.dtype(np.float32)}
+    assert sum(told) == windows.size
