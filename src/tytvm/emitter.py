@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import tvm
@@ -26,21 +26,25 @@ class Encoded:
     rows: tuple[int, int]
 
 
+Value: TypeAlias = relax.Expr
+"""What a node's value is in Relax: an expression, or `Encoded`, which only linear layers read."""
+
+
 class Emitter:
     """Emits calls into one Relax function; `env` holds the value of every node so far."""
 
     def __init__(
-        self, graph: Graph, kernels: Kernels, block_builder: relax.BlockBuilder, env: dict[torch.fx.Node, Any]
+        self, graph: Graph, kernels: Kernels, block_builder: relax.BlockBuilder, env: dict[torch.fx.Node, Value]
     ) -> None:
         self.graph, self.kernels = graph, kernels
         self.block_builder, self.env = block_builder, env
         self.buffers: dict[str, relax.Var] = {}
         self.weight_names: dict[torch.fx.Node, str] = {}
-        self._encoded: dict[tuple[Any, Encoding], Encoded] = {}
+        self._encoded: dict[tuple[relax.Var, Encoding], Encoded] = {}
 
     # Buffers
 
-    def place(self, node: torch.fx.Node) -> None:
+    def declare(self, node: torch.fx.Node) -> None:
         """Give a placeholder its buffers: a weight may be stored as several tensors."""
         capture = self.graph.capture
         if node.name in capture.parameters:
@@ -65,14 +69,14 @@ class Emitter:
         """How a weight is stored."""
         return self.graph.weights[self.weight_names[weight]]
 
-    def stored(self, weight: torch.fx.Node) -> list[relax.Var]:
+    def stored_tensors(self, weight: torch.fx.Node) -> list[relax.Var]:
         """The tensors that a weight is stored as."""
         name = self.graph.stored_names[self.weight_names[weight]]
         return [self.buffers[f"params:{name}{suffix}"] for suffix in self.format_of(weight).tensors()]
 
     # Calls
 
-    def call(self, choice: Choice, arguments: list[Any], *outputs: TensorSpec) -> Any:
+    def call(self, choice: Choice, arguments: list[relax.Expr], *outputs: TensorSpec) -> Any:
         """Call a kernel that was chosen: arguments, then what it writes; returns a variable, or a list of them."""
         handle = self._handle(choice)
         types = [relax.TensorType(spec.shape, spec.dtype) for spec in outputs]
@@ -84,11 +88,11 @@ class Emitter:
     def call_encoded(
         self,
         choice: Choice,
-        arguments: list[Any],
+        arguments: list[relax.Expr],
         outputs: Sequence[TensorSpec],
         encoding: Encoding,
         rows: tuple[int, int],
-    ) -> list[Any]:
+    ) -> list[Value]:
         """Call a kernel whose last output is activations [rows] in an encoding."""
         made = [TensorSpec(*tensor) for tensor in encoding.tensors(*rows)]
         found = self.call(choice, arguments, *outputs, *made)
@@ -97,7 +101,7 @@ class Emitter:
             return values
         return [*values[: len(outputs)], Encoded(encoding, values[len(outputs) :], rows)]
 
-    def encoded(self, value: Any, encoding: Encoding) -> list[relax.Var]:
+    def encode(self, value: Value, encoding: Encoding) -> list[relax.Var]:
         """The tensors that stand for activations [R, K] in an encoding, made once for all that read them.
 
         Raises:
@@ -105,7 +109,7 @@ class Emitter:
         """
         if isinstance(value, Encoded):
             if value.encoding != encoding:
-                raise ValueError(f"Activations lie as {value.encoding}, wanted is {encoding}.")
+                raise ValueError(f"Activations lie as {value.encoding}, requested is {encoding}.")
             return value.tensors
         if isinstance(encoding, Float32):
             return [value]
@@ -116,7 +120,7 @@ class Emitter:
             (self._encoded[key],) = self.call_encoded(choice, [value], [], encoding, (rows, width))
         return self._encoded[key].tensors
 
-    def call_inplace(self, choice: Choice, arguments: list[Any], indices: list[int]) -> list[Any]:
+    def call_inplace(self, choice: Choice, arguments: list[relax.Expr], indices: list[int]) -> list[relax.Var]:
         """Call a kernel that writes to several of its arguments; returns those arguments' new values."""
         types = [arguments[index].ty for index in indices]
         result = self.emit(relax.op.call_tir_inplace(self._handle(choice), arguments, indices, types))
@@ -125,7 +129,7 @@ class Emitter:
     def _handle(self, choice: Choice) -> tvm.ir.GlobalVar:
         return self.block_builder.add_func(choice.function(), choice.specialization.name)
 
-    def shaped(self, value: Any, shape: tuple[int, ...]) -> Any:
+    def reshape(self, value: Value, shape: tuple[int, ...]) -> Value:
         """`value` under another shape of the same size: no work at run time. Encoded rows stay rows."""
         if isinstance(value, Encoded):
             return value
@@ -133,11 +137,11 @@ class Emitter:
             return value
         return self.emit(relax.op.reshape(value, shape))
 
-    def emit(self, expression: Any) -> Any:
+    def emit(self, expression: relax.Expr) -> relax.Var:
         """Bind an expression to a new variable."""
         return self.block_builder.emit(expression)
 
-    def origin(self, value: Any) -> Any:
+    def origin(self, value: relax.Expr) -> relax.Expr:
         """The variable that a chain of reshapes starts from."""
         bound = self.block_builder.lookup_binding(value)
         is_reshape = isinstance(bound, relax.Call) and bound.op == tvm.ir.Op.get("relax.reshape")

@@ -83,7 +83,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
     def _declare_buffers(self, nodes: list[torch.fx.Node]) -> None:
         for node in nodes:
             if node.op == "placeholder" and (node.users or node.name in self.graph.capture.inputs):
-                self.emitter.place(node)
+                self.emitter.declare(node)
         for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity, self.graph.kv_dtype).specs.items():
             self.emitter.buffer(f"kv:{name}", spec)
         for name in _implied_inputs(nodes):

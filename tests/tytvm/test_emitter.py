@@ -26,36 +26,36 @@ def emitter():
         builder.emit_func_output(result)
 
 
-def test_a_weight_is_placed_as_the_tensors_that_it_is_stored_as(emitter):
+def test_a_weight_is_declared_as_the_tensors_that_it_is_stored_as(emitter):
     nodes = {emitter.graph.capture.parameters.get(node.name): node for node in placeholders(emitter)}
-    emitter.place(nodes["up.weight"])
-    assert [variable.name for variable in emitter.stored(nodes["up.weight"])] == [
+    emitter.declare(nodes["up.weight"])
+    assert [variable.name for variable in emitter.stored_tensors(nodes["up.weight"])] == [
         f"params:up.weight.{part}" for part in ("weight", "scale", "zero")
     ]
     assert emitter.format_of(nodes["up.weight"]) == W4(40, 32, 32)
 
 
-def test_an_input_is_placed_in_io(emitter):
+def test_an_input_is_declared_in_io(emitter):
     for node in placeholders(emitter):
         if node.name == "tokens":
-            emitter.place(node)
+            emitter.declare(node)
     assert tuple(int(n) for n in emitter.buffers["io:tokens"].ty.shape) == (1, 4)
 
 
 def test_activations_are_encoded_once(emitter):
     x = emitter.buffers["io:x"]
-    first, reshaped = emitter.encoded(x, Int8(32)), emitter.shaped(emitter.shaped(x, (1, 4, 32)), (4, 32))
-    assert emitter.encoded(reshaped, Int8(32)) is first and len(first) == 3
-    assert emitter.encoded(x, Int8(16)) is not first
-    assert emitter.encoded(x, FLOAT32) == [x]
+    first, reshaped = emitter.encode(x, Int8(32)), emitter.reshape(emitter.reshape(x, (1, 4, 32)), (4, 32))
+    assert emitter.encode(reshaped, Int8(32)) is first and len(first) == 3
+    assert emitter.encode(x, Int8(16)) is not first
+    assert emitter.encode(x, FLOAT32) == [x]
 
 
 def test_another_encoding_than_they_lie_in_is_the_compilers_mistake(emitter):
-    emitter.encoded(emitter.buffers["io:x"], Int8(32))
+    emitter.encode(emitter.buffers["io:x"], Int8(32))
     (encoded,) = emitter._encoded.values()
-    assert emitter.shaped(encoded, (128,)) is encoded
-    with pytest.raises(ValueError, match="wanted is"):
-        emitter.encoded(encoded, Int8(16))
+    assert emitter.reshape(encoded, (128,)) is encoded
+    with pytest.raises(ValueError, match="requested is"):
+        emitter.encode(encoded, Int8(16))
 
 
 def placeholders(emitter):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -22,9 +21,9 @@ from tytvm.converters import (
     varlen_attention,
 )
 from tytvm.converters.all_reduce import convert as all_reduce
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 
-CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
+CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Value]] = {
     "linear.default": linear.convert,
     "embedding.default": embedding.convert,
     "attention.default": attention.convert,
@@ -40,7 +39,7 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Any]] = {
 }
 """Operator → what converts a node of it: returns the node's value, of the node's shape."""
 
-PARTIAL: dict[str, Callable[[Emitter, Callable[[torch.fx.Node], Any], torch.fx.Node], Any]] = {
+PARTIAL: dict[str, Callable[[Emitter, Callable[[torch.fx.Node], Value], torch.fx.Node], Value]] = {
     "add.Tensor": add.convert,
     "index.Tensor": select_rows.convert,
     "layer_norm.default": layer_norm.convert,

@@ -1,22 +1,21 @@
-"""Activations, written as their readers want them; in one kernel with the linear layer that they are of, if any."""
+"""Activations, written as their consumers request them; in one kernel with their linear layer, if they have one."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tytvm.converters.consumers import requested_encoding, requested_row_encoding
 from tytvm.converters.fusible_linear import bias_of, format_of, fusible_linear, inputs_of
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernel_choice import Choice
 from tytvm.kernels.operators import ActivatedLinear, Activation
 from tytvm.kernels.rowwise.encoding import Encoding
 from tytvm.weights import W16
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(x [..., width]) → [..., width]."""
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
@@ -24,10 +23,10 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     fused = _fused_with_linear(emitter, node, kind, rows[0], encoding)
     if fused is None:
         encoding = requested_row_encoding(emitter, node)
-        x = emitter.shaped(emitter.env[node.args[0]], rows)
+        x = emitter.reshape(emitter.env[node.args[0]], rows)
         fused = emitter.kernels.choose(Activation(*rows, kind, encoding)), [x]
     (result,) = emitter.call_encoded(*fused, [], encoding, rows)
-    return emitter.shaped(result, shape)
+    return emitter.reshape(result, shape)
 
 
 def kind_of(node: torch.fx.Node) -> str:
@@ -39,7 +38,7 @@ def kind_of(node: torch.fx.Node) -> str:
 
 def _fused_with_linear(
     emitter: Emitter, node: torch.fx.Node, kind: str, rows: int, encoding: Encoding
-) -> tuple[Choice, list[Any]] | None:
+) -> tuple[Choice, list[Value]] | None:
     """The kernel of layer and activation, and its arguments."""
     layer = fusible_linear(emitter, node.args[0])
     weight = format_of(emitter, layer) if layer is not None else None
@@ -49,4 +48,4 @@ def _fused_with_linear(
     choice = emitter.kernels.find(ActivatedLinear(rows, weight, kind, encoding, bool(bias)))
     if choice is None:
         return None
-    return choice, [*inputs_of(emitter, layer, weight, choice), *emitter.stored(layer.args[1]), *bias]
+    return choice, [*inputs_of(emitter, layer, weight, choice), *emitter.stored_tensors(layer.args[1]), *bias]

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
 from tytvm.converters import layer_norm, rms_norm
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 
 
-def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Value], node: torch.fx.Node) -> Value:
     """(x, y) → x + y; leaves the norm's value in the emitter's `env` too, if there is one."""
     norm = _norm_of(emitter, node)
     if norm is None:
         return otherwise(node)
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    terms = [emitter.shaped(emitter.env[term], rows) for term in node.args]
+    terms = [emitter.reshape(emitter.env[term], rows) for term in node.args]
     total, emitter.env[norm] = _module_of(norm).emit(emitter, norm, terms, rows)
-    return emitter.shaped(total, shape)
+    return emitter.reshape(total, shape)
 
 
 def _norm_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
@@ -32,12 +31,12 @@ def _norm_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
     return next((norm for norm in norms if set(norm.all_input_nodes) - {node} <= emitter.env.keys()), None)
 
 
-def _module_of(node: torch.fx.Node) -> Any:
+def _module_of(node: torch.fx.Node) -> Value:
     """What converts a norm; None for any other node."""
     return next((module for module in (rms_norm, layer_norm) if module.is_norm(node)), None)
 
 
-def _is_alike(term: Any, node: torch.fx.Node) -> bool:
+def _is_alike(term: object, node: torch.fx.Node) -> bool:
     """Whether a term has the shape and type of the sum."""
     value = term.meta["val"] if isinstance(term, torch.fx.Node) else None
     return value is not None and value.shape == node.meta["val"].shape and value.dtype == torch.float32

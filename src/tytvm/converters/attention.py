@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.graph import kv_cache
 from tytvm.kernels.operators import Attention, CacheAppend
 from tytvm.weights import TensorSpec
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap) → [1,S,H,Dv]."""
     q, _, _, _, scale, window, softcap = node.args
     _, heads, tokens, width = q.meta["val"].shape
     cache = kv_cache(node, emitter.graph.kv_capacity, emitter.graph.kv_dtype)
     shape = Attention(cache, heads, tokens, scale, window, softcap, emitter.kernels.int8_activations)
-    query = emitter.shaped(emitter.env[q], (heads, tokens, width))
+    query = emitter.reshape(emitter.env[q], (heads, tokens, width))
     tensors = _append(emitter, node, shape)
     output = TensorSpec((tokens, heads, cache.Dv), "float32")
-    return emitter.shaped(_attend(emitter, shape, [query, *tensors], output), tuple(node.meta["val"].shape))
+    return emitter.reshape(_attend(emitter, shape, [query, *tensors], output), tuple(node.meta["val"].shape))
 
 
-def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Any]:
+def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Value]:
     """The cache's tensors with this step's rows."""
     _, k, v, layer, *_ = node.args
-    rows = [emitter.shaped(emitter.env[new], tuple(new.meta["val"].shape)[1:]) for new in (k, v)]
+    rows = [emitter.reshape(emitter.env[new], tuple(new.meta["val"].shape)[1:]) for new in (k, v)]
     tensors = [emitter.buffers[f"kv:{layer}.{suffix}"] for suffix in shape.cache.tensors]
     arguments = [*rows, emitter.buffers["io:position"], *tensors]
     choice = emitter.kernels.choose(CacheAppend(shape.cache, shape.S))
     return emitter.call_inplace(choice, arguments, list(range(3, len(arguments))))
 
 
-def _attend(emitter: Emitter, shape: Attention, arguments: list[Any], output: TensorSpec) -> Any:
-    """One kernel, or two where the context is cut."""
+def _attend(emitter: Emitter, shape: Attention, arguments: list[Value], output: TensorSpec) -> Value:
+    """One kernel, or two where the context is split."""
     choice = emitter.kernels.choose(shape)
     workspace = [TensorSpec(*each) for each in choice.specialization.workspace]
     merge = choice.specialization.followed_by

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tyllm_errors import UnsupportedError
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import EmbeddingRows
 from tytvm.weights import TensorSpec
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """Torch's own (table, tokens, …) or ours (tokens, first, table) → [..., H].
 
     Raises:
@@ -27,5 +26,5 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     count = math.prod(shape[:-1])
     weight = emitter.graph.weights[emitter.weight_names[table]]
     choice = emitter.kernels.choose(EmbeddingRows(count, weight))
-    arguments = [emitter.shaped(emitter.env[tokens], (count,)), emitter.buffers["io:first_token"], emitter.env[table]]
-    return emitter.shaped(emitter.call(choice, arguments, TensorSpec((count, shape[-1]), "float32")), shape)
+    arguments = [emitter.reshape(emitter.env[tokens], (count,)), emitter.buffers["io:first_token"], emitter.env[table]]
+    return emitter.reshape(emitter.call(choice, arguments, TensorSpec((count, shape[-1]), "float32")), shape)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tytvm.converters.consumers import RESHAPES
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernel_choice import Choice
 from tytvm.weights import W4, W16
 
@@ -27,13 +26,13 @@ def format_of(emitter: Emitter, layer: torch.fx.Node) -> W4 | W16 | None:
     return weight if isinstance(weight, W4 | W16) else None
 
 
-def bias_of(emitter: Emitter, layer: torch.fx.Node) -> list[Any]:
+def bias_of(emitter: Emitter, layer: torch.fx.Node) -> list[Value]:
     """Its bias, if it has one."""
     return [emitter.env[bias] for bias in layer.args[2:3] if bias is not None]
 
 
-def inputs_of(emitter: Emitter, layer: torch.fx.Node, weight: W4 | W16, choice: Choice) -> list[Any]:
+def inputs_of(emitter: Emitter, layer: torch.fx.Node, weight: W4 | W16, choice: Choice) -> list[Value]:
     """The tensors that stand for what it reads, in the encoding of the kernel that was chosen."""
     rows = math.prod(layer.meta["val"].shape[:-1])
-    x = emitter.shaped(emitter.env[layer.args[0]], (rows, weight.in_features))
-    return emitter.encoded(x, choice.specialization.inputs)
+    x = emitter.reshape(emitter.env[layer.args[0]], (rows, weight.in_features))
+    return emitter.encode(x, choice.specialization.inputs)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tyllm_errors import UnsupportedError
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import Linear
 from tytvm.weights import W4, W16, TensorSpec
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(x [..., in], weight [out, in], bias?) → [..., out].
 
     Raises:
@@ -27,8 +26,8 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
         )
     shape = tuple(node.meta["val"].shape)
     rows = math.prod(shape[:-1])
-    x = emitter.shaped(emitter.env[x_node], (rows, weight.in_features))
+    x = emitter.reshape(emitter.env[x_node], (rows, weight.in_features))
     bias = [emitter.env[rest[0]]] if rest and rest[0] is not None else []
     choice = emitter.kernels.choose(Linear(rows, weight, bool(bias)))
-    arguments = [*emitter.encoded(x, choice.specialization.inputs), *emitter.stored(weight_node), *bias]
-    return emitter.shaped(emitter.call(choice, arguments, TensorSpec((rows, shape[-1]), "float32")), shape)
+    arguments = [*emitter.encode(x, choice.specialization.inputs), *emitter.stored_tensors(weight_node), *bias]
+    return emitter.reshape(emitter.call(choice, arguments, TensorSpec((rows, shape[-1]), "float32")), shape)

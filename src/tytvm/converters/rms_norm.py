@@ -1,20 +1,19 @@
-"""RMSNorm, ours and torch's own operator of that name, of one term or of a sum; written as its readers want it."""
+"""RMSNorm, ours and torch's own operator of that name, of one term or of a sum; written as its consumers request it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import requested_row_encoding
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import RmsNorm
 from tytvm.weights import TensorSpec
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(x [..., H], weight [H], eps) → [..., H].
 
     Raises:
@@ -24,10 +23,10 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
         return emitter.env[node]
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
-    return emit(emitter, node, [emitter.shaped(emitter.env[node.args[0]], rows)], rows)[-1]
+    return emit(emitter, node, [emitter.reshape(emitter.env[node.args[0]], rows)], rows)[-1]
 
 
-def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[int, int]) -> list[Any]:
+def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Value], rows: tuple[int, int]) -> list[Value]:
     """The norm of one term, or the sum of two terms and its norm; each term of shape `rows`."""
     _, weight, eps = arguments(node)
     encoding = requested_row_encoding(emitter, node)
@@ -35,7 +34,7 @@ def emit(emitter: Emitter, node: torch.fx.Node, terms: list[Any], rows: tuple[in
     choice = emitter.kernels.choose(RmsNorm(*rows, eps, encoding, has_sum))
     sums = [TensorSpec(rows, "float32")] if has_sum else []
     *total, norm = emitter.call_encoded(choice, [*terms, emitter.env[weight]], sums, encoding, rows)
-    return [*total, emitter.shaped(norm, tuple(node.meta["val"].shape))]
+    return [*total, emitter.reshape(norm, tuple(node.meta["val"].shape))]
 
 
 def is_norm(node: torch.fx.Node) -> bool:
@@ -45,7 +44,7 @@ def is_norm(node: torch.fx.Node) -> bool:
     return bool(node.target is torch.ops.tytvm.rms_norm.default)
 
 
-def arguments(node: torch.fx.Node) -> tuple[Any, Any, float]:
+def arguments(node: torch.fx.Node) -> tuple[torch.fx.Node | None, torch.fx.Node | None, float]:
     """Input, weight and epsilon."""
     if node.target is torch.ops.tytvm.rms_norm.default:
         x, weight, eps = node.args

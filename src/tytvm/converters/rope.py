@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from tyllm_errors import UnsupportedError
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import Rope
 from tytvm.weights import TensorSpec
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(x [1,H,S,D] or [S,H,D], cos and sin of S · D values) → the same shape.
 
     Raises:
@@ -26,10 +24,10 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     source = x if tokens_first else _before_transpose(x)
     tokens, heads, width = shape if tokens_first else (shape[2], shape[1], shape[3])
     rows = (heads, tokens, width) if source is None else (tokens, heads, width)
-    value = emitter.shaped(emitter.env[x if source is None else source], rows)
-    arguments = [value, *(emitter.shaped(emitter.env[table], (tokens, width)) for table in tables)]
+    value = emitter.reshape(emitter.env[x if source is None else source], rows)
+    arguments = [value, *(emitter.reshape(emitter.env[table], (tokens, width)) for table in tables)]
     choice = emitter.kernels.choose(Rope(heads, tokens, width, source is not None, tokens_first))
-    return emitter.shaped(emitter.call(choice, arguments, TensorSpec(shape[-3:], "float32")), shape)
+    return emitter.reshape(emitter.call(choice, arguments, TensorSpec(shape[-3:], "float32")), shape)
 
 
 def _before_transpose(node: torch.fx.Node) -> torch.fx.Node | None:

@@ -1,19 +1,18 @@
-"""Rows chosen by an input of the program, such as the one whose logits are wanted: with them the head begins."""
+"""Rows chosen by an input of the program, such as the one whose logits are requested: with them the head begins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from tvm import relax
 
 from tytvm.converters.consumers import requested_row_encoding
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import SelectRows
 
 
-def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Value], node: torch.fx.Node) -> Value:
     """(x [1,S,H], (none, index [R])) → [1,R,H]; of other shapes TVM's own, where no index reads outside."""
     x, indices = node.args
     given = [(axis, index) for axis, index in enumerate(indices) if index is not None]
@@ -26,6 +25,6 @@ def convert(emitter: Emitter, otherwise: Callable[[torch.fx.Node], Any], node: t
     (_, tokens, width), count = value.shape, len(index_value)
     encoding = requested_row_encoding(emitter, node)
     choice = emitter.kernels.choose(SelectRows(tokens, width, count, encoding))
-    arguments = [emitter.shaped(emitter.env[x], (tokens, width)), emitter.env[index]]
+    arguments = [emitter.reshape(emitter.env[x], (tokens, width)), emitter.env[index]]
     (result,) = emitter.call_encoded(choice, arguments, [], encoding, (count, width))
-    return emitter.shaped(result, (1, count, width))
+    return emitter.reshape(result, (1, count, width))

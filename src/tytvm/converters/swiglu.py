@@ -1,21 +1,20 @@
-"""SwiGLU's gate, written as its readers want it; with the two layers that it is of, where one kernel does all."""
+"""SwiGLU's gate, written as its consumers request it; with the two layers that it is of, where one kernel does all."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
 from tytvm.converters.consumers import requested_encoding, requested_row_encoding
 from tytvm.converters.fusible_linear import bias_of, format_of, fusible_linear, inputs_of
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernel_choice import Choice
 from tytvm.kernels.operators import GatedLinear, SwiGlu
 from tytvm.kernels.rowwise.encoding import Encoding
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(gate, up), both [..., width] → [..., width]."""
     shape = tuple(node.meta["val"].shape)
     rows = (math.prod(shape[:-1]), shape[-1])
@@ -23,15 +22,15 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
     fused = _fused_with_linear(emitter, node, rows[0], encoding)
     if fused is None:
         encoding = requested_row_encoding(emitter, node)
-        gate, up = (emitter.shaped(emitter.env[argument], rows) for argument in node.args)
+        gate, up = (emitter.reshape(emitter.env[argument], rows) for argument in node.args)
         fused = emitter.kernels.choose(SwiGlu(*rows, encoding)), [gate, up]
     (result,) = emitter.call_encoded(*fused, [], encoding, rows)
-    return emitter.shaped(result, shape)
+    return emitter.reshape(result, shape)
 
 
 def _fused_with_linear(
     emitter: Emitter, node: torch.fx.Node, rows: int, encoding: Encoding
-) -> tuple[Choice, list[Any]] | None:
+) -> tuple[Choice, list[Value]] | None:
     """The kernel that multiplies by both weights and gates, and its arguments."""
     gate, up = (fusible_linear(emitter, argument) for argument in node.args)
     if gate is None or up is None or gate.args[0] is not up.args[0]:
@@ -42,5 +41,5 @@ def _fused_with_linear(
     choice = emitter.kernels.find(GatedLinear(rows, weight, encoding, bool(biases[0])))
     if choice is None:
         return None
-    parts = [emitter.stored(layer.args[1]) + bias for layer, bias in zip((gate, up), biases, strict=True)]
+    parts = [emitter.stored_tensors(layer.args[1]) + bias for layer, bias in zip((gate, up), biases, strict=True)]
     return choice, [*inputs_of(emitter, gate, weight, choice), *parts[0], *parts[1]]

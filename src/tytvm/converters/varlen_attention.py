@@ -5,14 +5,13 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from tvm import relax
 
 from tyllm_errors import UnsupportedError
 from tytvm.converters.consumers import requested_encoding
-from tytvm.emitter import Emitter
+from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import VarlenAttention, VarlenPack
 from tytvm.kernels.rowwise.encoding import FLOAT32
 from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
@@ -22,7 +21,7 @@ from tytvm.weights import TensorSpec
 aten = torch.ops.aten
 
 
-def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
+def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(q [B,H,S,D], k [B,KH,S,D], v [B,KH,S,Dv], bounds?, scale) → [B,S,H,Dv].
 
     Raises:
@@ -44,7 +43,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Any:
         encoding = FLOAT32
         choice = emitter.kernels.choose(VarlenAttention(shape))
     (result,) = emitter.call_encoded(choice, [*packed, rows, tasks], [], encoding, out)
-    return emitter.shaped(result, tuple(node.meta["val"].shape))
+    return emitter.reshape(result, tuple(node.meta["val"].shape))
 
 
 def _lengths(emitter: Emitter, bounds: torch.fx.Node, tokens: int) -> list[int]:
@@ -63,7 +62,7 @@ def _lengths(emitter: Emitter, bounds: torch.fx.Node, tokens: int) -> list[int]:
 
 def _source(
     emitter: Emitter, parts: list[torch.fx.Node], shape: PackedSequences, tokens: int
-) -> tuple[QkvSource, list[Any]]:
+) -> tuple[QkvSource, list[Value]]:
     """Where queries, keys and values are read, behind the views that the graph has of them."""
     rows = [_before_transpose(node) for node in parts]
     fused = _fused_qkv(parts, rows)
@@ -74,7 +73,7 @@ def _source(
         source = QkvSource(tokens, tuple(row is not None for row in rows))  # type: ignore[arg-type]
         nodes = [row or node for row, node in zip(rows, parts, strict=True)]
     shapes = [extents for extents, _ in source.tensors(shape).values()]
-    return source, [emitter.shaped(emitter.env[node], extents) for node, extents in zip(nodes, shapes, strict=True)]
+    return source, [emitter.reshape(emitter.env[node], extents) for node, extents in zip(nodes, shapes, strict=True)]
 
 
 @dataclass(frozen=True)

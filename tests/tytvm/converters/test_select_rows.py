@@ -7,7 +7,7 @@ from tests.tytvm.small_graph import Calculation, Small, graph_of
 
 
 @pytest.mark.parametrize("tokens", [1, 4])
-def test_the_row_that_is_asked_for_is_chosen_at_run_time(tokens):
+def test_the_requested_row_is_chosen_at_run_time(tokens):
     inputs = {"tokens": torch.zeros(1, tokens, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
     found = calls(imported(graph_of(Small(), **inputs)))
     assert f"select_rows_{tokens}_32_1" in found and "relax.take" not in found

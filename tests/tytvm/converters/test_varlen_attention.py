@@ -1,4 +1,4 @@
-"""Modules with attention by segments through the whole compiler give what torch gives, and views are read in place."""
+"""Modules with varlen attention through the whole compiler give what torch gives, and views are read in place."""
 
 import copy
 

@@ -14,13 +14,13 @@ from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, chunk_size, fill, materialize, prefetch, span, zeros
 from tytvm.target import InstructionSet
 
-_PREFETCH_BYTES = 8192  # bytes of cache that are asked for before they are needed
-_LEVEL = 2  # of the caches, where they are wanted: more reads can be under way than into the first
+_PREFETCH_BYTES = 8192  # bytes of the cache between a use and the prefetch beside it
+_LEVEL = 2  # of the processor's caches to prefetch to: more reads can be under way than into the first
 _LINE = 64
 
 
 class FromCache:
-    """Keys and values straight from the cache, which is asked for ahead of its use."""
+    """Keys and values straight from the cache, which is prefetched."""
 
     def __init__(
         self, task: AttentionTask, k: Buffer, v: Buffer, k_scale: Buffer | None, v_scale: Buffer | None

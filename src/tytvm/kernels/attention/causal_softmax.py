@@ -26,7 +26,7 @@ def clear(sums: Buffer, row_max: Buffer, denominators: Buffer, task: AttentionTa
 
 
 class CausalSoftmax:
-    """Turns the scores [rows, keys] of a tile into weights, and keeps row_max, denominators and sums.
+    """Turns the scores [rows, keys] of a tile into weights, and keeps row maxima, denominators and sums.
 
     Weights take the place of the scores or, if there is a buffer for them, go there as bfloat16.
     """

@@ -24,7 +24,7 @@ class KvCache:
 
     Attributes:
         KH: Key and value heads.
-        C: Rows that are asked for; there are as many more as make whole tiles of sixteen.
+        C: Rows that are requested; there are as many more as make whole tiles of sixteen.
         D: Width of a key.
         Dv: Width of a value.
         dtype: "float16" or "int8".

@@ -24,7 +24,7 @@ _SUMS_BYTES = 4 * SIDE * SIDE * 4
 _FEW = 2  # pairs of blocks of a chunk where the second cache holds all rows anyway
 _RESIDENT = 1 << 20  # bytes of rows for which it does
 _BUSY = 4  # pairs of a chunk from which on the next panel comes while they are worked on: with fewer it is in the way
-_PREFETCH_BYTES = 4 << 10  # bytes: how far ahead of their conversion weights are asked for
+_PREFETCH_BYTES = 4 << 10  # bytes between a weight's conversion and the prefetch beside it
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PanelSums:
 
 @dataclass(frozen=True)
 class Bfloat16TileProduct:
-    """How the product of [R, K] by so many pairs of blocks of sixteen channels is cut."""
+    """How the product of [R, K] by so many pairs of blocks of sixteen channels is blocked."""
 
     R: int
     K: int
@@ -126,7 +126,7 @@ class Bfloat16TileProduct:
         amx.end()
 
     def _dot(self, sums: PanelSums, x: Buffer, right: Buffer, place: Scalar) -> None:
-        """Adds the products of all inputs; a right tile is asked for as late as can be, for tiles are not renamed."""
+        """Adds the products of all inputs; a right tile is loaded as late as can be, for tiles are not renamed."""
         lines = ceildiv(PANEL, self.chunk)
         with T.serial(self.steps) as k:
             if self.chunk > _BUSY:
@@ -156,8 +156,8 @@ def decode(right: Buffer, place: Scalar, b: int, weight: Buffer, block: Scalar) 
     def row(step: Scalar, p: int, rest: int = DEPTH) -> None:
         values = [weight[block, step * DEPTH + i, span(0)] if i < rest else None for i in (2 * p, 2 * p + 1)]
         low, high = (zeros() if v is None else materialize(T.cast(v, of("float32"))) for v in values)
-        turns = [lane // 2 + lane % 2 * SIDE for lane in range(DEPTH)]
-        pairs = T.Shuffle([materialize(amx.bfloat16(low, high), "uint16", DEPTH)], turns)
+        interleaved = [lane // 2 + lane % 2 * SIDE for lane in range(DEPTH)]
+        pairs = T.Shuffle([materialize(amx.bfloat16(low, high), "uint16", DEPTH)], interleaved)
         T.buffer_store(right, pairs, [place, step, b, span(p * DEPTH, DEPTH)])
 
     with T.If(block < blocks):

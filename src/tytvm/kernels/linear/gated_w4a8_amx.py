@@ -74,7 +74,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, activation_g
 
 
 def shape_of(R: int, K: int, N: int, group: int, activation_group: int, out_group: int) -> Int8TileProduct:
-    """How the product is cut: a pair is a block of the gate and the same one of `up`, a chunk is a group of outputs."""
+    """The blocking: a pair is a block of the gate and the same one of `up`, a chunk is a group of outputs."""
     return Int8TileProduct(R, K, N // LANES, out_group // LANES, group, activation_group)
 
 

@@ -30,7 +30,7 @@ FinishSums = Callable[[Scalar, Scalar, int, list[Vector]], None]
 
 @dataclass(frozen=True)
 class Int8TileProduct:
-    """Shapes of the product, and how it is cut.
+    """Shapes of the product, and how it is blocked.
 
     Attributes:
         R: Rows of activations.
@@ -126,7 +126,7 @@ def multiply(
     """Computes a chunk.
 
     Args:
-        shape: How it is cut.
+        shape: How it is blocked.
         memory: Scratch memory.
         chunk: Which.
         q: Codes of the activations in left tiles, i8 [ceil(R/16), K/64, 16, 64].
@@ -169,7 +169,7 @@ class WeightSlice:
         return self.group(g) // parts if parts > 1 else self.group(g)
 
     def decode(self) -> None:
-        """Makes right tiles of the slice: code − zero, four inputs to a lane; asks for the next pair's codes."""
+        """Makes right tiles of the slice: code − zero, four inputs to a lane; prefetches the next pair's codes."""
         rows = self.shape.group // CODES
         with T.serial(self.groups) as g:
             for b, block in enumerate(self.blocks):
@@ -213,11 +213,11 @@ class WeightSlice:
     def _dot(self, q: Buffer, m: Scalar, b: int, g: Scalar) -> None:
         """The products of group `g`, in a tile."""
         amx.clear(SUMS)
-        for k in range(self.shape.tiles):  # in turns: a tile is not renamed, a load waits for the product before
-            tile, turn = g * self.shape.tiles + k, k % 2
-            amx.load(RIGHT + turn, self.memory.right, [b, tile, 0, 0], BYTES)
-            amx.load(LEFT + turn, q, [m, self.group(0) * self.shape.tiles + tile, 0, 0], BYTES)
-            amx.dot_int8(SUMS, LEFT + turn, RIGHT + turn)
+        for k in range(self.shape.tiles):  # alternating: a tile is not renamed, a load waits for the product before
+            tile, parity = g * self.shape.tiles + k, k % 2
+            amx.load(RIGHT + parity, self.memory.right, [b, tile, 0, 0], BYTES)
+            amx.load(LEFT + parity, q, [m, self.group(0) * self.shape.tiles + tile, 0, 0], BYTES)
+            amx.dot_int8(SUMS, LEFT + parity, RIGHT + parity)
 
     def _rescale(self, sums: list[Buffer], scale: Buffer, m: Scalar, b: int, g: Scalar) -> None:
         """Adds the products of group `g` from memory: sums += scale_w · scale_x · dots."""

@@ -62,7 +62,7 @@ def build(
 
 
 def shape_of(R: int, K: int, N: int, group: int, activation_group: int) -> Int8TileProduct:
-    """How the product is cut; the number of chunks is even, for two workers."""
+    """How the product is blocked; the number of chunks is even, for two workers."""
     pairs = ceildiv(N, 2 * LANES)
     room = Int8TileProduct(R, K, pairs, 1, group, activation_group).room
     most = min(_FEW if R * K <= _RESIDENT else _CHUNK, room)

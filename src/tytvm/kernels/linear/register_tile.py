@@ -1,4 +1,4 @@
-"""How a linear layer's outputs are cut: rows × blocks of sixteen channels, as many as the registers hold."""
+"""Register tiling of a linear layer's outputs: rows × blocks of sixteen channels, as many as the registers hold."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

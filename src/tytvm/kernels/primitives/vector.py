@@ -76,7 +76,7 @@ def horizontal_reduce(
 
 
 def prefetch(buffer: Buffer, start: list[Scalar], distance: int = 0, level: int = 1) -> None:
-    """Asks for the cache line `distance` bytes beyond an element, which the processor may lie past the buffer's end.
+    """Prefetches the cache line `distance` bytes beyond an element; it may lie past the buffer's end.
 
     Args:
         buffer: Where.

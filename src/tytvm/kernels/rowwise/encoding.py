@@ -1,7 +1,7 @@
 """How activations lie in memory for the linear layer that reads them: float32, bfloat16, or int8 with scales.
 
-A kernel that makes activations writes them in the encoding that their readers want, a few neighbors of a row (a unit)
-at a time, so that no pass over memory goes by for the change alone.
+A kernel that makes activations writes them in the encoding that their consumers request, a few neighbors of a row (a
+unit) at a time, so that no pass over memory goes by for the change alone.
 """
 
 from dataclasses import dataclass

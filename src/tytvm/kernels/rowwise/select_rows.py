@@ -1,4 +1,4 @@
-"""Rows by their numbers, in the encoding that their reader wants: the output projection is run for them alone."""
+"""Rows by their numbers, in the encoding that their consumer requests: the output projection is run for them alone."""
 
 import numpy as np
 import numpy.typing as npt

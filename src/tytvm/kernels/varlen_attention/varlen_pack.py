@@ -150,10 +150,10 @@ def _right_tiles_of_keys(shape: PackedSequences, stage: StagedRows, keys: Buffer
 def _right_tiles_of_values(
     shape: PackedSequences, stage: StagedRows, values: Buffer, head: Scalar, step: Scalar
 ) -> None:
-    turns = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
+    interleaved = [lane // 2 + lane % 2 * LANES for lane in range(2 * LANES)]
     with T.serial(shape.width // LANES) as vector, T.serial(amx.SIDE) as pair:
         two = [materialize(stage.rows[pair * 2 + each, span(vector * LANES)]) for each in (0, 1)]
-        both = T.Shuffle([materialize(amx.bfloat16(*two), "uint16", amx.DEPTH)], turns)
+        both = T.Shuffle([materialize(amx.bfloat16(*two), "uint16", amx.DEPTH)], interleaved)
         T.buffer_store(values, both, [head, step, vector, pair, span(0, amx.DEPTH)])
 
 

@@ -1,4 +1,4 @@
-"""Tasks: each visible cache row belongs to exactly one part, and the splits are about equal."""
+"""Tasks: each visible cache row belongs to exactly one split, and the splits are about equal."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def tasks(tiling, positions):
 
 
 @pytest.mark.parametrize("window", [0, 700])
-def test_parts_cover_the_visible_rows_once_and_about_equally(window):
+def test_splits_cover_the_visible_rows_once_and_about_equally(window):
     tiling = AttentionTiling(
         Attention(KvCache(1, 4096, 64, 64), 7, 1, 1.0, window), rows=7, tiles=1, groups=1, splits=8, keys=64
     )

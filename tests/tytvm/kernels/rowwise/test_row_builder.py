@@ -8,7 +8,7 @@ from tytvm.kernels.rowwise.row_builder import RowChunks
 
 @pytest.mark.parametrize("encoding", [FLOAT32, Int8(32), Int8(128)])
 @pytest.mark.parametrize(("R", "K"), [(1, 896), (1, 4864), (3, 128), (512, 2048)])
-def test_pieces_cover_all_values_once(encoding, R, K):
+def test_chunks_cover_all_values_once(encoding, R, K):
     chunks = RowChunks(R, K, encoding)
     assert chunks.count * chunks.units * chunks.unit == R * K
 

@@ -1,4 +1,4 @@
-"""Packing and attention by segments against the definition in NumPy, on every instruction set that runs here."""
+"""Packing and varlen attention against the definition in NumPy, on every instruction set that runs here."""
 
 import numpy as np
 import pytest
@@ -62,13 +62,13 @@ def test_against_the_definition(name, lengths, heads, width, v_width):
 
 @pytest.mark.parametrize("name", RUNNABLE)
 @pytest.mark.parametrize("width", [24, 32, 48, 80])
-def test_joined_and_turned(name, width):
+def test_fused_and_rotated(name, width):
     spec = resolve(name)
     shape = PackedSequences(LENGTHS["many"], 2, 2, width, width, 0.25, spec.has_tiles)
     q, k, v, cos, sin = sample(shape)
     got = attend(spec, shape, QkvSource(shape.tokens, fused=True, rotated=True), (np.stack([q, k, v], 1), cos, sin))
-    turned = varlen_pack.rope(q, cos[:, None], sin[:, None]), varlen_pack.rope(k, cos[:, None], sin[:, None])
-    close(got, varlen_attention.reference(shape, *turned, v), shape.tiled)
+    rotated = varlen_pack.rope(q, cos[:, None], sin[:, None]), varlen_pack.rope(k, cos[:, None], sin[:, None])
+    close(got, varlen_attention.reference(shape, *rotated, v), shape.tiled)
 
 
 @pytest.mark.parametrize("name", RUNNABLE[-1:])
@@ -82,7 +82,7 @@ def test_batches_and_heads_before_tokens(name):
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_large_scores_move_the_peak(name):
+def test_large_scores_raise_the_row_maximum(name):
     spec = resolve(name)
     shape = PackedSequences((600,), 1, 1, 16, 16, 1.0, spec.has_tiles)
     q, k, v, *_ = sample(shape)
