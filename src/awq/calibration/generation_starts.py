@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import cycle, islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from tyllm_errors import CalibrationError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 MARK = "\u2042"  # stands for the user's words while the template is taken apart
 
 
-def planned_samples(tokenizer: Any, count: int, length: int, vocabulary: int, seed: int = 0) -> torch.Tensor:
+def planned_samples(
+    tokenizer: PreTrainedTokenizerBase | None, count: int, length: int, vocabulary: int, seed: int = 0
+) -> torch.Tensor:
     """The beginnings of `count` samples, int64 [count, length], and −1 wherever the model is still to write.
 
     Every second sample opens with the tokenizer's chat template, if it has one that leaves room for more.
@@ -46,12 +51,12 @@ def planned_samples(tokenizer: Any, count: int, length: int, vocabulary: int, se
     return samples
 
 
-def _beginning(tokenizer: Any) -> list[int]:
+def _beginning(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The tokens that the tokenizer puts before every text, such as a BOS token."""
     return list(tokenizer.encode("")) if hasattr(tokenizer, "bos_token_id") else []
 
 
-def _chat_opening(tokenizer: Any) -> list[list[int]]:
+def _chat_opening(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
     """The tokens that a chat template puts before the user's first word, as a list of one; empty without a template."""
     if not getattr(tokenizer, "chat_template", None):
         return []
@@ -59,7 +64,7 @@ def _chat_opening(tokenizer: Any) -> list[list[int]]:
     return [list(tokenizer.encode(rendered.partition(MARK)[0], add_special_tokens=False))]
 
 
-def _words(tokenizer: Any, vocabulary: int, generator: torch.Generator) -> Iterator[int]:
+def _words(tokenizer: PreTrainedTokenizerBase, vocabulary: int, generator: torch.Generator) -> Iterator[int]:
     """Random tokens that are words or parts of words, in an order that does not end."""
     order: list[int] = torch.randperm(vocabulary, generator=generator).tolist()
     special = {*getattr(tokenizer, "all_special_ids", ()), *getattr(tokenizer, "added_tokens_decoder", ())}
@@ -73,7 +78,7 @@ def _words(tokenizer: Any, vocabulary: int, generator: torch.Generator) -> Itera
             yield from order
 
 
-def _is_word(tokenizer: Any, token: int) -> bool:
+def _is_word(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
     """Whether a token stands for letters or digits, whole characters of them."""
     if not hasattr(tokenizer, "decode"):
         return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from awq.calibration.image import CalibrationImage
 from awq.calibration.image_samples import ImageSamples
@@ -75,7 +76,7 @@ class TowerPass:
                 trim_freed_memory()
         return torch.cat(found)
 
-    def _hooks(self, name: str, unit: nn.Module, total: int) -> tuple[Any, Any]:
+    def _hooks(self, name: str, unit: nn.Module, total: int) -> tuple[RemovableHandle, RemovableHandle]:
         """Fill a unit before it runs, and empty it behind."""
 
         def fill(*_: Any) -> None:

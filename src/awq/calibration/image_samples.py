@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,6 +20,9 @@ from awq.calibration.tokens import check_tokens, encode
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.vision_tower import vision_tokens
 from tyllm_errors import CalibrationError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SHARE = 2  # an image takes one of so many parts of a sample at most, so that there is room for what is said of it
 
@@ -67,7 +70,7 @@ class _Sample:
 
 
 def image_samples(
-    documents: Sequence[Document], tokenizer: Any, model: MetaModel, count: int, length: int
+    documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase, model: MetaModel, count: int, length: int
 ) -> ImageSamples:
     """At most `count` samples of `length` tokens, spread evenly over `documents`, some of which have images.
 
@@ -99,7 +102,9 @@ def image_samples(
     return _joined(chosen, min(length, *(len(sample.tokens) for sample in chosen)), model, processor, token)
 
 
-def _encoded(document: Document, tokenizer: Any, processor: ImageProcessor, token: int, place: str) -> _Sample:
+def _encoded(
+    document: Document, tokenizer: PreTrainedTokenizerBase, processor: ImageProcessor, token: int, place: str
+) -> _Sample:
     """A document's tokens, the placeholder of each image repeated as often as it has embeddings."""
     sources = images_in(document)
     images = [processor.image(each, f"Image {number} of {place}") for number, each in enumerate(sources, 1)]

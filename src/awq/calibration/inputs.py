@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,6 +17,9 @@ from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import MetaModel
 from tyllm_errors import CalibrationError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
+
 
 @dataclass(frozen=True)
 class CalibrationData:
@@ -28,7 +31,7 @@ class CalibrationData:
     trust_remote_code: bool = False  # the tokenizer's, where none is given
 
     def samples(
-        self, model: MetaModel, tokenizer: Any, count: int, length: int
+        self, model: MetaModel, tokenizer: PreTrainedTokenizerBase | ProcessorMixin | None, count: int, length: int
     ) -> tuple[torch.Tensor, ImageSamples | None]:
         """At most `count` samples, int64 [n, T], and their images; −1 where the model itself is still to write.
 
@@ -43,7 +46,9 @@ class CalibrationData:
         dataset: DatasetOptions = {"split": self.split, "text_column": self.text_column}
         return calibration_samples(self.source, tokenizer, count, length, model.vocabulary, **dataset), None
 
-    def _with_images(self, model: MetaModel, tokenizer: Any, count: int, length: int) -> ImageSamples | None:
+    def _with_images(
+        self, model: MetaModel, tokenizer: PreTrainedTokenizerBase | None, count: int, length: int
+    ) -> ImageSamples | None:
         """Samples of data that holds an image, None of other data."""
         documents = documents_of(self.source, self.split, self.text_column)
         number = next((n for n, document in enumerate(documents, 1) if any(images_in(document))), None)
@@ -56,7 +61,9 @@ class CalibrationData:
             )
         return image_samples(documents, tokenizer, model, count, length)
 
-    def _tokenizer(self, given: Any, model: MetaModel) -> Any:
+    def _tokenizer(
+        self, given: PreTrainedTokenizerBase | ProcessorMixin | None, model: MetaModel
+    ) -> PreTrainedTokenizerBase:
         """The tokenizer that is `given` or is in a processor that is; with None the one beside the checkpoint.
 
         The chat template of a vision-language model may lie in the processor's files alone, and is taken from there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
@@ -12,13 +12,16 @@ from awq.calibration.source import DatasetOptions, Document, documents_of, is_bu
 from awq.calibration.source import Source as Source
 from tyllm_errors import CalibrationError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 SPELLED_OUT = 1.4
 """Bytes a token holds, at most, where a tokenizer knows hardly a word: 1.0 to 1.35 seen there, else 1.5."""
 
 
 def calibration_samples(
     source: Source,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase | None,
     count: int,
     length: int,
     vocabulary: int,
@@ -63,7 +66,7 @@ def _is_ids(document: Document) -> bool:
     return not isinstance(document, str) and all(isinstance(token, int) for token in document)
 
 
-def encode(document: Document, tokenizer: Any, beginning: int = 0) -> list[int]:
+def encode(document: Document, tokenizer: PreTrainedTokenizerBase, beginning: int = 0) -> list[int]:
     """A document's tokens, without as many at the beginning as the tokenizer puts before every text."""
     # Hugging Face's tokenizers warn of texts longer than the model's context, which do no harm here
     quiet = {"verbose": False} if hasattr(tokenizer, "model_max_length") else {}
@@ -106,7 +109,7 @@ def check_tokens(stream: Sequence[int], source: Source, vocabulary: int) -> None
         )
 
 
-def _beginning(tokenizer: Any) -> list[int]:
+def _beginning(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The BOS token, if the tokenizer puts it before every text and nothing behind one."""
     found = list(tokenizer.encode(""))
     return found if found == [getattr(tokenizer, "bos_token_id", None)] else []

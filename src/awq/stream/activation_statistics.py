@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from awq.method.scale_search import RecordedCall, first
 
@@ -113,7 +114,7 @@ def record_calls(layer: nn.Module, names: Iterable[str], arguments: LayerArgumen
 
 
 @contextmanager
-def hooked(handles: Iterable[Any]) -> Iterator[None]:
+def hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
     """Remove the hooks with these handles when the block ends."""
     handles = list(handles)
     try:

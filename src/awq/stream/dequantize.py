@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
 from hf_checkpoint.awq_gemm import PER_WORD
 from hf_checkpoint.checkpoint import Checkpoint
@@ -20,7 +19,9 @@ from tyllm_errors import CheckpointError
 VALUES = 1 << 22  # weights dequantized at a time
 
 
-def load_dequantized(path: str | Path, dtype: torch.dtype | None = None, trust_remote_code: bool = False) -> Any:
+def load_dequantized(
+    path: str | Path, dtype: torch.dtype | None = None, trust_remote_code: bool = False
+) -> PreTrainedModel:
     """The Hugging Face model of the folder `path`, each quantized weight dequantized, ready to run.
 
     A quantized head counts too (transformers 5 leaves it at random values). A checkpoint that is not quantized loads
@@ -60,7 +61,7 @@ def check_readable(checkpoint: Checkpoint) -> None:
         )
 
 
-def wanted(checkpoint: Checkpoint, model: Any) -> list[str]:
+def wanted(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
     """The model's parameters that are in the checkpoint; raises `CheckpointError` if one is nowhere."""
     parameters = dict(model.named_parameters())  # a tied head is the embedding and is listed once
     missing = [name for name in parameters if name not in checkpoint and not is_packed(checkpoint, name)]

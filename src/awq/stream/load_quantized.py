@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 def load_quantized(
@@ -14,7 +15,7 @@ def load_quantized(
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
     trust_remote_code: bool = False,
-) -> Any:
+) -> PreTrainedModel:
     """The Hugging Face model of the quantized folder `path`, with float weights, so that it needs no kernels.
 
     transformers' own loader takes the format "awq" only with gptqmodel's kernels, and makes up a quantized output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -18,6 +18,9 @@ from hf_checkpoint.tied_weights import head_name, is_head_tied
 from hf_checkpoint.vision_tower import VisionTower, find_tower
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 
@@ -50,9 +53,9 @@ class MetaModel:
         tower: the vision tower, which turns images into rows among the embeddings; None for a model of text alone.
     """
 
-    module: Any
-    base: Any
-    layers: list[Any]
+    module: PreTrainedModel
+    base: PreTrainedModel
+    layers: list[nn.Module]
     prefixes: list[str]
     head: str
     embedding: str
@@ -155,7 +158,7 @@ class MetaModel:
         module.to("meta")
 
 
-def _find_layers(model: Any, tower: VisionTower | None) -> tuple[str, nn.ModuleList]:
+def _find_layers(model: PreTrainedModel, tower: VisionTower | None) -> tuple[str, nn.ModuleList]:
     """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
     other = () if tower is None else f"{tower.name}."
     count = model.config.get_text_config().num_hidden_layers
@@ -167,13 +170,13 @@ def _find_layers(model: Any, tower: VisionTower | None) -> tuple[str, nn.ModuleL
     )
 
 
-def _find_embedding(model: Any) -> str:
+def _find_embedding(model: PreTrainedModel) -> str:
     """Name of the embedding's weight."""
     weight = model.get_input_embeddings().weight
     return str(next(name for name, parameter in model.named_parameters() if parameter is weight))
 
 
-def _find_head(model: Any) -> str:
+def _find_head(model: PreTrainedModel) -> str:
     """Name of the output projection."""
     name = head_name(model)
     if name is None:
