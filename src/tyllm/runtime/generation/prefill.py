@@ -21,6 +21,8 @@ def schedule_chunks(slot: CacheSlot, prompt: Prompt, runner: ModelRunner) -> lis
     """
     slot.positions.assign(len(slot), prompt)
     chunks = cover(len(prompt), runner.seq_lens, slot.rows_left)
+    if len(chunks) == 1:  # a token of decoding, above all: nothing to be cut
+        return [ScheduledChunk(slot, prompt, chunks[0].seq_len)]
     return [
         ScheduledChunk(slot, prompt[chunk.start : chunk.start + chunk.count], chunk.seq_len, chunk is chunks[-1])
         for chunk in chunks
