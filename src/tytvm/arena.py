@@ -28,7 +28,7 @@ class _Life:
 
 
 def plan_arena(calls: Sequence[KernelCall], head_start: int, buffers: Mapping[str, TensorSpec]) -> MemoryLayout:
-    """Offsets of every temporary (a buffer whose name has no place).
+    """Offsets of every temporary (a buffer whose name names no memory).
 
     What the head (calls from `head_start` on) reads of the body stays to the end: the head may run again for another
     row.

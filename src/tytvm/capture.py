@@ -1,4 +1,4 @@
-"""Capture: a torch module on the meta device becomes a straight graph of ATen operators, with no weight in memory."""
+"""Capture: a torch module on the meta device becomes one graph of ATen operators, with no weight in memory."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ProgramJob:
     """One program to compile: that of one die and one shape of inputs.
 
     Attributes:
-        graph: what was captured, with the formats of its weights; it is changed in place.
+        graph: the captured graph, with the formats of its weights; it is changed in place.
         kernels: for the target.
         params: layout of the die's stored weights.
         kv: layout of the die's caches.

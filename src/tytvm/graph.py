@@ -1,4 +1,4 @@
-"""What is compiled: a captured graph, how each of its weights is stored, and the caches of its attention layers."""
+"""The input of a compile: a captured graph, the formats of its weights, and the caches of its attention layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tytvm.weights import TensorSpec, WeightFormat
 
 @dataclass(frozen=True)
 class Graph:
-    """What is imported: the captured graph, how each weight is stored, which inputs and cache rows there are."""
+    """A captured graph, with the format of each weight, the size of the caches and the names of its outputs."""
 
     capture: Capture
     weights: Mapping[str, WeightFormat]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import tvm
 from tvm import tirx
@@ -60,10 +59,10 @@ def _host_function(launches: Sequence[KernelLaunch], prefix: str) -> tirx.PrimFu
     context = tirx.Var("context", "handle")
     worker, workers = tirx.Var("worker", "int32"), tirx.Var("workers", "int32")
 
-    def pointer(buffer: BufferSlice) -> Any:
+    def pointer(buffer: BufferSlice) -> tirx.Expr:
         return tirx.handle_add_byte_offset(bases[buffer.memory], buffer.offset)
 
-    body: list[Any] = []
+    body: list[tirx.Expr] = []
     for launch in launches:
         if launch.barrier_before:
             body.append(tirx.call_extern("int32", "tyllm_barrier", context, worker))

@@ -1,6 +1,6 @@
 """Import: the captured graph becomes one Relax function; our kernels where there are some, else TVM's own converters.
 
-The function's parameters are the buffers that the program touches, named `<place>:<name>`; from it later steps know
+The function's parameters are the buffers that the program touches, named `<memory>:<name>`; from it later steps know
 where each lies: `io:` (tokens, positions, row, …), `params:` (weights), `constants:`, `kv:` (a layer's cache).
 """
 
@@ -60,7 +60,7 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         return self.block_builder.get()
 
     def _results(self, outputs: Sequence[torch.fx.Node]) -> list[relax.Var]:
-        """What the program returns: each a buffer of its own, so inputs and what is returned twice are copied."""
+        """The values that the program returns, each in its own buffer: inputs and values returned twice are copied."""
         seen = set(self.emitter.buffers.values())
         results = []
         for node in outputs:

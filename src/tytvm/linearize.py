@@ -65,7 +65,7 @@ class _Linearizer:
 
     def __init__(self, module: tvm.IRModule) -> None:
         self.module, self.list = module, CallList()
-        self.names: dict[Any, str | list[str]] = {}
+        self.names: dict[relax.Var, str | list[str]] = {}
         self.split: dict[str, LoopNests] = {}
         self.constants: dict[tuple[Any, ...], str] = {}
 
@@ -80,10 +80,10 @@ class _Linearizer:
         self._name_outputs([str(name) for name in self._name(main.body.body)], outputs, main.body.body.ty.fields)
         return self.list
 
-    def _declare(self, name: str, ty: Any) -> None:
+    def _declare(self, name: str, ty: relax.TensorType) -> None:
         self.list.buffers[name] = TensorSpec(tuple(int(n) for n in ty.shape), str(ty.dtype.dtype))
 
-    def _bind(self, variable: Any, value: Any) -> None:
+    def _bind(self, variable: relax.Var, value: relax.Expr) -> None:
         if isinstance(value, relax.Var | relax.DataflowVar):
             self.names[variable] = self.names[value]
         elif isinstance(value, relax.Tuple):
@@ -97,10 +97,10 @@ class _Linearizer:
                 f"The lowered program holds {value}, which is no kernel call; the model cannot be compiled."
             )
 
-    def _reshape(self, variable: Any, value: Any) -> None:
+    def _reshape(self, variable: relax.Var, value: relax.Expr) -> None:
         self.names[variable] = self._name(value.args[0])
 
-    def _call_tir(self, variable: Any, value: Any) -> None:
+    def _call_tir(self, variable: relax.Var, value: relax.Expr) -> None:
         inputs = [str(self._name(argument)) for argument in value.args[1].fields]
         types = list(value.ty_args[0].fields) if isinstance(value.ty_args[0], relax.TupleType) else [value.ty_args[0]]
         outputs = [f"{variable.name}#{len(self.list.buffers)}.{index}" for index in range(len(types))]
@@ -109,20 +109,20 @@ class _Linearizer:
         self.names[variable] = outputs if len(outputs) > 1 else outputs[0]
         self._call(value.args[0].name_hint, [*inputs, *outputs], range(len(inputs), len(inputs) + len(outputs)))
 
-    def _call_tir_inplace(self, variable: Any, value: Any) -> None:
+    def _call_tir_inplace(self, variable: relax.Var, value: relax.Expr) -> None:
         inputs = [str(self._name(argument)) for argument in value.args[1].fields]
         indices = [int(i) for i in value.attrs.inplace_indices]
         written = [inputs[index] for index in indices]
         self.names[variable] = written if len(written) > 1 else written[0]
         self._call(value.args[0].name_hint, inputs, indices)
 
-    def _collective(self, variable: Any, value: Any) -> None:
+    def _collective(self, variable: relax.Var, value: relax.Expr) -> None:
         assert value.args[0].global_symbol == ALL_REDUCE
         name = str(self._name(value.args[1].fields[0]))
         self.names[variable] = name
         self.list.calls.append(KernelCall(ALL_REDUCE, (name,), (0,)))
 
-    def _call(self, kernel: str, arguments: list[str], writes: Any) -> None:
+    def _call(self, kernel: str, arguments: list[str], writes: Sequence[int]) -> None:
         function = self.module[kernel]
         if "tytvm.name" in (function.attrs or {}):
             self.list.kernels[kernel] = function
@@ -139,7 +139,7 @@ class _Linearizer:
             names = tuple(arguments[a] if isinstance(a, int) else f"{prefix}.{a}" for a in nest.arguments)
             self.list.calls.append(KernelCall(symbol, names, tuple(nest.writes)))
 
-    def _name(self, value: Any) -> str | list[str]:
+    def _name(self, value: relax.Expr) -> str | list[str]:
         """The buffer behind an expression, or those behind a tuple; equal constants share one."""
         if isinstance(value, relax.Tuple):
             return [str(self._name(part)) for part in value.fields]
@@ -154,7 +154,7 @@ class _Linearizer:
         self.list.constants[name] = array
         return name
 
-    def _name_outputs(self, results: Sequence[str], outputs: Sequence[str], types: Sequence[Any]) -> None:
+    def _name_outputs(self, results: Sequence[str], outputs: Sequence[str], types: Sequence[relax.TensorType]) -> None:
         """Let the results be written to where the runtime reads them, in the shapes that were returned."""
         rename = {name: f"io:{output}" for name, output in zip(results, outputs, strict=True)}
         for (name, output), ty in zip(rename.items(), types, strict=True):

@@ -47,7 +47,7 @@ def compile_c(sources: Sequence[Path], flags: Sequence[str], folder: Path, spec:
 
 
 def instruction_flags(spec: InstructionSet) -> tuple[str, ...]:
-    """What lets C use the target's instructions, and tells it of them by macros; x86 only, others need none yet."""
+    """Flags that let C use the target's instructions, and tell it of them by macros; x86 only, others need none yet."""
     if spec.machine != "x86_64":
         return ()
     is_zig = "ziglang" in c_compiler(spec)  # spells the CPUs in its own way

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import tvm
 import tvm_ffi
@@ -30,17 +29,17 @@ class LoopNest:
 
 @dataclass(frozen=True)
 class LoopNests:
-    """A kernel as nests, with the temporaries (name → shape, dtype) between them."""
+    """A kernel's loop nests in order, with the temporaries (name → shape, dtype) between them."""
 
     nests: list[LoopNest]
     temporaries: dict[str, tuple[tuple[int, ...], str]]
 
 
 def split_loop_nests(function: tirx.PrimFunc) -> LoopNests:
-    """Schedule a legalized kernel (`s_tir`) and cut it at its root."""
+    """Schedule a legalized kernel (of the dialect `s_tir`), and make each loop nest at its root a function."""
     scheduled = _schedule(function)
     root = scheduled.body.block
-    names: dict[Any, int | str] = {buffer: index for index, buffer in enumerate(scheduled.params)}
+    names: dict[tirx.Var, int | str] = {buffer: index for index, buffer in enumerate(scheduled.params)}
     names |= {buffer: f"t{index}" for index, buffer in enumerate(root.alloc_buffers)}
     statements = root.body.seq if isinstance(root.body, tirx.SeqStmt) else [root.body]
     nests = [_as_function(statement, names, scheduled.attrs) for statement in statements]
@@ -51,7 +50,7 @@ def split_loop_nests(function: tirx.PrimFunc) -> LoopNests:
     return LoopNests(nests, shapes)
 
 
-def _as_function(nest: tirx.Stmt, names: Mapping[Any, int | str], attributes: tvm.ir.DictAttrs) -> LoopNest:
+def _as_function(nest: tirx.Stmt, names: Mapping[tirx.Var, int | str], attributes: tvm.ir.DictAttrs) -> LoopNest:
     """A loop nest as a function of the buffers that it touches, in the order of `names`."""
     read, written = _touched(nest)
     used = [buffer for buffer in names if buffer in read | written]
@@ -72,11 +71,11 @@ def _schedule(function: tirx.PrimFunc) -> tirx.PrimFunc:
         except s_tir.ScheduleError:
             continue  # a reduction, or a block that writes the output
     for block in schedule.get_child_blocks(root):
-        _parallelise(schedule, block)
+        _parallelize(schedule, block)
     return schedule.mod["main"]
 
 
-def _parallelise(schedule: s_tir.Schedule, block: Any) -> None:
+def _parallelize(schedule: s_tir.Schedule, block: s_tir.schedule.SBlockRV) -> None:
     """One parallel loop: leading spatial loops, fused until it has enough slices; LLVM vectorizes what is inside."""
     kinds = [variable.iter_type for variable in schedule.get(block).iter_vars]
     loops = schedule.get_loops(block)
@@ -90,12 +89,12 @@ def _parallelise(schedule: s_tir.Schedule, block: Any) -> None:
     schedule.parallel(schedule.fuse(*spatial) if spatial else schedule.add_unit_loop(loops[0] if loops else block))
 
 
-def _touched(statement: Any) -> tuple[set[Any], set[Any]]:
+def _touched(statement: tirx.Stmt) -> tuple[set[tirx.Var], set[tirx.Var]]:
     """Buffers that a loop nest reads and writes."""
-    read: set[Any] = set()
-    written: set[Any] = set()
+    read: set[tirx.Var] = set()
+    written: set[tirx.Var] = set()
 
-    def visit(block: Any) -> None:
+    def visit(block: s_tir.SBlock) -> None:
         read.update(region.source for region in block.reads)
         written.update(region.source for region in block.writes)
 

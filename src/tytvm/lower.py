@@ -9,7 +9,7 @@ from tyllm_errors import UnsupportedError
 
 
 def lower(module: tvm.IRModule) -> tvm.IRModule:
-    """Legalize and fuse; afterwards `main` is a straight list of kernel calls, reshapes and collectives.
+    """Legalize and fuse; afterwards `main` is a list of kernel calls, reshapes and collectives.
 
     Raises:
         UnsupportedError: an operator has no lowering in TVM.

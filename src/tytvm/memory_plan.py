@@ -76,7 +76,7 @@ def plan_memory(
     `params` and `kv` are laid out by the caller, for all sequence lengths share them.
 
     Args:
-        calls: the straight list.
+        calls: the linearized program.
         params: layout of the die's weights, by stored name.
         kv: layout of the die's caches, by `<layer>.k` and `<layer>.v`.
         constants: values of the captured module's own buffers, by placeholder name.

@@ -1,10 +1,9 @@
-"""SPMD: a kernel with one parallel loop becomes a function of raw pointers; workers take pieces of that loop."""
+"""SPMD: a kernel with one parallel loop becomes a function of raw pointers; workers take chunks of that loop."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import tvm
@@ -12,14 +11,14 @@ from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 from tvm_ffi import structural_map
 
-PIECE_SECONDS = 2e-6
+CHUNK_SECONDS = 2e-6
 """Work that is worth asking for: a hundred times as long as the asking takes."""
 BYTES_PER_SECOND, OPERATIONS_PER_SECOND = 10e9, 100e9
-"""What a core roughly does: so that a piece is neither a waste to ask for nor long to wait for."""
+"""A core's rough speed, so that a chunk is neither a waste to ask for nor long to wait for."""
 
 
 def share_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
-    """Append `context` and `worker`; the parallel loop runs over the pieces that `tyllm_next` gives the worker.
+    """Append `context` and `worker`; the parallel loop runs over the chunks that `tyllm_next` gives the worker.
 
     The runtime's `int64 tyllm_next(context, worker, iterations, least)` gives first << 32 | stop, at least so many
     iterations but for the last ones, and a negative number when there are none left.
@@ -28,34 +27,34 @@ def share_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
         ValueError: the kernel has not exactly one parallel loop (the compiler's mistake, not a user's).
     """
     context, worker = tirx.Var("context", "handle"), tirx.Var("worker", "int32")
-    loops: list[Any] = []
+    loops: list[tirx.For] = []
 
-    def in_pieces(loop: Any) -> Any:
+    def in_chunks(loop: tirx.For) -> tirx.Stmt:
         if loop.kind != tirx.ForKind.PARALLEL:
             return loop
         loops.append(loop)
         least = least_iterations(int(loop.extent), kernel)
-        return _over_pieces(loop, tirx.call_extern("int64", "tyllm_next", context, worker, loop.extent, least))
+        return _over_chunks(loop, tirx.call_extern("int64", "tyllm_next", context, worker, loop.extent, least))
 
-    body = structural_map(kernel.body, [(tirx.For, in_pieces)])
+    body = structural_map(kernel.body, [(tirx.For, in_chunks)])
     if len(loops) != 1:
         raise ValueError(f"A kernel has exactly one parallel loop; this one has {len(loops)}:\n{kernel.script()}")
     return tirx.PrimFunc([*kernel.params, context, worker], body, kernel.ret_type, kernel.attrs)
 
 
-def _over_pieces(loop: Any, next_piece: Any) -> Any:
-    """Ask for a piece; while there is one: run the loop from its high half to its low half, ask for the next."""
-    piece = tirx.decl_buffer((1,), "int64", "piece")
+def _over_chunks(loop: tirx.For, next_chunk: tirx.Expr) -> tirx.Stmt:
+    """Ask for a chunk; while there is one: run the loop from its high half to its low half, ask for the next."""
+    chunk = tirx.decl_buffer((1,), "int64", "chunk")
     dtype = str(loop.loop_var.ty.dtype)
-    first = tirx.Cast(dtype, tirx.shift_right(piece[0], tirx.const(32, "int64")))
-    stop = tirx.Cast(dtype, tirx.bitwise_and(piece[0], tirx.const(0xFFFFFFFF, "int64")))
-    ask = tirx.BufferStore(piece, next_piece, [0])
+    first = tirx.Cast(dtype, tirx.shift_right(chunk[0], tirx.const(32, "int64")))
+    stop = tirx.Cast(dtype, tirx.bitwise_and(chunk[0], tirx.const(0xFFFFFFFF, "int64")))
+    ask = tirx.BufferStore(chunk, next_chunk, [0])
     run = tirx.For(loop.loop_var, first, stop - first, tirx.ForKind.SERIAL, loop.body)
-    return tirx.SeqStmt([tirx.AllocBuffer(piece), ask, tirx.While(piece[0] >= 0, tirx.SeqStmt([run, ask]))])
+    return tirx.SeqStmt([tirx.AllocBuffer(chunk), ask, tirx.While(chunk[0] >= 0, tirx.SeqStmt([run, ask]))])
 
 
 def least_iterations(extent: int, kernel: tirx.PrimFunc) -> int:
-    """Iterations of the kernel's loop that take `PIECE_SECONDS`, at most all, by its cost or else its buffers' size."""
+    """Iterations of the kernel's loop that take `CHUNK_SECONDS`, at most all, by its cost or else its buffers' size."""
     attributes = kernel.attrs or {}
     if "tytvm.cost" in attributes:
         cost = json.loads(str(attributes["tytvm.cost"]))
@@ -63,10 +62,10 @@ def least_iterations(extent: int, kernel: tirx.PrimFunc) -> int:
     else:
         moved, operations = sum(_bytes(p) for p in kernel.params if tirx.is_buffer_var(p)), 0
     seconds = moved / BYTES_PER_SECOND + operations / OPERATIONS_PER_SECOND
-    return extent if seconds <= PIECE_SECONDS else math.ceil(extent * PIECE_SECONDS / seconds)
+    return extent if seconds <= CHUNK_SECONDS else math.ceil(extent * CHUNK_SECONDS / seconds)
 
 
-def _bytes(buffer: Any) -> int:
+def _bytes(buffer: tirx.Var) -> int:
     return math.prod(int(n) for n in buffer.ty.shape) * np.dtype(str(buffer.ty.dtype)).itemsize
 
 

@@ -1,11 +1,16 @@
-"""What the kernels and the package need to know of a CPU: its instruction set, by name or as found on this machine."""
+"""Targets: the instruction sets that code is generated for, by name or as found on this machine."""
+
+from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tyllm_errors import SettingError
 from tyllm_machine import cpu_flags
+
+if TYPE_CHECKING:
+    from tvm.target import Target
 
 _X86_V2_FLAGS = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 _X86_V3_FLAGS = (*_X86_V2_FLAGS, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
@@ -56,7 +61,7 @@ class InstructionSet:
         """How many accumulators of sixteen 32-bit lanes fit the registers, a quarter of them left for operands."""
         return max(1, self.vector_registers * self.vector_bytes // 64 * 3 // 4)
 
-    def tvm_target(self) -> Any:
+    def tvm_target(self) -> Target:
         """The `tvm.target.Target` to build with."""
         from tvm.target import Target
 

@@ -1,10 +1,11 @@
-"""What each die gets: its weights' formats and layout, its caches, and which dies can share one compiled program."""
+"""The plan of each die: its weights' formats and layout, its caches, and which dies can share one compiled program."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+import torch
 
 from tyllm.build.pack_weights import StoredWeight
 from tyllm.build.tensor_parallel import ModelSharding
@@ -60,7 +61,9 @@ class ModelPlan:
         }
 
 
-def plan_model(model: Any, sharding: ModelSharding, quantization: Quantization, skipped: frozenset[str]) -> ModelPlan:
+def plan_model(
+    model: torch.nn.Module, sharding: ModelSharding, quantization: Quantization, skipped: frozenset[str]
+) -> ModelPlan:
     """The plan of a model on the meta device; `skipped` parameters (an embedding that is an input) are not stored."""
     named = list(model.named_parameters(remove_duplicate=False))
     first: dict[int, str] = {}

@@ -24,9 +24,9 @@ class ProgramSummary:
 
 
 def summarize(program: PlannedProgram) -> ProgramSummary:
-    """What remains to be known of a program once its code is written."""
+    """The facts of a program that its package's JSON files name, once its code is written."""
     constants = program.layouts["constants"].total
-    return ProgramSummary(program.layouts["kv"], _memories(program), _described(program), constants)
+    return ProgramSummary(program.layouts["kv"], _memories(program), _steps_and_buffers(program), constants)
 
 
 def kv_layers(kv: MemoryLayout) -> tuple[KvLayer, ...]:
@@ -49,7 +49,7 @@ def _memories(program: PlannedProgram) -> ProgramMemory:
 
 
 def program_json(programs: Sequence[Mapping[int, ProgramSummary]]) -> dict[str, Any]:
-    """What a simulator reads: per die and sequence length the steps, their costs and buffers."""
+    """The content of program.json: per die and sequence length the steps, their costs and buffers."""
     dies = [
         {"die": die, "programs": {str(s): program.steps for s, program in own.items()}}
         for die, own in enumerate(programs)
@@ -57,7 +57,7 @@ def program_json(programs: Sequence[Mapping[int, ProgramSummary]]) -> dict[str, 
     return {"format_version": 1, "dies": dies}
 
 
-def _described(program: PlannedProgram) -> dict[str, Any]:
+def _steps_and_buffers(program: PlannedProgram) -> dict[str, Any]:
     buffers = {
         name: {"place": place, "offset": layout.offsets[name], "bytes": bytes_of(spec)}
         for place, layout in program.layouts.items()

@@ -85,7 +85,7 @@ class ModuleBuild:
     runtime: Sequence[Path]
 
     def keys(self) -> list[tuple[int, str]]:
-        """What the first round compiles: dies of different shapes, and programs by name."""
+        """Die and program of each task of the first round: dies of different shapes, and programs by name."""
         return list(product(dict.fromkeys(self.plan.owners().values()), (source.name for source in self.programs)))
 
     def compiles(self) -> list[Task]:
@@ -99,7 +99,7 @@ class ModuleBuild:
         return [partial(self._write_weights, compiled), *links]
 
     def config(self, compiled: Mapping[tuple[int, str], CompiledProgram]) -> ModuleConfig:
-        """What the module's JSON files say."""
+        """The content of the module's JSON files."""
         owners = self.plan.owners()
         first = {source.name: compiled[0, source.name] for source in self.programs}
         programs = tuple(ModuleProgram(s.name, _symbol(s.name), first[s.name].inputs, s.outputs) for s in self.programs)

@@ -1,4 +1,4 @@
-"""Packs the weights: each is read once, a few rows at a time, cut for every die, laid out for its kernel, appended.
+"""Packs the weights: each is read once, a few rows at a time, split for every die, laid out for its kernel, appended.
 
 Threads read and pack ahead; one writes, in file order.
 """
@@ -36,23 +36,23 @@ DieRows = list[tuple[int, Mapping[str, Array]]]
 
 @dataclass(frozen=True)
 class StoredWeight:
-    """One stored weight: its cut, and its format on each die."""
+    """One stored weight: its sharding, and its format on each die."""
 
     name: str
-    cut: WeightSharding
+    sharding: WeightSharding
     formats: Sequence[WeightFormat]
 
     def part(self, die: int, start: int, stop: int) -> tuple[int, int]:
         """Of rows [start, stop) of one block of the weight, those that a die holds; empty spans have stop ≤ start."""
-        if self.cut.axis != OUT:
+        if self.sharding.axis != OUT:
             return start, stop
-        before = start // self.cut.block * self.cut.block
-        first, last = self.cut.spans[die]
+        before = start // self.sharding.block * self.sharding.block
+        first, last = self.sharding.spans[die]
         return max(start, before + first), min(stop, before + last)
 
     def columns(self, die: int, width: int) -> tuple[int, int]:
         """The inputs that a die holds, of `width`."""
-        return self.cut.spans[die] if self.cut.axis == IN else (0, width)
+        return self.sharding.spans[die] if self.sharding.axis == IN else (0, width)
 
 
 def pack_weights(
@@ -114,24 +114,24 @@ def _write(weight: StoredWeight, chunks: Iterable[DieRows], writers: Sequence[Pa
 def _rows_of(weight: StoredWeight) -> int:
     """Rows of the whole weight."""
     own = weight.formats[0]
-    if weight.cut.axis == OUT:
-        return weight.cut.blocks * weight.cut.block
+    if weight.sharding.axis == OUT:
+        return weight.sharding.blocks * weight.sharding.block
     return own.out_features if isinstance(own, W4 | W16) else (own.shape[0] if own.shape else 1)
 
 
 def _chunks(weight: StoredWeight, rows: int) -> Iterator[tuple[int, int]]:
     """Spans of rows to read together; none crosses the beginning of a die's part: each die packs whole blocks."""
-    edges = sorted({0, rows, *_edges(weight.cut)})
+    edges = sorted({0, rows, *_edges(weight.sharding)})
     for first, last in pairwise(edges):
         for start in range(first, last, ROWS):
             yield start, min(start + ROWS, last)
 
 
-def _edges(cut: WeightSharding) -> Iterator[int]:
+def _edges(sharding: WeightSharding) -> Iterator[int]:
     """Rows at which a die's part of a block begins or ends."""
-    if cut.axis == OUT:
-        for block, span in product(range(cut.blocks), cut.spans):
-            yield from (block * cut.block + edge for edge in span)
+    if sharding.axis == OUT:
+        for block, span in product(range(sharding.blocks), sharding.spans):
+            yield from (block * sharding.block + edge for edge in span)
 
 
 def _packed(weight: StoredWeight, reader: Weights, start: int, stop: int) -> tuple[StoredWeight, DieRows]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from tytvm.axis_spans import Span, split_axis, split_heads
 from tytvm.weights import LANES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 OUT, IN = 0, 1
 ATTENTION = re.compile(r"(^|\.)\w*att(ention|n)\w*$")
@@ -24,7 +27,7 @@ HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_val
 
 @dataclass(frozen=True)
 class WeightSharding:
-    """How one weight is cut: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
+    """How one weight is sharded: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
 
     An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
     a part of a block, and a die holds that part of every block, one after the other.
@@ -47,23 +50,23 @@ class WeightSharding:
 
 @dataclass(frozen=True)
 class ModelSharding:
-    """The cut of every parameter by its dotted name."""
+    """The sharding of every parameter by its dotted name, and each die's rows of the vocabulary."""
 
     dies: int
     cuts: Mapping[str, WeightSharding]
     vocabulary: tuple[Span, ...]
 
     def of(self, name: str) -> WeightSharding:
-        """The cut of a parameter; whole where nothing cuts it."""
+        """The sharding of a parameter; whole where nothing shards it."""
         return self.cuts.get(name, WeightSharding(None, ()))
 
     def sharded_along(self, axis: int) -> set[str]:
-        """Names of the parameters that are cut along an axis."""
-        return {name for name, cut in self.cuts.items() if cut.axis == axis}
+        """Names of the parameters that are sharded along an axis."""
+        return {name for name, own in self.cuts.items() if own.axis == axis}
 
 
-def shard_model(model: Any, dies: int, group_size: int) -> ModelSharding:
-    """The split of a model (on the meta device) over `dies`; `group_size` is the unit of the MLP's axis.
+def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelSharding:
+    """The sharding of a model (on the meta device) over `dies`; `group_size` is the unit of the MLP's axis.
 
     Raises:
         SettingError: there are fewer heads, groups or vocabulary rows than dies.
@@ -87,13 +90,13 @@ def shard_model(model: Any, dies: int, group_size: int) -> ModelSharding:
     return ModelSharding(dies, cuts, vocabulary)
 
 
-def _head_bias(model: Any) -> str | None:
+def _head_bias(model: PreTrainedModel) -> str | None:
     """Name of the head's bias, for the heads that have one."""
     head = model.get_output_embeddings()
     return next((f"{name}.bias" for name, module in model.named_modules() if module is head), None)
 
 
-def _planned_axis(model: Any, name: str) -> int | None:
+def _planned_axis(model: PreTrainedModel, name: str) -> int | None:
     """The axis that the model's plan cuts a linear layer along; none for attention whose heads we cannot tell apart."""
     parent, _, leaf = name.rpartition(".")
     if ATTENTION.search(parent) and leaf not in HEAD_PROJECTIONS:
@@ -104,7 +107,7 @@ def _planned_axis(model: Any, name: str) -> int | None:
     return None
 
 
-def _head_spans(model: Any, name: str, dies: int) -> tuple[Span, ...] | None:
+def _head_spans(model: PreTrainedModel, name: str, dies: int) -> tuple[Span, ...] | None:
     """Spans of a projection to or from heads, by whole heads; None for any other linear layer."""
     kind = HEAD_PROJECTIONS.get(name.rpartition(".")[2])
     if kind is None:

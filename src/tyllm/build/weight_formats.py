@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ SMALLEST_GROUP = 32
 
 @dataclass(frozen=True)
 class Quantization:
-    """What of a checkpoint is INT4.
+    """The weights that are INT4.
 
     Attributes:
         method: "awq" or "compressed-tensors" (packed there), "rtn" (rounded now), None where all is float16.
@@ -41,17 +40,17 @@ class Quantization:
         return inputs if self.group_size == -1 else self.group_size
 
 
-def formats(model: Any, sharding: ModelSharding, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
+def formats(model: torch.nn.Module, sharding: ModelSharding, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
     linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
     convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     found: dict[str, WeightFormat] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        cut, full = sharding.of(name), tuple(parameter.shape)
-        shape = local_shape(full, cut, die)
+        own, full = sharding.of(name), tuple(parameter.shape)
+        shape = local_shape(full, own, die)
         if id(parameter) in linears:  # a tied table too: it is stored once, as the head
-            found[name] = linear_format(name, full, shape, cut, quantization)
+            found[name] = linear_format(name, full, shape, own, quantization)
         elif id(parameter) in convolutions:
             found[name] = W16(shape[0], math.prod(shape[1:]))
         else:
@@ -59,7 +58,7 @@ def formats(model: Any, sharding: ModelSharding, die: int, quantization: Quantiz
     return found
 
 
-def is_linear_convolution(module: Any) -> bool:
+def is_linear_convolution(module: torch.nn.Module) -> bool:
     """Whether a convolution is a linear layer on patches side by side: its steps are as long as its kernel."""
     if not isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d):
         return False
@@ -67,21 +66,21 @@ def is_linear_convolution(module: Any) -> bool:
     return plain and tuple(module.stride) == tuple(module.kernel_size)
 
 
-def local_shape(full: tuple[int, ...], cut: WeightSharding, die: int) -> tuple[int, ...]:
+def local_shape(full: tuple[int, ...], sharding: WeightSharding, die: int) -> tuple[int, ...]:
     """A parameter's shape on one die."""
-    if cut.axis is None:
+    if sharding.axis is None:
         return full
-    return tuple(cut.size(die) if axis == cut.axis else size for axis, size in enumerate(full))
+    return tuple(sharding.size(die) if axis == sharding.axis else size for axis, size in enumerate(full))
 
 
 def linear_format(
-    name: str, full: tuple[int, ...], shape: tuple[int, ...], cut: WeightSharding, quantization: Quantization
+    name: str, full: tuple[int, ...], shape: tuple[int, ...], sharding: WeightSharding, quantization: Quantization
 ) -> WeightFormat:
     """INT4 by groups that no die's span crosses, else float16 where those are too small; the same on every die."""
     if name not in quantization.names:
         return W16(*shape)
     group = quantization.group_of(full[IN])
-    if cut.axis == IN:
-        group = math.gcd(group, *(edge for span in cut.spans for edge in span))
+    if sharding.axis == IN:
+        group = math.gcd(group, *(edge for span in sharding.spans for edge in span))
     outputs, inputs = shape
     return W4(outputs, inputs, group) if group % SMALLEST_GROUP == 0 else W16(outputs, inputs)

@@ -1,10 +1,10 @@
-"""What a package takes along from the checkpoint: config, tokenizer, chat template, the embedding if it is an input."""
+"""Files that a package takes from its checkpoint: config, tokenizer, chat template, the embedding if it is an input."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hf_checkpoint.auxiliary_files import copy_auxiliary_files
 from hf_checkpoint.float16 import as_float16
@@ -13,6 +13,9 @@ from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.package import ParamsWriter
 from tyllm.package.file_names import CONFIG, EMBEDDING
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 def copy_config_and_tokenizer(source: Path, folder: Path) -> None:
     """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
@@ -20,7 +23,7 @@ def copy_config_and_tokenizer(source: Path, folder: Path) -> None:
     copy_auxiliary_files(source, folder)
 
 
-def write_embedding(folder: Path, model: Any, reader: WeightReader, settings: LlmCompileSettings) -> None:
+def write_embedding(folder: Path, model: PreTrainedModel, reader: WeightReader, settings: LlmCompileSettings) -> None:
     """embedding.params: the table that the runtime looks tokens up in, where embeddings are the program's input.
 
     Raises:

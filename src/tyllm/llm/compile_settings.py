@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tyllm.package.buffer_config import KEY_TILE
 from tyllm_errors import SettingError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 DIES = (1, 2, 3, 4, 8)
 ACTIVATIONS = ("int8", "float16")
@@ -23,7 +26,7 @@ SEQ_LENS = (1, 8, 32, 128, 256)
 
 @dataclass(frozen=True)
 class LlmCompileSettings:
-    """What the user asked for; see `tyllm.build_util.build_and_compile_llm` for each."""
+    """The user's choices; see `tyllm.build_util.build_and_compile_llm` for each."""
 
     model_path: Path
     artifacts_path: Path
@@ -98,7 +101,7 @@ def check_settings(settings: LlmCompileSettings) -> None:
         raise SettingError(f"group_size is {settings.group_size!r}; give a multiple of 32, such as 128.")
 
 
-def settings_for_model(settings: LlmCompileSettings, model: Any) -> LlmCompileSettings:
+def settings_for_model(settings: LlmCompileSettings, model: PreTrainedModel) -> LlmCompileSettings:
     """The settings as a model needs them: one that sees images takes embeddings.
 
     Raises:
@@ -116,12 +119,12 @@ def settings_for_model(settings: LlmCompileSettings, model: Any) -> LlmCompileSe
     return settings
 
 
-def _whole_number(name: str, value: Any) -> None:
+def _whole_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise SettingError(f"{name} is {value!r}; give a whole number of at least 1.")
 
 
-def _check_seq_lens(seq_lens: Sequence[Any], max_kv_cache_size: int) -> None:
+def _check_seq_lens(seq_lens: Sequence[int], max_kv_cache_size: int) -> None:
     if not seq_lens:
         raise SettingError("seq_len_list (--seq-lens) is empty; give the sequence lengths to compile, such as 1 and 8.")
     for length in seq_lens:
@@ -135,7 +138,7 @@ def _check_seq_lens(seq_lens: Sequence[Any], max_kv_cache_size: int) -> None:
         raise SettingError(f"seq_len_list (--seq-lens) {list(seq_lens)} names a length twice; give each once.")
 
 
-def _check_order(name: str, order: Sequence[Any], dies: int) -> None:
+def _check_order(name: str, order: Sequence[int], dies: int) -> None:
     """A physical die for each die, none twice."""
     if len(order) != dies:
         raise SettingError(f"{name} {list(order)} has {len(order)} entries for {dies} dies; name one for each.")
@@ -145,6 +148,6 @@ def _check_order(name: str, order: Sequence[Any], dies: int) -> None:
         )
 
 
-def _one_of(name: str, value: Any, known: Sequence[Any]) -> None:
+def _one_of(name: str, value: object, known: Sequence[object]) -> None:
     if value not in known:
         raise SettingError(f"{name} is {value!r}; use one of {', '.join(str(k) for k in known)}.")

@@ -64,7 +64,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Built:
-    """What the tasks gave: parameter files, the decoder's programs by die, and a vision-language model's modules."""
+    """Results of the tasks: parameter files, the decoder's programs by die, and a vision-language model's modules."""
 
     files: Mapping[str, FileEntry]
     programs: Sequence[Mapping[int, ProgramSummary]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,12 +14,17 @@ from tyllm.llm.attention import IMPLEMENTATION, register
 from tyllm_errors import UnsupportedError
 from tytvm.capture import Capture, capture
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from hf_checkpoint.checkpoint import Checkpoint
+
 CHUNKED = ("attention_chunk_size",)
 """Settings of a config whose masks the attention operator does not have."""
 
 
-def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
-    """The model of an `hf_checkpoint.checkpoint.Checkpoint` on the meta device, with real values in its buffers.
+def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedModel:
+    """The model of a checkpoint on the meta device, with real values in its buffers.
 
     Raises:
         UnsupportedError: transformers does not know the model, or its attention wants what cannot be compiled.
@@ -41,7 +46,7 @@ def build_model(checkpoint: Any, trust_remote_code: bool) -> Any:
 class _Step(torch.nn.Module):  # type: ignore[misc]
     """The model as one step: token ids or embeddings and positions in, logits of one row out."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
 
@@ -60,7 +65,7 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
+def capture_step(model: PreTrainedModel, seq_len: int, takes_embeddings: bool) -> Capture:
     """The graph of a step of `seq_len` tokens; its weights have the names that they have in `model`."""
     hidden = model.get_input_embeddings().weight.shape[1]
     with torch.device("meta"):
@@ -72,7 +77,7 @@ def capture_step(model: Any, seq_len: int, takes_embeddings: bool) -> Capture:
     return capture(_Step(model), inputs).within("model.")
 
 
-def cut_to_die(model: Any, shapes: dict[str, tuple[int, ...]], sharding: ModelSharding, die: int) -> None:
+def cut_to_die(model: PreTrainedModel, shapes: dict[str, tuple[int, ...]], sharding: ModelSharding, die: int) -> None:
     """Give the parameters of `model` (in place) the shapes that they have on `die`.
 
     Args:

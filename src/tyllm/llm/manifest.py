@@ -1,4 +1,4 @@
-"""What a package's manifest.json and buffer_config.json say of a compiled language model."""
+"""The manifest and the buffer configuration of a compiled language model's package."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def manifest(
     """Everything that a reader checks before it loads code.
 
     Args:
-        job: what was compiled.
+        job: the package that was made.
         files: size and hash of every other file of the package, by its name.
-        rope: what describes the module of the rotary positions, of a vision-language model.
+        rope: the JSON values that describe the module of the rotary positions, of a vision-language model.
     """
     settings, model = job.settings, job.model
     text = model.config.get_text_config()

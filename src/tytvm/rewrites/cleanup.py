@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import OpOverload
 
 from tytvm.rewrites.pattern import complete
 
@@ -52,34 +53,34 @@ def returned_input(node: fx.Node) -> fx.Node | None:
     return None
 
 
-def _repeated(target: Any, args: Sequence[Any]) -> fx.Node | None:
+def _repeated(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
     return args[0] if target in REPEATS else None
 
 
-def _idle_dropout(target: Any, args: Sequence[Any]) -> fx.Node | None:
+def _idle_dropout(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
     if target is not aten.dropout.default:
         return None
     source, probability, training = args
     return source if probability == 0 or not training else None
 
 
-def _neutral_operand(target: Any, args: Sequence[Any]) -> fx.Node | None:
+def _neutral_operand(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
     """In x · 1, x / 1, x + 0 and x − 0, x (rope's attention_scaling, the scalings of Granite)."""
     if target not in NEUTRAL or not isinstance(args[1], int | float):
         return None
     return args[0] if args[1] == NEUTRAL[target] else None
 
 
-def _lone_piece(target: Any, args: Sequence[Any]) -> fx.Node | None:
-    """The one piece of a `cat` whose other pieces are empty (the unrotated rest where the whole head is rotated)."""
+def _lone_part(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
+    """The one part of a `cat` whose other parts are empty (the unrotated rest where the whole head is rotated)."""
     if target is not aten.cat.default:
         return None
-    pieces = [piece for piece in args[0] if piece.meta["val"].numel()]
-    return pieces[0] if len(pieces) == 1 else None
+    parts = [part for part in args[0] if part.meta["val"].numel()]
+    return parts[0] if len(parts) == 1 else None
 
 
-RULES: tuple[Callable[[Any, Sequence[Any]], fx.Node | None], ...] = (
-    _repeated, _idle_dropout, _neutral_operand, _lone_piece,
+RULES: tuple[Callable[[OpOverload, Sequence[Any]], fx.Node | None], ...] = (
+    _repeated, _idle_dropout, _neutral_operand, _lone_part,
 )  # fmt: skip
 
 

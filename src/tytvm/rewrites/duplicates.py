@@ -1,4 +1,4 @@
-"""What follows twice from the same inputs is computed once: every captured layer unsqueezes cos and sin anew."""
+"""Common subexpressions are computed once: every captured layer unsqueezes cos and sin anew."""
 
 from __future__ import annotations
 

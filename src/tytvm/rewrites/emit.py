@@ -1,4 +1,4 @@
-"""What rewrites add to a graph: calls of operators that know the shape and type of their values."""
+"""Emits nodes into a graph: calls of operators that know the shape and type of their values."""
 
 from __future__ import annotations
 

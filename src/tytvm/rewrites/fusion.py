@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import OpOverload
 
 from tytvm.rewrites.pattern import Match, OperatorPattern, Wildcard, matches
 
-# Views compute nothing, so that another reader of one inside a pattern loses nothing by the fusion.
+# Views compute nothing, so that another consumer of one inside a pattern loses nothing by the fusion.
 VIEWS = {torch.ops.aten.slice.Tensor, torch.ops.aten.unsqueeze.default}
 
 
@@ -20,7 +20,7 @@ class Fusion:
     """`patterns` become `target` on what stands in the wildcards `operands`, wherever `fits(**wildcards)` says yes."""
 
     patterns: tuple[OperatorPattern, ...]
-    target: Any
+    target: OpOverload
     operands: tuple[Wildcard, ...]
     fits: Callable[..., bool]
 
@@ -50,7 +50,7 @@ class Fusion:
 
 
 def _is_private(match: Match, root: fx.Node) -> bool:
-    """Whether all readers of the nodes inside are inside too: otherwise they would be computed a second time."""
+    """Whether all consumers of the nodes inside are inside too: otherwise they would be computed a second time."""
     inner = (node for node in match.nodes if node is not root and node.target not in VIEWS)
     return all(match.nodes.issuperset(node.users) for node in inner)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import OpOverload
 
 aten = torch.ops.aten
 
@@ -39,7 +40,7 @@ class Wildcard(Pattern):
 class OperatorPattern(Pattern):
     """One operator on parts, wildcards, literals and lists of them; arguments left out have the operator's defaults."""
 
-    target: Any
+    target: OpOverload
     args: tuple[Any, ...]
     commutes: bool = False
 
@@ -53,7 +54,7 @@ class OperatorPattern(Pattern):
 
 @dataclass(frozen=True)
 class Match:
-    """What the wildcards of a pattern stand for, and the nodes that its calls matched."""
+    """A match: the value of each wildcard, and the nodes that the operators of the pattern matched."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     nodes: frozenset[fx.Node] = frozenset()
@@ -96,7 +97,7 @@ def _all_match(patterns: Sequence[Any], values: Sequence[Any], match: Match) -> 
         yield from _all_match(patterns[1:], values[1:], begun)
 
 
-def complete(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+def complete(target: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """All arguments of an ATen operator in its schema's order, defaults written out."""
     parameters = target._schema.arguments
     return [*args, *(kwargs.get(p.name, p.default_value) for p in parameters[len(args) :])]

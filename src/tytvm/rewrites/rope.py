@@ -1,4 +1,4 @@
-"""Rotary positions in one kernel: the halves of a head are turned in registers, with no copy that exchanges them.
+"""Rotary positions in one kernel: the halves of a head are rotated in registers, with no copy that exchanges them.
 
 Where only the first part of a head is rotated (Phi, StableLM, GPT-NeoX), the model slices it off before and joins it to
 the rest afterwards; the pattern then stands on the slice. Vision towers have tokens before heads.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import fx
 
@@ -44,7 +42,7 @@ def _transposes_back(user: fx.Node) -> bool:
     return user.target is aten.transpose.int and {axis % 4 for axis in user.args[1:]} == {1, 2}
 
 
-def _fits(q: Any, k: Any, v: Any, has_groups: bool) -> bool:
+def _fits(q: fx.Node, k: fx.Node, v: fx.Node, has_groups: bool) -> bool:
     """Whether q, k and v are float32 [B, heads, S, width] of the same B and S, as many heads or groups of them."""
     values = [each.meta["val"] for each in (q, k, v)]
     if any(value.ndim != 4 or value.dtype != torch.float32 for value in values):
