@@ -27,7 +27,7 @@ class Encoded:
 
 
 Value: TypeAlias = relax.Expr
-"""What a node's value is in Relax: an expression, or `Encoded`, which only linear layers read."""
+"""A node's value in Relax: an expression, or `Encoded`, which only linear layers read."""
 
 
 class Emitter:

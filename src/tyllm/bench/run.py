@@ -20,7 +20,7 @@ from tyllm_progress import Progress
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a package with so many threads, and the limits of this machine for its target."""
+    """The subject of a measurement: a package with so many threads, and the limits of this machine for its target."""
 
     package: Path
     nbytes: int
@@ -72,7 +72,7 @@ def run(
 
 @dataclass
 class _Bench:
-    """What the packages of a run share: limits that are known, and progress."""
+    """State that the packages of a run share: limits measured so far, and progress."""
 
     repetitions: int
     report: Progress

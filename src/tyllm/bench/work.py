@@ -1,4 +1,4 @@
-"""What a package has to do at least: bytes read for a token, products with its weights for a prompt."""
+"""The least work of a package: bytes read for a token, products with its weights for a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run of a package's programs does: bytes of weights read, products with weights; from program.json."""
+"""The work of one run of a package's programs: bytes of weights read, products with weights; from program.json."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _norm_of(emitter: Emitter, node: torch.fx.Node) -> torch.fx.Node | None:
 
 
 def _module_of(node: torch.fx.Node) -> Value:
-    """What converts a norm; None for any other node."""
+    """The module that converts a norm; None for any other node."""
     return next((module for module in (rms_norm, layer_norm) if module.is_norm(node)), None)
 
 

@@ -1,4 +1,4 @@
-"""What a kernel's file declares of itself: one frozen `Kernel`, which the ordered list of `kernel_choice` holds.
+"""A kernel as one frozen object that its file declares; `kernel_choice` has the ordered list of all.
 
 A kernel that cannot do an operator answers None ("not mine"); the next one in the list is asked.
 """
@@ -21,7 +21,7 @@ Operator = TypeVar("Operator")
 
 
 class WorkKind(Enum):
-    """What most of a kernel's work is."""
+    """The kind of most of a kernel's work."""
 
     WEIGHT_PRODUCT = "products of activations and a stored weight"
     ATTENTION = "attention"
@@ -31,7 +31,7 @@ class WorkKind(Enum):
 
 @dataclass(frozen=True)
 class KernelTarget:
-    """What kernels are chosen for.
+    """The CPU and the arithmetic that kernels are chosen for.
 
     Attributes:
         spec: The CPU.

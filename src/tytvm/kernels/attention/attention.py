@@ -94,7 +94,7 @@ def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
 def products_of(
     spec: InstructionSet, cache: FromCache, queries: Buffer, sums: Buffer
 ) -> CachedFloatProducts | cached_products_amx.CachedTileProducts:
-    """What multiplies, and where it finds a block's keys and values."""
+    """The products for a tiling, and the source of a block's keys and values: the cache, or a copy as float32."""
     tiling = cache.task.tiling
     if tiling.tiled:
         return cached_products_amx.CachedTileProducts(cache, queries, sums)

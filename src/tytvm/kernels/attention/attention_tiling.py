@@ -46,7 +46,7 @@ class Attention:
 
     @property
     def factor(self) -> float:
-        """What queries are multiplied by: 2^score is the weight, or tanh(score / softcap) = 1 - 2 / (2^score + 1)."""
+        """Factor of the queries, so that 2^score is the weight, or tanh(score / softcap) = 1 - 2 / (2^score + 1)."""
         return self.scale * LOG2_E * (2 / self.softcap if self.softcap else 1)
 
 
@@ -74,7 +74,7 @@ class AttentionTiling:
 
     @property
     def tasks(self) -> int:
-        """What workers share out."""
+        """Number of tasks, which workers share out."""
         return self.shape.cache.KH * self.groups * self.splits
 
     @property

@@ -27,7 +27,7 @@ def packed_width(tiling: AttentionTiling) -> int:
 
 
 def bytes_of(tiling: AttentionTiling) -> int:
-    """What a task keeps in its thread's memory: scores, weights, and the tiles of a block's keys and values."""
+    """Bytes of scratch memory that a task uses: for scores, weights, and the tiles of a block's keys and values."""
     return tiling.keys * (4 * ROWS + 2 * ROWS + 2 * packed_width(tiling) + 2 * tiling.shape.cache.values[2])
 
 

@@ -77,7 +77,7 @@ class Bfloat16TileProduct:
 
     @property
     def chunks(self) -> int:
-        """What workers share out."""
+        """Number of chunks of the channels, which workers share out."""
         return ceildiv(self.pairs, self.chunk)
 
     def sums(self) -> Buffer:

@@ -50,7 +50,7 @@ class Int8TileProduct:
 
     @property
     def chunks(self) -> int:
-        """What workers share out."""
+        """Number of chunks of the channels, which workers share out."""
         return ceildiv(self.pairs, self.chunk)
 
     @property

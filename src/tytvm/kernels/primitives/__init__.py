@@ -1,1 +1,1 @@
-"""What kernels are made of: vectors, AMX tiles, exponentials, scratch memory, and the count of what they do."""
+"""The parts of kernels: vectors, AMX tiles, exponentials, scratch memory, and the count of what they do."""

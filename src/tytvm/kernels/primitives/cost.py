@@ -1,4 +1,4 @@
-"""What a kernel does once: operations by type and bytes moved, from shapes alone."""
+"""The work of one call of a kernel: operations by type and bytes moved, from shapes alone."""
 
 import math
 from collections.abc import Mapping

@@ -50,7 +50,7 @@ def pmaddubsw(spec: InstructionSet, a: Vector, b: Vector, lanes: int = LANES) ->
 def _joined(
     step: Callable[..., Any], spec: InstructionSet, vectors: list[Vector], lanes: int, joined_lanes: int
 ) -> Vector:
-    """What `step` makes of the lower halves of int32 vectors and of the upper ones, side by side."""
+    """`step` applied to the lower halves of int32 vectors and to the upper ones, the results side by side."""
     low, high = zip(*(halves(vector, "int32", lanes) for vector in vectors), strict=True)
     return join(step(spec, *low, lanes // 2), step(spec, *high, lanes // 2), joined_lanes)
 

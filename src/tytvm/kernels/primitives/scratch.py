@@ -6,7 +6,7 @@ from tytvm.kernels.primitives.cost import size
 from tytvm.kernels.primitives.expressions import Buffer
 
 BYTES = 1 << 20
-"""What a thread has; the runtime's native/scratch.c says so too."""
+"""Bytes that a thread has; the runtime's native/scratch.c says so too."""
 
 
 def scratch(shape: tuple[int, ...], dtype: str, start: int = 0) -> Buffer:

@@ -33,7 +33,7 @@ class Float32:
         return 2 * lanes if K % (2 * lanes) == 0 else lanes
 
     def tensors(self, R: int, K: int) -> tuple[Tensor, ...]:
-        """What stands for [R, K] activations."""
+        """Shape and dtype of each tensor that stands for [R, K] activations."""
         return (((R, K), "float32"),)
 
     def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
@@ -61,7 +61,7 @@ class Int8:
         return self.group
 
     def tensors(self, R: int, K: int) -> tuple[Tensor, ...]:
-        """What stands for [R, K] activations."""
+        """Shape and dtype of each tensor that stands for [R, K] activations."""
         groups = (R, K // self.group)
         codes = code_shape(R, K, self.tiled)
         return (codes, "int8"), (groups, "float32"), *[(groups, "int32")] * (not self.tiled)
@@ -84,7 +84,7 @@ class Bfloat16:
         return amx.DEPTH
 
     def tensors(self, R: int, K: int) -> tuple[Tensor, ...]:
-        """What stands for [R, K] activations."""
+        """Shape and dtype of each tensor that stands for [R, K] activations."""
         return (((ceildiv(R, amx.SIDE), ceildiv(K, amx.DEPTH), amx.SIDE, amx.DEPTH), "uint16"),)
 
     def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:

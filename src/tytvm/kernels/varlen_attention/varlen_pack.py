@@ -176,7 +176,7 @@ def _columns(shape: PackedSequences, stage: StagedRows, keys: Buffer, head: Scal
 _Writer = Callable[[PackedSequences, StagedRows, Buffer, Scalar, Scalar], None]
 _TILES: tuple[_Writer, ...] = (_left_tiles, _right_tiles_of_keys, _right_tiles_of_values)
 _FLOATS: tuple[_Writer, ...] = (_rows, _columns, _rows)
-"""What writes 32 queries, keys and values of a head."""
+"""Writers of 32 queries, keys and values of a head."""
 
 
 def reference(

@@ -84,5 +84,5 @@ class VarlenSoftmax:
                 T.buffer_store(self.sums, self.sums[tuple(at)] * shrink, at)
 
     def inverse(self, row: Scalar) -> Scalar:
-        """What the sums of a row are to be multiplied by in the end."""
+        """The factor f32 of a row's finished sums: 1 / its softmax denominator."""
         return materialize(T.float32(1) / horizontal_reduce(add, self.denominators[row, span(0)]), "float32", 1)
