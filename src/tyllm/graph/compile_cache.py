@@ -1,4 +1,4 @@
-"""Cache: compiled modules in a folder, each in one of its own whose name is a hash of all that it was made from."""
+"""Compile cache: compiled modules in a folder, each in one of its own whose name is a hash of what it was made from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import fx
 
 from tyllm.build.package_folder import atomic_package
 from tyllm.graph.compiler_hash import compiler_hash
-from tyllm.graph.trace import Traced
+from tyllm.graph.trace import TracedGraph
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import HashCache
 from tyllm.package.json_file import fields_of, read_json, write_json
@@ -25,8 +25,8 @@ from tytvm.target import InstructionSet
 
 BUILD = "build.json"
 """What torch runs of the graph, and the hashes of the other files."""
-Refused = dict[str, str]
-"""Node → why torch runs it."""
+Unsupported = dict[str, str]
+"""Node → the operator that torch runs there, with the reason where there is one."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CompileSettings:
     cache_folder: Path | None = None
 
 
-def folder_of(traced: Traced, settings: CompileSettings, spec: InstructionSet) -> Path:
+def module_folder(traced: TracedGraph, settings: CompileSettings, spec: InstructionSet) -> Path:
     """Where a graph's compiled module is, or will be: its name is a hash of all that decides the module's bytes.
 
     These are the graph with the shapes and types of its values, the weights, the settings, the target `spec`, and the
@@ -63,23 +63,23 @@ def folder_of(traced: Traced, settings: CompileSettings, spec: InstructionSet) -
     return (settings.cache_folder or _user_cache()) / f"edgex-{digest.hexdigest()[:20]}"
 
 
-def load(folder: Path) -> tuple[ModuleConfig | None, Refused] | None:
+def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
     """What is in a folder: the module, if anything is compiled, and what torch runs; None where it is damaged."""
     try:
         build = read_json(folder / BUILD)
         with fields_of(folder / BUILD):
-            files, refused, is_empty = dict(build["files"]), dict(build["refused"]), not build["compiled"]
+            files, unsupported, is_empty = dict(build["files"]), dict(build["refused"]), not build["compiled"]
         hashes = HashCache()
         if any(hashes.cached_sha256(folder / name) != sha256 for name, sha256 in files.items()):
             return None
         hashes.save()
-        return None if is_empty else ModuleConfig.read(folder), refused
+        return None if is_empty else ModuleConfig.read(folder), unsupported
     except (PackageError, OSError):
         return None
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[Path]:
+def module_under_way(folder: Path) -> Iterator[Path]:
     """A folder to write to, that becomes `folder` when the block ends well; raises `OutputError`."""
     if folder.is_dir():  # damaged
         shutil.rmtree(folder, ignore_errors=True)
@@ -87,13 +87,13 @@ def writing(folder: Path) -> Iterator[Path]:
         yield temporary
 
 
-def describe(folder: Path, config: ModuleConfig | None, refused: Refused) -> None:
+def write_description(folder: Path, config: ModuleConfig | None, unsupported: Unsupported) -> None:
     """Write the JSON files, when all others are there."""
     if config is not None:
         config.write_module_config(folder)
     hashes = HashCache()
     files = {path.name: hashes.fresh_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    write_json(folder / BUILD, {"compiled": config is not None, "refused": refused, "files": files})
+    write_json(folder / BUILD, {"compiled": config is not None, "refused": unsupported, "files": files})
 
 
 def _text(graph: fx.Graph) -> str:

@@ -1,4 +1,4 @@
-"""Build: a traced graph is compiled ahead of time, or found in the cache; what cannot be compiled is left to torch."""
+"""Compile a traced graph ahead of time, or find it in the cache; what cannot be compiled is left to torch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import fx
 
 from tyllm import native
 from tyllm.build.module_build import CompiledProgram, ModuleBuild
-from tyllm.graph import compile_cache, unsupported_operators
+from tyllm.graph import compile_cache
 from tyllm.graph.compile_cache import CompileSettings
-from tyllm.graph.subgraphs import Part, Plan, TensorWeights, find_parts, plan_parts
-from tyllm.graph.supported_subgraphs import has_known_types, partition
-from tyllm.graph.trace import Traced
+from tyllm.graph.subgraphs import ShardedSubgraphs, Subgraph, TensorWeights, find_subgraphs, shard_subgraphs
+from tyllm.graph.supported_subgraphs import extract_supported, has_known_types
+from tyllm.graph.trace import TracedGraph
+from tyllm.graph.unsupported_operators import find_unsupported
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm_errors import BuildError, OutputError
 from tytvm.kernel_choice import Kernels
@@ -27,25 +28,25 @@ CODE, PARAMS = "edgex_die{die}.so", "edgex_die{die}.params"
 
 
 @dataclass(frozen=True)
-class Built:
+class CompiledGraph:
     """A graph, partly or wholly compiled.
 
     Attributes:
-        partitioned: the graph with its parts as submodules.
-        parts: those that are compiled.
+        graph_module: the graph; its compiled subgraphs are submodules.
+        subgraphs: these.
         folder: where the compiled module lies.
         config: what it is; None where torch runs everything.
-        refused: node → the operator that torch runs there.
+        unsupported: node → the operator that torch runs there.
     """
 
-    partitioned: fx.GraphModule
-    parts: list[Part]
+    graph_module: fx.GraphModule
+    subgraphs: list[Subgraph]
     folder: Path
     config: ModuleConfig | None
-    refused: compile_cache.Refused
+    unsupported: compile_cache.Unsupported
 
 
-def compile_graph(traced: Traced, settings: CompileSettings) -> Built:
+def compile_graph(traced: TracedGraph, settings: CompileSettings) -> CompiledGraph:
     """The compiled module of a graph.
 
     Raises:
@@ -54,45 +55,45 @@ def compile_graph(traced: Traced, settings: CompileSettings) -> Built:
         SettingError: an unknown target.
     """
     kernels = Kernels(resolve(settings.target), settings.activations == "int8")
-    folder = compile_cache.folder_of(traced, settings, kernels.spec)
-    found = compile_cache.load(folder)
+    folder = compile_cache.module_folder(traced, settings, kernels.spec)
+    found = compile_cache.load_module(folder)
     if found is not None:
-        config, refused = found
-        partitioned = partition(traced.graph_module, refused)
-        return Built(partitioned, find_parts(partitioned, traced.weights), folder, config, refused)
-    with compile_cache.writing(folder) as temporary:
+        config, unsupported = found
+        graph_module = extract_supported(traced.graph_module, unsupported)
+        return CompiledGraph(graph_module, find_subgraphs(graph_module, traced.weights), folder, config, unsupported)
+    with compile_cache.module_under_way(folder) as temporary:
         return _compile_anew(traced, settings.dies, kernels, temporary, folder)
 
 
-def _compile_anew(traced: Traced, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> Built:
+def _compile_anew(traced: TracedGraph, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> CompiledGraph:
     nodes = [node for node in traced.graph_module.graph.nodes if node.op == "call_function"]
-    refused = {node.name: str(node.target) for node in nodes if not has_known_types(node)}
+    unsupported = {node.name: str(node.target) for node in nodes if not has_known_types(node)}
     with tempfile.TemporaryDirectory() as scratch:
         while True:
-            partitioned = partition(traced.graph_module, refused)
-            parts = find_parts(partitioned, traced.weights)
-            if not parts:
+            graph_module = extract_supported(traced.graph_module, unsupported)
+            subgraphs = find_subgraphs(graph_module, traced.weights)
+            if not subgraphs:
                 config = None
                 break
-            module = _module(parts, plan_parts(parts, traced.weights, dies), traced, kernels, temporary, Path(scratch))
-            compiled, failed = _compile(module, parts)
+            sharded = shard_subgraphs(subgraphs, traced.weights, dies)
+            module = _module_build(sharded, traced, kernels, temporary, Path(scratch))
+            compiled, failed = _compile(module, subgraphs)
             if not failed:
                 for task in module.writes(compiled):
                     task(_unreported)
                 config = module.config(compiled)
                 break
-            for part, error in failed:
-                refused |= unsupported_operators.refused(part, kernels) or _all_of(part, error)
-    compile_cache.describe(temporary, config, refused)
-    return Built(partitioned, parts, folder, config, refused)
+            for subgraph, error in failed:
+                unsupported |= find_unsupported(subgraph, kernels) or _all_of(subgraph, error)
+    compile_cache.write_description(temporary, config, unsupported)
+    return CompiledGraph(graph_module, subgraphs, folder, config, unsupported)
 
 
-def _module(
-    parts: Sequence[Part], plan: Plan, traced: Traced, kernels: Kernels, folder: Path, scratch: Path
+def _module_build(
+    sharded: ShardedSubgraphs, traced: TracedGraph, kernels: Kernels, folder: Path, scratch: Path
 ) -> ModuleBuild:
-    weights = TensorWeights(traced.weights)
-    runtime = _runtime(kernels.spec)
-    return ModuleBuild(folder, scratch, CODE, PARAMS, plan.model, weights, plan.sources, kernels, runtime)
+    weights, runtime = TensorWeights(traced.weights), _runtime(kernels.spec)
+    return ModuleBuild(folder, scratch, CODE, PARAMS, sharded.model, weights, sharded.sources, kernels, runtime)
 
 
 @cache
@@ -107,10 +108,10 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def _compile(
-    module: ModuleBuild, parts: Sequence[Part]
-) -> tuple[dict[tuple[int, str], CompiledProgram], list[tuple[Part, Exception]]]:
-    """What compiled, and the parts that did not, with the reason."""
-    by_name = {part.name: part for part in parts}
+    module: ModuleBuild, subgraphs: Sequence[Subgraph]
+) -> tuple[dict[tuple[int, str], CompiledProgram], list[tuple[Subgraph, Exception]]]:
+    """What compiled, and the subgraphs that did not, with the reason."""
+    by_name = {subgraph.name: subgraph for subgraph in subgraphs}
     compiled: dict[tuple[int, str], CompiledProgram] = {}
     failed: dict[str, Exception] = {}
     for key, task in zip(module.keys(), module.compiles(), strict=True):
@@ -124,12 +125,11 @@ def _compile(
     return compiled, [(by_name[name], error) for name, error in failed.items()]
 
 
-def _all_of(part: Part, error: Exception) -> compile_cache.Refused:
-    """A part that cannot be compiled as a whole, whichever of its operators is to blame."""
+def _all_of(subgraph: Subgraph, error: Exception) -> compile_cache.Unsupported:
+    """A subgraph that cannot be compiled as a whole, whichever of its operators is to blame."""
     reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-    return {
-        node.name: f"{node.target} ({reason})" for node in part.graph_module.graph.nodes if node.op == "call_function"
-    }
+    nodes = (node for node in subgraph.graph_module.graph.nodes if node.op == "call_function")
+    return {node.name: f"{node.target} ({reason})" for node in nodes}
 
 
 def _unreported(amount: float, what: str) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import fx
 
 from tyllm.build.tensor_parallel import WeightSharding
-from tyllm.graph.parallel_regions import Region, find_regions
+from tyllm.graph.parallel_regions import ParallelRegion, find_regions
 from tyllm.graph.sharding_spec import shape_of
-from tyllm.graph.supported_subgraphs import copy_of
+from tyllm.graph.supported_subgraphs import copy_graph_module
 from tyllm.graph.trace import propagate
 
 aten = torch.ops.aten
@@ -23,18 +23,24 @@ SIZED = {aten.split.Tensor, aten.split_with_sizes.default}
 
 @dataclass(frozen=True)
 class Partitioning:
-    """A graph with its regions, over so many dies."""
+    """A graph over dies.
+
+    Attributes:
+        graph_module: the whole graph.
+        regions: what of it is divided; everything else is computed by every die.
+        dies: how many.
+    """
 
     graph_module: fx.GraphModule
-    regions: Sequence[Region]
+    regions: Sequence[ParallelRegion]
     dies: int
 
     def shards(self) -> dict[str, WeightSharding]:
-        """How the weights in the regions are cut, by placeholder."""
+        """How each weight in the regions is divided, by placeholder."""
         return {
-            node.name: region.cut(node, self.dies)
+            node.name: region.weight_sharding(node, self.dies)
             for region in self.regions
-            for node in region.places
+            for node in region.specs
             if node.op == "placeholder"
         }
 
@@ -42,16 +48,16 @@ class Partitioning:
         """A die's own graph: the whole one with the shapes that the die holds.
 
         Raises:
-            ValueError: the shapes contradict each other (a mistake in a rule of `places`).
+            ValueError: the shapes contradict each other (a mistake in a rule of `sharding_spec`).
         """
-        own, mine = copy_of(self.graph_module)
+        own, copies = copy_graph_module(self.graph_module)
         for region in self.regions:
             span = region.spans(self.dies)[die]
-            shapes = {node: region.local_shape(node, span) for node in region.places}
+            shapes = {node: region.local_shape(node, span) for node in region.specs}
             for node, shape in shapes.items():
-                _reshape(node, mine[node], shape, shapes)
-        wanted = {mine[node]: shape_of(node) for node in mine if isinstance(node.meta.get("val"), torch.Tensor)}
-        wanted |= {mine[n]: r.local_shape(n, r.spans(self.dies)[die]) for r in self.regions for n in r.places}
+                _reshape(node, copies[node], shape, shapes)
+        wanted = {copies[node]: shape_of(node) for node in copies if isinstance(node.meta.get("val"), torch.Tensor)}
+        wanted |= {copies[n]: r.local_shape(n, r.spans(self.dies)[die]) for r in self.regions for n in r.specs}
         propagate(own)
         wrong = [node.name for node, shape in wanted.items() if shape_of(node) != shape]
         if wrong:
@@ -60,7 +66,13 @@ class Partitioning:
 
 
 def partition(graph_module: fx.GraphModule, weights: Collection[str], dies: int) -> Partitioning:
-    """A graph with `meta["val"]` at every node over so many dies; `weights` are the placeholders that may be cut."""
+    """A graph over so many dies.
+
+    Args:
+        graph_module: with `meta["val"]` at every node.
+        weights: placeholders that may be divided.
+        dies: how many.
+    """
     regions = find_regions(graph_module.graph, weights, dies) if dies > 1 else []
     return Partitioning(graph_module, regions, dies)
 

@@ -1,8 +1,8 @@
-"""Places: along which axis of each value in a graph the same units (heads, or channels) lie, by operator.
+"""Sharding specs: along which axis a value is divided over dies, and how each operator hands that on.
 
-A value that is divided into U units has them along one axis, as so many blocks of U units each: queries, keys and
-values in one weight are three blocks. A reshape leaves the order of the elements, so the number of blocks before it
-says where the units are after it.
+What is divided are units: the heads of attention, or the inner channels of an MLP. A value has its U units along one
+axis, as so many blocks of U units each: queries, keys and values in one weight are three blocks. A reshape leaves the
+order of the elements, so the number of blocks in the whole value tells where the units are after it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ aten = torch.ops.aten
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where units lie in a value: along `axis`, which is `blocks` blocks of them."""
+class ShardingSpec:
+    """How a value is divided: the units lie along `axis`, which is `blocks` blocks of all units one after the other."""
 
     axis: int
     blocks: int = 1
 
     def extent(self, shape: Sequence[int]) -> int:
-        """Elements of a block along the axis; 0 where the blocks do not divide it."""
+        """Elements of one block along the axis, for a value of that shape; 0 where the blocks do not divide it."""
         return shape[self.axis] // self.blocks if shape[self.axis] % self.blocks == 0 else 0
 
-    def before(self, shape: Sequence[int]) -> int:
-        """Blocks in the whole value, in memory's order."""
+    def total_blocks(self, shape: Sequence[int]) -> int:
+        """Blocks in the whole value, counted through all axes before this one."""
         return math.prod(shape[: self.axis]) * self.blocks
 
 
-def placed(shape: Sequence[int], before: int) -> Place | None:
-    """The place with so many blocks in the whole value; None where they do not lie along one axis."""
+def spec_with_blocks(shape: Sequence[int], blocks: int) -> ShardingSpec | None:
+    """The spec of a value of that shape with so many blocks in all; None where they do not lie along one axis."""
     for axis in reversed(range(len(shape))):
         outer = math.prod(shape[:axis])
-        if before % outer == 0:
-            place = Place(axis, before // outer)
-            return place if place.extent(shape) > 1 else None
+        if blocks % outer == 0:
+            spec = ShardingSpec(axis, blocks // outer)
+            return spec if spec.extent(shape) > 1 else None
     return None
 
 
@@ -55,72 +55,73 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     return tuple(node.meta["val"].shape)
 
 
-Operands = dict[fx.Node, Place]
-"""Which operands are divided, and where; one that is not named lies whole on every die."""
-Rule = Callable[[fx.Node, Place], Operands | None]
+OperandSpecs = dict[fx.Node, ShardingSpec]
+"""The specs of the operands that are divided; one that is not named is whole on every die."""
+Rule = Callable[[fx.Node, ShardingSpec], OperandSpecs | None]
+"""Node and spec of its value → specs of its operands; None where its value cannot be divided so."""
 
 
-def operands(node: fx.Node, place: Place) -> Operands | None:
-    """What a node's operands must be for its value to lie at `place`; None where no rule says so."""
+def operand_specs(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
+    """How a node's operands must be divided for its value to be divided by `spec`; None where no rule says so."""
     rule = RULES.get(node.target)
-    return rule(node, place) if rule else None
+    return rule(node, spec) if rule else None
 
 
-def places(node: fx.Node, operand: fx.Node, of: Place) -> Iterator[Place]:
-    """Where a node's value may lie, if an operand lies at `of`."""
+def result_specs(node: fx.Node, operand: fx.Node, of: ShardingSpec) -> Iterator[ShardingSpec]:
+    """How a node's value may be divided, if an operand is divided by `of`; the likeliest first."""
     shape, seen = shape_of(node), set()
-    candidates = [Place(axis, of.blocks) for axis in range(len(shape))]
-    moved = placed(shape, of.before(shape_of(operand)))
+    candidates = [ShardingSpec(axis, of.blocks) for axis in range(len(shape))]
+    moved = spec_with_blocks(shape, of.total_blocks(shape_of(operand)))
     pieces = len(operand.meta["val"]) if isinstance(operand.meta["val"], list | tuple) else 1
-    candidates += [Place(axis, of.blocks // pieces) for axis in range(len(shape)) if of.blocks % pieces == 0]
-    for place in [*([moved] if moved else []), *candidates]:
-        if place not in seen and place.extent(shape) > 1:
-            seen.add(place)
-            if (operands(node, place) or {}).get(operand) == of:
-                yield place
+    candidates += [ShardingSpec(axis, of.blocks // pieces) for axis in range(len(shape)) if of.blocks % pieces == 0]
+    for spec in [*([moved] if moved else []), *candidates]:
+        if spec not in seen and spec.extent(shape) > 1:
+            seen.add(spec)
+            if (operand_specs(node, spec) or {}).get(operand) == of:
+                yield spec
 
 
-def _elementwise(node: fx.Node, place: Place) -> Operands | None:
+def _elementwise(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     """Operands that are not broadcast along the axis are divided as the result is."""
     shape, found = shape_of(node), {}
     for operand in node.all_input_nodes:
         own = shape_of(operand)
-        axis = place.axis - len(shape) + len(own)
+        axis = spec.axis - len(shape) + len(own)
         if axis >= 0 and own[axis] != 1:
-            found[operand] = Place(axis, place.blocks)
+            found[operand] = ShardingSpec(axis, spec.blocks)
     return found
 
 
-def _reshape(node: fx.Node, place: Place) -> Operands | None:
-    found = placed(shape_of(node.args[0]), place.before(shape_of(node)))
+def _reshape(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
+    found = spec_with_blocks(shape_of(node.args[0]), spec.total_blocks(shape_of(node)))
     return {node.args[0]: found} if found else None
 
 
-def _permute(node: fx.Node, place: Place) -> Operands | None:
+def _permute(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     x, order = node.args
-    return {x: Place(order[place.axis] % len(order), place.blocks)}
+    return {x: ShardingSpec(order[spec.axis] % len(order), spec.blocks)}
 
 
-def _transpose(node: fx.Node, place: Place) -> Operands | None:
+def _transpose(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     x, first, second = node.args
     order = list(range(len(shape_of(x))))
     order[first], order[second] = order[second], order[first]
-    return {x: Place(order[place.axis], place.blocks)}
+    return {x: ShardingSpec(order[spec.axis], spec.blocks)}
 
 
 def _along(number: int) -> Rule:
     """An operator that works along one axis, its argument of that number, which must not be the divided one."""
 
-    def rule(node: fx.Node, place: Place) -> Operands | None:
+    def rule(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
         axes = complete(node.target, node.args, node.kwargs)[number]
         rank = len(shape_of(node))
         along = {axis % rank for axis in (axes if isinstance(axes, list | tuple) else [axes])}
-        return None if place.axis in along else dict.fromkeys(node.all_input_nodes, place)
+        return None if spec.axis in along else dict.fromkeys(node.all_input_nodes, spec)
 
     return rule
 
 
-def _getitem(node: fx.Node, place: Place) -> Operands | None:
+def _getitem(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     """One of the pieces that a value was cut into."""
     source = node.args[0]
     values = complete(source.target, source.args, source.kwargs) if source.target in PIECES else None
@@ -128,45 +129,45 @@ def _getitem(node: fx.Node, place: Place) -> Operands | None:
         return None
     axis = (values[1] if source.target is aten.unbind.int else values[2]) % len(shape_of(source))
     if source.target is aten.unbind.int:
-        return {source: Place(place.axis + (place.axis >= axis), place.blocks)}
-    if place.axis != axis:
-        return {source: place}
+        return {source: ShardingSpec(spec.axis + (spec.axis >= axis), spec.blocks)}
+    if spec.axis != axis:
+        return {source: spec}
     sizes = {piece.shape[axis] for piece in source.meta["val"]}
-    return {source: Place(axis, place.blocks * len(source.meta["val"]))} if len(sizes) == 1 else None
+    return {source: ShardingSpec(axis, spec.blocks * len(source.meta["val"]))} if len(sizes) == 1 else None
 
 
-def _pieces(node: fx.Node, place: Place) -> Operands | None:
-    return {node.args[0]: place}
+def _pieces(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
+    return {node.args[0]: spec}
 
 
-def _attention(node: fx.Node, place: Place) -> Operands | None:
+def _attention(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     """By heads: queries, keys and values are divided alike, a mask by heads too if it has them."""
     q, k, v, *_ = node.args
     mask = complete(node.target, node.args, node.kwargs)[3]
     heads = len(shape_of(node)) - 3
-    if place.axis != heads or heads < 0:
+    if spec.axis != heads or heads < 0:
         return None
-    found = {x: Place(len(shape_of(x)) - 3, place.blocks) for x in (q, k, v)}
+    found = {x: ShardingSpec(len(shape_of(x)) - 3, spec.blocks) for x in (q, k, v)}
     if isinstance(mask, fx.Node) and mask.meta["val"].ndim >= 3 and shape_of(mask)[-3] != 1:
-        found[mask] = Place(len(shape_of(mask)) - 3, place.blocks)
+        found[mask] = ShardingSpec(len(shape_of(mask)) - 3, spec.blocks)
     return found
 
 
-def _segments(node: fx.Node, place: Place) -> Operands | None:
+def _segments(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     """Attention [B,S,H,Dv] within segments, of queries, keys and values [B,H,S,D]."""
-    return {x: Place(1, place.blocks) for x in node.args[:3]} if place.axis == 2 else None
+    return {x: ShardingSpec(1, spec.blocks) for x in node.args[:3]} if spec.axis == 2 else None
 
 
-def _matmul(node: fx.Node, place: Place) -> Operands | None:
+def _matmul(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     """By an axis over which there is a product for each element."""
     rank = len(shape_of(node))
-    if place.axis >= rank - 2:
+    if spec.axis >= rank - 2:
         return None
     found = {}
     for x in node.args:
-        axis = place.axis - rank + len(shape_of(x))
+        axis = spec.axis - rank + len(shape_of(x))
         if axis >= 0 and shape_of(x)[axis] != 1:
-            found[x] = Place(axis, place.blocks)
+            found[x] = ShardingSpec(axis, spec.blocks)
     return found
 
 

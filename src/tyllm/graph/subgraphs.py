@@ -1,4 +1,4 @@
-"""Parts: what of a graph is compiled, as the compiler takes it, and the plan of their weights over the dies."""
+"""Subgraphs: what of a graph is compiled, as the compiler takes it, and over dies with all their weights."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tyllm.build.die_plan import DiePlan, ModelPlan
 from tyllm.build.module_build import ModuleSource
 from tyllm.build.tensor_parallel import ModelSharding, WeightSharding
 from tyllm.build.weight_formats import local_shape
-from tyllm.graph.layers import use_of
+from tyllm.graph.linear_layers import use_of
 from tyllm.graph.partitioning import Partitioning, partition
-from tyllm.graph.supported_subgraphs import submodules
+from tyllm.graph.supported_subgraphs import subgraph_modules
 from tytvm.capture import Capture
 from tytvm.memory_layout import MemoryLayout, lay_out
 from tytvm.weights import W16, Plain, WeightFormat
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part.
+class Subgraph:
+    """A part of a graph that is compiled as one program.
 
     Attributes:
         name: of the submodule, and of the program.
@@ -35,8 +35,8 @@ class Part:
         parameters: placeholders that are weights, stored in the dies' files.
         constants: placeholders that are values of another kind.
         inputs: placeholders that the caller gives.
-        outputs: names of what it returns.
-        shapes: of what it returns.
+        outputs: names of the values that it returns.
+        shapes: of these values.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Part:
     outputs: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
-    def source(self, partitioning: Partitioning) -> ModuleSource:
-        """The program to compile."""
+    def module_source(self, partitioning: Partitioning) -> ModuleSource:
+        """The program to compile, from the subgraph over dies."""
 
         def capture(die: int) -> Capture:
             own = partitioning.of_die(die)
@@ -57,37 +57,42 @@ class Part:
         return ModuleSource(self.name, capture, self.outputs)
 
 
-def find_parts(partitioned: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> list[Part]:
-    """The parts of a partitioned graph whose placeholders of the names `weights` have those values."""
-    return [_part(name, module, weights) for name, module in submodules(partitioned).items()]
+def find_subgraphs(graph_module: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> list[Subgraph]:
+    """The subgraphs that are submodules of a graph; `weights` are its placeholders' values, where they are known."""
+    return [_subgraph(name, module, weights) for name, module in subgraph_modules(graph_module).items()]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The parts over dies: what each die stores, and the programs."""
+class ShardedSubgraphs:
+    """Subgraphs over dies.
+
+    Attributes:
+        model: what each die stores.
+        sources: a program for each subgraph.
+        regions: how many parallel regions there are; 0 where every die computes everything.
+    """
 
     model: ModelPlan
     sources: list[ModuleSource]
     regions: int
-    """How many regions of the graphs are divided; 0 where every die computes everything."""
 
 
-def plan_parts(parts: Sequence[Part], weights: Mapping[str, torch.Tensor], dies: int) -> Plan:
-    """Divide the parts over dies, and lay out their weights."""
-    readers = Counter(name for part in parts for name in part.parameters)
-    cuts: dict[str, WeightSharding] = {}
+def shard_subgraphs(subgraphs: Sequence[Subgraph], weights: Mapping[str, torch.Tensor], dies: int) -> ShardedSubgraphs:
+    """Divide subgraphs over dies, and lay out their weights (`weights`: placeholder → value)."""
+    readers = Counter(name for subgraph in subgraphs for name in subgraph.parameters)
+    shards: dict[str, WeightSharding] = {}
     sources, count = [], 0
-    for part in parts:
-        own = {name for name in part.parameters if readers[name] == 1}  # two parts could want different cuts
-        partitioning = partition(part.graph_module, own, dies)
-        cuts |= partitioning.shards()
+    for subgraph in subgraphs:
+        own = {name for name in subgraph.parameters if readers[name] == 1}  # two subgraphs could divide it differently
+        partitioning = partition(subgraph.graph_module, own, dies)
+        shards |= partitioning.shards()
         count += len(partitioning.regions)
-        sources.append(part.source(partitioning))
+        sources.append(subgraph.module_source(partitioning))
     shapes = {name: tuple(weights[name].shape) for name in readers}
-    uses = {name: _use(part, name) for part in parts for name in part.parameters}
-    split = ModelSharding(dies, cuts, ())
-    plans = [_die_plan(die, split, shapes, uses) for die in range(dies)]
-    return Plan(ModelPlan(split, shapes, {name: name for name in shapes}, tuple(plans)), sources, count)
+    uses = {name: _use(subgraph, name) for subgraph in subgraphs for name in subgraph.parameters}
+    sharding = ModelSharding(dies, shards, ())
+    plans = [_die_plan(die, sharding, shapes, uses) for die in range(dies)]
+    return ShardedSubgraphs(ModelPlan(sharding, shapes, {name: name for name in shapes}, tuple(plans)), sources, count)
 
 
 @dataclass(frozen=True)
@@ -97,15 +102,15 @@ class TensorWeights:
     tensors: Mapping[str, torch.Tensor]
 
     def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows of a weight."""
+        """Rows `start` to `stop` of a weight, float32 [stop − start, …]."""
         return np.asarray(self.tensors[name][start:stop].numpy(), np.float32)
 
     def codes(self, name: str, start: int, stop: int) -> QuantizedRows:
-        """Nothing is INT4 here."""
+        """Nothing is INT4 here; raises `NotImplementedError`."""
         raise NotImplementedError(f"{name} is a float tensor.")
 
 
-def _part(name: str, module: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> Part:
+def _subgraph(name: str, module: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> Subgraph:
     output = next(iter(module.graph.find_nodes(op="output")))
     results = output.args[0]
     output.args = (tuple(results) if isinstance(results, list | tuple) else (results,),)
@@ -115,18 +120,20 @@ def _part(name: str, module: fx.GraphModule, weights: Mapping[str, torch.Tensor]
     inputs = [n for n in names if n not in weights]
     outputs = [f"result{number}" for number in range(len(output.args[0]))]
     shapes = tuple(tuple(node.meta["val"].shape) for node in output.args[0])
-    return Part(name, module, tuple(parameters), constants, tuple(inputs), tuple(outputs), shapes)
+    return Subgraph(name, module, tuple(parameters), constants, tuple(inputs), tuple(outputs), shapes)
 
 
-def _use(part: Part, weight: str) -> str:
-    node = next(n for n in part.graph_module.graph.find_nodes(op="placeholder") if n.name == weight)
+def _use(subgraph: Subgraph, weight: str) -> str:
+    node = next(n for n in subgraph.graph_module.graph.find_nodes(op="placeholder") if n.name == weight)
     return next((use_of(node, user) for user in node.users), "plain")
 
 
 def _die_plan(
-    die: int, split: ModelSharding, shapes: Mapping[str, tuple[int, ...]], uses: Mapping[str, str]
+    die: int, sharding: ModelSharding, shapes: Mapping[str, tuple[int, ...]], uses: Mapping[str, str]
 ) -> DiePlan:
-    formats = {name: format_of(local_shape(shape, split.of(name), die), uses[name]) for name, shape in shapes.items()}
+    formats = {
+        name: format_of(local_shape(shape, sharding.of(name), die), uses[name]) for name, shape in shapes.items()
+    }
     return DiePlan(die, formats, layout_of(formats))
 
 

@@ -1,4 +1,4 @@
-"""Partition: parts of a graph that are compiled, as large as they can be; torch runs what lies between."""
+"""Supported subgraphs: what of a graph is compiled, in pieces as large as they can be; torch runs what is between."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.fx.passes.infra.partitioner import CapabilityBasedPartitioner
 from torch.fx.passes.operator_support import OperatorSupportBase
 
 DTYPES = (torch.float32, torch.int32, torch.int64, torch.bool)
-"""Types of values in compiled parts; graphs in half precision are float32 by now."""
+"""Types of values in compiled subgraphs; graphs in half precision are float32 by now."""
 aten = torch.ops.aten
-FREE = {
+NO_COMPUTE = {
     operator.getitem, aten.reshape.default, aten.permute.default, aten.transpose.int, aten.unsqueeze.default,
     aten.squeeze.dim, aten.squeeze.dims, aten.expand.default, aten.slice.Tensor, aten.select.int, aten.clone.default,
     aten.alias.default, aten.detach.default, aten.t.default, aten.unbind.int, aten.chunk.default,
     aten.split.Tensor, aten.split_with_sizes.default,
 }  # fmt: skip
-"""Operators that compute nothing: a part of these alone is not worth compiling."""
+"""Operators that compute nothing: a subgraph of these alone is not worth compiling."""
 
 
 def has_known_types(node: fx.Node) -> bool:
@@ -28,21 +28,22 @@ def has_known_types(node: fx.Node) -> bool:
     return all(_is_known(each.meta.get("val")) for each in (node, *node.all_input_nodes))
 
 
-def partition(graph_module: fx.GraphModule, refused: Collection[str]) -> fx.GraphModule:
-    """A module in which each part to compile is a submodule; `graph_module` stays as it is.
+def extract_supported(graph_module: fx.GraphModule, unsupported: Collection[str]) -> fx.GraphModule:
+    """A copy of a graph in which each subgraph to compile is a submodule.
 
     Args:
         graph_module: with `meta["val"]` at every node.
-        refused: names of nodes that torch runs.
+        unsupported: names of the nodes that torch runs.
     """
-    copied, _ = copy_of(graph_module)
-    partitioner = CapabilityBasedPartitioner(copied, _Support(refused), allows_single_node_partition=True)
-    worth = [part for part in partitioner.propose_partitions() if any(node.target not in FREE for node in part.nodes)]
+    copied, _ = copy_graph_module(graph_module)
+    partitioner = CapabilityBasedPartitioner(copied, _Support(unsupported), allows_single_node_partition=True)
+    proposed = partitioner.propose_partitions()
+    worth = [each for each in proposed if any(node.target not in NO_COMPUTE for node in each.nodes)]
     return partitioner.fuse_partitions(worth, prefix="part") if worth else copied
 
 
-def copy_of(graph_module: fx.GraphModule) -> tuple[fx.GraphModule, dict[fx.Node, fx.Node]]:
-    """A copy with the same names, and each node's own in it."""
+def copy_graph_module(graph_module: fx.GraphModule) -> tuple[fx.GraphModule, dict[fx.Node, fx.Node]]:
+    """A copy with the same names, and node → the node that it is in the copy."""
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     result = graph.graph_copy(graph_module.graph, values)
@@ -50,26 +51,26 @@ def copy_of(graph_module: fx.GraphModule) -> tuple[fx.GraphModule, dict[fx.Node,
     return fx.GraphModule(graph_module, graph), values
 
 
-def submodules(partitioned: fx.GraphModule) -> dict[str, fx.GraphModule]:
-    """The parts to compile, by name; their placeholders are named as what they are given, with `meta["val"]`."""
+def subgraph_modules(graph_module: fx.GraphModule) -> dict[str, fx.GraphModule]:
+    """The subgraphs to compile, by name; their placeholders are named as what they are given, with `meta["val"]`."""
     found = {}
-    for node in partitioned.graph.find_nodes(op="call_module"):
-        part = partitioned.get_submodule(node.target)
-        for placeholder, argument in zip(part.graph.find_nodes(op="placeholder"), node.args, strict=True):
+    for node in graph_module.graph.find_nodes(op="call_module"):
+        subgraph = graph_module.get_submodule(node.target)
+        for placeholder, argument in zip(subgraph.graph.find_nodes(op="placeholder"), node.args, strict=True):
             assert placeholder.name == argument.name
             placeholder.meta["val"] = argument.meta["val"]
-        found[node.target] = part
+        found[node.target] = subgraph
     return found
 
 
 class _Support(OperatorSupportBase):  # type: ignore[misc]
     """Says of each node whether it is compiled."""
 
-    def __init__(self, refused: Collection[str]) -> None:
-        self.refused = refused
+    def __init__(self, unsupported: Collection[str]) -> None:
+        self.unsupported = unsupported
 
     def is_node_supported(self, submodules: Any, node: fx.Node) -> bool:
-        return node.op == "call_function" and node.name not in self.refused
+        return node.op == "call_function" and node.name not in self.unsupported
 
 
 def _is_known(value: Any) -> bool:

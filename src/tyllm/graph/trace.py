@@ -1,4 +1,4 @@
-"""Trace: the graph that Dynamo hands over becomes a functional graph of ATen operators in float32, with its weights."""
+"""Trace: a torch graph becomes a functional graph of ATen operators in float32, with its weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx._lazy_graph_module import _use_lazy_graph_module
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
-HALVES = (torch.float16, torch.bfloat16)
+HALF_DTYPES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
-class Result:
-    """One thing that the graph returns.
+class TracedResult:
+    """A value that a traced graph returns.
 
     Attributes:
         dtype: the type that torch gives it; None where it is no tensor.
@@ -31,20 +31,20 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedGraph:
     """A functional graph: its placeholders are weights and arguments.
 
     Attributes:
         graph_module: with `meta["val"]` at every node.
-        weights: placeholder → value.
+        weights: placeholder → value; no type is half precision.
         arguments: placeholder → number of the caller's argument.
-        results: what it returns, in order.
+        results: the values that it returns, in order.
     """
 
     graph_module: fx.GraphModule
     weights: dict[str, torch.Tensor]
     arguments: dict[str, int]
-    results: list[Result]
+    results: list[TracedResult]
 
     def refresh(self) -> None:
         """Compute `meta["val"]` of every node anew, from those of the placeholders; drop what nothing reads."""
@@ -57,11 +57,11 @@ class Traced:
         propagate(self.graph_module)
 
 
-def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[int]) -> Traced:
+def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[int]) -> TracedGraph:
     """Trace a graph module on what it is called with.
 
     Args:
-        module: Dynamo's, or any whose inputs are positional.
+        module: a graph whose inputs are positional, as Dynamo's are.
         arguments: tensors and numbers; shapes and numbers are compiled in.
         frozen: numbers of the arguments whose values are compiled in too, unless the module writes to them.
 
@@ -86,8 +86,8 @@ def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[i
     kept = {name: number for name, number in numbers.items() if name not in weights}
     canonicalize(graph_module)
     _promote(graph_module)
-    weights = {name: value.float() if value.dtype in HALVES else value for name, value in weights.items()}
-    traced = Traced(graph_module, weights, kept, results)
+    weights = {name: value.float() if value.dtype in HALF_DTYPES else value for name, value in weights.items()}
+    traced = TracedGraph(graph_module, weights, kept, results)
     traced.refresh()
     return traced
 
@@ -116,14 +116,14 @@ def _fake(value: Any, mode: FakeTensorMode) -> Any:
         return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
 
 
-def _result(spec: Any, exported: ExportedProgram) -> Result:
+def _result(spec: Any, exported: ExportedProgram) -> TracedResult:
     node = next((n for n in exported.graph.nodes if n.name == getattr(spec.arg, "name", None)), None)
     value = None if node is None else node.meta["val"]
     writes = None
     if spec.kind != OutputKind.USER_OUTPUT:
         names = list(exported.graph_signature.user_inputs)
         writes = names.index(spec.target)
-    return Result(value.dtype if isinstance(value, torch.Tensor) else None, writes)
+    return TracedResult(value.dtype if isinstance(value, torch.Tensor) else None, writes)
 
 
 def canonicalize(graph_module: fx.GraphModule) -> None:
@@ -139,7 +139,7 @@ def _promote(graph_module: fx.GraphModule) -> None:
     """Let the graph compute in float32 what it would in half precision."""
     for node in graph_module.graph.nodes:
         value = node.meta.get("val")
-        if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dtype in HALVES:
+        if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dtype in HALF_DTYPES:
             node.meta["val"] = value.to(torch.float32)
         node.args, node.kwargs = _widened(node.args), _widened(node.kwargs)
 
@@ -150,4 +150,4 @@ def _widened(value: Any) -> Any:
         return {key: _widened(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(map(_widened, value))
-    return torch.float32 if isinstance(value, torch.dtype) and value in HALVES else value
+    return torch.float32 if isinstance(value, torch.dtype) and value in HALF_DTYPES else value

@@ -1,4 +1,4 @@
-"""Probe: which operators of a part cannot be compiled, by compiling each alone."""
+"""Unsupported operators: which of a subgraph's operators cannot be compiled, found by compiling each alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from tyllm.graph.layers import use_of
-from tyllm.graph.subgraphs import Part, format_of, layout_of
+from tyllm.graph.linear_layers import use_of
+from tyllm.graph.subgraphs import Subgraph, format_of, layout_of
 from tytvm.capture import Capture
 from tytvm.compile import ProgramJob, compile_program
 from tytvm.graph import Graph
@@ -18,16 +18,16 @@ from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
 
 
-def refused(part: Part, kernels: Kernels) -> dict[str, str]:
-    """Nodes that the compiler refuses, by name, with the operator's name."""
+def find_unsupported(subgraph: Subgraph, kernels: Kernels) -> dict[str, str]:
+    """The nodes of a subgraph that the compiler refuses, by name, with the operator's name."""
     verdicts: dict[str, bool] = {}
     found: dict[str, str] = {}
-    for node in part.graph_module.graph.nodes:
+    for node in subgraph.graph_module.graph.nodes:
         if node.op != "call_function" or node.target is operator.getitem:
             continue
         key = _key(node)
         if key not in verdicts:
-            verdicts[key] = _compiles(part, node, kernels)
+            verdicts[key] = _compiles(subgraph, node, kernels)
         if not verdicts[key]:
             found |= {each.name: str(node.target) for each in _with_pieces(node)}
     return found
@@ -46,17 +46,17 @@ def _key(node: fx.Node) -> str:
     return f"{node.target} {shapes} {literals}"
 
 
-def _compiles(part: Part, node: fx.Node, kernels: Kernels) -> bool:
+def _compiles(subgraph: Subgraph, node: fx.Node, kernels: Kernels) -> bool:
     """Whether a node compiles alone."""
     try:
-        graph = _alone(part, node)
+        graph = _alone(subgraph, node)
         compile_program(ProgramJob(graph, kernels, layout_of(graph.weights), lay_out({})))
     except Exception:
         return False
     return True
 
 
-def _alone(part: Part, node: fx.Node) -> Graph:
+def _alone(subgraph: Subgraph, node: fx.Node) -> Graph:
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     for source in node.all_input_nodes:
@@ -66,9 +66,9 @@ def _alone(part: Part, node: fx.Node) -> Graph:
     results = _results(graph, copied)
     graph.output(results)
     names = [source.name for source in node.all_input_nodes]
-    parameters = {name: name for name in names if name in part.parameters}
-    inputs = [name for name in names if name not in parameters and name not in part.constants]
-    capture = Capture(fx.GraphModule(torch.nn.Module(), graph), parameters, dict(part.constants), inputs)
+    parameters = {name: name for name in names if name in subgraph.parameters}
+    inputs = [name for name in names if name not in parameters and name not in subgraph.constants]
+    capture = Capture(fx.GraphModule(torch.nn.Module(), graph), parameters, dict(subgraph.constants), inputs)
     formats = {s.name: format_of(tuple(s.meta["val"].shape), use_of(s, node)) for s in node.all_input_nodes}
     outputs = tuple(f"result{number}" for number in range(len(results)))
     return Graph(capture, {n: formats[n] for n in parameters}, parameters, outputs=outputs, head_input=None)

@@ -17,10 +17,10 @@ import torch
 from torch import fx
 
 from tyllm.graph.compile_graph import compile_graph
-from tyllm.graph.layers import make_layers
+from tyllm.graph.linear_layers import rewrite_as_linear_layers
 from tyllm.graph.trace import trace
+from tyllm.torch_edgex.graph_runner import GraphRunner
 from tyllm.torch_edgex.options import current
-from tyllm.torch_edgex.program import Program
 
 FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
 
@@ -31,12 +31,12 @@ class FallbackWarning(UserWarning):
 
 def edgex(
     graph_module: fx.GraphModule, example_inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None
-) -> CompiledGraph:
+) -> DynamoGraph:
     """The backend that `torch.compile(…, backend="edgex")` calls, once for each graph that Dynamo finds."""
-    return CompiledGraph(graph_module, options or {})
+    return DynamoGraph(graph_module, options or {})
 
 
-class CompiledGraph:
+class DynamoGraph:
     """One of Dynamo's graphs; compiled when it is called."""
 
     def __init__(self, graph_module: fx.GraphModule, changes: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class CompiledGraph:
         nodes = graph_module.graph.find_nodes(op="placeholder", sort=True)
         self.frozen = {number for number, node in enumerate(nodes) if _is_static(node)}
         self.name = _name(graph_module)
-        self.programs: dict[Any, Program | None] = {}
+        self.runners: dict[Any, GraphRunner | None] = {}
         self.kept: list[Any] = []
         self.lock = threading.Lock()
 
@@ -59,32 +59,32 @@ class CompiledGraph:
         options = self.base.updated(self.changes)
         if options.exec_mode == "EAGER":
             return self.module(*arguments)
-        reason = _unfit(arguments)
+        reason = _reason_for_torch(arguments)
         if reason:
             self._warn(f"{self.name} runs in torch: {reason}.")
             return self.module(*arguments)
         with self.lock:
             key = tuple(self._key(number, value) for number, value in enumerate(arguments))
-            if key not in self.programs:
-                self.programs[key] = self._program(arguments)
-            program = self.programs[key]
-        return self.module(*arguments) if program is None else program(arguments)
+            if key not in self.runners:
+                self.runners[key] = self._runner(arguments)
+            runner = self.runners[key]
+        return self.module(*arguments) if runner is None else runner(arguments)
 
-    def _program(self, arguments: Sequence[Any]) -> Program | None:
-        """A program for these shapes and weights; None where torch has to run all of it."""
+    def _runner(self, arguments: Sequence[Any]) -> GraphRunner | None:
+        """What runs these shapes and weights; None where torch has to run all of it."""
         options = self.base.updated(self.changes)
         self.kept += [arguments[number] for number in self.frozen]  # so that their addresses stay theirs
         try:
             traced = trace(self.module, arguments, self.frozen)
-            make_layers(traced)
+            rewrite_as_linear_layers(traced)
         except Exception as error:
             self._warn(f"{self.name} runs in torch, which cannot export it: {_first_line(error)}")
             return None
-        built = compile_graph(traced, options.compile_settings())
-        if built.refused:
-            operators = ", ".join(dict.fromkeys(built.refused.values()))
+        compiled = compile_graph(traced, options.compile_settings())
+        if compiled.unsupported:
+            operators = ", ".join(dict.fromkeys(compiled.unsupported.values()))
             self._warn(f"Of {self.name}, {operators} cannot be compiled and run in torch.")
-        return Program(traced, built, options)
+        return GraphRunner(traced, compiled, options)
 
     def _key(self, number: int, value: Any) -> Any:
         """The same for arguments that one program serves."""
@@ -111,7 +111,7 @@ def _name(graph_module: fx.GraphModule) -> str:
     return "A function" if found is None else f"{found[3]} ({Path(found[1]).name}, line {found[2]})"
 
 
-def _unfit(arguments: Sequence[Any]) -> str | None:
+def _reason_for_torch(arguments: Sequence[Any]) -> str | None:
     """Why compiled code cannot take these arguments."""
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
     if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):

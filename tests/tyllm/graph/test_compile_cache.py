@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
-from tyllm.graph.compile_cache import CompileSettings, folder_of
+from tyllm.graph.compile_cache import CompileSettings, module_folder
 from tyllm.graph.trace import trace
 from tyllm_errors import OutputError
 from tytvm.target import resolve
@@ -36,7 +36,7 @@ def test_a_damaged_module_is_compiled_again(tmp_path):
 def test_a_file_in_the_folder_s_place(tmp_path):
     module, x = sample(GatedMlp)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"Cannot write .*a part of the path is a file"):
+    with pytest.raises(OutputError, match=r"Cannot write .*a subgraph of the path is a file"):
         compiled(module, AOT_DIR=tmp_path / "file" / "deep")(x)
 
 
@@ -55,24 +55,26 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_other_settings_have_a_folder_of_their_own(name):
     traced = traced_mlp()
-    assert folder_of(traced, *CHANGES[name]) != folder_of(traced, SETTINGS, SPEC)
+    assert module_folder(traced, *CHANGES[name]) != module_folder(traced, SETTINGS, SPEC)
 
 
 def test_other_weights_have_a_folder_of_their_own():
     traced = traced_mlp()
-    before = folder_of(traced, SETTINGS, SPEC)
+    before = module_folder(traced, SETTINGS, SPEC)
     next(iter(traced.weights.values())).flatten()[0] += 1
-    assert folder_of(traced, SETTINGS, SPEC) != before
+    assert module_folder(traced, SETTINGS, SPEC) != before
 
 
 def test_another_compiler_has_a_folder_of_its_own(monkeypatch):
     traced = traced_mlp()
-    before = folder_of(traced, SETTINGS, SPEC)
-    assert folder_of(traced, SETTINGS, SPEC) == before
+    before = module_folder(traced, SETTINGS, SPEC)
+    assert module_folder(traced, SETTINGS, SPEC) == before
     monkeypatch.setattr("tyllm.graph.compile_cache.compiler_hash", lambda spec: "another")
-    assert folder_of(traced, SETTINGS, SPEC) != before
+    assert module_folder(traced, SETTINGS, SPEC) != before
 
 
 def test_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert folder_of(traced_mlp(), replace(SETTINGS, cache_folder=None), SPEC).parent == tmp_path / "tyllm" / "edgex"
+    assert (
+        module_folder(traced_mlp(), replace(SETTINGS, cache_folder=None), SPEC).parent == tmp_path / "tyllm" / "edgex"
+    )

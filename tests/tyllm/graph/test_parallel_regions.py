@@ -4,27 +4,27 @@ import pytest
 import torch
 from tests.tyllm.torch_edgex.blocks import Attention, GatedMlp, ResNetBlock, VitBlock, sample
 
-from tyllm.graph.layers import make_layers
+from tyllm.graph.linear_layers import rewrite_as_linear_layers
 from tyllm.graph.parallel_regions import LINEAR, find_regions
 from tyllm.graph.partitioning import Partitioning
 from tyllm.graph.sharding_spec import shape_of
-from tyllm.graph.subgraphs import find_parts
-from tyllm.graph.supported_subgraphs import partition
+from tyllm.graph.subgraphs import find_subgraphs
+from tyllm.graph.supported_subgraphs import extract_supported
 from tyllm.graph.trace import trace
 
 
-def part_of(module, x):
-    """The one part that a module's graph is."""
+def subgraph_of(module, x):
+    """The one subgraph that a module's graph is."""
     graph_module = torch.export.export(module, (x,), strict=False).module()
     traced = trace(graph_module, (x,), ())
-    make_layers(traced)
-    (part,) = find_parts(partition(traced.graph_module, {}), traced.weights)
-    return part
+    rewrite_as_linear_layers(traced)
+    (subgraph,) = find_subgraphs(extract_supported(traced.graph_module, {}), traced.weights)
+    return subgraph
 
 
 def regions_of(module, x, dies=2):
-    part = part_of(module, x)
-    return part, find_regions(part.graph_module.graph, set(part.parameters), dies)
+    subgraph = subgraph_of(module, x)
+    return subgraph, find_regions(subgraph.graph_module.graph, set(subgraph.parameters), dies)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_a_value_that_is_read_outside_stays_whole():
 
 
 def test_uneven_dies_hold_all_units_once():
-    part, regions = regions_of(*sample(GatedMlp), dies=2)
+    subgraph, regions = regions_of(*sample(GatedMlp), dies=2)
     (region,) = regions
     assert region.spans(2) == [(0, 64), (64, 96)]
     assert region.spans(4) == [(0, 32), (32, 64), (64, 80), (80, 96)]
-    partitioning = Partitioning(part.graph_module, regions, 2)
+    partitioning = Partitioning(subgraph.graph_module, regions, 2)
     inner = [[shape_of(n)[-1] for n in partitioning.of_die(die).graph.nodes if n.target is LINEAR] for die in (0, 1)]
     assert inner == [[64, 64, 32], [32, 32, 32]]  # gate, up and down of 96, in steps of 32

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from tests.tyllm.torch_edgex.blocks import TOLERANCE, ResNetBlock, error, sample, wholly_compiled
 from torch import nn
 
-from tyllm.graph.layers import make_layers
+from tyllm.graph.linear_layers import rewrite_as_linear_layers
 from tyllm.graph.trace import trace
 
 aten = torch.ops.aten
@@ -31,7 +31,7 @@ def test_operators(name):
 def layers_of(module, x):
     """The operators of a module's graph, and its weights."""
     traced = trace(torch.export.export(module, (x,), strict=False).module(), (x,), ())
-    make_layers(traced)
+    rewrite_as_linear_layers(traced)
     return [node.target for node in traced.graph_module.graph.nodes if node.op == "call_function"], traced.weights
 
 
