@@ -14,8 +14,8 @@ from tyllm_progress import Progress
 T = TypeVar("T")
 
 
-class Options(TypedDict, total=False):
-    """What both doors take by keyword.
+class CompileOptions(TypedDict, total=False):
+    """Options that both doors take by keyword.
 
     Attributes:
         activations: "int8" (the default) quantizes what enters INT4 layers, by groups; "float16" does not.
@@ -47,8 +47,8 @@ class Options(TypedDict, total=False):
     visual_die_order: Sequence[int] | None
 
 
-class SizedOptions(Options, total=False):
-    """`Options`, and `image_sizes`: of a vision-language model, the sizes (height, width) of images in pixels."""
+class ImageCompileOptions(CompileOptions, total=False):
+    """`CompileOptions`, and `image_sizes`: the sizes (height, width) in pixels of a vision-language model's images."""
 
     image_sizes: Sequence[tuple[int, int]]
 
@@ -60,7 +60,7 @@ def build_and_compile_llm(
     seq_len_list: Sequence[int] | None = None,
     dev_count: int = 1,
     embedding_as_input: bool = False,
-    **options: Unpack[SizedOptions],
+    **options: Unpack[ImageCompileOptions],
 ) -> Path:
     """Compile a checkpoint ahead of time for one or more dies.
 
@@ -72,7 +72,7 @@ def build_and_compile_llm(
             of 1, 8, 32, 128 and 256 that the cache has room for.
         dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
         embedding_as_input: leave the embedding to the host; its table is saved as embedding.params.
-        options: see `SizedOptions`.
+        options: see `ImageCompileOptions`.
 
     Returns:
         The package folder.
@@ -83,7 +83,7 @@ def build_and_compile_llm(
         UnsupportedError: the model, its quantization or an operator cannot be compiled (5).
         OutputError: the package folder exists or cannot be written (7).
     """
-    _check_options(options, SizedOptions)
+    _check_options(options, ImageCompileOptions)
     with _no_collection():
         from tyllm.llm.compile_settings import LlmCompileSettings, default_seq_lens
         from tyllm.llm.compiler import compile_checkpoint
@@ -119,7 +119,7 @@ def build_and_compile_vlm(
     max_kv_cache_size: int = 4096,
     seq_len_list: Sequence[int] | None = None,
     dev_count: int = 1,
-    **options: Unpack[Options],
+    **options: Unpack[CompileOptions],
 ) -> Path:
     """Compile a vision-language checkpoint (Qwen2-VL, Qwen2.5-VL): its decoder, its vision tower, its positions.
 
@@ -131,7 +131,7 @@ def build_and_compile_vlm(
         max_kv_cache_size: as in `build_and_compile_llm`; images take room in it.
         seq_len_list: as in `build_and_compile_llm`.
         dev_count: dies of the language model, and of the vision tower unless `visual_dies` says otherwise.
-        options: see `Options`.
+        options: see `CompileOptions`.
 
     Returns:
         The package folder.
@@ -139,11 +139,11 @@ def build_and_compile_vlm(
     Raises:
         SettingError, CheckpointError, UnsupportedError, OutputError: as `build_and_compile_llm`.
     """
-    _check_options(options, Options)
+    _check_options(options, CompileOptions)
     model = Path(model_path)
     size = "-".join("x".join(map(str, reversed(_tuple("image_sizes", size)))) for size in image_sizes)
     folder = Path(artifacts_path or model.with_name(f"{model.resolve().name}-AOT_{size}_{max_kv_cache_size}"))
-    sized = SizedOptions(**options, image_sizes=image_sizes)
+    sized = ImageCompileOptions(**options, image_sizes=image_sizes)
     return build_and_compile_llm(
         model_path, folder / f"{dev_count}die", max_kv_cache_size, seq_len_list, dev_count, **sized
     )
