@@ -1,8 +1,12 @@
 """Activations are written in the encoding that all their consumers read; float32 where they differ."""
 
+import pytest
+import torch
 from tests.tytvm.imported_graph import INPUTS, calls, imported
 from tests.tytvm.small_graph import Small, graph_of, weight_formats
 
+from tytvm.kernel_choice import Kernels
+from tytvm.target import resolve
 from tytvm.weights import W4
 
 
@@ -29,3 +33,24 @@ def test_rows_that_are_read_in_two_encodings_stay_float32():
     weights = weight_formats(Small()) | {"gate.weight": W4(40, 32, 32)}
     found = calls(imported(graph_of(Same(), weights, **INPUTS)))
     assert "rms_norm_4_32" in found and sum(name.startswith("quantize_rows") for name in found) == 1
+
+
+class NormAndLinear(torch.nn.Module):
+    """A norm that one linear layer reads."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm, self.linear = torch.nn.RMSNorm(width, eps=1e-6), torch.nn.Linear(width, 64, bias=False)
+
+    def forward(self, x):
+        return (self.linear(self.norm(x)),)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(64, ["rms_norm_bfloat16_48_64"]), (76, ["rms_norm_48_76", "bfloat16_tiles_48_76"])],
+)
+def test_a_row_of_no_whole_units_is_encoded_by_a_kernel_of_its_own(width, expected):
+    kernels = Kernels(resolve("x86-64-avx512-amx"), int8_activations=True)
+    found = calls(imported(graph_of(NormAndLinear(width), x=torch.zeros(48, width)), kernels))
+    assert found == [*expected, f"linear_w16a16_amx_48_{width}_64"]
