@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -69,7 +69,7 @@ class _Support(OperatorSupportBase):  # type: ignore[misc]
     def __init__(self, unsupported: Collection[str]) -> None:
         self.unsupported = unsupported
 
-    def is_node_supported(self, submodules: Any, node: fx.Node) -> bool:
+    def is_node_supported(self, submodules: Mapping[str, torch.nn.Module], node: fx.Node) -> bool:
         return node.op == "call_function" and node.name not in self.unsupported
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
+from torch.export.graph_signature import InputKind, OutputKind, OutputSpec
 from torch.fx._lazy_graph_module import _use_lazy_graph_module
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
 HALF_DTYPES = (torch.float16, torch.bfloat16)
+Argument: TypeAlias = torch.Tensor | int | float | bool | None
+"""What a graph is called with."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class TracedGraph:
         propagate(self.graph_module)
 
 
-def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[int]) -> TracedGraph:
+def trace(module: fx.GraphModule, arguments: Sequence[Argument], frozen: Collection[int]) -> TracedGraph:
     """Trace a graph module on what it is called with.
 
     Args:
@@ -79,7 +81,7 @@ def trace(module: fx.GraphModule, arguments: Sequence[Any], frozen: Collection[i
         if spec.kind != InputKind.USER_INPUT:
             weights[spec.arg.name] = own[str(spec.target)].detach()
         elif (number := len(numbers)) in frozen and number not in written:
-            weights[spec.arg.name] = arguments[number].detach()
+            weights[spec.arg.name] = torch.as_tensor(arguments[number]).detach()
             numbers[spec.arg.name] = number
         else:
             numbers[spec.arg.name] = number
@@ -101,14 +103,14 @@ def propagate(graph_module: fx.GraphModule) -> None:
         FakeTensorProp(graph_module, mode).propagate_dont_convert_inputs(*values)
 
 
-def _export(module: fx.GraphModule, arguments: Sequence[Any]) -> ExportedProgram:
+def _export(module: fx.GraphModule, arguments: Sequence[Argument]) -> ExportedProgram:
     mode = FakeTensorMode()
     fakes = tuple(_fake(argument, mode) for argument in arguments)
     with torch.inference_mode(False), torch.no_grad(), _use_lazy_graph_module(True):
         return torch.export.export(module, fakes, strict=False).run_decompositions({})
 
 
-def _fake(value: Any, mode: FakeTensorMode) -> Any:
+def _fake(value: Argument, mode: FakeTensorMode) -> Argument:
     """A tensor of the same shape without memory."""
     if not isinstance(value, torch.Tensor):
         return value
@@ -116,7 +118,7 @@ def _fake(value: Any, mode: FakeTensorMode) -> Any:
         return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
 
 
-def _result(spec: Any, exported: ExportedProgram) -> TracedResult:
+def _result(spec: OutputSpec, exported: ExportedProgram) -> TracedResult:
     node = next((n for n in exported.graph.nodes if n.name == getattr(spec.arg, "name", None)), None)
     value = None if node is None else node.meta["val"]
     writes = None
@@ -144,7 +146,7 @@ def _promote(graph_module: fx.GraphModule) -> None:
         node.args, node.kwargs = _widened(node.args), _widened(node.kwargs)
 
 
-def _widened(value: Any) -> Any:
+def _widened(value: fx.node.Argument) -> fx.node.Argument:
     """Arguments with float32 where they name half precision."""
     if isinstance(value, Mapping):
         return {key: _widened(each) for key, each in value.items()}

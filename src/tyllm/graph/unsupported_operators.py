@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import fx
@@ -74,7 +73,7 @@ def _alone(subgraph: Subgraph, node: fx.Node) -> Graph:
     return Graph(capture, {n: formats[n] for n in parameters}, parameters, outputs=outputs, head_input=None)
 
 
-def _results(graph: fx.Graph, node: fx.Node) -> tuple[Any, ...]:
+def _results(graph: fx.Graph, node: fx.Node) -> tuple[fx.Node, ...]:
     """What a graph of one node returns: its value, or all pieces of it."""
     values = node.meta["val"]
     if not isinstance(values, list | tuple):

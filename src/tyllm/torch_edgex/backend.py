@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import fx
 
 from tyllm.graph.compile_graph import compile_graph
 from tyllm.graph.linear_layers import rewrite_as_linear_layers
-from tyllm.graph.trace import trace
+from tyllm.graph.trace import Argument, trace
 from tyllm.torch_edgex.graph_runner import GraphRunner
 from tyllm.torch_edgex.options import current
 
@@ -30,7 +30,7 @@ class FallbackWarning(UserWarning):
 
 
 def edgex(
-    graph_module: fx.GraphModule, example_inputs: Sequence[Any], *, options: Mapping[str, Any] | None = None
+    graph_module: fx.GraphModule, example_inputs: Sequence[Argument], *, options: Mapping[str, Any] | None = None
 ) -> DynamoGraph:
     """The backend that `torch.compile(…, backend="edgex")` calls, once for each graph that Dynamo finds."""
     return DynamoGraph(graph_module, options or {})
@@ -44,11 +44,11 @@ class DynamoGraph:
         nodes = graph_module.graph.find_nodes(op="placeholder", sort=True)
         self.frozen = {number for number, node in enumerate(nodes) if _is_static(node)}
         self.name = _name(graph_module)
-        self.runners: dict[Any, GraphRunner | None] = {}
-        self.kept: list[Any] = []
+        self.runners: dict[Hashable, GraphRunner | None] = {}
+        self.kept: list[Argument] = []
         self.lock = threading.Lock()
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Argument) -> Any:
         """What the module returns.
 
         Raises:
@@ -70,7 +70,7 @@ class DynamoGraph:
             runner = self.runners[key]
         return self.module(*arguments) if runner is None else runner(arguments)
 
-    def _runner(self, arguments: Sequence[Any]) -> GraphRunner | None:
+    def _runner(self, arguments: Sequence[Argument]) -> GraphRunner | None:
         """What runs these shapes and weights; None where torch has to run all of it."""
         options = self.base.updated(self.changes)
         self.kept += [arguments[number] for number in self.frozen]  # so that their addresses stay theirs
@@ -86,7 +86,7 @@ class DynamoGraph:
             self._warn(f"Of {self.name}, {operators} cannot be compiled and run in torch.")
         return GraphRunner(traced, compiled, options)
 
-    def _key(self, number: int, value: Any) -> Any:
+    def _key(self, number: int, value: Argument) -> Any:
         """The same for arguments that one program serves."""
         if not isinstance(value, torch.Tensor):
             return value
@@ -111,7 +111,7 @@ def _name(graph_module: fx.GraphModule) -> str:
     return "A function" if found is None else f"{found[3]} ({Path(found[1]).name}, line {found[2]})"
 
 
-def _reason_for_torch(arguments: Sequence[Any]) -> str | None:
+def _reason_for_torch(arguments: Sequence[Argument]) -> str | None:
     """Why compiled code cannot take these arguments."""
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
     if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import fx
 
 from tyllm.graph.compile_graph import CompiledGraph
 from tyllm.graph.subgraphs import Subgraph
-from tyllm.graph.trace import HALF_DTYPES, TracedGraph
+from tyllm.graph.trace import HALF_DTYPES, Argument, TracedGraph
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.torch_edgex.options import Options
 
@@ -39,25 +38,25 @@ class GraphRunner:
         self.arguments = [traced.arguments.get(name) for name in names]
         self.names = names
 
-    def __call__(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
+    def __call__(self, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
         """What the graph returns for its arguments (tensors, numbers); those that it writes to get their new values."""
         with torch.no_grad():
             values = self._run(arguments) if self.runs else self._zeros()
             given = []
             for value, result in zip(values, self.results, strict=True):
                 if result.writes is not None:
-                    arguments[result.writes].copy_(value)
+                    torch.as_tensor(arguments[result.writes]).copy_(value)  # itself, for it is a tensor
                 else:
                     given.append(value.to(result.dtype) if isinstance(value, torch.Tensor) else value)
         return tuple(given)
 
-    def _run(self, arguments: Sequence[Any]) -> Sequence[Any]:
+    def _run(self, arguments: Sequence[Argument]) -> Sequence[Argument]:
         pairs = zip(self.names, self.arguments, strict=True)
         values = [self.weights[name] if number is None else _to_float32(arguments[number]) for name, number in pairs]
-        found: Sequence[Any] = self.compiled.graph_module(*values)
+        found: Sequence[Argument] = self.compiled.graph_module(*values)
         return found
 
-    def _zeros(self) -> Sequence[Any]:
+    def _zeros(self) -> Sequence[Argument]:
         pairs = zip(self.shapes, self.results, strict=True)
         return [None if shape is None else torch.zeros(shape, dtype=result.dtype) for shape, result in pairs]
 
@@ -69,7 +68,7 @@ class _SubgraphRunner(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.subgraph, self.module, self.is_single = subgraph, module, is_single
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         arrays = {name: value.detach().numpy() for name, value in zip(self.subgraph.inputs, inputs, strict=True)}
         found = self.module(self.subgraph.name, arrays)
         values = [torch.from_numpy(found[name]) for name in self.subgraph.outputs]
@@ -92,6 +91,6 @@ def _insert_runners(compiled: CompiledGraph, module: CompiledModule) -> None:
     compiled.graph_module.recompile()
 
 
-def _to_float32(value: Any) -> Any:
+def _to_float32(value: Argument) -> Argument:
     """A tensor in float32 where it is in half precision; anything else as it is."""
     return value.float() if isinstance(value, torch.Tensor) and value.dtype in HALF_DTYPES else value

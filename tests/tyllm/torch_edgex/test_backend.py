@@ -1,8 +1,11 @@
 """Compiled modules give what eager torch gives, for every shape and for the weights of the moment."""
 
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.tiny_vision_language import tiny_vision_language
 from tests.tyllm.torch_edgex.blocks import (
     TOLERANCE,
     Attention,
@@ -17,7 +20,10 @@ from tests.tyllm.torch_edgex.blocks import (
 )
 from torch import nn
 
+from hf_checkpoint.vision_tower import find_tower
 from tyllm import torch_edgex
+from tyllm.llm.attention import segment_attention_name
+from tyllm.llm.vision.vision_tower import TowerForGrid
 from tyllm_errors import SettingError
 
 
@@ -97,3 +103,15 @@ def test_operators(name):
     found = wholly_compiled(function, x)
     assert found.shape == function(x).shape
     assert error(found, function(x)) < TOLERANCE
+
+
+@pytest.mark.parametrize("dies", [1, 2])
+def test_a_vision_tower_as_one_graph(dies, tmp_path):
+    visual = find_tower(tiny_vision_language("qwen2_5_vl").eval()).module
+    patches = torch.randn(8 * 12, 3 * 2 * 14 * 14, generator=torch.Generator().manual_seed(3))
+    wanted = visual(patches, grid_thw=torch.tensor([[1, 8, 12]])).pooler_output
+    visual.config._attn_implementation = segment_attention_name()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", torch_edgex.FallbackWarning)
+        found = torch.compile(TowerForGrid(visual, (8, 12)), backend="edgex", options={"dies": dies})(patches)
+    assert (found - wanted).abs().max() < 1e-5 * wanted.abs().max()  # float16 holds its weights

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tyllm.package import ImageSize
 from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size
 from tyllm_errors import SettingError
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
 MOST_PATCHES = 65536
 """The most that transformers' preprocessor gives these models: max_pixels 12,845,056 in patches of 14 × 14."""
 
 
-def image_sizes(sizes: Sequence[tuple[int, int]], vision_config: Any, max_kv_cache_size: int) -> list[ImageSize]:
+def image_sizes(
+    sizes: Sequence[tuple[int, int]], vision_config: PretrainedConfig, max_kv_cache_size: int
+) -> list[ImageSize]:
     """Each (height, width) in pixels with its grid, rounded to whole tokens as transformers' smart_resize rounds.
 
     Raises:
@@ -39,7 +44,7 @@ def image_sizes(sizes: Sequence[tuple[int, int]], vision_config: Any, max_kv_cac
     return found
 
 
-def _checked(size: Any, side: int) -> tuple[int, int]:
+def _checked(size: Sequence[int], side: int) -> tuple[int, int]:
     if len(size) != 2 or any(isinstance(n, bool) or not isinstance(n, int) for n in size):
         raise SettingError(f"The image size (--image-size) {size!r} is no height and width; give two whole numbers.")
     height, width = size

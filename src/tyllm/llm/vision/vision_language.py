@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -40,7 +40,12 @@ from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
 from tytvm.target import InstructionSet
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 PROCESSOR = "processor_config.json"
+Programs = Mapping[tuple[int, str], CompiledProgram]
+"""Die and name of a program → the compiled program."""
 LAYER_WORK = 20
 """Time that a program of the tower takes for each layer and third of the work, beside that of packing a MiB."""
 
@@ -57,7 +62,7 @@ class VisionLanguage:
         settings: what was asked for.
     """
 
-    model: Any
+    model: PreTrainedModel
     sizes: Sequence[ImageSize]
     tower: TowerSharding
     plan: ModelPlan
@@ -146,9 +151,7 @@ class Builds:
         """The first round."""
         return [*self.tower.compiles(), *self.rope.compiles()]
 
-    def compiled(
-        self, results: Sequence[CompiledProgram]
-    ) -> tuple[dict[Any, CompiledProgram], dict[Any, CompiledProgram]]:
+    def compiled(self, results: Sequence[CompiledProgram]) -> tuple[Programs, Programs]:
         """What the first round gave, for each of the two."""
         keys = self.tower.keys()
         return (
@@ -156,13 +159,15 @@ class Builds:
             dict(zip(self.rope.keys(), results[len(keys) :], strict=True)),
         )
 
-    def writes(self, compiled: tuple[Mapping[Any, CompiledProgram], Mapping[Any, CompiledProgram]]) -> list[Task]:
+    def writes(self, compiled: tuple[Programs, Programs]) -> list[Task]:
         """The second round."""
         tower, rope = compiled
         return [*self.tower.writes(tower), *self.rope.writes(rope)]
 
 
-def plan_vision(model: Any, quantization: Quantization, settings: LlmCompileSettings) -> VisionLanguage | None:
+def plan_vision(
+    model: PreTrainedModel, quantization: Quantization, settings: LlmCompileSettings
+) -> VisionLanguage | None:
     """The parts of a vision-language model beside its decoder; None for any other model.
 
     Raises:
