@@ -36,7 +36,7 @@ def test_a_damaged_module_is_compiled_again(tmp_path):
 def test_a_file_in_the_folder_s_place(tmp_path):
     module, x = sample(GatedMlp)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"Cannot write .*a subgraph of the path is a file"):
+    with pytest.raises(OutputError, match=r"Cannot write .*a part of the path is a file"):
         compiled(module, AOT_DIR=tmp_path / "file" / "deep")(x)
 
 
