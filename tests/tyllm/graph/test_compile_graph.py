@@ -1,4 +1,4 @@
-"""Every die holds its subgraph, and no compiler is a sentence."""
+"""Every die holds its part, and no compiler is a sentence."""
 
 import pytest
 import torch
@@ -11,8 +11,8 @@ def test_dies_hold_parts_of_the_weights(kind, tmp_path):
     for dies in (1, 2):
         torch._dynamo.reset()
         compiled(module, dies=dies, AOT_DIR=tmp_path / str(dies))(x)
-    whole, subgraph = (next((tmp_path / str(dies)).rglob("edgex_die0.params")).stat().st_size for dies in (1, 2))
-    assert subgraph < 0.75 * whole
+    whole, part = (next((tmp_path / str(dies)).rglob("edgex_die0.params")).stat().st_size for dies in (1, 2))
+    assert part < 0.75 * whole
 
 
 def test_no_compiler(monkeypatch):
