@@ -181,7 +181,7 @@ def write_random_checkpoint(
 
     Raises:
         ValueError: The vocabulary is too small.
-        tyllm_errors.OutputError: The folder cannot be written.
+        tyllm_base.errors.OutputError: The folder cannot be written.
     """
     tokenizer = covering_tokenizer(config)
     end, _, turn_end = tokenizer.convert_tokens_to_ids(list(TEXT_SPECIALS))

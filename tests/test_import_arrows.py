@@ -1,79 +1,161 @@
-"""Imports point one way: awq knows nobody, tytvm knows no language model, the runtime needs no torch and no TVM."""
+"""Imports follow the table of arrows in docs/architecture.md, make no circle, and load no more than a part needs."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).resolve().parents[1] / "src"
-FORBIDDEN = {"awq": {"tytvm", "tyllm"}, "tytvm": {"awq", "tyllm"}}
-RUNTIME = ("tyllm", "tyllm.errors", "tyllm.package", "tyllm.runtime", "hf_messages")
-NEUTRAL = {"tyllm_atomic_files", "tyllm_errors", "tyllm_machine", "tyllm_progress"}
-RUNTIME_NEEDS = {"numpy", "tokenizers", "jinja2", "hf_messages"} | NEUTRAL
-IMAGES = {SRC / "tyllm" / "runtime" / "images", SRC / "hf_messages"}
+REPO = Path(__file__).resolve().parents[1]
+SRC = REPO / "src"
+TABLE = re.compile(r"^    ([a-z_0-9.]+) +→ *([a-z_0-9.* ]*)$", re.MULTILINE)
+LIBRARIES: dict[str, set[str]] = {
+    "tyllm_base": set(),
+    "hf_messages": {"numpy", "PIL"},
+    "tyllm.errors": set(),
+    "tyllm.native": set(),
+    "tyllm.package": {"numpy"},
+    "tyllm.runtime": {"numpy", "tokenizers", "jinja2"},
+    "tyllm.runtime.images": {"numpy", "PIL"},
+}
+"""What these parts may import beside the project's own packages and the standard library."""
 HEAVY = {"torch", "tvm", "tvm_ffi", "transformers", "safetensors", "awq", "tytvm", "PIL"}
 HELP_AVOIDS = HEAVY | {"numpy", "tokenizers", "jinja2"}
 
 
-def imports_of(path: Path) -> set[str]:
-    """Dotted names that a file imports at any depth, in functions and under TYPE_CHECKING too."""
-    package = path.relative_to(SRC).with_suffix("").parts[:-1]
-    names: set[str] = set()
+def arrows_in(text: str) -> dict[str, set[str]]:
+    """The table of arrows in a document: each part and the parts that it may import; `.x` lies in the same package."""
+    return {
+        part: {part.split(".")[0] + other if other.startswith(".") else other for other in others.split()}
+        for part, others in TABLE.findall(text)
+    }
+
+
+ARROWS = arrows_in((REPO / "docs" / "architecture.md").read_text(encoding="utf-8"))
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    """The Python files below a folder by their dotted names; a package's name is that of its `__init__`."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def names_in(path: Path, root: Path) -> Iterator[str]:
+    """Dotted names that a file imports at any depth, in functions and under TYPE_CHECKING too; `from` ones whole."""
+    package = path.relative_to(root).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            stem = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-            names.add(stem if node.level else node.module or "")
-    return names
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            stem = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
 
 
-def files_of(name: str) -> list[Path]:
-    """The files of a dotted module or package; of `tyllm` itself only its `__init__`."""
-    folder = SRC.joinpath(*name.split("."))
-    if name == "tyllm":
-        return [folder / "__init__.py"]
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+def imports_of(root: Path) -> dict[str, set[str]]:
+    """Each module below a folder, and the modules there that it imports; bare names are looked up beside it first."""
+    modules = modules_of(root)
+    found: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        beside = module.rpartition(".")[0] if path.name != "__init__.py" else module
+        found[module] = set()
+        for name in names_in(path, root):
+            candidates = [f"{beside}.{name}", f"{beside}.{name.rpartition('.')[0]}", name, name.rpartition(".")[0]]
+            target = next((candidate for candidate in candidates if candidate in modules), None)
+            found[module] |= {target} - {None, module}
+    return found
 
 
-def test_a_lazy_import_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "SRC", tmp_path)
+def part_of(module: str, parts: Mapping[str, object]) -> str | None:
+    """The part of the table that a module lies in: the longest that its name begins with."""
+    pieces = module.split(".")
+    names = (".".join(pieces[:length]) for length in range(len(pieces), 0, -1))
+    return next((name for name in names if name in parts), None)
+
+
+def allows(arrows: Mapping[str, set[str]], part: str | None, other: str | None) -> bool:
+    """Whether the table lets one part import another; `x.*` stands for x and all that lies in it."""
+    names = {
+        f"{'.'.join(pieces[:length])}.*" for pieces in [str(other).split(".")] for length in range(1, len(pieces) + 1)
+    }
+    return part is not None and other is not None and (part == other or bool(arrows[part] & (names | {other})))
+
+
+def forbidden(imports: Mapping[str, set[str]], arrows: Mapping[str, set[str]]) -> set[str]:
+    """The imports that the table does not allow."""
+    return {
+        f"{module} imports {target}"
+        for module, targets in imports.items()
+        for target in targets
+        if not allows(arrows, part_of(module, arrows), part_of(target, arrows))
+    }
+
+
+def circle(imports: Mapping[str, set[str]]) -> list[str]:
+    """A circle of imports; empty where there is none."""
+    try:
+        list(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_every_module_has_a_part():
+    assert [module for module in modules_of(SRC) if part_of(module, ARROWS) is None] == []
+
+
+def test_imports_follow_the_table():
+    assert forbidden(imports_of(SRC), ARROWS) == set()
+
+
+def test_every_arrow_of_the_table_is_used():
+    imports = imports_of(SRC)
+    for part, others in ARROWS.items():
+        for other in others:
+            fewer = ARROWS | {part: others - {other}}
+            assert forbidden(imports, fewer), f"{part} imports nothing of {other}"
+
+
+def test_the_table_has_no_circle():
+    listed = {part: {other for other in ARROWS if other != part and allows(ARROWS, part, other)} for part in ARROWS}
+    assert circle(listed) == []
+
+
+def test_files_make_no_circle():
+    assert circle(imports_of(SRC)) == []
+
+
+def test_an_arrow_against_the_table_is_found(tmp_path):
     file = tmp_path / "awq" / "deep" / "x.py"
     file.parent.mkdir(parents=True)
-    file.write_text("def f():\n    from tyllm import x\n    from ..near import y\n    import tvm.script\n")
-    assert imports_of(file) == {"tyllm", "awq.near", "tvm.script"}
+    file.write_text("def f():\n    from tyllm import x\n    from ..near import y\n    import other.deep\n")
+    for name in ("awq/near", "tyllm/x", "other/deep"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text("import awq.deep.x\n" if name == "other/deep" else "")
+    arrows = arrows_in("    awq     → other\n    other   →\n    tyllm   →\n")
+    imports = imports_of(tmp_path)
+    assert forbidden(imports, arrows) == {"awq.deep.x imports tyllm.x", "other.deep imports awq.deep.x"}
+    assert set(circle(imports)) == {"awq.deep.x", "other.deep"}
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_no_arrow_points_back(package):
-    back = {
-        f"{path.relative_to(SRC)} imports {name}"
-        for path in files_of(package)
-        for name in imports_of(path)
-        if name.split(".")[0] in FORBIDDEN[package]
-    }
-    assert not back
-
-
-@pytest.mark.parametrize("part", RUNTIME)
-def test_the_runtime_needs_little(part):
+@pytest.mark.parametrize("part", LIBRARIES)
+def test_the_runtime_needs_few_libraries(part):
+    own = {path.name.removesuffix(".py") for path in SRC.iterdir()}
     foreign = {
-        f"{path.relative_to(SRC)} imports {name}"
-        for path in files_of(part)
-        for name in imports_of(path)
-        if name.split(".")[0] not in sys.stdlib_module_names | RUNTIME_NEEDS and not name.startswith(RUNTIME[1:])
-        if name != "tyllm" and not (IMAGES & {*path.parents} and name.split(".")[0] == "PIL")
+        f"{module} imports {name}"
+        for module, path in modules_of(SRC).items()
+        if part_of(module, LIBRARIES) == part
+        for name in names_in(path, SRC)
+        if name.split(".")[0] not in sys.stdlib_module_names | own | LIBRARIES[part]
     }
     assert not foreign
-
-
-@pytest.mark.parametrize("module", sorted(NEUTRAL))
-def test_what_all_import_imports_nobody(module):
-    assert {name.split(".")[0] for name in imports_of(SRC / f"{module}.py")} <= sys.stdlib_module_names | {
-        "tyllm_errors"
-    }
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tests.tiny_checkpoint import quantize_by_rounding, write_tiny
 
-import tyllm_errors
+import tyllm_base.errors
 from awq import AutoAWQForCausalLM, load_quantized
 from awq.model import AwqModel
 from tyllm import errors, torch_edgex
@@ -34,7 +34,7 @@ from fake_package import HERE, Fake, build
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 NAME = re.compile(r"\b[A-Z]\w*Error\b")
-OURS = {name for name, value in vars(tyllm_errors).items() if isinstance(value, type)}
+OURS = {name for name, value in vars(tyllm_base.errors).items() if isinstance(value, type)}
 OF_PYTHON = {"OSError", "ValueError", "KeyError", "IndexError"}
 """Python's own errors, which functions inside raise for mistakes of the code that calls them, or to be translated."""
 
@@ -60,7 +60,7 @@ def test_no_error_of_ours_is_defined_elsewhere():
         f"{path.relative_to(SRC)}:{node.name}"
         for path in SRC.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef) and path.name != "tyllm_errors.py" and not node.name.startswith("_")
+        if isinstance(node, ast.ClassDef) and path.name != "tyllm_base/errors.py" and not node.name.startswith("_")
         if any(ast.unparse(base).endswith(("Error", "Exception")) for base in node.bases)
     }
     assert not stray

@@ -8,7 +8,7 @@ from typing import Any
 from awq.model import AwqModel, DequantizedModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.hub import local_folder
-from tyllm_errors import CheckpointError, SettingError
+from tyllm_base.errors import CheckpointError, SettingError
 
 
 class AutoAWQForCausalLM:

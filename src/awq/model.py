@@ -14,8 +14,8 @@ from awq.quantize_arguments import QuantizeArguments, QuantizeOptions
 from awq.work.progress_bar import bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import model_name, stored_name
-from tyllm_errors import CheckpointError, OutputError, SettingError
-from tyllm_progress import Progress
+from tyllm_base.errors import CheckpointError, OutputError, SettingError
+from tyllm_base.progress import Progress
 
 if TYPE_CHECKING:
     import torch

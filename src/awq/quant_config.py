@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:
     from awq.method.rounding import Scheme

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from awq.quant_config import QuantConfig
-from tyllm_errors import SettingError
-from tyllm_progress import Progress
+from tyllm_base.errors import SettingError
+from tyllm_base.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin

@@ -13,7 +13,7 @@ import torch
 from awq.method.bfloat16_products import has_tiles
 from awq.quant_config import QuantConfig
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:
     from awq.calibration.image_samples import ImageSamples

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
-from tyllm_errors import CheckpointError, UntrustedCodeError
+from tyllm_base.errors import CheckpointError, UntrustedCodeError
 
 if TYPE_CHECKING:
     import torch

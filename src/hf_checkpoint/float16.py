@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from hf_checkpoint.dtypes import FLOATS, NAMES
 from hf_checkpoint.safetensors_file import Array
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 LARGEST = float(np.finfo(np.float16).max)
 BLOCK = 1 << 22  # values looked at in one go, so that the check of a large tensor costs no memory

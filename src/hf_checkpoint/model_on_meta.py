@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.families import is_vision_language
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 
 def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:

@@ -15,7 +15,7 @@ from hf_checkpoint.awq_gemm import PER_WORD, PackedLinear, unpack
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.dtypes import FLOATS_IN_FLOAT32
 from hf_checkpoint.quantized_rows import QuantizedRows
-from tyllm_errors import CheckpointError, UnsupportedError
+from tyllm_base.errors import CheckpointError, UnsupportedError
 
 AWQ = PackedLinear._fields
 COMPRESSED = (ct.PACKED, ct.SCALE, ct.SHAPE)

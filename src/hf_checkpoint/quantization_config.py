@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_checkpoint.packed_rows import PackedShape
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 PACK_QUANTIZED = "pack-quantized"
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_checkpoint.dtypes import DTYPES, NAMES
-from tyllm_atomic_files import atomic_file
-from tyllm_errors import CheckpointError
+from tyllm_base.atomic_files import atomic_file
+from tyllm_base.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.packed_rows import packed_parts, packed_shape
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")
 """A buffer that older checkpoints stored, which the config determines."""

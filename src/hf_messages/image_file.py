@@ -12,7 +12,7 @@ import numpy as np
 
 from hf_messages.image_modes import to_rgb
 from hf_messages.image_source import file_of, name_of
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

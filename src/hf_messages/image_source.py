@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
     import numpy as np

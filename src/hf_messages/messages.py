@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hf_messages.image_source import local_path
-from tyllm_errors import GenerationError, ImageError
+from tyllm_base.errors import GenerationError, ImageError
 
 Message = Mapping[str, Any]
 """{"role": …, "content": text, or a list of parts, …}."""

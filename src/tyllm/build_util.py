@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
-from tyllm_errors import SettingError
-from tyllm_progress import Progress
+from tyllm_base.errors import SettingError
+from tyllm_base.progress import Progress
 
 T = TypeVar("T")
 

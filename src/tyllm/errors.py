@@ -1,6 +1,6 @@
 """The errors that a user's mistake raises, wherever in `awq`, `tytvm` or `tyllm` it is found."""
 
-from tyllm_errors import (
+from tyllm_base.errors import (
     BuildError,
     CalibrationError,
     CheckpointError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 Span = tuple[int, int]
 """Start and stop of one die's part of an axis."""

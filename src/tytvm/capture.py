@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from tvm import relax
 
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Choice, Kernels
+from tytvm.kernels.operands.encoding import FLOAT32, Encoding, Float32
 from tytvm.kernels.operators import Encode
-from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, Float32
 from tytvm.weights import TensorSpec, WeightFormat
 
 

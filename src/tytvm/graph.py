@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from tytvm.capture import Capture
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import MemoryLayout, lay_out
 from tytvm.weights import TensorSpec, WeightFormat
 

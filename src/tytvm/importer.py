@@ -14,7 +14,7 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.converters import CONVERTERS, PARTIAL, shapes
 from tytvm.emitter import Emitter
 from tytvm.graph import Graph, kv_layout

@@ -22,6 +22,7 @@ from tytvm.kernels.linear import (
     linear_w16a16,
     linear_w16a16_amx,
 )
+from tytvm.kernels.operands.encoding import Encoding
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.rowwise import (
     activation,
@@ -34,7 +35,6 @@ from tytvm.kernels.rowwise import (
     select_rows,
     swiglu,
 )
-from tytvm.kernels.rowwise.encoding import Encoding
 from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16

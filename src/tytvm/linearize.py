@@ -10,7 +10,7 @@ import numpy as np
 import tvm
 from tvm import relax, tirx
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.collectives import ALL_REDUCE
 from tytvm.loop_nests import LoopNests, split_loop_nests
 from tytvm.weights import TensorSpec

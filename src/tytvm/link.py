@@ -10,8 +10,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import tyllm_machine
-from tyllm_errors import BuildError
+from tyllm_base import machine
+from tyllm_base.errors import BuildError
 from tytvm.target import InstructionSet
 
 LINKER = ("-z,defs", "-Bsymbolic", "--build-id=none")
@@ -26,7 +26,7 @@ def c_compiler(spec: InstructionSet) -> tuple[str, ...]:
         BuildError: there is none.
     """
     is_native = spec.machine == platform.machine()
-    if is_native and (found := tyllm_machine.c_compiler()):
+    if is_native and (found := machine.c_compiler()):
         return (found,)
     if find_spec("ziglang"):
         return (sys.executable, "-m", "ziglang", "cc", "-target", spec.triple)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tvm
 from tvm import relax
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 
 def lower(module: tvm.IRModule) -> tvm.IRModule:

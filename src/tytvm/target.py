@@ -6,8 +6,8 @@ import platform
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tyllm_errors import SettingError
-from tyllm_machine import cpu_flags
+from tyllm_base.errors import SettingError
+from tyllm_base.machine import cpu_flags
 
 if TYPE_CHECKING:
     from tvm.target import Target

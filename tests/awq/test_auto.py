@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized
-from tyllm_errors import CheckpointError, OutputError, SettingError, UntrustedCodeError
+from tyllm_base.errors import CheckpointError, OutputError, SettingError, UntrustedCodeError
 
 CONFIG = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

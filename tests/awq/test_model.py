@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from awq import AutoAWQForCausalLM
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 RTN = {"quant_config": {"q_group_size": 32}, "method": "rtn"}
 

@@ -4,7 +4,7 @@ import pytest
 
 from awq.method.rounding import Scheme
 from awq.quant_config import QuantConfig
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 MANUAL = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

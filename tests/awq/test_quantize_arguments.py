@@ -7,7 +7,7 @@ import pytest
 from awq.model import AwqModel
 from awq.quant_config import QuantConfig
 from awq.quantize_arguments import QuantizeArguments, QuantizeOptions
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 AUTOAWQ = [  # the arguments of AutoAWQ 0.2.9's `quantize` in its order
     *("tokenizer", "quant_config", "calib_data", "split", "text_column", "duo_scaling"),

@@ -24,7 +24,7 @@ from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.model_on_meta import build_on_meta
 from hf_checkpoint.weight_names import under_model_names
-from tyllm_errors import CalibrationError, SettingError
+from tyllm_base.errors import CalibrationError, SettingError
 
 CONFIG = {"q_group_size": 64, "lm_head_enable": True}
 TALKS = [conversation(image(seed), seed) for seed in range(8)]

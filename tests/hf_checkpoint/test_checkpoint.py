@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
-from tyllm_errors import CheckpointError, UntrustedCodeError
+from tyllm_base.errors import CheckpointError, UntrustedCodeError
 
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hf_checkpoint.float16 import as_float16, check_finite, check_range
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 
 def test_bfloat16_becomes_float16():

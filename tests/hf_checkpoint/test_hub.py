@@ -4,7 +4,7 @@ import huggingface_hub
 import pytest
 
 from hf_checkpoint.hub import local_folder
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 
 def test_a_local_folder_is_itself(tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 
 def test_no_weight_is_in_memory_and_buffers_are_computed(checkpoint):

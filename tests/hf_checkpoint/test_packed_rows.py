@@ -11,7 +11,7 @@ from hf_checkpoint.awq_gemm import pack_linear, unpack_linear
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape, read_rows
 from hf_checkpoint.safetensors_file import read_header, write_safetensors
-from tyllm_errors import CheckpointError, UnsupportedError
+from tyllm_base.errors import CheckpointError, UnsupportedError
 
 # Made by compressed-tensors 0.20.0: python scripts/compressed_tensors_linear.py
 MADE = Path(__file__).with_name("compressed_tensors_linear.safetensors")

@@ -4,7 +4,7 @@ import pytest
 
 from hf_checkpoint.packed_rows import PackedShape
 from hf_checkpoint.quantization_config import check_group_size, refusal
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 64, "version": "gemm"}
 COMPRESSED = {

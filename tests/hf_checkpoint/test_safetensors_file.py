@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from hf_checkpoint.safetensors_file import Blocks, read_header, write_safetensors
-from tyllm_errors import CheckpointError, OutputError
+from tyllm_base.errors import CheckpointError, OutputError
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float16).reshape(2, 3),

@@ -7,7 +7,7 @@ from hf_checkpoint.awq_gemm import pack_linear
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header, write_safetensors
 from hf_checkpoint.tensor_check import check_tensors
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 SHAPES = {"norm.weight": (4,), "up.weight": (8, 32), "head.weight": (8, 4), "table.weight": (8, 4)}
 FLOATS = {"norm.weight": np.zeros(4, np.float16), "table.weight": np.zeros((8, 4), np.float32)}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, features
 
 from tyllm.runtime.images import load_image
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hf_messages.image_modes import to_rgb
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 @pytest.fixture

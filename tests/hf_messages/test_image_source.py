@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hf_messages.image_source import file_of, is_path, local_path, name_of, shortened
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from hf_messages.messages import separate_media
-from tyllm_errors import GenerationError, ImageError
+from tyllm_base.errors import GenerationError, ImageError
 
 
 def user(*parts):

@@ -6,7 +6,7 @@ import pytest
 
 from tyllm.build_util import build_and_compile_llm
 from tyllm.llm import compiler
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 @pytest.fixture

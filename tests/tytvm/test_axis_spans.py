@@ -2,7 +2,7 @@
 
 import pytest
 
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 from tytvm.axis_spans import even_spans, split_axis, split_heads
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.tytvm.small_graph import Calculation, Small
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.capture import capture
 
 with torch.device("meta"):

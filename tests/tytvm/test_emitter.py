@@ -7,7 +7,7 @@ from tests.tytvm.small_graph import Small, graph_of, weight_formats
 from tvm import relax
 
 from tytvm.emitter import Emitter
-from tytvm.kernels.rowwise.encoding import FLOAT32, Int8
+from tytvm.kernels.operands.encoding import FLOAT32, Int8
 from tytvm.weights import W4, TensorSpec
 
 INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}

@@ -7,7 +7,7 @@ from tests.tytvm.small_graph import Calculation
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
 from tytvm.capture import capture
 from tytvm.graph import kv_cache, kv_layout
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import aligned, bytes_of
 
 ATTENTION = torch.ops.tytvm.attention

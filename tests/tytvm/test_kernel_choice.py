@@ -9,9 +9,12 @@ import pytest
 
 from tytvm import kernel_choice, kernels
 from tytvm.kernel_choice import KERNELS, Kernels
-from tytvm.kernels.attention.attention_tiling import Attention
-from tytvm.kernels.attention.kv_cache import KvCache
 from tytvm.kernels.kernel import Kernel, Specialization, WorkKind
+from tytvm.kernels.operands.attention_tiling import Attention
+from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16, Int8
+from tytvm.kernels.operands.kv_cache import KvCache
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.operators import (
     ActivatedLinear,
     Activation,
@@ -28,9 +31,6 @@ from tytvm.kernels.operators import (
     VarlenAttention,
     VarlenPack,
 )
-from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Int8
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from tyllm_errors import BuildError
+from tyllm_base.errors import BuildError
 from tytvm import link as linking
 from tytvm.link import c_compiler, compile_c, instruction_flags, link
 from tytvm.target import resolve
@@ -24,7 +24,7 @@ def compiled(tmp_path):
 @pytest.fixture
 def no_compiler(monkeypatch):
     c_compiler.cache_clear()
-    monkeypatch.setattr(linking.tyllm_machine, "c_compiler", lambda: None)
+    monkeypatch.setattr(linking.machine, "c_compiler", lambda: None)
     monkeypatch.setattr(linking, "find_spec", lambda name: None)
     yield
     c_compiler.cache_clear()

@@ -4,7 +4,7 @@ import pytest
 import tvm
 from tvm import relax
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.lower import lower
 
 

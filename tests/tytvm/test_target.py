@@ -7,7 +7,7 @@ import pytest
 from tvm import IRModule, tirx
 from tvm.script import tirx as T
 
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 from tytvm.target import INSTRUCTION_SETS, best_for, native, resolve
 
 _BY_NAME = {spec.name: spec for spec in INSTRUCTION_SETS}

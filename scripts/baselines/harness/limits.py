@@ -7,7 +7,7 @@ from pathlib import Path
 from baselines.harness.paths import BASELINES, MADE
 from baselines.harness.steps import StepError, clean_environment, make, run
 
-from tyllm_machine import c_compiler
+from tyllm_base.machine import c_compiler
 
 READ = "read"
 ARITHMETIC = {"vpdpbusd": "int8 vpdpbusd", "fp32": "fp32 FMA", "amx_int8": "int8 AMX", "amx_bf16": "bf16 AMX"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from hf_messages.image_source import is_path
 from hf_messages.messages import Message, content_parts, image_source, separate_media, with_joined_text
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 def is_message(entry: object) -> bool:

@@ -24,7 +24,7 @@ from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.float16 import check_range
 from hf_checkpoint.model_on_meta import fill_buffers
-from tyllm_progress import Progress, ignore
+from tyllm_base.progress import Progress, ignore
 
 LIKELIEST = 4  # tokens after the start that are not drawn: 3 to 5 in LLM-QAT
 HELD_BYTES = 1 << 30  # a model whose float32 weights take no more is read once and held

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

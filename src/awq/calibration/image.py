@@ -11,7 +11,7 @@ import torch
 
 from hf_checkpoint.vision_tower import VisionTower
 from hf_messages.image_file import load_image
-from tyllm_errors import CalibrationError, ImageError
+from tyllm_base.errors import CalibrationError, ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

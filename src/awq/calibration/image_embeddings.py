@@ -19,7 +19,7 @@ from awq.stream.meta_model import MetaModel
 from awq.work.part_names import IMAGES
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.model_on_meta import fill_buffers
-from tyllm_progress import Progress, ignore
+from tyllm_base.progress import Progress, ignore
 
 PATCHES = 4096  # that go through the tower together; each time all its weights are read again
 

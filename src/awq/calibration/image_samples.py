@@ -19,7 +19,7 @@ from awq.calibration.source import Document
 from awq.calibration.tokens import check_tokens, encode
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.vision_tower import vision_tokens
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

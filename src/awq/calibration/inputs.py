@@ -15,7 +15,7 @@ from awq.calibration.self_calibration import SELF
 from awq.calibration.source import DatasetOptions, Source, documents_of
 from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import MetaModel
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin

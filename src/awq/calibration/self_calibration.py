@@ -8,7 +8,7 @@ from awq.calibration.generation import generated_samples
 from awq.stream.meta_model import MetaModel
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.safetensors_file import read_header
-from tyllm_progress import Progress, ignore
+from tyllm_base.progress import Progress, ignore
 
 SELF = "self"  # as calibration data: the model's own text
 PART = "calibration"

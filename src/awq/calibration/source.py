@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 from awq.calibration.conversations import is_message, located
 from hf_messages.messages import Message
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 BUNDLED = Path(__file__).with_name("calibration.jsonl")
 CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"

@@ -10,7 +10,7 @@ import torch
 
 from awq.calibration.source import DatasetOptions, Document, documents_of, is_bundled
 from awq.calibration.source import Source as Source
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

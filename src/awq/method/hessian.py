@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 
 from awq.method.bfloat16_products import tiled_products
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 LARGEST_BLOCK = 6144  # inputs
 LEAST_DAMPING = 0.01  # of the mean of the diagonal, as in GPTQ

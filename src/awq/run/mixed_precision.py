@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from awq.method.rounding import Scheme
 from awq.quant_config import QuantConfig
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 @dataclass(frozen=True)

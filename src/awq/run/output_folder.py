@@ -15,8 +15,8 @@ from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.dtypes import DTYPES
 from hf_checkpoint.safetensors_file import Blocks, TensorInfo, read_header, write_safetensors
 from hf_checkpoint.weight_names import stored_name
-from tyllm_atomic_files import atomic_folder, explained, refuse_existing, write_json
-from tyllm_errors import SettingError
+from tyllm_base.atomic_files import atomic_folder, explained, refuse_existing, write_json
+from tyllm_base.errors import SettingError
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 PARTS = ("text_config", "vision_config")  # of the config.json of a vision-language model

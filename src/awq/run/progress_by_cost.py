@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from tyllm_progress import Progress
+from tyllm_base.progress import Progress
 
 STEPS = 1000
 Step = tuple[str, str]  # a part of the result, and what is done for it

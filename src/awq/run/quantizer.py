@@ -32,8 +32,8 @@ from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidd
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
-from tyllm_errors import UnsupportedError
-from tyllm_progress import Progress
+from tyllm_base.errors import UnsupportedError
+from tyllm_base.progress import Progress
 
 
 @dataclass

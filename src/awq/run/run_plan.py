@@ -12,7 +12,7 @@ from awq.run.memory_estimate import FLOAT32_BYTES, free_memory, hidden_bytes, im
 from awq.stream.meta_model import MetaModel
 from awq.tasks.linear_layers import FLOAT16_BYTES, LinearLayer, linear_layers, tower_linear_layers
 from hf_checkpoint.auxiliary_files import auxiliary_files
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 HEADER = 256  # bytes in a file's header for each tensor, at most
 CONFIGS = 1 << 14  # bytes of config.json, the index and the like

@@ -14,7 +14,7 @@ from hf_checkpoint.packed_rows import is_packed, packed_shape, read_rows
 from hf_checkpoint.quantization_config import refusal
 from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.weight_names import under_model_names
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 VALUES = 1 << 22  # weights dequantized at a time
 

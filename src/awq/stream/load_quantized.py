@@ -36,7 +36,7 @@ def load_quantized(
     import torch
 
     from awq.stream.dequantize import load_dequantized
-    from tyllm_errors import SettingError
+    from tyllm_base.errors import SettingError
 
     found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype or torch.float32
     if not isinstance(found, torch.dtype) or not found.is_floating_point:

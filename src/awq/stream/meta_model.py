@@ -17,7 +17,7 @@ from hf_checkpoint.tensor_check import check_tensors
 from hf_checkpoint.tied_weights import head_name, is_head_tied
 from hf_checkpoint.vision_tower import VisionTower, find_tower
 from hf_checkpoint.weight_names import under_model_names
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

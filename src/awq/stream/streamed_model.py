@@ -21,7 +21,7 @@ from awq.stream.layerwise_pass import layerwise_pass
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 
 PASS_TOKENS = 8192  # tokens that go through the layers together; each pass reads all weights again
 BATCH_TOKENS = 2048  # tokens that go through a layer at a time

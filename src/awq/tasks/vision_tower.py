@@ -22,7 +22,7 @@ from awq.recipe import Recipe
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 FLOAT = 16  # bits of a weight that is not rounded
 

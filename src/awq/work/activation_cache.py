@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tyllm_atomic_files import explained
+from tyllm_base.atomic_files import explained
 
 SUFFIX = ".activations"
 KEPT = "finished layers are kept"  # what is said where the disk fills during a run

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tyllm_progress import Progress, ignore
+from tyllm_base.progress import Progress, ignore
 
 
 @contextmanager

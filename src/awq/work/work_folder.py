@@ -11,8 +11,8 @@ import numpy as np
 
 from awq.work.activation_cache import KEPT, SUFFIX
 from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_safetensors
-from tyllm_atomic_files import TEMPORARY, explained, make_folder, write_json
-from tyllm_errors import OutputError
+from tyllm_base.atomic_files import TEMPORARY, explained, make_folder, write_json
+from tyllm_base.errors import OutputError
 
 STATE = "state.json"
 OWN_SUFFIXES = (".part", f".part{TEMPORARY}", SUFFIX, ".tape")  # .tape is the activation cache of runs before 2026-12

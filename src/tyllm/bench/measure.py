@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session

@@ -14,8 +14,8 @@ from tyllm.package import open_package
 from tyllm.package.folder_bytes import folder_bytes
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
-from tyllm_errors import SettingError
-from tyllm_progress import Progress
+from tyllm_base.errors import SettingError
+from tyllm_base.progress import Progress
 
 
 @dataclass(frozen=True)

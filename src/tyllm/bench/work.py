@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tyllm.package import Package
 from tyllm.package.program_cost import ProgramCost
-from tyllm.runtime.generation.prefill_chunks import cover
+from tyllm.runtime.step.prefill_chunks import cover
 
 
 @dataclass(frozen=True)

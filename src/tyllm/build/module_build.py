@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 from tyllm.build.die_plan import ModelPlan
 from tyllm.build.process_pool import Task
 from tyllm.build.pack_weights import pack_weights

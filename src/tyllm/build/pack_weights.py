@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tyllm_machine import available_processes
+from tyllm_base.machine import available_processes
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding

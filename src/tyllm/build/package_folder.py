@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-from tyllm_atomic_files import CURES, atomic_folder, refuse_existing, write_refusal
-from tyllm_errors import BuildError, OutputError, TyllmError
+from tyllm_base.atomic_files import CURES, atomic_folder, refuse_existing, write_refusal
+from tyllm_base.errors import BuildError, OutputError, TyllmError
 from tyllm.package.file_names import MANIFEST
 
 PAGE = 4096

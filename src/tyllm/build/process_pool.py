@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, TypeAlias
 
-from tyllm_errors import TyllmError
-from tyllm_progress import Advance
+from tyllm_base.errors import TyllmError
+from tyllm_base.progress import Advance
 
 Task = Callable[[Advance], Any]
 Channel: TypeAlias = "Connection[Any, Any]"

@@ -54,7 +54,7 @@ class Attachments:
 
 def _paths(kind: str, rest: str) -> list[Path]:
     """The whole line where there is such a file, or else its words as a shell reads them."""
-    from tyllm_errors import ImageError
+    from tyllm_base.errors import ImageError
 
     if not rest.strip():
         raise ImageError(f"/{kind} names no file; say /{kind} PATH.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.generation.result import Result
     from tyllm.runtime.prompt.prompt import Prompt
-    from tyllm_errors import TyllmError
+    from tyllm_base.errors import TyllmError
 
 COMMANDS = "/reset forgets the conversation, /system TEXT sets the system message and forgets, /exit ends"
 IMAGES = "/image PATH and /video PATH go with the next message"
@@ -128,7 +128,7 @@ class TerminalChat:
 
     def attach(self, command: str, rest: str) -> None:
         """Keep images for the next message; one that cannot be used is told."""
-        from tyllm_errors import TyllmError
+        from tyllm_base.errors import TyllmError
 
         try:
             for told in self.attached.read(command.removeprefix("/"), rest):
@@ -138,7 +138,7 @@ class TerminalChat:
 
     def answer(self, line: str) -> None:
         """Answer a message; one that cannot be answered is forgotten."""
-        from tyllm_errors import GenerationError
+        from tyllm_base.errors import GenerationError
 
         self.messages.append({"role": "user", "content": self.attached.with_text(line)})
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 WIDTH, NAMES, FIGURES, BAR, GAP, PANEL = 960, 330, 80, 12, 4, 36  # pixels; a panel's heading is PANEL high
 LINEAR, LAYER, INK = "#0b6e4f", "#9aa5b1", "#1f2933"

@@ -5,7 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyllm_machine import available_processes, c_compiler, cpu_flags, cpu_name
+from tyllm_base.machine import available_processes, c_compiler, cpu_flags, cpu_name
 
 INSTRUCTION_SETS = {"avx2": "AVX2", "avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "avx512_vnni": "AVX-512 VNNI"}
 

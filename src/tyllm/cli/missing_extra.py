@@ -3,7 +3,7 @@
 import os
 from importlib.util import find_spec
 
-from tyllm_errors import MissingExtraError
+from tyllm_base.errors import MissingExtraError
 
 COMPILE_MODULES = ("torch", "transformers", "safetensors", "tvm")
 QUANTIZE_MODULES = ("torch", "transformers", "safetensors")

@@ -7,7 +7,7 @@ from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm_progress import Progress
+    from tyllm_base.progress import Progress
 
 SLOW_BYTES = 1 << 30  # about two seconds of hashing
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from tyllm_progress import Progress
+    from tyllm_base.progress import Progress
 
 LINE_EVERY_S = 2.0
 

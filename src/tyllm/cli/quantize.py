@@ -174,7 +174,7 @@ def _outcome(model: "AwqModel", output: Path) -> dict[str, Any]:
 def _evaluated(output: Path, checkpoint: Path, tokens: int, trust_remote_code: bool) -> dict[str, Any]:
     """The closeness of the result to the original, or why it cannot be told; the result is written either way."""
     from tyllm.evaluate import evaluate
-    from tyllm_errors import TyllmError
+    from tyllm_base.errors import TyllmError
 
     try:
         with progress_bar("eval") as progress:

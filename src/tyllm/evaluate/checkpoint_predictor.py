@@ -10,7 +10,7 @@ import torch
 from awq.stream.streamed_model import StreamedModel
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 
 
 class CheckpointPredictor:

@@ -13,8 +13,8 @@ from tyllm.evaluate.open_predictor import open_predictor
 from tyllm.evaluate.predictor import Predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score_tokens
-from tyllm_errors import SettingError
-from tyllm_progress import Advance, Progress
+from tyllm_base.errors import SettingError
+from tyllm_base.progress import Advance, Progress
 
 WINDOW = 2048  # as in GPTQ's evaluation
 

@@ -9,7 +9,7 @@ import numpy as np
 from tyllm.evaluate.token_scores import Distributions
 from tyllm.runtime import Session
 from tyllm.runtime.generation.conversation import Conversation
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 def continuation_likelihood(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tyllm.evaluate.package_predictor import PackagePredictor
 from tyllm.evaluate.predictor import Predictor
 from tyllm.package.file_names import CONFIG, MANIFEST
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 
 def is_package(folder: Path) -> bool:

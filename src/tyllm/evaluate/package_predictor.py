@@ -8,7 +8,7 @@ from pathlib import Path
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
 from tyllm.runtime import Session
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 
 
 class PackagePredictor:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.evaluate.text_windows import Tokens
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 
 Logits = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tyllm.package.file_names import MANIFEST, TOKENIZER
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm_errors import CheckpointError, PackageError, SettingError
+from tyllm_base.errors import CheckpointError, PackageError, SettingError
 
 HELD_OUT = Path(__file__).with_name("heldout.txt")  # nine documents of Python's documentation
 Tokens = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
-from tyllm_errors import StepError
+from tyllm_base.errors import StepError
 
 BLOCK = 64  # tokens whose distributions are in memory at a time
 Floats = npt.NDArray[np.float64]

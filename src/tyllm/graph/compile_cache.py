@@ -20,7 +20,7 @@ from tyllm.graph.trace import TracedGraph
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import HashCache
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 from tytvm.target import InstructionSet
 
 BUILD = "build.json"

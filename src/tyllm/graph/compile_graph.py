@@ -19,7 +19,7 @@ from tyllm.graph.supported_subgraphs import extract_supported, has_known_types
 from tyllm.graph.trace import TracedGraph
 from tyllm.graph.unsupported_operators import find_unsupported
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm_errors import BuildError, OutputError
+from tyllm_base.errors import BuildError, OutputError
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.target import InstructionSet, resolve

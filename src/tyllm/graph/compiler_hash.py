@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tyllm import __version__, native
-from tyllm_errors import BuildError
+from tyllm_base.errors import BuildError
 from tytvm.link import c_compiler
 from tytvm.target import InstructionSet
 

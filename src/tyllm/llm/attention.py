@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 IMPLEMENTATION = "tytvm"
 """Name under which the operator is registered, for `config._attn_implementation`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyllm.package.buffer_config import KEY_TILE
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -20,8 +20,8 @@ from tyllm.package import BufferConfig, FileEntry, Manifest, file_entries
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL
-from tyllm_machine import available_processes
-from tyllm_progress import Progress
+from tyllm_base.machine import available_processes
+from tyllm_base.progress import Progress
 from tytvm.link import compile_c
 
 

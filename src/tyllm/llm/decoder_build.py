@@ -20,7 +20,7 @@ from tyllm.llm.package_job import COMPILE_LAYER, PackageJob
 from tyllm.llm.vision.decoder_step import capture_decoder_step
 from tyllm.package import FileEntry, ParamsWriter, write_params
 from tyllm.package.file_names import code_file, constants_file, params_file
-from tyllm_progress import Advance
+from tyllm_base.progress import Advance
 from tytvm.capture import Capture
 from tytvm.compile import ProgramJob, build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout

@@ -11,7 +11,7 @@ from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import IMPLEMENTATION, register
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
 
 if TYPE_CHECKING:

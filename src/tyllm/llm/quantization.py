@@ -15,7 +15,7 @@ from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.compile_settings import LlmCompileSettings
-from tyllm_errors import CheckpointError, SettingError, UnsupportedError
+from tyllm_base.errors import CheckpointError, SettingError, UnsupportedError
 
 
 def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings) -> Quantization:

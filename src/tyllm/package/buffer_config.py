@@ -13,7 +13,7 @@ import numpy as np
 from tyllm.package.file_names import BUFFER_CONFIG
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.manifest import FORMAT_VERSION
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 KEY_TILE = 16
 """Keys that lie together; kv_capacity is a multiple of it."""

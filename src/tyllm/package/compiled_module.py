@@ -17,7 +17,7 @@ from tyllm.package.buffer_config import IoEntry
 from tyllm.package.file_names import BUFFER_CONFIG
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.manifest import FORMAT_VERSION
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 AOT_CONFIG = "aot_config.json"
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from tyllm.package.manifest import Target
-from tyllm_errors import PackageError
-from tyllm_machine import cpu_flags
+from tyllm_base.errors import PackageError
+from tyllm_base.machine import cpu_flags
 
 
 def _plain(flag: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def read_json(path: Path) -> dict[str, Any]:

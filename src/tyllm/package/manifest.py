@@ -9,7 +9,7 @@ from typing import Any
 
 from tyllm.package.file_names import MANIFEST
 from tyllm.package.json_file import fields_of, read_json, write_json
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 FORMAT_VERSION = 2
 RUNTIME_ABI = 1

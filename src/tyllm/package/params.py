@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package.memory_map import map_file
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 PADDING = "padding."

@@ -25,8 +25,8 @@ from tyllm.package.file_names import (
     params_file,
 )
 from tyllm.package.manifest import FileEntry, Manifest
-from tyllm_errors import PackageError
-from tyllm_progress import Progress
+from tyllm_base.errors import PackageError
+from tyllm_base.progress import Progress
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:

@@ -23,7 +23,6 @@ from tyllm.runtime.execute.threads import workers_per_die
 from tyllm.runtime.generation.conversation import Conversation
 from tyllm.runtime.generation.eos_tokens import eos_token_ids
 from tyllm.runtime.generation.generation_stream import GenerationStream
-from tyllm.runtime.generation.model_runner import Logits, ModelRunner
 from tyllm.runtime.generation.request import GenerateOptions, Request
 from tyllm.runtime.generation.result import Result
 from tyllm.runtime.generation.sequence import SequenceState
@@ -34,7 +33,8 @@ from tyllm.runtime.prompt.prompt import token_ids as as_token_ids
 from tyllm.runtime.prompt.prompt_builder import Given, PromptBuilder, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import VisionTower
-from tyllm_errors import GenerationError, SettingError
+from tyllm.runtime.step.model_runner import Logits, ModelRunner
+from tyllm_base.errors import GenerationError, SettingError
 
 
 class Session:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tyllm.graph.compile_cache import CompileSettings
 from tyllm.llm.compile_settings import ACTIVATIONS, DIES
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 EXEC_MODES = ("AOT", "EAGER")
 KEYS = {"AOT_DIR": "aot_dir", "VM_die_remap": "vm_die_remap", "LM_die_remap": "lm_die_remap"}

@@ -10,8 +10,8 @@ from tytvm.converters.consumers import requested_encoding, requested_row_encodin
 from tytvm.converters.fusible_linear import bias_of, format_of, fusible_linear, inputs_of
 from tytvm.emitter import Emitter, Value
 from tytvm.kernel_choice import Choice
+from tytvm.kernels.operands.encoding import Encoding
 from tytvm.kernels.operators import ActivatedLinear, Activation
-from tytvm.kernels.rowwise.encoding import Encoding
 from tytvm.weights import W16
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from tytvm.emitter import Emitter
-from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding
+from tytvm.kernels.operands.encoding import FLOAT32, Encoding
 from tytvm.weights import W4, W16
 
 aten = torch.ops.aten

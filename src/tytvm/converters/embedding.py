@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import EmbeddingRows
 from tytvm.weights import TensorSpec

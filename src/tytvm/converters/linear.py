@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import Linear
 from tytvm.weights import W4, W16, TensorSpec

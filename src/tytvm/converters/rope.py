@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.emitter import Emitter, Value
 from tytvm.kernels.operators import Rope
 from tytvm.weights import TensorSpec

@@ -9,13 +9,13 @@ from itertools import pairwise
 import torch
 from tvm import relax
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.converters.consumers import requested_encoding
 from tytvm.emitter import Emitter, Value
+from tytvm.kernels.operands.encoding import FLOAT32
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.operators import VarlenAttention, VarlenPack
-from tytvm.kernels.rowwise.encoding import FLOAT32
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.weights import TensorSpec
 
 aten = torch.ops.aten

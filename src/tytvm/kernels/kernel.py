@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from tvm.tirx import PrimFunc
 
+from tytvm.kernels.operands.encoding import FLOAT32, Encoding, Tensor
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost
-from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, Tensor
 from tytvm.target import InstructionSet
 
 Operator = TypeVar("Operator")

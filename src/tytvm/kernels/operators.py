@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTiling
-from tytvm.kernels.attention.kv_cache import KvCache
-from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Encoding, Int8
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTiling
+from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16, Encoding, Int8
+from tytvm.kernels.operands.kv_cache import KvCache
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.weights import W4, W16, WeightFormat
 
 __all__ = ["Attention"]

@@ -10,7 +10,7 @@ from awq.calibration.generation import LIKELIEST, StreamedDecoder, drawn, genera
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import TensorInfo
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 STARTS = [[5], [17, 3, 9], [80], [5], [44, 2]]
 LENGTH = 20

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from awq.calibration.generation_starts import planned_samples
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 VOCABULARY = 4096
 

@@ -9,7 +9,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from awq.calibration.image import ImageProcessor, opened
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 
 @pytest.fixture(scope="module")

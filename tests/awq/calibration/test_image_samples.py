@@ -7,7 +7,7 @@ from tests.awq.tiny_vision_models import IDS, TEMPLATE, conversation, image, tok
 from awq.calibration.image_samples import image_samples
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 PAD = IDS["<|image_pad|>"]
 

@@ -11,7 +11,7 @@ from tests.awq.tiny_vision_models import TEMPLATE, conversation, image, tokenize
 from awq.calibration.inputs import CalibrationData
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 TALKS = [conversation(image(seed), seed) for seed in range(4)]
 

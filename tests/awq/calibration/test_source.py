@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from awq.calibration.source import BUNDLED, documents_of
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 TALK = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello!"}]
 

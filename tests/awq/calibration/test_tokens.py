@@ -7,7 +7,7 @@ import torch
 
 from awq.calibration.source import documents_of
 from awq.calibration.tokens import calibration_samples
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 
 class Letters:

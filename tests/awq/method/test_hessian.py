@@ -5,7 +5,7 @@ import torch
 
 import awq.method.hessian
 from awq.method.hessian import LARGEST_BLOCK, LEAST_DAMPING, DampedHessian, Hessian, spans
-from tyllm_errors import CalibrationError
+from tyllm_base.errors import CalibrationError
 
 pytestmark = pytest.mark.usefixtures("exact")
 

@@ -5,7 +5,7 @@ import pytest
 from awq.method.rounding import Scheme
 from awq.quant_config import QuantConfig
 from awq.run.mixed_precision import Candidate, bits_per_weight, check_budget, chosen, with_overrides
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 INT4 = Scheme(4, 128)
 MIXED = QuantConfig(format="compressed-tensors")

@@ -9,7 +9,7 @@ from awq.quant_config import QuantConfig
 from awq.run.output_folder import bytes_of, quantized_config, write_output
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.safetensors_file import write_safetensors
-from tyllm_errors import OutputError, SettingError
+from tyllm_base.errors import OutputError, SettingError
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from awq.stream.dequantize import load_dequantized
 from awq.stream.meta_model import MetaModel
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CheckpointError, SettingError, UnsupportedError
+from tyllm_base.errors import CheckpointError, SettingError, UnsupportedError
 
 CONFIG = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 

@@ -12,7 +12,7 @@ from awq.run.run_plan import run_plan
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 
 def planned(folder, work, samples=8, **settings):

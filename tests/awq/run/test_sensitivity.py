@@ -18,8 +18,8 @@ from awq.tasks.linear_layers import linear_layers
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.safetensors_file import read_header
-from tyllm_errors import SettingError
-from tyllm_progress import ignore
+from tyllm_base.errors import SettingError
+from tyllm_base.progress import ignore
 
 MIXED = QuantConfig(q_group_size=64, lm_head_enable=True, format="compressed-tensors")
 

@@ -13,7 +13,7 @@ from awq.method.rounding import Scheme, round_to_nearest
 from awq.stream.dequantize import load_dequantized
 from hf_checkpoint.awq_gemm import PackedLinear, unpack_linear
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 
 @pytest.fixture(scope="module")

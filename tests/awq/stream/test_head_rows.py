@@ -9,7 +9,7 @@ from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import read_float
 from awq.stream.head_rows import HeadRows
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 NAME, SHAPE = "lm_head.weight", (96, 128)
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import awq
 from awq.stream.dequantize import load_dequantized
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized, read_float
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import CheckpointError, UnsupportedError
+from tyllm_base.errors import CheckpointError, UnsupportedError
 
 CPU = torch.device("cpu")
 

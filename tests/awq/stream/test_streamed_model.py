@@ -13,7 +13,7 @@ from awq import AutoAWQForCausalLM
 from awq.stream import streamed_model
 from awq.stream.dequantize import load_dequantized
 from awq.stream.streamed_model import StreamedModel
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 SAMPLES = torch.tensor(token_lists(5))  # five windows of 32 tokens
 

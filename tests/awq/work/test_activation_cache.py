@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from awq.work.activation_cache import ActivationCache
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.safetensors_file import read_header
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 
 @pytest.fixture

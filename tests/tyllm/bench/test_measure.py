@@ -4,7 +4,7 @@ import pytest
 
 from tyllm.bench.measure import Rates, Trial, check_room, measure, trials_of
 from tyllm.runtime import Session
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 def test_every_count_at_every_depth():

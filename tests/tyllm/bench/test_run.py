@@ -5,7 +5,7 @@ import pytest
 from tyllm.bench import run as running
 from tyllm.bench.measure import Trial
 from tyllm.bench.run import run
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 TRIALS = [Trial("pp", 8, 0), Trial("tg", 4, 8)]
 

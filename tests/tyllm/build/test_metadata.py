@@ -10,7 +10,7 @@ from tyllm.package import IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.operators import RmsNorm
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import lay_out
 from tytvm.memory_plan import PlannedProgram, BufferSlice, KernelLaunch
 from tytvm.target import resolve

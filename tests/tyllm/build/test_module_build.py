@@ -11,7 +11,7 @@ from tyllm.build.process_pool import run_in_processes
 from tyllm.build.module_build import ModuleBuild, ModuleSource
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding, ModelSharding
 from tyllm.build.weight_formats import Quantization, local_shape
-from tyllm_errors import PackageError, StepError
+from tyllm_base.errors import PackageError, StepError
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm import native
 from tyllm.runtime.execute.module import CompiledModule

@@ -10,7 +10,7 @@ from tests.full_disk import small_disk
 
 from tyllm.build import package_folder
 from tyllm.build.package_folder import atomic_package, build_explained, need_space, refuse_existing_package
-from tyllm_errors import OutputError, SettingError
+from tyllm_base.errors import OutputError, SettingError
 from tyllm.package.file_names import MANIFEST
 
 

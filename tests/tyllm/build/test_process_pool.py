@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.build.process_pool import run_in_processes
-from tyllm_errors import CheckpointError, TyllmError
+from tyllm_base.errors import CheckpointError, TyllmError
 
 
 def square(number, report):

@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.build.tensor_parallel import IN, OUT, shard_model
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 BIG = {"hidden_size": 896, "num_attention_heads": 28, "num_key_value_heads": 4} | {
     "intermediate_size": 640,

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-import tyllm_errors
+import tyllm_base.errors
 from awq.method.packed_weight import quantize_parts, packed_tensors
 from hf_checkpoint.awq_gemm import PackedLinear, pack_linear, unpack_linear
 from hf_checkpoint.quantized_rows import QuantizedRows
 from awq.method.rounding import Scheme, quantize_to_nearest, round_to_nearest
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 N, K, GROUP = 48, 128, 64
 NAME = "up_proj.weight"
@@ -48,7 +48,7 @@ def test_damaged_scales(memory, packed):
     tensors = {f"up_proj.{part}": array for part, array in PackedLinear(*packed[:2], scales)._asdict().items()}
     reader = WeightReader(memory(tensors), Quantization("awq", GROUP, frozenset({NAME})), {})
     reader.codes(NAME, 8, 16)
-    with pytest.raises(tyllm_errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
+    with pytest.raises(tyllm_base.errors.CheckpointError, match=r"A scale of up_proj\.weight is NaN or infinite"):
         reader.codes(NAME, 0, 8)
 
 

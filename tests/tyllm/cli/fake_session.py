@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from tyllm.runtime.generation.request import Request
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 LIMIT = 200  # tokens of the cache
 PIECES_BEFORE_INTERRUPT = 1

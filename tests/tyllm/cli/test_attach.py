@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.cli.attach import Attachments
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 class FakeVisionTower:

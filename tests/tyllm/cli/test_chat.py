@@ -12,7 +12,7 @@ import pytest
 
 from tyllm.cli import chat as module
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 from .fake_session import FakeSession
 

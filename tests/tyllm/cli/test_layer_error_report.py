@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tyllm.cli.layer_error_report import as_json, as_markdown, as_svg, write_report
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 LINEARS = [
     {"name": "layers.0.q<proj>", "bits": 4, "weights": 65_536, "error": 0.01},

@@ -4,7 +4,7 @@ import pytest
 
 from tyllm.cli import missing_extra
 from tyllm.cli.missing_extra import COMPILE_MODULES, require
-from tyllm_errors import MissingExtraError
+from tyllm_base.errors import MissingExtraError
 
 
 def test_missing_modules_are_named_with_the_cure(monkeypatch):

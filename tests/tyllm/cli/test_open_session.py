@@ -5,7 +5,7 @@ import pytest
 from tyllm.cli import open_session
 from tyllm.cli.open_session import hash_params
 from tyllm.package.file_hashes import HashCache
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 @pytest.fixture

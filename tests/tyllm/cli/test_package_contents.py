@@ -6,7 +6,7 @@ import pytest
 from tyllm.cli.package_contents import contents, dtype_bytes
 from tyllm.package import write_params
 from tyllm.package.folder_bytes import folder_bytes
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def test_the_package_as_a_whole(package):

@@ -13,7 +13,7 @@ from awq.quant_config import QuantConfig
 from awq.run.quantization_report import LinearError, QuantizationReport
 from awq.run.run_plan import RunPlan
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 PLAN = RunPlan(2, {4: 13, 16: 2}, 1_000_000, 4.156, 500_000, 4096, 1 << 30, 1 << 20, 2_000_000, 0, 1 << 34)
 REPORT = QuantizationReport(

@@ -8,7 +8,7 @@ import typer
 from awq.quant_config import QuantConfig
 from tyllm.cli import quantize_options
 from tyllm.cli.quantize_options import AFTER, SEARCHED, STORED, Bits, Format, VisionBits
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 def described(name):

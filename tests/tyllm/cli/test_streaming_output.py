@@ -9,7 +9,7 @@ from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
 from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 from .fake_session import FakeSession
 

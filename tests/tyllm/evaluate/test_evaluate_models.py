@@ -12,7 +12,7 @@ from tests.tyllm.evaluate.conftest import CACHE
 from awq.stream.dequantize import load_dequantized
 from tyllm.evaluate import evaluate
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm_errors import CheckpointError, PackageError, SettingError
+from tyllm_base.errors import CheckpointError, PackageError, SettingError
 
 WINDOW = 32
 

@@ -6,7 +6,7 @@ from fake_package import reference_logits
 
 from tyllm.evaluate.likelihood import continuation_likelihood
 from tyllm.runtime import Session
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 TEXT = [int(token) for token in np.random.default_rng(5).integers(0, 256, 64)]
 

@@ -5,7 +5,7 @@ import pytest
 from tyllm.evaluate.checkpoint_predictor import CheckpointPredictor
 from tyllm.evaluate.open_predictor import is_package, open_predictor
 from tyllm.evaluate.package_predictor import PackagePredictor
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 
 def test_a_package_has_a_manifest(toy, tiny):

@@ -8,7 +8,7 @@ import pytest
 
 from tyllm.evaluate.text_windows import HELD_OUT, check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm_errors import CheckpointError, PackageError, SettingError
+from tyllm_base.errors import CheckpointError, PackageError, SettingError
 
 
 def test_windows_are_consecutive_and_the_rest_is_left_out():

@@ -7,7 +7,7 @@ import pytest
 
 from tyllm.evaluate import token_scores
 from tyllm.evaluate.token_scores import Distributions, score_tokens
-from tyllm_errors import StepError
+from tyllm_base.errors import StepError
 
 
 def logits(probabilities, shift=0.0):

@@ -9,7 +9,7 @@ from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
 from tyllm.graph.compile_cache import CompileSettings, module_folder
 from tyllm.graph.trace import trace
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 from tytvm.target import resolve
 
 SPEC = resolve("native")

@@ -17,12 +17,12 @@ def test_dies_hold_parts_of_the_weights(kind, tmp_path):
 
 def test_no_compiler(monkeypatch):
     from tyllm.graph import compile_graph
-    from tyllm_errors import BuildError
+    from tyllm_base.errors import BuildError
     from tytvm import link
 
     compile_graph._runtime.cache_clear()
     link.c_compiler.cache_clear()
-    monkeypatch.setattr("tyllm_machine.c_compiler", lambda: None)
+    monkeypatch.setattr("tyllm_base.machine.c_compiler", lambda: None)
     monkeypatch.setattr("tytvm.link.find_spec", lambda name: None)
     module, x = sample(GatedMlp)
     with pytest.raises(BuildError, match=r"No C compiler .* install gcc or clang"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.graph import compiler_hash
-from tyllm_errors import BuildError
+from tyllm_base.errors import BuildError
 from tytvm.target import resolve
 
 SPEC = resolve("native")

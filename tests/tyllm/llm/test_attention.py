@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tyllm.llm.attention import IMPLEMENTATION, attention, register
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 Q, KV = torch.ones(1, 4, 3, 8), torch.ones(1, 2, 3, 8)
 

@@ -12,7 +12,7 @@ from tyllm.build.weight_reader import WeightReader
 from tyllm.llm import auxiliary_files
 from tyllm.llm.auxiliary_files import copy_config_and_tokenizer, write_embedding
 from tyllm.package import Params
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 TABLE = "model.embed_tokens.weight"
 

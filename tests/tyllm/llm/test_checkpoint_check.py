@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import tyllm_errors
+import tyllm_base.errors
 from hf_checkpoint.awq_gemm import pack_linear
 from hf_checkpoint.tied_weights import stored_names_of_tied
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.checkpoint_check import check_tensors
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj"
 FLOAT = Quantization(None, 128, frozenset())
@@ -102,7 +102,7 @@ def test_a_wrong_float(model, floats, name, array, sentence):
 )
 def test_a_wrong_int4(model, packed, part, array, sentence):
     packed[f"{UP}.{part}"] = array
-    with pytest.raises(tyllm_errors.CheckpointError) as caught:
+    with pytest.raises(tyllm_base.errors.CheckpointError) as caught:
         check_tensors(model, packed, AWQ, stored_names_of_tied(model, packed))
     assert sentence in str(caught.value)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, default_seq_lens
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 GOOD = LlmCompileSettings(
     model_path=Path("model"),

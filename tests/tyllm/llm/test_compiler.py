@@ -11,7 +11,7 @@ from tyllm.llm import decoder_build
 from tyllm.package import Manifest, file_hashes, verify_package
 from tyllm.package.file_hashes import HashCache
 from tyllm.runtime import Session
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 KINDS = ("so", "params")
 

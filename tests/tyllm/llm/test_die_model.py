@@ -10,7 +10,7 @@ from hf_checkpoint.checkpoint import Checkpoint
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.llm.attention import IMPLEMENTATION
 from tyllm.llm.die_model import build_model, capture_step, cut_to_die
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 
 @pytest.fixture(scope="module")

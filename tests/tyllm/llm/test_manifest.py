@@ -12,7 +12,7 @@ from tyllm.llm.decoder_build import EXPORTS
 from tyllm.llm.manifest import buffer_config, manifest
 from tyllm.llm.package_job import PackageJob
 from tyllm.package import FileEntry, IoEntry, ProgramMemory
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec

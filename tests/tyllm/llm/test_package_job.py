@@ -7,7 +7,7 @@ from tests.tyllm.llm.test_compile_settings import GOOD
 
 from tyllm.build import package_folder
 from tyllm.llm.package_job import prepare
-from tyllm_errors import OutputError, SettingError
+from tyllm_base.errors import OutputError, SettingError
 
 
 def settings_for(tiny, folder, **changes):

@@ -10,7 +10,7 @@ from awq.method.packed_weight import packed_tensors, quantize_parts
 from awq.method.rounding import Scheme
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
-from tyllm_errors import CheckpointError, SettingError, UnsupportedError
+from tyllm_base.errors import CheckpointError, SettingError, UnsupportedError
 
 AWQ = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 32}
 UP, DOWN = "model.layers.0.mlp.up_proj", "model.layers.1.mlp.down_proj"

@@ -10,7 +10,7 @@ from fake_package import HERE, build
 
 from tyllm.native import FOLDER, headers, sources
 from tyllm.package import RUNTIME_ABI
-from tyllm_machine import cpu_flags
+from tyllm_base.machine import cpu_flags
 
 STRESS = HERE / "native" / "stress.c"
 

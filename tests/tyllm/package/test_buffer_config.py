@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tyllm.package import BufferConfig, DieBuffers, IoEntry, KvLayer, ProgramMemory
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def config() -> BufferConfig:

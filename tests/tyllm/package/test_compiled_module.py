@@ -7,7 +7,7 @@ import pytest
 
 from tyllm.package import IoEntry
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 IO = {"pixels": IoEntry(0, (2, 3), "float32"), "tokens": IoEntry(64, (4,), "float16")}
 MEMORY = ModuleMemory(arena_bytes=128, io_bytes=72, constants_offset=256, io=IO)

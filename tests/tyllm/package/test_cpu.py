@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.package import Target, cpu
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def test_spelling_does_not_matter(tmp_path, monkeypatch):

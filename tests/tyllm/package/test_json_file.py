@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.package.json_file import read_json, read_json_if_there, write_json
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def test_round_trip(tmp_path):

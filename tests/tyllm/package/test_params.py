@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tyllm.package import Params, write_params
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 @pytest.fixture

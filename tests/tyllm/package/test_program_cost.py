@@ -6,9 +6,10 @@ import pytest
 
 from tyllm.package.program_cost import ProgramCost
 from tyllm.package.program_file import ProgramSteps
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.kernel import WorkKind
+from tytvm.kernels.operands.encoding import Bfloat16, Int8
 from tytvm.kernels.operators import (
     ActivatedLinear,
     EmbeddingRows,
@@ -17,7 +18,6 @@ from tytvm.kernels.operators import (
     Linear,
     RmsNorm,
 )
-from tytvm.kernels.rowwise.encoding import Bfloat16, Int8
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tyllm.package.program_file import ProgramStep, ProgramSteps, read_program_file
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 STEP = {
     "kernel": "linear_w4a8",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.package import open_package, verify_package
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 CODE, PARAMS = "batch_1/seqlen_8/llm_die1.so", "batch_1/common_die0.params"
 

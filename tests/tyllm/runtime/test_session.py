@@ -14,7 +14,7 @@ from tyllm.package import Visual, open_package
 from tyllm.runtime import Session
 from tyllm.runtime import session as session_module
 from tyllm.runtime.execute import executor
-from tyllm_errors import PackageError, SettingError
+from tyllm_base.errors import PackageError, SettingError
 
 HEAVY = ("torch", "tvm", "tvm_ffi", "transformers", "safetensors")
 

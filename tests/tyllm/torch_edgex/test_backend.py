@@ -24,7 +24,7 @@ from hf_checkpoint.vision_tower import find_tower
 from tyllm import torch_edgex
 from tyllm.llm.attention import segment_attention_name
 from tyllm.llm.vision.vision_tower import TowerForGrid
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 @pytest.mark.parametrize("dies", [1, 2])

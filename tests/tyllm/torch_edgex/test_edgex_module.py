@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm import torch_edgex
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 def test_trace_only_mode():

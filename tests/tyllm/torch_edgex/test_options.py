@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tyllm.torch_edgex import Options, current, edgex_module, set_device_mode
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 def test_the_original_s_script_sets_them():

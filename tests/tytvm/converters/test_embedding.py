@@ -5,7 +5,7 @@ import torch
 from tests.tytvm.imported_graph import INPUTS, calls, imported
 from tests.tytvm.small_graph import Calculation, graph_of
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 
 class Tokens(torch.nn.Module):

@@ -5,7 +5,7 @@ import torch
 from tests.tytvm.imported_graph import FLOATS, INPUTS, calls, imported
 from tests.tytvm.small_graph import Calculation, Small, graph_of, weight_formats
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.weights import W4
 
 

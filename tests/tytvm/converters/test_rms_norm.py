@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.tytvm.imported_graph import of_function
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 
 WEIGHT = torch.zeros(32)
 

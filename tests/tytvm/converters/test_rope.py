@@ -5,7 +5,7 @@ import torch
 from tests.tytvm.imported_graph import calls, imported, of_function
 from tests.tytvm.small_graph import Calculation, graph_of
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.lower import lower
 
 

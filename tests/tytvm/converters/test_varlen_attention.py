@@ -10,7 +10,7 @@ from tests.tytvm.small_graph import Calculation, graph_of
 from tests.tytvm.test_compile import stored
 from torch.nn.functional import scaled_dot_product_attention
 
-from tyllm_errors import UnsupportedError
+from tyllm_base.errors import UnsupportedError
 from tytvm.compile import ProgramJob, compile_program
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out

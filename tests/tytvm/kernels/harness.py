@@ -12,7 +12,7 @@ import tvm
 from tvm import tirx
 
 from tyllm import native
-from tyllm_machine import cpu_flags
+from tyllm_base.machine import cpu_flags
 from tytvm.spmd import lower_blocks, share_over_workers, take_pointers
 from tytvm.target import INSTRUCTION_SETS
 

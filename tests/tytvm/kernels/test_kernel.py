@@ -3,7 +3,7 @@
 import pytest
 
 from tytvm.kernels.kernel import KernelTarget, Specialization, symbol
-from tytvm.kernels.rowwise.encoding import FLOAT32
+from tytvm.kernels.operands.encoding import FLOAT32
 from tytvm.target import resolve
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tyllm.package import ImageSize
 from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

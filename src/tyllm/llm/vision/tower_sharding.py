@@ -13,7 +13,7 @@ from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.graph.partitioning import Partitioning, partition
 from tyllm.graph.trace import canonicalize
 from tyllm.llm.vision.vision_tower import capture_tower
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 from tytvm.capture import Capture
 
 Grid = tuple[int, int]

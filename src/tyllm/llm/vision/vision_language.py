@@ -34,7 +34,7 @@ from tyllm.package.file_names import (
     VISUAL_CODE,
     VISUAL_PARAMS,
 )
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 from tytvm.capture import Capture
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out

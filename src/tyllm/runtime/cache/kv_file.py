@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.runtime.execute.engine import Engine
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 Array = npt.NDArray[Any]
 _TILED = 4  # dimensions of keys

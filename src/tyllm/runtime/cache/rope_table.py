@@ -11,7 +11,7 @@ from tyllm.package import Package, Params
 from tyllm.package.file_names import ROPE_PROGRAM, ROPE_TABLE
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.prompt.rope_index import RopePositions
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 Table = npt.NDArray[np.float32]
 

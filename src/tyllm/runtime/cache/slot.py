@@ -7,7 +7,7 @@ from tyllm.runtime.cache.kv_file import copy_kv, read_kv, write_kv
 from tyllm.runtime.cache.positions import Positions
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 class CacheSlot:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from tyllm.package import RUNTIME_ABI
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 BODY, HEAD = 1, 2
 ERROR_BYTES = 512

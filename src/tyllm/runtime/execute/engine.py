@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tyllm.package import Package
 from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode, Views, view
-from tyllm_errors import StepError
+from tyllm_base.errors import StepError
 
 
 class Engine:

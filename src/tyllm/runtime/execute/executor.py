@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from tyllm.package import RUNTIME_ABI, IoEntry, Params, ProgramMemory
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
-from tyllm_errors import GenerationError, StepError, TyllmError
-from tyllm_machine import available_threads, physical_cores
+from tyllm_base.errors import GenerationError, StepError, TyllmError
+from tyllm_base.machine import available_threads, physical_cores
 
 SPIN_NS = 100_000  # longer than the workers of a step differ, shorter than a nap of the system
 Array = npt.NDArray[Any]

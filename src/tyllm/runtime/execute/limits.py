@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tyllm.package import Package
 from tyllm.package.file_names import code_file
 from tyllm.runtime.execute.binding import limit_function
-from tyllm_errors import TyllmError
+from tyllm_base.errors import TyllmError
 
 LIMITS = {
     "read": "B/s",

@@ -14,7 +14,7 @@ from tyllm.package import ProgramMemory
 from tyllm.package.compiled_module import ModuleConfig, ModuleProgram
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode
 from tyllm.runtime.execute.threads import workers_per_die
-from tyllm_errors import StepError
+from tyllm_base.errors import StepError
 
 Array = npt.NDArray[Any]
 

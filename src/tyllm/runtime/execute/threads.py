@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tyllm_errors import SettingError
-from tyllm_machine import available_threads
+from tyllm_base.errors import SettingError
+from tyllm_base.machine import available_threads
 
 
 def workers_per_die(threads: int | None, dies: int) -> int:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.generation.log_probs import log_sum_exp
-from tyllm.runtime.generation.model_runner import Logits, ModelRunner
-from tyllm.runtime.generation.prefill import feed, schedule_chunks
 from tyllm.runtime.generation.prompt_check import check_prompt
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
-from tyllm_errors import GenerationError
+from tyllm.runtime.step.model_runner import Logits, ModelRunner
+from tyllm.runtime.step.prefill import feed, schedule_chunks
+from tyllm_base.errors import GenerationError
 
 
 class Conversation:

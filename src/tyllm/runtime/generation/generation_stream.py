@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from tyllm.runtime.generation.model_runner import Logits, ModelRunner
-from tyllm.runtime.generation.prefill import feed
 from tyllm.runtime.generation.result import Result
 from tyllm.runtime.generation.sequence import SequenceState
-from tyllm_progress import Progress, ignore
+from tyllm.runtime.step.model_runner import Logits, ModelRunner
+from tyllm.runtime.step.prefill import feed
+from tyllm_base.progress import Progress, ignore
 
 
 class GenerationStream(Iterator[str]):

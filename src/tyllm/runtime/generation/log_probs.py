@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tyllm.runtime.generation.model_runner import Logits
 from tyllm.runtime.generation.result import TokenLogprob
+from tyllm.runtime.step.model_runner import Logits
 
 
 def log_sum_exp(logits: Logits) -> float:

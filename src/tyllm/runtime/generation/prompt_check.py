@@ -5,7 +5,7 @@ from __future__ import annotations
 from tyllm.package import Manifest
 from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.prompt.prompt import UNKNOWN, Prompt
-from tyllm_errors import GenerationError, SettingError
+from tyllm_base.errors import GenerationError, SettingError
 
 
 def check_prompt(prompt: Prompt, slot: CacheSlot, manifest: Manifest) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tyllm.runtime.generation.sampling_params import SamplingParams
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 @dataclass(frozen=True)

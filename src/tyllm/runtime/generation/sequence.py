@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Sequence
 from tyllm.package import Manifest
 from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.generation.log_probs import token_logprob
-from tyllm.runtime.generation.model_runner import Logits
 from tyllm.runtime.generation.prompt_check import check_prompt
 from tyllm.runtime.generation.result import FinishReason, Result
 from tyllm.runtime.generation.sampler import Sampler
@@ -18,7 +17,8 @@ from tyllm.runtime.generation.sampling_params import SamplingParams
 from tyllm.runtime.generation.text_stream import StopStrings, TextStream
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.tokenizer import Tokenizer
-from tyllm_errors import GenerationError
+from tyllm.runtime.step.model_runner import Logits
+from tyllm_base.errors import GenerationError
 
 
 class SequenceState:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 MIN_FRAMES = 4
 MAX_FRAMES = 768

@@ -14,7 +14,7 @@ import numpy as np
 from hf_messages.image_file import decoding, load_image, opened
 from hf_messages.image_modes import to_rgb
 from hf_messages.image_source import is_path, local_path, name_of
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage

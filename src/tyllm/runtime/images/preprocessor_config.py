@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 PROCESSOR = "processor_config.json"
 PREPROCESSOR = "preprocessor_config.json"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hf_messages.image_file import check_aspect_ratio
 from tyllm.runtime.images.preprocessor_config import ImageSettings
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 Size = tuple[int, int]  # height, width in pixels
 Fit = Literal["pad", "resize"]

@@ -15,7 +15,7 @@ from tyllm.runtime.images.frames import Frames, open_frames
 from tyllm.runtime.images.patches import patchify, resized
 from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import Fit, Placement, Size, placement_for
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Image

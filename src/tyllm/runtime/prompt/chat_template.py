@@ -16,7 +16,7 @@ from hf_messages.messages import Message
 from tyllm.package.file_names import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
 from tyllm.runtime.prompt.tokenizer import special_tokens
-from tyllm_errors import GenerationError, PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 if TYPE_CHECKING:
     from jinja2 import Template

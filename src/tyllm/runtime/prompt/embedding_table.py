@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tyllm.package import Package, Params
 from tyllm.package.file_names import EMBEDDING
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 class EmbeddingTable:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tyllm.package import Visual
 from tyllm.runtime.prompt.prompt import Embeddings, Insert, Prompt
 from tyllm.runtime.prompt.rope_index import Span, rope_index, temporal_step
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images import Fitted

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.runtime.prompt.rope_index import RopePositions
-from tyllm_errors import GenerationError
-from tyllm_progress import Progress, ignore
+from tyllm_base.errors import GenerationError
+from tyllm_base.progress import Progress, ignore
 
 Embeddings = npt.NDArray[np.float32]
 UNKNOWN = -1  # the token of a position that was fed as an embedding of the caller's own making

@@ -16,7 +16,7 @@ from tyllm.runtime.prompt.placeholders import fill_placeholders
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt, token_ids
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_errors import ImageError, PackageError
+from tyllm_base.errors import ImageError, PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit

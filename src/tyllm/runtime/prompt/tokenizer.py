@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm_errors import GenerationError, PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from hf_messages.image_source import is_path, local_path
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images import Fitted

@@ -16,7 +16,7 @@ from tyllm.package.file_names import VISUAL
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 if TYPE_CHECKING:
     from hf_messages.image_source import ImageSource

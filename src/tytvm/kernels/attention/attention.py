@@ -12,10 +12,10 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.attention import cached_products_amx
 from tytvm.kernels.attention.attention_merge import finish, spans
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask, AttentionTiling
 from tytvm.kernels.attention.cached_products_float import CachedFloatProducts, FromCache, FromScratch
 from tytvm.kernels.attention.causal_softmax import CausalSoftmax, clear
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size

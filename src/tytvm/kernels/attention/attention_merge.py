@@ -5,8 +5,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import AttentionTiling
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.attention_tiling import AttentionTiling
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.exponential import exp2

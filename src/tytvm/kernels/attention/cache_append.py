@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, untile_keys
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.kv_cache import KvCache, quantize, tile_keys, untile_keys
 from tytvm.kernels.operators import CacheAppend
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector

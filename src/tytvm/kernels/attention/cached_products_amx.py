@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import AttentionTiling
 from tytvm.kernels.attention.cached_products_float import FromCache
+from tytvm.kernels.operands.attention_tiling import AttentionTiling
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.scratch import scratch

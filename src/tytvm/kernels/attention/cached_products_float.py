@@ -8,8 +8,8 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import AttentionTask, AttentionTiling
-from tytvm.kernels.attention.kv_cache import floats, scale_of
+from tytvm.kernels.operands.attention_tiling import AttentionTask, AttentionTiling
+from tytvm.kernels.operands.kv_cache import floats, scale_of
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, chunk_size, fill, materialize, prefetch, span, zeros
 from tytvm.target import InstructionSet

@@ -5,7 +5,7 @@ Weights are relative to a row maximum that only a score 2^8 times heavier raises
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.exponential import LOG2_E, exp2
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector

@@ -13,6 +13,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import bfloat16_tile_product, float16_weight, linear_w16a16_amx
 from tytvm.kernels.linear.bfloat16_tile_product import Bfloat16TileProduct, PanelSums, bias_of, each_row
+from tytvm.kernels.operands.encoding import Bfloat16
 from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
@@ -20,7 +21,6 @@ from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
 from tytvm.kernels.rowwise.activation import silu
-from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 

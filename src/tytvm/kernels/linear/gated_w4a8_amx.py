@@ -13,14 +13,14 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight, linear_w4a8, linear_w4a8_amx
 from tytvm.kernels.linear.int8_tile_product import Int8TileProduct, ProductScratch, WeightBlock, multiply
+from tytvm.kernels.operands.encoding import Int8
+from tytvm.kernels.operands.int8_groups import code_shape, write_group
 from tytvm.kernels.operators import GatedLinear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
 from tytvm.kernels.rowwise.activation import silu
-from tytvm.kernels.rowwise.encoding import Int8
-from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 

@@ -10,13 +10,13 @@ from tvm.script import tirx as T
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import bfloat16_tile_product, float16_weight
 from tytvm.kernels.linear.bfloat16_tile_product import Bfloat16TileProduct, PanelSums, sizes
+from tytvm.kernels.operands.encoding import Bfloat16
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.amx import DEPTH, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc
 from tytvm.kernels.primitives.vector import LANES, ceildiv
-from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 

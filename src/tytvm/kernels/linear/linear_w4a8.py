@@ -14,11 +14,11 @@ from tytvm.kernels.linear.int4_weight import CODES, FEW_ROWS, nibbles, prefetch_
 from tytvm.kernels.linear.int8_accumulators import Int8Accumulators
 from tytvm.kernels.linear.int8_group import int8_group
 from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
+from tytvm.kernels.operands.encoding import Int8
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
-from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 

@@ -10,12 +10,12 @@ from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear.int8_group import int8_group
 from tytvm.kernels.linear.int8_tile_product import Int8TileProduct, ProductScratch, WeightBlock, multiply
 from tytvm.kernels.linear.linear_w4a8 import reference
+from tytvm.kernels.operands.encoding import Int8
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, span
-from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import InstructionSet
 from tytvm.weights import W4, W16
 

@@ -6,12 +6,12 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.encoding import Bfloat16
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import DEPTH, SIDE, bfloat16
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span, zeros
-from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import InstructionSet
 
 

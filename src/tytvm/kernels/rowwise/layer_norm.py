@@ -10,12 +10,12 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.operators import LayerNorm
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import fill, materialize
 from tytvm.kernels.rowwise import row_builder
-from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.rowwise.rms_norm import read, total
 from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet

@@ -6,13 +6,13 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.encoding import Int8
+from tytvm.kernels.operands.int8_groups import LARGEST, SMALLEST, code_shape, write_group
 from tytvm.kernels.operators import Encode
 from tytvm.kernels.primitives.amx import BYTES, SIDE
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import PrimFunc
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, span
-from tytvm.kernels.rowwise.encoding import Int8
-from tytvm.kernels.rowwise.int8_groups import LARGEST, SMALLEST, code_shape, write_group
 from tytvm.target import InstructionSet
 
 

@@ -8,9 +8,9 @@ from tvm.script import tirx as T
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
+from tytvm.kernels.operands.encoding import Encoding, Tensor
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, materialize, span
-from tytvm.kernels.rowwise.encoding import Encoding, Tensor
 
 _ENOUGH_CHUNKS = 16  # so that workers have about equal shares
 _LEAST_CHUNK = 128  # values: below, a worker does no more than it costs to send it there

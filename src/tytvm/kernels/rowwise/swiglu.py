@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.operators import SwiGlu
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import PrimFunc, Scalar, Vector
 from tytvm.kernels.rowwise import row_builder
 from tytvm.kernels.rowwise.activation import silu
-from tytvm.kernels.rowwise.encoding import FLOAT32, Encoding, bytes_of
 from tytvm.kernels.rowwise.row_builder import Buffers, RowChunks
 from tytvm.target import InstructionSet
 

@@ -13,14 +13,14 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.encoding import Bfloat16, Encoding, Float32, bytes_of
+from tytvm.kernels.operands.packed_sequences import STEP, PackedSequences
 from tytvm.kernels.operators import VarlenAttention
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, lanes_of, materialize, span
-from tytvm.kernels.rowwise.encoding import Bfloat16, Encoding, Float32, bytes_of
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
 from tytvm.kernels.varlen_attention.varlen_products import BLOCK, VarlenFloatProducts, VarlenTileProducts
 from tytvm.kernels.varlen_attention.varlen_softmax import VarlenSoftmax
 from tytvm.target import InstructionSet

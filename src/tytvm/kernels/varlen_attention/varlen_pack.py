@@ -13,6 +13,8 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script.builder import ir as script
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
+from tytvm.kernels.operands.packed_sequences import STEP, PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.operators import VarlenPack
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
@@ -21,8 +23,6 @@ from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vecto
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, fill, lanes_of, materialize, prefetch, span, zeros
 from tytvm.kernels.rowwise.rope import reference as rope
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import InstructionSet
 
 

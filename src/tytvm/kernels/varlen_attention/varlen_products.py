@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.operands.packed_sequences import STEP, PackedSequences
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, chunk_size, fill, materialize, span, zeros
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
 from tytvm.target import InstructionSet
 
 BLOCK = 256

@@ -3,12 +3,12 @@
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention.causal_softmax import LOWEST
+from tytvm.kernels.operands.packed_sequences import STEP, PackedSequences
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.exponential import exp2
 from tytvm.kernels.primitives.expressions import Buffer, Scalar
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, span
-from tytvm.kernels.varlen_attention.packed_sequences import STEP, PackedSequences
 
 _LEAP = 8.0  # times in which a score is twice as heavy as the row maximum before it takes its place
 

@@ -6,7 +6,7 @@ import pytest
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from tyllm.llm.vision.image_sizes import image_sizes
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 VISION = SimpleNamespace(patch_size=14, spatial_merge_size=2)
 

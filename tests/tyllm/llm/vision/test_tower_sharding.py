@@ -8,7 +8,7 @@ import torch
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.llm.vision.tower_sharding import TowerSharding
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 GRID = (4, 4)
 OUTPUTS = re.compile(r"\.(attn\.qkv|mlp\.(gate_proj|up_proj|fc1)|merger\.mlp\.0)\.(weight|bias)$")

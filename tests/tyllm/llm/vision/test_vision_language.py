@@ -14,7 +14,7 @@ from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
 from tyllm.package import Params, open_package
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.execute.module import CompiledModule
-from tyllm_errors import CheckpointError, SettingError
+from tyllm_base.errors import CheckpointError, SettingError
 
 SIZES = ((112, 168), (84, 140))  # the second has windows of several sizes
 CACHE = 64

@@ -8,7 +8,7 @@ import pytest
 from tyllm.package import write_params
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.prompt.rope_index import rope_index
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 ROWS = 6
 PLAIN = np.arange(ROWS * 4, dtype=np.float32).reshape(ROWS, 2, 2)

@@ -6,7 +6,7 @@ from fake_package import reference_logits
 
 from tyllm.runtime import Session
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 @pytest.fixture

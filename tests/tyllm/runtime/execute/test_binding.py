@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tyllm.runtime.execute import binding
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def test_no_library(tmp_path):

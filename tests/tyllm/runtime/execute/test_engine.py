@@ -16,7 +16,7 @@ from tyllm.package import open_package
 from tyllm.runtime import Session
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.engine import Engine
-from tyllm_errors import GenerationError, StepError, TyllmError
+from tyllm_base.errors import GenerationError, StepError, TyllmError
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 8])

@@ -7,8 +7,8 @@ from tyllm.package import open_package
 from tyllm.runtime.execute import binding, limits
 from tyllm.runtime.execute.binding import limit_function
 from tyllm.runtime.execute.limits import measure_limits
-from tyllm_errors import PackageError, TyllmError
-from tyllm_machine import cpu_flags
+from tyllm_base.errors import PackageError, TyllmError
+from tyllm_base.machine import cpu_flags
 
 
 @pytest.fixture(scope="module")

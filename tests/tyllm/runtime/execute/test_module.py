@@ -10,7 +10,7 @@ from tyllm.package import IoEntry, write_params
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.module import CompiledModule
-from tyllm_errors import GenerationError, StepError
+from tyllm_base.errors import GenerationError, StepError
 
 IO = {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")}
 CONSTANT = 0.5

@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.runtime.execute import threads
-from tyllm_errors import SettingError
+from tyllm_base.errors import SettingError
 
 
 @pytest.mark.parametrize(("count", "dies", "expected"), [(8, 2, 4), (7, 2, 3), (1, 4, 1), (4, 1, 4)])

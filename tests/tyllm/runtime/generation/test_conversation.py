@@ -7,7 +7,7 @@ from fake_package import HIDDEN, VOCAB, embedding_table, reference_logits
 from tyllm.runtime import Session
 from tyllm.runtime.generation.log_probs import log_sum_exp
 from tyllm.runtime.prompt.prompt import UNKNOWN
-from tyllm_errors import GenerationError, SettingError
+from tyllm_base.errors import GenerationError, SettingError
 
 TEXT = [int(token) for token in np.random.default_rng(3).integers(0, 256, 50)]
 

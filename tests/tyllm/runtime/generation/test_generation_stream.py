@@ -6,7 +6,7 @@ from fake_package import UNLUCKY, reference_greedy, reference_logits
 
 from tyllm.runtime import Session
 from tyllm.runtime.generation.log_probs import log_sum_exp
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 PROMPT = [10, 20, 30]
 
@@ -168,7 +168,7 @@ def test_there_is_no_such_slot(session):
 
 
 def test_a_failed_step_ends_a_stream_with_its_error(session):
-    from tyllm_errors import StepError
+    from tyllm_base.errors import StepError
 
     with pytest.raises(StepError, match="unlucky"):
         generate(session, [1, UNLUCKY])

@@ -7,7 +7,7 @@ import pytest
 
 from tyllm.runtime.generation.prompt_check import check_prompt
 from tyllm.runtime.prompt.prompt import Insert, Prompt
-from tyllm_errors import GenerationError, SettingError
+from tyllm_base.errors import GenerationError, SettingError
 
 
 class FakeSlot:

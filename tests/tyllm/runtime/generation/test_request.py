@@ -6,7 +6,7 @@ import pytest
 
 from tyllm.runtime.generation.request import GenerateOptions, Request
 from tyllm.runtime.generation.sampling_params import SamplingParams
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 def test_every_option_has_a_place():

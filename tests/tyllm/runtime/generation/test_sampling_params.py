@@ -3,7 +3,7 @@
 import pytest
 
 from tyllm.runtime.generation.sampling_params import SamplingParams
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.generation.sampling_params import SamplingParams
 from tyllm.runtime.generation.sequence import SequenceState
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 VOCAB = 26
 MANIFEST = SimpleNamespace(vocab_size=VOCAB, hidden_size=4, embedding_as_input=False)

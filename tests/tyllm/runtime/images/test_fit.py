@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tyllm.runtime.images import fit_image
-from tyllm_errors import ImageError, SettingError
+from tyllm_base.errors import ImageError, SettingError
 
 SIZES = ((540, 960), (448, 768))
 

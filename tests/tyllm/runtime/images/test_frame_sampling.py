@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tyllm.runtime.images.frame_sampling import sample_frames
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 @pytest.fixture

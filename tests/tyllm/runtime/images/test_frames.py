@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tyllm.runtime.images.frames import open_frames
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tyllm.runtime.images import ImageSettings
-from tyllm_errors import CheckpointError
+from tyllm_base.errors import CheckpointError
 
 MEAN, STD = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm.runtime.images.sizes import compiled_size, placement_for, smart_resize
-from tyllm_errors import ImageError, SettingError
+from tyllm_base.errors import ImageError, SettingError
 
 SIZES = ((540, 960), (448, 768))
 

@@ -5,7 +5,7 @@ import pytest
 
 from tyllm.runtime.images import ImageSettings, fit_image, fit_video
 from tyllm.runtime.images.patches import patchify
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 SIZES = ((84, 112),)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from tyllm.runtime.prompt.chat_template import ChatTemplate
-from tyllm_errors import GenerationError, PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 MESSAGES = [
     {"role": "system", "content": "Be <brief> & 'kind'."},

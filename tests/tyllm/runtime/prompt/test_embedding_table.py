@@ -6,7 +6,7 @@ from fake_package import embedding_table
 
 from tyllm.package import open_package, write_params
 from tyllm.runtime.prompt.embedding_table import EmbeddingTable
-from tyllm_errors import PackageError
+from tyllm_base.errors import PackageError
 
 
 def test_rows(toy):

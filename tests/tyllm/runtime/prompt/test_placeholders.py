@@ -7,7 +7,7 @@ import pytest
 
 from tyllm.package import Visual
 from tyllm.runtime.prompt.placeholders import fill_placeholders
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 TOKENS = {"image": 7, "video": 8, "start": 5, "end": 6}
 VISUAL = Visual(1, (0,), (), 2, TOKENS, 2.0)

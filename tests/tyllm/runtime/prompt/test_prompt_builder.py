@@ -9,7 +9,7 @@ import pytest
 from tyllm.package import Visual
 from tyllm.runtime.prompt.prompt_builder import PromptBuilder
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_errors import GenerationError, ImageError
+from tyllm_base.errors import GenerationError, ImageError
 
 IMAGE, VIDEO = ord("I"), ord("V")
 VISUAL = Visual(1, (0,), (), 2, {"image": IMAGE, "video": VIDEO}, None)

@@ -6,7 +6,7 @@ import pytest
 from fake_package import write_tokenizer
 
 from tyllm.runtime.prompt.tokenizer import Tokenizer, special_tokens
-from tyllm_errors import GenerationError, PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_errors import ImageError
+from tyllm_base.errors import ImageError
 
 
 def test_frames_and_folders_have_the_rate_that_is_given(tmp_path):

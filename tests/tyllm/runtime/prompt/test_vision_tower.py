@@ -10,7 +10,7 @@ import tyllm.runtime.prompt.vision_tower as module
 from tyllm.package import ImageSize, Visual
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm.runtime.prompt.vision_tower import KEPT, VisionTower
-from tyllm_errors import CheckpointError, ImageError, PackageError
+from tyllm_base.errors import CheckpointError, ImageError, PackageError
 
 SIZES = ImageSize(56, 56, (4, 4)), ImageSize(80, 120, (6, 8))
 

@@ -5,8 +5,8 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
 from tytvm.kernels.attention import attention, attention_merge
-from tytvm.kernels.attention.attention_tiling import Attention
-from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys
+from tytvm.kernels.operands.attention_tiling import Attention
+from tytvm.kernels.operands.kv_cache import KvCache, quantize, tile_keys
 from tytvm.target import resolve
 
 CASES = [

@@ -5,9 +5,9 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
 from tytvm.kernels.attention import attention_merge
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTiling
 from tytvm.kernels.attention.causal_softmax import LOWEST
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTiling
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.target import resolve
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel
 
 from tytvm.kernels.attention import cache_append
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.target import resolve
 
 C = 48

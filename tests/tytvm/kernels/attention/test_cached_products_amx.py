@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.attention.test_cached_products_float import run
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTiling
 from tytvm.kernels.attention.cached_products_amx import ROWS, CachedTileProducts, bytes_of, packed_width
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTiling
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.kernels.primitives.scratch import BYTES
 from tytvm.target import native
 

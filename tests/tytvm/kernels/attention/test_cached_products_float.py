@@ -5,9 +5,9 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask, AttentionTiling
 from tytvm.kernels.attention.cached_products_float import CachedFloatProducts, FromCache, FromScratch
-from tytvm.kernels.attention.kv_cache import KvCache, tile_keys
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling
+from tytvm.kernels.operands.kv_cache import KvCache, tile_keys
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.target import resolve

@@ -5,9 +5,9 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask, AttentionTiling
 from tytvm.kernels.attention.causal_softmax import CausalSoftmax, clear
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.target import resolve
 
 TILING = AttentionTiling(Attention(KvCache(1, 64, 16, 16), 1, 3, 1.0), rows=3, tiles=1, groups=1, splits=1, keys=32)

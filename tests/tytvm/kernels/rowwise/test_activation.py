@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
+from tytvm.kernels.operands.encoding import Bfloat16
 from tytvm.kernels.rowwise import activation, bfloat16_tiles
-from tytvm.kernels.rowwise.encoding import Bfloat16
 from tytvm.target import resolve
 
 

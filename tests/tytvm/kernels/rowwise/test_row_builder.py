@@ -2,7 +2,7 @@
 
 import pytest
 
-from tytvm.kernels.rowwise.encoding import FLOAT32, Int8
+from tytvm.kernels.operands.encoding import FLOAT32, Int8
 from tytvm.kernels.rowwise.row_builder import RowChunks
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
+from tytvm.kernels.operands.encoding import Int8
 from tytvm.kernels.rowwise import quantize_rows, select_rows
-from tytvm.kernels.rowwise.encoding import Int8
 from tytvm.target import resolve
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
 
+from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.rowwise import bfloat16_tiles
-from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16
 from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import resolve
 
 LENGTHS = {"one": (70,), "many": (64, 48, 24, 1, 33), "an empty one": (5, 0, 32), "a long one": (300, 20)}

@@ -5,9 +5,9 @@ import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
 from tests.tytvm.kernels.varlen_attention.test_varlen_attention import empty, sample
 
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.varlen_attention import varlen_pack
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.target import resolve
 
 

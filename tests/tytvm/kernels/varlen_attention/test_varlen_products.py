@@ -5,10 +5,10 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tvm.script import tirx as T
 
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.varlen_attention import varlen_pack
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
 from tytvm.kernels.varlen_attention.varlen_products import BLOCK, VarlenFloatProducts, VarlenTileProducts
 from tytvm.target import native
 

@@ -5,8 +5,8 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel
 from tvm.script import tirx as T
 
+from tytvm.kernels.operands.packed_sequences import PackedSequences
 from tytvm.kernels.primitives.scratch import scratch
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
 from tytvm.kernels.varlen_attention.varlen_products import BLOCK
 from tytvm.kernels.varlen_attention.varlen_softmax import VarlenSoftmax
 from tytvm.target import resolve

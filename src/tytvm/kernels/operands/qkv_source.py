@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from tytvm.kernels.operands.packed_sequences import PackedSequences, Tensor
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences, Tensor
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
-from tytvm.kernels.varlen_attention.qkv_source import QkvSource
+from tytvm.kernels.operands.packed_sequences import PackedSequences
+from tytvm.kernels.operands.qkv_source import QkvSource
 
 SHAPE = PackedSequences((6, 6), H=4, KH=2, D=16, Dv=8, scale=1.0, tiled=False)
 FUSED = PackedSequences((6, 6), H=4, KH=4, D=16, Dv=16, scale=1.0, tiled=False)

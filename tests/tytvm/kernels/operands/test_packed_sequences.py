@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tytvm.kernels.varlen_attention.packed_sequences import PackedSequences
+from tytvm.kernels.operands.packed_sequences import PackedSequences
 
 SHAPE = PackedSequences((40, 0, 5), H=4, KH=2, D=40, Dv=24, scale=0.5, tiled=True)
 

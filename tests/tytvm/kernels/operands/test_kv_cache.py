@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tytvm.kernels.attention.kv_cache import KvCache, quantize, tile_keys, untile_keys
+from tytvm.kernels.operands.kv_cache import KvCache, quantize, tile_keys, untile_keys
 
 
 def test_shapes():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tyllm_errors import GenerationError
+from tyllm_base.errors import GenerationError
 
 # A step reads all weights once, whatever its length, and computes for each token. The figure is how many tokens'
 # arithmetic take as long as the reading: an estimate between machines (12 with AVX-512, 27 with AMX), and the choice is

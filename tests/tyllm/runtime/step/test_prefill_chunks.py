@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from tyllm.runtime.generation.prefill_chunks import cover, step_cost
-from tyllm_errors import GenerationError
+from tyllm.runtime.step.prefill_chunks import cover, step_cost
+from tyllm_base.errors import GenerationError
 
 
 def lengths(count, seq_lens, room=10_000):

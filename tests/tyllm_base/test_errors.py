@@ -2,7 +2,7 @@
 
 import pytest
 
-import tyllm_errors as errors
+import tyllm_base.errors as errors
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 
+from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16, Int8, bytes_of
 from tytvm.kernels.rowwise import bfloat16_tiles, quantize_rows, select_rows
-from tytvm.kernels.rowwise.encoding import FLOAT32, Bfloat16, Int8, bytes_of
 from tytvm.target import native
 
 

@@ -1,6 +1,6 @@
 """Progress is told by a callable; one that shows nothing may be called as any other."""
 
-from tyllm_progress import ignore
+from tyllm_base.progress import ignore
 
 
 def test_nothing_is_shown(capsys):

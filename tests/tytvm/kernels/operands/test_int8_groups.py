@@ -5,9 +5,9 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tvm.script import tirx as T
 
+from tytvm.kernels.operands.int8_groups import code_shape, write_group
 from tytvm.kernels.primitives.vector import span
 from tytvm.kernels.rowwise import quantize_rows
-from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 from tytvm.target import resolve
 
 

@@ -5,8 +5,8 @@ import pytest
 from tests.tytvm.kernels.harness import Kernel, outputs
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.attention_tiling import Attention, AttentionTask, AttentionTiling
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.target import resolve
 
 

@@ -5,9 +5,9 @@ import pytest
 from fake_package import UNLUCKY, reference_logits
 
 from tyllm.runtime import Session
-from tyllm.runtime.generation.prefill import feed, schedule_chunks
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import StepError
+from tyllm.runtime.step.prefill import feed, schedule_chunks
+from tyllm_base.errors import StepError
 
 PROMPT = Prompt(list(range(21)))
 

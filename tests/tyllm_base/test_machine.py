@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import tyllm_machine as machine
+import tyllm_base.machine as machine
 
 
 @pytest.fixture(autouse=True)
@@ -105,4 +105,4 @@ def test_nobody_else_asks(question):
     """Another count of cores would not know of the quota."""
     src = Path(machine.__file__).parent
     asking = {path.name for path in src.rglob("*.py") if question in path.read_text(encoding="utf-8")}
-    assert asking - {"tyllm_machine.py"} <= {"manifest.py", "target.py"}  # which speak of /proc/cpuinfo's spelling
+    assert asking - {"tyllm_base/machine.py"} <= {"manifest.py", "target.py"}  # which speak of /proc/cpuinfo's spelling

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tyllm.runtime.cache.slot import CacheSlot
-from tyllm.runtime.generation.model_runner import Logits, ModelRunner, ScheduledChunk
-from tyllm.runtime.generation.prefill_chunks import cover
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_progress import Progress, ignore
+from tyllm.runtime.step.model_runner import Logits, ModelRunner, ScheduledChunk
+from tyllm.runtime.step.prefill_chunks import cover
+from tyllm_base.progress import Progress, ignore
 
 
 def schedule_chunks(slot: CacheSlot, prompt: Prompt, runner: ModelRunner) -> list[ScheduledChunk]:

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tyllm_atomic_files import atomic_file, atomic_folder, explained, make_folder, refuse_existing, write_json
-from tyllm_errors import OutputError
+from tyllm_base.atomic_files import atomic_file, atomic_folder, explained, make_folder, refuse_existing, write_json
+from tyllm_base.errors import OutputError
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

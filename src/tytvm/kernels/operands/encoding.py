@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from tvm.script import tirx as T
 
+from tytvm.kernels.operands.int8_groups import code_shape, write_group
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import size
 from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 from tytvm.kernels.primitives.vector import ceildiv, lanes_of, span
-from tytvm.kernels.rowwise.int8_groups import code_shape, write_group
 
 Tensor = tuple[tuple[int, ...], str]
 """Shape and dtype."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.attention.kv_cache import KvCache
+from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.kernels.primitives.exponential import LOG2_E
 from tytvm.kernels.primitives.expressions import Buffer, Scalar
 from tytvm.kernels.primitives.vector import LANES, materialize

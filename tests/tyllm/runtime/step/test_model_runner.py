@@ -5,9 +5,9 @@ import pytest
 from fake_package import UNLUCKY, VOCAB, reference_logits
 
 from tyllm.runtime import Session
-from tyllm.runtime.generation.model_runner import ScheduledChunk
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import StepError
+from tyllm.runtime.step.model_runner import ScheduledChunk
+from tyllm_base.errors import StepError
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from tyllm_errors import OutputError
+from tyllm_base.errors import OutputError
 
 TEMPORARY = ".tmp"
 CURES = {

@@ -12,7 +12,7 @@ from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.prompt.embedding_table import EmbeddingTable
 from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_errors import StepError
+from tyllm_base.errors import StepError
 
 Logits = npt.NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""What all packages stand on: errors, facts of this machine, progress, files that appear whole; no library."""

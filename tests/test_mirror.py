@@ -1,0 +1,28 @@
+"""`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name."""
+
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+PARTS = ("__init__.py", "__main__.py")
+
+
+def unmirrored(src: Path, tests: Path) -> list[str]:
+    """The modules of `src` without a test of their name in the same folder of `tests`."""
+    modules = [path.relative_to(src) for path in sorted(src.rglob("*.py")) if path.name not in PARTS]
+    return [str(module) for module in modules if not (tests / module.parent / f"test_{module.name}").is_file()]
+
+
+def test_every_module_has_its_test():
+    assert unmirrored(REPO / "src", REPO / "tests") == []
+
+
+@pytest.mark.parametrize(
+    ("test", "found"), [("a/test_x.py", []), ("test_x.py", ["a/x.py"]), ("a/test_xy.py", ["a/x.py"])]
+)
+def test_a_module_without_a_test_is_named(test, found, tmp_path):
+    for name in ("src/a/x.py", "src/a/__init__.py", f"tests/{test}"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert unmirrored(tmp_path / "src", tmp_path / "tests") == found
