@@ -25,7 +25,7 @@ from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
 from tyllm.runtime import Session
 from tyllm.runtime.generation.conversation import Conversation
-from tyllm.torch_edgex.backend import CompiledGraph
+from tyllm.torch_edgex.backend import DynamoGraph
 from tytvm import target
 
 sys.path.insert(0, str(Path(__file__).parent / "tyllm"))
@@ -194,9 +194,9 @@ MISTAKES: list[Mistake] = [
     (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("luck", 1)),
     (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("dies", 6)),
     (torch_edgex.set_device_mode, "SettingError", lambda s: torch_edgex.set_device_mode("AOT_DIR", 3)),
-    (CompiledGraph.__call__, "SettingError", lambda s: s.run_module(luck=1)),
-    (CompiledGraph.__call__, "SettingError", lambda s: s.run_module(target="nope")),
-    (CompiledGraph.__call__, "OutputError", lambda s: s.run_module(AOT_DIR=str(s.full / "file" / "x"))),
+    (DynamoGraph.__call__, "SettingError", lambda s: s.run_module(luck=1)),
+    (DynamoGraph.__call__, "SettingError", lambda s: s.run_module(target="nope")),
+    (DynamoGraph.__call__, "OutputError", lambda s: s.run_module(AOT_DIR=str(s.full / "file" / "x"))),
     (Session.__init__, "PackageError", lambda s: Session(s.missing)),
     (Session.__init__, "PackageError", lambda s: Session(s.full)),
     (Session.__init__, "SettingError", lambda s: Session(s.package, threads=0)),
