@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from tyllm.cli.machine import this_machine
+from tyllm.cli.machine_summary import this_machine
 
 SampleT = TypeVar("SampleT")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tyllm import __version__
 from tyllm.cli.installed_requirements import Requirement, requirements
-from tyllm.cli.machine import Machine, this_machine
+from tyllm.cli.machine_summary import Machine, this_machine
 from tyllm.cli.print_result import print_result
 from tyllm.cli.quantities import byte_size
 from tyllm.cli.shared_options import Debug, Json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.calibration_option import Calibration, calib_data
 from tyllm.cli.layer_error_report import write_report
-from tyllm.cli.machine import peak_memory
+from tyllm.cli.machine_summary import peak_memory
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
 from tyllm.cli.print_result import print_result
 from tyllm.cli.progress_bar import progress_bar

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tyllm.cli import doctor as module
 from tyllm.cli.doctor import examine
 from tyllm.cli.installed_requirements import Requirement
-from tyllm.cli.machine import Machine
+from tyllm.cli.machine_summary import Machine
 
 BARE = Machine("Linux x86_64", "a CPU", 2, ("AVX2",), 8 << 30, None)
 NUMPY = Requirement("numpy", ">=2,<3", "", "2.4.0")
