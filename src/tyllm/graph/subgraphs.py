@@ -106,7 +106,7 @@ class TensorWeights:
         return np.asarray(self.tensors[name][start:stop].numpy(), np.float32)
 
     def codes(self, name: str, start: int, stop: int) -> QuantizedRows:
-        """Nothing is INT4 here; raises `NotImplementedError`."""
+        """Nobody asks for these: no tensor here is INT4."""
         raise NotImplementedError(f"{name} is a float tensor.")
 
 
