@@ -49,7 +49,9 @@ class ModelPlan:
     def stored(self) -> list[StoredWeight]:
         """Every stored weight once, in file order."""
         names = dict.fromkeys(self.stored_names[name] for name in self.shapes if name in self.dies[0].formats)
-        return [StoredWeight(name, self.sharding.of(name), [plan.formats[name] for plan in self.dies]) for name in names]
+        return [
+            StoredWeight(name, self.sharding.of(name), [plan.formats[name] for plan in self.dies]) for name in names
+        ]
 
     def mebibytes(self) -> dict[str, int]:
         """Size of every stored weight over all dies, rounded up."""

@@ -11,7 +11,8 @@ from typing import Any
 from tyllm.package import IoEntry, KvLayer, ProgramMemory
 from tytvm.collectives import ALL_REDUCE
 from tytvm.memory_layout import MemoryLayout, bytes_of
-from tytvm.memory_plan import PlannedProgram, KernelLaunch
+from tytvm.memory_plan import KernelLaunch, PlannedProgram
+
 
 @dataclass(frozen=True)
 class ProgramSummary:

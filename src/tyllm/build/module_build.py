@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from tyllm_base.progress import Advance
 from tyllm.build.die_plan import ModelPlan
-from tyllm.build.process_pool import Task
-from tyllm.build.pack_weights import pack_weights
 from tyllm.build.metadata import ProgramSummary, summarize
+from tyllm.build.pack_weights import pack_weights
+from tyllm.build.process_pool import Task
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.build.weight_reader import Weights
 from tyllm.package import FileEntry, Params, ParamsWriter, write_params
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
+from tyllm_base.progress import Advance
 from tytvm.capture import Capture
 from tytvm.compile import ProgramJob, build_objects, compile_program
 from tytvm.graph import Graph
 from tytvm.kernel_choice import Kernels
-from tytvm.memory_layout import lay_out
 from tytvm.link import link
+from tytvm.memory_layout import lay_out
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ class ModuleBuild:
         report(source.work, f"generate code for {source.name}, die {die}")
         return CompiledProgram(summarize(program), tuple(captured.inputs), tuple(objects), constants)
 
-    def _link(self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance) -> dict[Path, FileEntry]:
+    def _link(
+        self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance
+    ) -> dict[Path, FileEntry]:
         owner = self.plan.owners()[die]
         output = self.folder / self.code.format(die=die)
         objects = [path for source in self.programs for path in compiled[owner, source.name].objects]
@@ -138,7 +140,9 @@ class ModuleBuild:
         report(0, f"link {output.name}")
         return {}
 
-    def _write_weights(self, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance) -> dict[Path, FileEntry]:
+    def _write_weights(
+        self, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance
+    ) -> dict[Path, FileEntry]:
         """Each die's weights, then the constants of each of its programs."""
         sizes, owners = self.plan.mebibytes(), self.plan.owners()
         constants = [self._constants(owners[die], compiled) for die in range(len(self.plan.dies))]

@@ -5,7 +5,6 @@ Threads read and pack ahead; one writes, in file order.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,14 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tyllm_base.machine import available_processes
 from hf_checkpoint.float16 import as_float16
 from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_reader import ROWS, Weights
 from tyllm.package.params_writer import ParamsWriter
-from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear import float16_weight
+from tyllm_base.machine import available_processes
+from tytvm.kernels.linear import float16_weight, int4_weight
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 Array = npt.NDArray[Any]

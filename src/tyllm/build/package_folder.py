@@ -7,14 +7,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 
+from tyllm.package.file_names import MANIFEST
 from tyllm_base.atomic_files import CURES, atomic_folder, refuse_existing, write_refusal
 from tyllm_base.errors import BuildError, OutputError, TyllmError
-from tyllm.package.file_names import MANIFEST
 
 PAGE = 4096
+
 
 @contextmanager
 def atomic_package(folder: Path, overwrite: bool) -> Iterator[Path]:

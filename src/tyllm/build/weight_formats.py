@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tyllm.build.tensor_parallel import IN, WeightSharding, ModelSharding
+from tyllm.build.tensor_parallel import IN, ModelSharding, WeightSharding
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 SMALLEST_GROUP = 32
@@ -40,7 +40,9 @@ class Quantization:
         return inputs if self.group_size == -1 else self.group_size
 
 
-def formats(model: torch.nn.Module, sharding: ModelSharding, die: int, quantization: Quantization) -> dict[str, WeightFormat]:
+def formats(
+    model: torch.nn.Module, sharding: ModelSharding, die: int, quantization: Quantization
+) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
     linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
     convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}

@@ -9,17 +9,21 @@ from tyllm.build.metadata import kv_layers, program_json, summarize, write_progr
 from tyllm.package import IoEntry, KvLayer
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
-from tytvm.kernels.operators import RmsNorm
 from tytvm.kernels.operands.kv_cache import KvCache
+from tytvm.kernels.operators import RmsNorm
 from tytvm.memory_layout import lay_out
-from tytvm.memory_plan import PlannedProgram, BufferSlice, KernelLaunch
+from tytvm.memory_plan import BufferSlice, KernelLaunch, PlannedProgram
 from tytvm.target import resolve
 from tytvm.weights import TensorSpec
 
 TARGET = resolve("x86-64")
 CACHE = KvCache(2, 80, 24, 16, "int8")
 KV = lay_out({f"{n}.{suffix}": TensorSpec(*spec) for n in (0, 10, 2) for suffix, spec in CACHE.tensors.items()})
-TOKENS, SUM, LOGITS = BufferSlice("tokens", "io", 0, 64), BufferSlice("a", "arena", 0, 128), BufferSlice("logits", "io", 64, 40)
+TOKENS, SUM, LOGITS = (
+    BufferSlice("tokens", "io", 0, 64),
+    BufferSlice("a", "arena", 0, 128),
+    BufferSlice("logits", "io", 64, 40),
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from tyllm.build.die_plan import plan_model
-from tyllm.build.process_pool import run_in_processes
-from tyllm.build.module_build import ModuleBuild, ModuleSource
-from tyllm.build.tensor_parallel import IN, OUT, WeightSharding, ModelSharding
-from tyllm.build.weight_formats import Quantization, local_shape
-from tyllm_base.errors import PackageError, StepError
-from tyllm.package.compiled_module import ModuleConfig
 from tyllm import native
+from tyllm.build.die_plan import plan_model
+from tyllm.build.module_build import ModuleBuild, ModuleSource
+from tyllm.build.process_pool import run_in_processes
+from tyllm.build.tensor_parallel import IN, OUT, ModelSharding, WeightSharding
+from tyllm.build.weight_formats import Quantization, local_shape
+from tyllm.package.compiled_module import ModuleConfig
 from tyllm.runtime.execute.module import CompiledModule
+from tyllm_base.errors import PackageError, StepError
 from tytvm.capture import capture
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
@@ -54,7 +54,11 @@ def module():
 def built(request, module, tmp_path_factory):
     dies, folder = request.param, tmp_path_factory.mktemp("module")
     spans = {1: ((0, 80),), 2: ((0, 48), (48, 80)), 3: ((0, 32), (32, 64), (64, 80))}[dies]
-    cuts = {"up.weight": WeightSharding(OUT, spans), "up.bias": WeightSharding(OUT, spans), "down.weight": WeightSharding(IN, spans)}
+    cuts = {
+        "up.weight": WeightSharding(OUT, spans),
+        "up.bias": WeightSharding(OUT, spans),
+        "down.weight": WeightSharding(IN, spans),
+    }
     split = ModelSharding(dies, cuts if dies > 1 else {}, ())
     meta = Perceptron().to("meta")
     plan = plan_model(meta, split, Quantization(None, 128, frozenset()), frozenset())
@@ -76,7 +80,9 @@ def built(request, module, tmp_path_factory):
         folder, scratch, "m{die}.so", "w{die}.params", plan, InMemory(module), sources, kernels, runtime
     )
     said = []
-    compiled = dict(zip(build.keys(), run_in_processes(build.compiles(), 2, lambda *told: said.append(told)), strict=True))
+    compiled = dict(
+        zip(build.keys(), run_in_processes(build.compiles(), 2, lambda *told: said.append(told)), strict=True)
+    )
     files = {path.name for each in run_in_processes(build.writes(compiled), 2, lambda *_: None) for path in each}
     assert files == {f"w{die}.params" for die in range(dies)}
     build.config(compiled).write_module_config(folder)

@@ -8,8 +8,7 @@ from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_formats import Quantization, linear_format, local_shape
 from tyllm.build.weight_reader import WeightReader
 from tyllm.package import Params, ParamsWriter
-from tytvm.kernels.linear import int4_weight
-from tytvm.kernels.linear import float16_weight
+from tytvm.kernels.linear import float16_weight, int4_weight
 from tytvm.weights import Plain
 
 N, K = 80, 192
@@ -39,7 +38,9 @@ def packed(memory, tmp_path):
             specs = {f"w{suffix}": (spec.dtype, spec.shape) for suffix, spec in own.tensors().items()}
             writers.append(ParamsWriter(tmp_path / f"{die}.params", specs))
         seen = []
-        pack_weights([StoredWeight("w", cut, formats)], WeightReader(memory(w=array), quantization, {}), writers, seen.append)
+        pack_weights(
+            [StoredWeight("w", cut, formats)], WeightReader(memory(w=array), quantization, {}), writers, seen.append
+        )
         for writer in writers:
             writer.close()  # refuses a file that lacks rows
         assert seen == ["w"]

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from tests.full_disk import small_disk
 
 from tyllm.build import package_folder
 from tyllm.build.package_folder import atomic_package, build_explained, need_space, refuse_existing_package
-from tyllm_base.errors import OutputError, SettingError
 from tyllm.package.file_names import MANIFEST
+from tyllm_base.errors import OutputError, SettingError
 
 
 @pytest.fixture
@@ -92,7 +91,10 @@ def test_what_the_system_refuses(tmp_path, monkeypatch, code, words, where):
 @pytest.mark.parametrize("below", ["x", "x/y"])
 def test_a_part_of_the_path_is_a_file(tmp_path, below):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="a part of the path is a file"), atomic_package(tmp_path / "file" / below, False):
+    with (
+        pytest.raises(OutputError, match="a part of the path is a file"),
+        atomic_package(tmp_path / "file" / below, False),
+    ):
         pass
 
 

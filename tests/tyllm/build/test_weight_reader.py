@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import tyllm_base.errors
-from awq.method.packed_weight import quantize_parts, packed_tensors
+from awq.method.packed_weight import packed_tensors, quantize_parts
+from awq.method.rounding import Scheme, quantize_to_nearest, round_to_nearest
 from hf_checkpoint.awq_gemm import PackedLinear, pack_linear, unpack_linear
 from hf_checkpoint.quantized_rows import QuantizedRows
-from awq.method.rounding import Scheme, quantize_to_nearest, round_to_nearest
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
 from tyllm_base.errors import CheckpointError
@@ -38,7 +38,9 @@ def reader(memory, packed):
 
 @pytest.mark.parametrize(("start", "stop"), [(0, N), (16, 32), (20, 28), (4, 7), (40, 48)])
 def test_awq_rows_equal_its_own_dequantization(reader, packed, start, stop):
-    np.testing.assert_array_equal(reader.codes(NAME, start, stop).dequantize(), unpack_linear(packed).dequantize()[start:stop])
+    np.testing.assert_array_equal(
+        reader.codes(NAME, start, stop).dequantize(), unpack_linear(packed).dequantize()[start:stop]
+    )
     np.testing.assert_array_equal(reader.floats(NAME, start, stop), unpack_linear(packed).dequantize()[start:stop])
 
 
@@ -73,7 +75,9 @@ def test_scales_of_bfloat16(memory):
     tensors["up_proj.weight_scale"] = np.full((N, 4), 0.375, ml_dtypes.bfloat16)
     assert WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N).scales[0, 0] == np.float16(0.375)
     tensors["up_proj.weight_scale"] = np.full((N, 4), 1e6, ml_dtypes.bfloat16)
-    with pytest.raises(CheckpointError, match=r"A scale of up_proj\.weight holds 999424, above float16's largest value 65504"):
+    with pytest.raises(
+        CheckpointError, match=r"A scale of up_proj\.weight holds 999424, above float16's largest value 65504"
+    ):
         WeightReader(memory(tensors), quantization, {}).codes(NAME, 0, N)
 
 
@@ -90,7 +94,9 @@ def test_rounding_now_is_awqs_rounding(memory):
     reader = WeightReader(memory({NAME: weight}), Quantization("rtn", 32, frozenset({NAME})), {})
     found = reader.codes(NAME, 16, 48)
     expected = quantize_to_nearest(torch.from_numpy(weight[16:48].astype(np.float32)), Scheme(4, 32))
-    for ours, theirs in zip((found.codes, found.scales, found.zeros), (expected.codes, expected.scales, expected.zeros), strict=True):
+    for ours, theirs in zip(
+        (found.codes, found.scales, found.zeros), (expected.codes, expected.scales, expected.zeros), strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs)
     assert np.abs(found.dequantize() - weight[16:48]).max() < 0.05
 
