@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class VisionFacts:
-    """What is particular to a vision-language family.
+    """Facts about a vision-language family: names of its tensors and modules, and its special tokens.
 
     Attributes:
         tower: name of the vision tower's module within its parent, and the start of its tensors' names as stored.
@@ -62,7 +62,7 @@ class Family:
 
     @property
     def tested(self) -> str:
-        """How far the family is tested, such as "1, 3 dies"."""
+        """The extent to which the family is tested, such as "1, 3 dies"."""
         dies = f"{', '.join(map(str, self.tested_dies))} dies"
         return dies if self.vision is None else f"{dies}, the tower on others"
 
@@ -84,7 +84,7 @@ FAMILIES = (
 
 
 def vision_facts(config: Mapping[str, Any]) -> VisionFacts | None:
-    """What is particular to the vision-language model of a config.json; None for any other model."""
+    """The facts about the vision-language model of a config.json; None for any other model."""
     return next((each.vision for each in FAMILIES if each.model_type == config.get("model_type")), None)
 
 
@@ -98,7 +98,7 @@ TOWERS = tuple(sorted({f"{each.vision.tower}." for each in FAMILIES if each.visi
 
 
 def stored_vision_facts(tensors: Iterable[str]) -> VisionFacts | None:
-    """What is particular to the vision-language family that stored tensors of these names are of; None without one."""
+    """The facts about the vision-language family that has stored tensors of these names; None where none has."""
     names = list(tensors)
     every = (each.vision for each in FAMILIES if each.vision)
     return next((vision for vision in every if any(name.startswith(f"{vision.tower}.") for name in names)), None)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.families import is_vision_language
 from tyllm_base.errors import UnsupportedError
 
 
-def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Any:
+def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> PreTrainedModel:
     """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
     kind = AutoModelForImageTextToText if is_vision_language(checkpoint.config) else AutoModelForCausalLM
     try:
@@ -38,7 +36,7 @@ def _reason(error: Exception) -> str:
     return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
 
 
-def fill_buffers(model: Any, module: nn.Module, device: torch.device) -> None:
+def fill_buffers(model: PreTrainedModel, module: nn.Module, device: torch.device) -> None:
     """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
     if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
         for parameter in module.parameters(recurse=False):

@@ -12,7 +12,7 @@ PACK_QUANTIZED = "pack-quantized"
 
 
 def refusal(found: Mapping[str, Any]) -> str | None:
-    """Why a checkpoint with that `quantization_config` cannot be read, None if it can: "as gptq with 4 bits"."""
+    """The reason why that `quantization_config` cannot be read, such as "as gptq with 4 bits"; None if it can be."""
     method = found.get("quant_method")
     if method == "awq":
         version, bits = str(found.get("version", "gemm")).lower(), found.get("bits", found.get("w_bit", 4))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.families import vision_facts
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def under_model_names(checkpoint: Checkpoint, model: Any) -> Checkpoint:
+
+def under_model_names(checkpoint: Checkpoint, model: PreTrainedModel) -> Checkpoint:
     """`checkpoint` with its tensors renamed as transformers renames them for `model`, such as GPT-NeoX's embed_out."""
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightRenaming, rename_source_key

@@ -1,1 +1,1 @@
-"""What all packages stand on: errors, facts of this machine, progress, files that appear whole; no library."""
+"""The base of all packages: errors, facts of this machine, progress, files that appear whole; no library."""

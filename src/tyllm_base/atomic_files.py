@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import Any
 
 from tyllm_base.errors import OutputError
 
@@ -120,7 +119,7 @@ def refuse_existing(path: Path, sentence: str, *, unless_empty: bool = False) ->
     raise OutputError(f"{path} {sentence}.")
 
 
-def write_json(path: Path, value: Any, note: str = "") -> None:
+def write_json(path: Path, value: object, note: str = "") -> None:
     """Write `value` as indented JSON, atomically; raises `OutputError`."""
     with atomic_file(path, note) as temporary, temporary.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What can be wrong with what a user gave: one hierarchy for all packages, with the command line's exit codes.
+"""Errors for a user's mistakes: one hierarchy for all packages, with the command line's exit codes.
 
 Every exception that a public function raises for a user's mistake is a `TyllmError`; `tyllm.errors` is its public door.
 This module stands apart because all packages raise its classes and none of them may import all others.
@@ -6,7 +6,7 @@ This module stands apart because all packages raise its classes and none of them
 
 
 class TyllmError(Exception):
-    """A mistake that the user can mend; its message is one sentence with what is wrong, the value and the cure."""
+    """A mistake that the user can correct; its message is one sentence with what is wrong, the value and the cure."""
 
     exit_code = 1
 

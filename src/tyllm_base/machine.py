@@ -1,4 +1,4 @@
-"""What this machine is: the flags of its CPU, the cores and threads that this process may use, its C compiler.
+"""Facts about this machine: the flags of its CPU, the cores and threads that this process may use, its C compiler.
 
 Only the standard library is imported, so that the compiler and the runtime ask the same functions.
 """

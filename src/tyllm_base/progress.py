@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is."""
+"""Progress callables, by which long work tells its caller how far it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kernel does an operator: the first in an ordered list that accepts it; each is built once per shape."""
+"""The choice of an operator's kernel: the first in an ordered list that accepts it; each is built once per shape."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """The product x · sigmoid(1.702 x) (Hendrycks and Gimpel 2016)."""
+    """The product x · sigmoid(1.702 x), of the shape of x (Hendrycks and Gimpel 2016)."""
     return x * torch.sigmoid(1.702 * x)
 
 

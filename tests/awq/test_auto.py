@@ -45,7 +45,7 @@ def test_planted_outliers_ruin_rounding_and_not_awq(checkpoint, tmp_path, family
     assert awq < rtn / 2, (awq, rtn)
 
 
-def test_on_the_trained_twin_awq_loses_a_tenth_of_what_rounding_loses(trained, tmp_path):
+def test_on_the_outlier_variant_awq_loses_a_tenth_of_what_rounding_loses(trained, tmp_path):
     plant(trained, tmp_path / "planted")
     tokenizer = AutoTokenizer.from_pretrained(trained)
     reference, ids = load_dequantized(trained), tokens_of(tokenizer, HELD_OUT)[:4096].view(16, 256).tolist()

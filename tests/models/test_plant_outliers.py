@@ -59,7 +59,7 @@ def test_planted_channels(trained, planted):
     assert all(tensor.isfinite().all() and tensor.dtype == torch.float16 for tensor in changed.values())
 
 
-def test_rounding_is_ruined_and_activation_awareness_mends_it(trained, planted, text):
+def test_rounding_is_ruined_and_activation_awareness_repairs_it(trained, planted, text):
     ids, calibration = text
     plain, variant = load(trained)[0], load(planted)[0]
     nearest, aware, aware_plain = copy.deepcopy(variant), copy.deepcopy(variant), copy.deepcopy(plain)

@@ -1,4 +1,4 @@
-"""The lowered module as a straight list of calls: reshapes are other names, kernels of several nests are cut."""
+"""The lowered module as a linear list of calls: reshapes are other names, kernels of several nests are cut."""
 
 import numpy as np
 import torch
@@ -19,14 +19,14 @@ KERNELS = Kernels(resolve("native"), int8_activations=True)
 INPUTS = {"tokens": torch.zeros(1, 4, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
 
 
-def straight(graph, input_sharded=()):
+def linearized(graph, input_sharded=()):
     insert_all_reduces(graph.capture, input_sharded, ())
     rewrites.apply(graph.capture.graph_module)
     return linearize(lower(import_graph(graph, KERNELS)), ["logits"])
 
 
 def of_function(function, **inputs):
-    return straight(graph_of(Calculation(function), **inputs))
+    return linearized(graph_of(Calculation(function), **inputs))
 
 
 def test_reads_and_writes_by_name():
@@ -35,7 +35,7 @@ def test_reads_and_writes_by_name():
 
 
 def test_every_argument_is_a_buffer_and_every_call_has_its_kernel():
-    found = straight(graph_of(Small(), **INPUTS))
+    found = linearized(graph_of(Small(), **INPUTS))
     assert {name for call in found.calls for name in call.arguments} <= set(found.buffers)
     assert {call.kernel for call in found.calls} == set(found.kernels)
     for call in found.calls:
@@ -43,13 +43,13 @@ def test_every_argument_is_a_buffer_and_every_call_has_its_kernel():
 
 
 def test_the_result_is_written_where_the_runtime_reads_it():
-    found = straight(graph_of(Small(), **INPUTS))
+    found = linearized(graph_of(Small(), **INPUTS))
     assert [LOGITS in call.written for call in found.calls] == [*[False] * (len(found.calls) - 1), True]
     assert found.buffers[LOGITS].dtype == "float32"
 
 
 def test_a_buffer_is_written_before_it_is_read():
-    found, written = straight(graph_of(Small(), **INPUTS)), set()
+    found, written = linearized(graph_of(Small(), **INPUTS)), set()
     for call in found.calls:
         assert all(":" in name or name in written for name in call.read)
         written |= call.written
@@ -80,7 +80,7 @@ def test_a_cache_is_written_in_place():
 
 
 def test_a_collective_works_in_place():
-    found = straight(graph_of(Small(), **INPUTS), input_sharded={"up.weight"})
+    found = linearized(graph_of(Small(), **INPUTS), input_sharded={"up.weight"})
     (index,) = [i for i, call in enumerate(found.calls) if call.kernel == ALL_REDUCE]
     (name,) = found.calls[index].arguments
     assert name in set().union(*(call.written for call in found.calls[:index]))

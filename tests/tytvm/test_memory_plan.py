@@ -85,7 +85,7 @@ def test_memories():
     assert (region.memory, region.offset, region.size) == ("constants", 0, 64)
 
 
-def test_regions_overlap_by_bytes():
+def test_slices_overlap_by_bytes():
     region = BufferSlice("a", "arena", 64, 64)
     assert region.overlaps(BufferSlice("b", "arena", 127, 1))
     assert not region.overlaps(BufferSlice("b", "arena", 128, 64))

@@ -85,7 +85,7 @@ class Float16Cache(DynamicCache):  # type: ignore[misc]  # transformers gives no
     """A cache that holds keys and values in float16 and gives them back in float32."""
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Add the new keys and values of a layer, and return all of it."""
+        """Add the new keys and values [n, KH, T, D] of a layer, and return all [n, KH, so far, D] in float32."""
         keys, values = super().update(key_states.to(torch.float16), value_states.to(torch.float16), *args, **kwargs)
         return keys.float(), values.float()
 

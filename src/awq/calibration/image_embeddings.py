@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -79,7 +78,7 @@ class TowerPass:
     def _hooks(self, name: str, unit: nn.Module, total: int) -> tuple[RemovableHandle, RemovableHandle]:
         """Fill a unit before it runs, and empty it behind."""
 
-        def fill(*_: Any) -> None:
+        def fill(*_: object) -> None:
             self.progress(self.done, total, f"images, {name}")
             self.done += 1
             self.model.fill(unit, f"{name}.")

@@ -97,7 +97,7 @@ def _read_lines(path: Path, text_column: str) -> list[Document]:
     return documents
 
 
-def _column(row: Any, text_column: str, place: str, folder: Path = Path()) -> Document:
+def _column(row: object, text_column: str, place: str, folder: Path = Path()) -> Document:
     """The text or the conversation in a row; images lie in `folder` unless their paths are absolute."""
     if isinstance(row, Mapping):
         if isinstance(row.get(text_column), str):

@@ -56,7 +56,7 @@ class InputCorrection:
                 block.addmm_(x[:, span].T, difference[:, span])
 
     def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """See `Correction`."""
+        """The change of the rows, float32 [k, n], as `Correction` describes it."""
         if block not in self._solved:
             self.blocks[block] = hessian.solve(self.blocks[block])
             self._solved.add(block)
@@ -80,7 +80,7 @@ class OutputCorrection:
             self.products.addmm_(x.T, other)
 
     def weight_change(self, block: int, hessian: DampedHessian, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """See `Correction`."""
+        """The change of the rows, float32 [k, n], as `Correction` describes it."""
         return hessian.solve(self.products[spans(len(self.products))[block], rows])
 
 

@@ -120,5 +120,5 @@ def moment_error(linears: list[nn.Linear], moments: torch.Tensor, scheme: Scheme
 
 
 def first(output: Any) -> torch.Tensor:
-    """A module's main output, which some modules return in a tuple."""
+    """A module's main output [n, T, …], which some modules return in a tuple."""
     return output[0] if isinstance(output, tuple) else output

@@ -26,7 +26,7 @@ class Kind(NamedTuple):
 
 
 def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """What config.json says of a checkpoint in the format that `config` asks for.
+    """The `quantization_config` of config.json for a checkpoint in the format that `config` asks for.
 
     Args:
         config: the settings.

@@ -112,8 +112,8 @@ class Quantizer:
         if not self.work.has(EFFECTS):
             cache = ActivationCache(self.work.path, self.model.device)
             tell = partial(self.progress, 0, 1)
-            probe = SensitivityAnalysis(self.model, self.recipe, self._plan, cache, tell, self.inserted)
-            self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in probe.effects().items()}))
+            analysis = SensitivityAnalysis(self.model, self.recipe, self._plan, cache, tell, self.inserted)
+            self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in analysis.effects().items()}))
         candidates = as_candidates(from_part(self.work.file(EFFECTS)), linear_layers(self.model, self.recipe))
         overrides = chosen(candidates, self.recipe.config, budget)
         return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)

@@ -89,7 +89,7 @@ def forward(layer: nn.Module, arguments: LayerArguments, batch: int) -> torch.Te
 def collect_statistics(
     layer: nn.Module, statistics: dict[str, InputStatistics], arguments: LayerArguments, batch: int
 ) -> torch.Tensor:
-    """`forward`, adding what the linear layers named in `statistics` read to their statistics."""
+    """The output of `forward`, float32 [n, T, H]; adds the inputs of the linear layers in `statistics` to them."""
 
     def watch(found: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         return lambda _, inputs: found.accumulate(inputs[0])

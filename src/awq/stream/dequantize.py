@@ -71,7 +71,7 @@ def wanted(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
 
 
 def read_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
-    """A weight of the checkpoint in `dtype`, dequantized if it is packed.
+    """A weight of the checkpoint in its shape and in `dtype`, dequantized if it is packed.
 
     Raises:
         CheckpointError: its tensors contradict each other, or a scale is NaN or infinite.

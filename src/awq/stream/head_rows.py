@@ -24,7 +24,7 @@ class HeadRows:
     shape: tuple[int, int]
 
     def blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Which rows, and their weights float32 [rows, H]; raises `CheckpointError` for NaN or beyond float16."""
+        """Slices of rows with their weights float32 [rows, H]; raises `CheckpointError` for NaN or beyond float16."""
         outputs, inputs = self.shape
         step = max(PER_WORD, VALUES // inputs // PER_WORD * PER_WORD)
         for start in range(0, outputs, step):

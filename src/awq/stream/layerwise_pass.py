@@ -75,7 +75,7 @@ class InsertedImages(NamedTuple):
         return torch.where((rows >= 0)[..., None], self.embeddings[rows.clamp(min=0)], embedded)
 
     def inputs(self, embedded: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The arguments of the decoder."""
+        """The decoder's arguments: embeddings [s·n, T, H] with the images, and rotary positions int64 [3, s·n, T]."""
         streams = len(embedded) // len(self.rows)
         return {"inputs_embeds": self.among(embedded), "position_ids": self.positions.repeat(1, streams, 1)}
 
@@ -125,10 +125,10 @@ def _inputs(model: MetaModel, places: torch.Tensor, inserted: InsertedImages | N
 
 
 def fill_surroundings(model: MetaModel, samples: torch.Tensor) -> torch.Tensor:
-    """Fill what the decoder has beside its layers, of the embedding only the rows of `samples`.
+    """Fill what the decoder has beside its layers, of the embedding only the rows of `samples`, int64 [n, T].
 
     Returns:
-        `samples` with each token replaced by the place of its row in the small embedding.
+        `samples`, int64 [n, T], with each token replaced by the number of its row in the small embedding.
     """
     used, places = torch.unique(samples, return_inverse=True)
     for name in model.surroundings():

@@ -31,7 +31,7 @@ def quantized(checkpoint: Checkpoint, name: str) -> bool:
 
 
 def stored_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:
-    """A tensor as it is stored, in `dtype`."""
+    """A tensor as it is stored, of its shape and in `dtype`."""
     return checkpoint.read_torch(name).to(dtype, copy=True)
 
 
@@ -141,13 +141,13 @@ class MetaModel:
         module.requires_grad_(False)
 
     def read(self, name: str) -> torch.Tensor:
-        """One tensor as float32 on the device; raises `CheckpointError` for NaN, infinities, or beyond float16."""
+        """A tensor of its stored shape as float32 on the device; raises `CheckpointError` for NaN or beyond float16."""
         tensor = self.reader(self.checkpoint, name, torch.float32)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
 
     def read_rows(self, name: str, rows: slice | torch.Tensor) -> torch.Tensor:
-        """`read` of some rows only, by a slice or by their indices."""
+        """`read` of some rows only, by a slice or by their indices int64 [rows]: float32 [rows, …]."""
         tensor = self.checkpoint.read_torch(name)[rows].to(torch.float32, copy=True)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)

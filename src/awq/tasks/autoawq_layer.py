@@ -36,7 +36,7 @@ class AutoAwqLayer:
         return output, self.task.quantized_to_nearest(clipped if "range" in self.task.recipe.parts else None)
 
     def calibrate(self, arguments: LayerArguments) -> tuple[torch.Tensor, Statistics]:
-        """Scale the layer's weights; return its original output and, by linear layer, its new inputs' statistics."""
+        """Scale the layer's weights; return its original output [n, T, H] and the statistics of its new inputs."""
         schemes, recipe = self.task.schemes, self.task.recipe
         shared = {name: names[0] for names in self.structure.shared_inputs for name in names}
         leaders = {shared.get(name, name): scheme for name, scheme in schemes.items()}

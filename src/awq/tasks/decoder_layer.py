@@ -59,7 +59,7 @@ class LayerTask:
         return errors
 
     def unquantized_tensors(self) -> dict[str, Array]:
-        """The tensors that are not quantized, in float16; raises `CheckpointError` for what float16 cannot hold."""
+        """The tensors that are not quantized, float16 in their shapes; raises `CheckpointError` beyond its range."""
         return {self.prefix + name: as_float16(name, np.asarray(t.cpu())) for name, t in self._unquantized().items()}
 
     def round_unquantized_tensors(self) -> None:

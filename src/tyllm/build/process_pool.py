@@ -1,4 +1,4 @@
-"""Tasks in forked processes, for Python does one thing at a time: children inherit what they need, and send results.
+"""A pool of processes, for Python does one thing at a time: children inherit what they need, and send results.
 
 They die with their parent, however it ends.
 """

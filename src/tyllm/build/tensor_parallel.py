@@ -1,4 +1,4 @@
-"""Which die holds which part of each weight: the model's own tensor-parallel plan, made into spans of rows and columns.
+"""The sharding of a model: its own tensor-parallel plan, made into each die's spans of rows and columns of weights.
 
 Attention is cut by key/value head group, the MLP by quantization group, embedding and head by vocabulary rows. A weight
 that the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on all.
@@ -27,7 +27,7 @@ HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_val
 
 @dataclass(frozen=True)
 class WeightSharding:
-    """How one weight is sharded: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
+    """The sharding of one weight: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
 
     An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
     a part of a block, and a die holds that part of every block, one after the other.

@@ -49,7 +49,7 @@ class WeightReader:
         return tuple(self.checkpoint.info(self.source.get(name, name)).shape)
 
     def floats(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows of a float tensor, or of the floats that a quantized one stands for.
+        """Rows of a float tensor, or of a dequantized one, float32 [stop − start, …].
 
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.

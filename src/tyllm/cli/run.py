@@ -123,7 +123,7 @@ class PromptArguments:
         messages = self._messages([*parts, {"type": "text", "text": self.text}])
         return session.prompt_builder.of_chat(messages, fit=self.fit.value)
 
-    def _messages(self, content: Any) -> list[dict[str, Any]]:
+    def _messages(self, content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
         system = [] if self.system is None else [{"role": "system", "content": self.system}]
         return [*system, {"role": "user", "content": content}]
 

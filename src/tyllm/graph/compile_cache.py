@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import fx
@@ -31,7 +30,7 @@ Unsupported = dict[str, str]
 
 @dataclass(frozen=True)
 class CompileSettings:
-    """How a graph is compiled.
+    """Settings of the graph compiler.
 
     Attributes:
         dies: dies that it is split over.
@@ -64,7 +63,7 @@ def module_folder(traced: TracedGraph, settings: CompileSettings, spec: Instruct
 
 
 def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
-    """What is in a folder: the module, if anything is compiled, and what torch runs; None where it is damaged."""
+    """A folder's module, if anything is compiled, and the operators that torch runs; None where it is damaged."""
     try:
         build = read_json(folder / BUILD)
         with fields_of(folder / BUILD):
@@ -102,7 +101,7 @@ def _text(graph: fx.Graph) -> str:
     return "\n".join([str(graph), *values])
 
 
-def _type(value: Any) -> str:
+def _type(value: object) -> str:
     if isinstance(value, list | tuple):
         return str([_type(each) for each in value])
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else str(value)

@@ -110,7 +110,7 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 def _compile(
     module: ModuleBuild, subgraphs: Sequence[Subgraph]
 ) -> tuple[dict[tuple[int, str], CompiledProgram], list[tuple[Subgraph, Exception]]]:
-    """What compiled, and the subgraphs that did not, with the reason."""
+    """The compiled programs by die and name, and the subgraphs that did not compile, each with its error."""
     by_name = {subgraph.name: subgraph for subgraph in subgraphs}
     compiled: dict[tuple[int, str], CompiledProgram] = {}
     failed: dict[str, Exception] = {}

@@ -83,7 +83,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _c_compiler_version(spec: InstructionSet) -> str:
-    """What the C compiler says of itself."""
+    """The output of `--version` of the C compiler."""
     try:
         command = [*c_compiler(spec), "--version"]
     except BuildError:

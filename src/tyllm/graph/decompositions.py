@@ -22,8 +22,8 @@ def _selection(builder: NodeBuilder, node: fx.Node) -> fx.Node | None:
         return None
     x, axis, index = node.args
     size = x.meta["val"].shape[axis]
-    piece = builder.call(aten.slice.Tensor, x, axis, index % size, index % size + 1)
-    return builder.call(aten.reshape.default, piece, list(node.meta["val"].shape))
+    item = builder.call(aten.slice.Tensor, x, axis, index % size, index % size + 1)
+    return builder.call(aten.reshape.default, item, list(node.meta["val"].shape))
 
 
 def _choice(builder: NodeBuilder, node: fx.Node) -> fx.Node | None:

@@ -121,7 +121,7 @@ class _RegionSearch:
             self.waiting.append(node)
 
     def _backward(self, node: fx.Node) -> None:
-        """What a value is made of is divided too."""
+        """Require that the operands of a node are divided as its value is."""
         spec = self.specs[node]
         if node.op == "placeholder":
             if node.name not in self.weights or spec.axis > IN or (spec.axis == IN and spec.blocks > 1):
@@ -136,7 +136,7 @@ class _RegionSearch:
                 self._require(operand, own)
 
     def _first(self, node: fx.Node, spec: ShardingSpec) -> None:
-        """A linear layer that is divided by its outputs."""
+        """Require that a linear layer is divided by its outputs."""
         _, weight, bias = complete(node.target, node.args, node.kwargs)
         if spec.axis != len(shape_of(node)) - 1:
             raise _NotShardableError
@@ -144,18 +144,18 @@ class _RegionSearch:
             self._require(own, ShardingSpec(OUT, spec.blocks))
 
     def _forward(self, node: fx.Node) -> None:
-        """What reads a value is divided too, or is a linear layer that is divided by its inputs."""
+        """Require that each consumer of a value is divided too, or is a linear layer that is divided by its inputs."""
         spec = self.specs[node]
         for user in node.users:
             if user.target is LINEAR:
-                self._linear_reader(node, spec, user)
+                self._linear_consumer(node, spec, user)
                 continue
             found = next(result_specs(user, node, spec), None) if user.op == "call_function" else None
             if found is None:
                 raise _NotShardableError
             self._require(user, found)
 
-    def _linear_reader(self, node: fx.Node, spec: ShardingSpec, user: fx.Node) -> None:
+    def _linear_consumer(self, node: fx.Node, spec: ShardingSpec, user: fx.Node) -> None:
         x, weight, bias = complete(user.target, user.args, user.kwargs)
         if node is x:
             if spec != ShardingSpec(len(shape_of(x)) - 1):

@@ -58,7 +58,7 @@ class Subgraph:
 
 
 def find_subgraphs(graph_module: fx.GraphModule, weights: Mapping[str, torch.Tensor]) -> list[Subgraph]:
-    """The subgraphs that are submodules of a graph; `weights` are its placeholders' values, where they are known."""
+    """The subgraphs that are submodules of a graph; `weights`: known values of any shape, by placeholder."""
     return [_subgraph(name, module, weights) for name, module in subgraph_modules(graph_module).items()]
 
 
@@ -78,17 +78,19 @@ class ShardedSubgraphs:
 
 
 def shard_subgraphs(subgraphs: Sequence[Subgraph], weights: Mapping[str, torch.Tensor], dies: int) -> ShardedSubgraphs:
-    """Divide subgraphs over dies, and lay out their weights (`weights`: placeholder → value)."""
-    readers = Counter(name for subgraph in subgraphs for name in subgraph.parameters)
+    """Divide subgraphs over dies, and lay out their weights (`weights`: placeholder → value of any shape)."""
+    consumers = Counter(name for subgraph in subgraphs for name in subgraph.parameters)
     shards: dict[str, WeightSharding] = {}
     sources, count = [], 0
     for subgraph in subgraphs:
-        own = {name for name in subgraph.parameters if readers[name] == 1}  # two subgraphs could divide it differently
+        own = {
+            name for name in subgraph.parameters if consumers[name] == 1
+        }  # two subgraphs could divide it differently
         partitioning = partition(subgraph.graph_module, own, dies)
         shards |= partitioning.shards()
         count += len(partitioning.regions)
         sources.append(subgraph.module_source(partitioning))
-    shapes = {name: tuple(weights[name].shape) for name in readers}
+    shapes = {name: tuple(weights[name].shape) for name in consumers}
     uses = {name: _use(subgraph, name) for subgraph in subgraphs for name in subgraph.parameters}
     sharding = ModelSharding(dies, shards, ())
     plans = [_die_plan(die, sharding, shapes, uses) for die in range(dies)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import torch
 from torch import fx
@@ -73,7 +72,7 @@ class _Support(OperatorSupportBase):  # type: ignore[misc]
         return node.op == "call_function" and node.name not in self.unsupported
 
 
-def _is_known(value: Any) -> bool:
+def _is_known(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_known, value))
     return isinstance(value, torch.Tensor) and value.dtype in DTYPES and value.numel() > 0

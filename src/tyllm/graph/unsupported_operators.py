@@ -28,11 +28,11 @@ def find_unsupported(subgraph: Subgraph, kernels: Kernels) -> dict[str, str]:
         if key not in verdicts:
             verdicts[key] = _compiles(subgraph, node, kernels)
         if not verdicts[key]:
-            found |= {each.name: str(node.target) for each in _with_pieces(node)}
+            found |= {each.name: str(node.target) for each in _with_items(node)}
     return found
 
 
-def _with_pieces(node: fx.Node) -> Iterator[fx.Node]:
+def _with_items(node: fx.Node) -> Iterator[fx.Node]:
     """A node, and those that take its value apart."""
     yield node
     yield from (user for user in node.users if user.target is operator.getitem)
@@ -74,13 +74,13 @@ def _alone(subgraph: Subgraph, node: fx.Node) -> Graph:
 
 
 def _results(graph: fx.Graph, node: fx.Node) -> tuple[fx.Node, ...]:
-    """What a graph of one node returns: its value, or all pieces of it."""
+    """The results of a graph of one node: its value, or each item of a list of values."""
     values = node.meta["val"]
     if not isinstance(values, list | tuple):
         return (node,)
-    pieces = []
+    items = []
     for number, value in enumerate(values):
-        piece = graph.call_function(operator.getitem, (node, number))
-        piece.meta["val"] = value
-        pieces.append(piece)
-    return tuple(pieces)
+        item = graph.call_function(operator.getitem, (node, number))
+        item.meta["val"] = value
+        items.append(item)
+    return tuple(items)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import torch
 
@@ -24,7 +23,7 @@ def attention(
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
-    **_: Any,
+    **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Hugging Face's attention function: query [1,H,S,D], key and value [1,KH,S,D(v)] → [1,S,H,Dv].
 
@@ -50,15 +49,15 @@ def segment_attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     cu_seq_lens_q: torch.Tensor | None = None,
-    **_: Any,
+    **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """The same for vision towers, without causality: each token sees the tokens of its own segment."""
+    """`attention` of packed sequences [1,H,S,D] → [1,S,H,Dv], not causal; `cu_seq_lens_q` int32 [n + 1] bounds them."""
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     return torch.ops.tytvm.segment_attention(query, key, value, cu_seq_lens_q, scale), None
 
 
 def segment_attention_name() -> str:
-    """The name of `segment_attention`, which transformers takes for a kind of flash attention: those get segments."""
+    """The name of `segment_attention`, which transformers takes for flash attention, and so gives packed sequences."""
     register()
     return f"{IMPLEMENTATION}_flash"
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hf_checkpoint import tensor_check
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.dtypes import FLOATS_IN_FLOAT32
 from tyllm.build.weight_formats import Quantization
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def check_tensors(model: Any, checkpoint: Checkpoint, quantization: Quantization, sources: Mapping[str, str]) -> None:
+
+def check_tensors(
+    model: PreTrainedModel, checkpoint: Checkpoint, quantization: Quantization, sources: Mapping[str, str]
+) -> None:
     """Every parameter has its tensor in the right shape and type, and no tensor is left over.
 
     Args:
-        model: a `transformers.PreTrainedModel` on the meta device.
+        model: on the meta device.
         checkpoint: its tensors under the names of the model.
         quantization: which of the parameters are packed.
         sources: tied parameter that the checkpoint leaves out → the tensor that stands for it.

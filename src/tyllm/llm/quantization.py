@@ -1,14 +1,15 @@
-"""What of a checkpoint is INT4: by its `quantization_config` and its tensors, or by the wish of `--quantize rtn`."""
+"""The INT4 weights of a checkpoint: by its `quantization_config` and its tensors, or by `--quantize rtn`."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.packed_rows import PackedShape, is_packed, packed_shape
 from hf_checkpoint.quantization_config import check_group_size, refusal
 from hf_checkpoint.tied_weights import head_name, untie_head
@@ -17,9 +18,12 @@ from tyllm.build.weight_formats import Quantization
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm_base.errors import CheckpointError, SettingError, UnsupportedError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings) -> Quantization:
-    """The quantization of an `hf_checkpoint.checkpoint.Checkpoint` for the model built from it.
+
+def find_quantization(model: PreTrainedModel, checkpoint: Checkpoint, settings: LlmCompileSettings) -> Quantization:
+    """The quantization of a checkpoint for the model built from it.
 
     Warns where weights have 8 bits in the checkpoint: there is no kernel for them, and they become float16.
 
@@ -40,7 +44,7 @@ def find_quantization(model: Any, checkpoint: Any, settings: LlmCompileSettings)
             f"{checkpoint.path} is quantized already ({checkpoint.quantization.get('quant_method')}); "
             f"leave out --quantize {settings.quantize}."
         )
-    return _stored(linears, checkpoint)
+    return _stored(linears, checkpoint, checkpoint.quantization)
 
 
 def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantization:
@@ -55,9 +59,8 @@ def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantizat
     return quantization
 
 
-def _stored(linears: dict[str, int], checkpoint: Any) -> Quantization:
-    """What the checkpoint has packed."""
-    config = checkpoint.quantization
+def _stored(linears: dict[str, int], checkpoint: Checkpoint, config: Mapping[str, Any]) -> Quantization:
+    """The quantization that the checkpoint is stored with."""
     if reason := refusal(config):
         raise UnsupportedError(
             f"The checkpoint is quantized {reason}; only awq gemm with 4 bits and compressed-tensors pack-quantized "
@@ -90,12 +93,12 @@ def _group_size(shapes: Iterable[PackedShape]) -> int:
 
 
 def _cure(linears: dict[str, int]) -> str:
-    """What to do where a group size does not divide."""
+    """The cure where a group size does not divide the inputs."""
     good = [str(size) for size in (128, 64, 32) if not any(inputs % size for inputs in linears.values())]
     return f"use {' or '.join(good)}" if good else "compile the model without --quantize"
 
 
-def untie_quantized_head(model: Any, quantization: Quantization) -> None:
+def untie_quantized_head(model: PreTrainedModel, quantization: Quantization) -> None:
     """Give a quantized head a weight of its own: the embedding that it was tied to stays float16."""
     if f"{head_name(model)}.weight" in quantization.names | quantization.dequantized:
         untie_head(model)

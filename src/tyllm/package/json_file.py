@@ -40,6 +40,6 @@ def fields_of(path: Path) -> Iterator[None]:
         raise PackageError(f"{path} has a field of the wrong type ({error}); compile the model again.") from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -51,7 +51,7 @@ class ParamsWriter:
         self._write(_header(self._specs))
 
     def append_rows(self, name: str, rows: npt.NDArray[Any]) -> None:
-        """Write the next rows (along the first axis) of the next tensor, or all of it.
+        """Write the next rows [n, …] of the next tensor, or all of it.
 
         Raises:
             ValueError: they are not what the header announces at this place.
@@ -103,7 +103,7 @@ class ParamsWriter:
 
 
 def write_params(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> FileEntry:
-    """Write tensors that are in memory."""
+    """Write tensors of any shape that are in memory; returns the file's entry for the manifest."""
     with ParamsWriter(path, {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}) as writer:
         for name, tensor in tensors.items():
             writer.append_rows(name, tensor)

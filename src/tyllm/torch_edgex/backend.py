@@ -49,7 +49,7 @@ class DynamoGraph:
         self.lock = threading.Lock()
 
     def __call__(self, *arguments: Argument) -> Any:
-        """What the module returns.
+        """The module's results for its arguments, compiled on first use of their shapes.
 
         Raises:
             SettingError: an option that cannot work.
@@ -71,7 +71,7 @@ class DynamoGraph:
         return self.module(*arguments) if runner is None else runner(arguments)
 
     def _runner(self, arguments: Sequence[Argument]) -> GraphRunner | None:
-        """What runs these shapes and weights; None where torch has to run all of it."""
+        """A runner for these shapes and weights; None where torch has to run all of it."""
         options = self.base.updated(self.changes)
         self.kept += [arguments[number] for number in self.frozen]  # so that their addresses stay theirs
         try:
@@ -87,7 +87,7 @@ class DynamoGraph:
         return GraphRunner(traced, compiled, options)
 
     def _key(self, number: int, value: Argument) -> Any:
-        """The same for arguments that one program serves."""
+        """A key that is equal for arguments that one program serves."""
         if not isinstance(value, torch.Tensor):
             return value
         shape = (value.dtype, *value.shape)
@@ -105,14 +105,14 @@ def _is_static(node: fx.Node) -> bool:
 
 
 def _name(graph_module: fx.GraphModule) -> str:
-    """Where a graph begins: the function's name, file and line."""
+    """The place where a graph begins: the function's name, file and line."""
     frames = (FRAME.search(node.stack_trace or "") for node in graph_module.graph.nodes if node.op != "placeholder")
     found = next(filter(None, frames), None)
     return "A function" if found is None else f"{found[3]} ({Path(found[1]).name}, line {found[2]})"
 
 
 def _reason_for_torch(arguments: Sequence[Argument]) -> str | None:
-    """Why compiled code cannot take these arguments."""
+    """The reason why compiled code cannot take these arguments; None if it can."""
     tensors = [value for value in arguments if isinstance(value, torch.Tensor)]
     if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
         return "gradients are wanted; call it under torch.no_grad()"

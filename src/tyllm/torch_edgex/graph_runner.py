@@ -39,7 +39,7 @@ class GraphRunner:
         self.names = names
 
     def __call__(self, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
-        """What the graph returns for its arguments (tensors, numbers); those that it writes to get their new values."""
+        """The graph's results for its arguments (tensors, numbers); those that it writes to get their new values."""
         with torch.no_grad():
             values = self._run(arguments) if self.runs else self._zeros()
             given = []

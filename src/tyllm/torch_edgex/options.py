@@ -21,7 +21,7 @@ KEYS = {"AOT_DIR": "aot_dir", "VM_die_remap": "vm_die_remap", "LM_die_remap": "l
 
 @dataclass(frozen=True)
 class Options:
-    """How modules are compiled and run.
+    """Options for compiling and running modules.
 
     Attributes:
         exec_mode: "AOT" compiles ahead of time, writes the result into `aot_dir` and runs that; "EAGER" runs torch.
@@ -83,7 +83,7 @@ class Options:
         return replace(self, **{known[key]: _typed(known[key], value) for key, value in changes.items()})
 
     def compile_settings(self) -> CompileSettings:
-        """What the graph compiler is told."""
+        """The settings of the graph compiler that these options stand for."""
         return CompileSettings(self.dies, self.activations, self.target, self.aot_dir)
 
     def order(self) -> tuple[int, ...] | None:
@@ -92,11 +92,11 @@ class Options:
 
 
 def current() -> Options:
-    """What `set_device_mode` has set so far."""
+    """The options that `set_device_mode` has set so far."""
     return _current
 
 
-def set_device_mode(key: str, value: Any) -> None:
+def set_device_mode(key: str, value: object) -> None:
     """Set one option for all that is compiled from now on.
 
     Raises:
@@ -112,22 +112,22 @@ def reset() -> None:
     _current = Options()
 
 
-def _typed(field: str, value: Any) -> Any:
+def _typed(field: str, value: object) -> Any:
     """Paths and tuples of what scripts give as strings and lists; anything else as it is."""
     if field == "aot_dir" and value is not None:
         if not isinstance(value, str | Path) or not str(value):
             raise SettingError(f"AOT_DIR is {value!r}; give the path of a folder.")
         return Path(value)
-    is_list = field in ("vm_die_remap", "lm_die_remap", "prefill_lens") and isinstance(value, Sequence)
-    return tuple(value) if is_list and not isinstance(value, str) else value
+    is_listed = field in ("vm_die_remap", "lm_die_remap", "prefill_lens")
+    return tuple(value) if is_listed and isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
-def _one_of(key: str, value: Any, known: Sequence[Any]) -> None:
+def _one_of(key: str, value: object, known: Sequence[object]) -> None:
     if isinstance(value, bool) or value not in known:
         raise SettingError(f"{key} is {value!r}; use one of {', '.join(str(k) for k in known)}.")
 
 
-def _whole_numbers(key: str, values: Any, least: int) -> None:
+def _whole_numbers(key: str, values: object, least: int) -> None:
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
         raise SettingError(f"{key} is {values!r}; give a list of whole numbers.")
     for value in values:
@@ -135,7 +135,7 @@ def _whole_numbers(key: str, values: Any, least: int) -> None:
             raise SettingError(f"{key} holds {value!r}; give whole numbers of at least {least}.")
 
 
-def _distinct(key: str, values: Any, least: int) -> None:
+def _distinct(key: str, values: Sequence[int], least: int) -> None:
     _whole_numbers(key, values, least)
     if len(set(values)) < len(values):
         raise SettingError(f"{key} {list(values)} names a number twice; give each once.")

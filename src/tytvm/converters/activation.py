@@ -30,7 +30,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
 
 
 def kind_of(node: torch.fx.Node) -> str:
-    """Which of the kernel's activations it is."""
+    """The name of the kernel's activation that the node computes."""
     if node.target is torch.ops.aten.gelu.default:
         return "gelu_tanh" if node.kwargs.get("approximate", "none") == "tanh" else "gelu"
     return "silu" if node.target is torch.ops.aten.silu.default else "quick_gelu"

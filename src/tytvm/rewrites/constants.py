@@ -49,7 +49,7 @@ def known_values(graph: fx.Graph, given: Mapping[str, torch.Tensor], most_bytes:
 
     Args:
         graph: of ATen operators, none of which writes to its input.
-        given: values of placeholders, by name; those of all operators that follow from them alone are computed.
+        given: values of any shape by placeholder; those of all operators that follow from them are computed.
         most_bytes: of a node's value; a larger one is not computed.
     """
     values: Values = {}
@@ -71,7 +71,7 @@ def replace_known(
 
     Args:
         graph: whose nodes `values` are of.
-        values: from `known_values`.
+        values: from `known_values`, of any shape.
         identity: values that are equal by it share a placeholder.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Torch's attention without mask and causality is attention of one segment, which has a kernel of its own."""
+"""Torch's attention without mask and causality is attention of one packed sequence, which has a kernel of its own."""
 
 from __future__ import annotations
 

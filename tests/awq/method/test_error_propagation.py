@@ -36,7 +36,7 @@ def damped(x):
     return found, float((found.matrix - found.block)[0, 0])
 
 
-def test_an_input_that_drifted_is_made_up_for(tokens):
+def test_a_propagated_error_is_made_up_for(tokens):
     wanted, x = tokens
     weight = torch.randn(48, 5, generator=torch.Generator().manual_seed(1))
     correction = InputCorrection.empty(48, CPU)
@@ -62,7 +62,7 @@ def test_the_error_of_the_stream_is_taken_away(tokens):
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_no_drift_changes_nothing(tokens):
+def test_no_propagated_error_changes_nothing(tokens):
     wanted, _ = tokens
     correction = InputCorrection.empty(48, CPU)
     correction.accumulate(wanted, wanted)

@@ -88,7 +88,7 @@ def test_linears_that_share_an_input_are_listed_together():
     assert structure.shared_inputs == (ATTENTION[2], ("self_attn.o_proj",), MLP[2], ("mlp.down_proj",))
 
 
-def test_output_peaks_count_the_bias():
+def test_largest_outputs_count_the_bias():
     layer = nn.ModuleDict({"before": nn.Linear(2, 3), "after": nn.Linear(2, 2)})
     layer["before"].weight.data = torch.tensor([[9.0, 9.0], [1.0, -2.0], [0.5, 0.0]])
     layer["before"].bias.data = torch.tensor([9.0, 0.0, -4.0])

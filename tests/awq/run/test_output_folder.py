@@ -1,4 +1,4 @@
-"""The output: shards within their limit, configs, companions, and one rename."""
+"""The output: shards within their limit, configs, auxiliary files, and one rename."""
 
 import json
 

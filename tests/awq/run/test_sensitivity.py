@@ -38,7 +38,7 @@ def effects(made):
     return from_part(made.work.file("effects"))
 
 
-def test_every_site_is_measured(checkpoint, tmp_path):
+def test_all_linears_that_share_an_input_are_measured(checkpoint, tmp_path):
     made = quantizer(checkpoint("llama"), tmp_path)
     found = effects(made)
     layer = "model.layers.1."

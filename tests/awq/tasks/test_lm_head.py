@@ -65,7 +65,7 @@ def test_calibrated_head_is_nearer_than_the_nearest(walked):
 
 
 @pytest.mark.parametrize("perturbed", [False, True])
-def test_the_head_by_gram_matrices_is_nearer_still(walked, perturbed):
+def test_the_head_by_hessians_is_nearer_still(walked, perturbed):
     task, last = walked("llama")
     norm = task.model.module.model.norm
     weight, head = norm.weight.clone(), task.read_rows(slice(None))

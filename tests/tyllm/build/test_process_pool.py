@@ -1,4 +1,4 @@
-"""Forked tasks: results in order, reports as they come, failures as they were, and no child left behind."""
+"""A process pool: results in order, reports as they come, failures as they were, and no child left behind."""
 
 import os
 import signal

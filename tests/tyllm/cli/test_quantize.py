@@ -161,12 +161,12 @@ def test_a_whole_run_with_a_budget_and_a_report(tyllm, tmp_path):
     )
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
-    spared = set(found["overrides"])
-    assert spared and set(found["overrides"].values()) == {8}
+    kept = set(found["overrides"])
+    assert kept and set(found["overrides"].values()) == {8}
     bits = {each["name"]: each["bits"] for each in found["report"]["linears"]}
-    assert {name for name, count in bits.items() if count == 8} == spared
+    assert {name for name, count in bits.items() if count == 8} == kept
     stored = Checkpoint.open(tmp_path / "out")
-    assert all(stored.info(f"{name}.weight_packed").shape[1] * 4 == inputs_of(stored, name) for name in spared)
+    assert all(stored.info(f"{name}.weight_packed").shape[1] * 4 == inputs_of(stored, name) for name in kept)
     assert 0 <= found["evaluation"]["closeness"]["divergence"]["value"] < 1
     assert json.loads((tmp_path / "report.json").read_text()) == found["report"]
     assert json.loads((tmp_path / "out" / "quantization_report.json").read_text()) == found["report"]

@@ -1,4 +1,4 @@
-"""A tiny checkpoint with a tokenizer, its INT4 twin and its package, made once."""
+"""A tiny checkpoint with a tokenizer, its INT4 variant and its package, made once."""
 
 from pathlib import Path
 

@@ -63,7 +63,7 @@ def sharing(tmp_path_factory):
     return run_with_laggard
 
 
-def test_nobody_waits_for_a_worker_that_holds_no_piece(sharing):
+def test_nobody_waits_for_a_worker_that_holds_no_chunk(sharing):
     assert sharing("outside") == (20 * 1000, 0, 0)
 
 

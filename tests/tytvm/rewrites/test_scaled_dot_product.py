@@ -1,4 +1,4 @@
-"""Torch's attention becomes attention of one segment where it has no mask; all else is TVM's."""
+"""Torch's attention becomes attention of one packed sequence where it has no mask; all else is TVM's."""
 
 import pytest
 import torch

@@ -32,10 +32,10 @@ def image_sizes(
         rows, columns = (pixels // settings.patch_size for pixels in compiled_size(height, width, settings))
         made = ImageSize(height, width, (rows, columns))
         _check_grid(made, vision_config.spatial_merge_size, max_kv_cache_size)
-        twin = next((other for other in found if other.grid == made.grid), None)
-        if twin:
+        same = next((other for other in found if other.grid == made.grid), None)
+        if same:
             raise SettingError(
-                f"The image sizes (--image-size) {twin.name} and {made.name} are both {rows}x{columns} patches; "
+                f"The image sizes (--image-size) {same.name} and {made.name} are both {rows}x{columns} patches; "
                 "give one of them."
             )
         found.append(made)

@@ -1,4 +1,4 @@
-"""What the package of a vision-language model has beside its decoder: the vision tower and the rotary positions."""
+"""The modules of a vision-language model's package beside its decoder: the vision tower and the rotary positions."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class VisionLanguage:
         (folder / PREPROCESSOR).write_text(json.dumps(part, indent=2) + "\n", encoding="utf-8")
 
     def described(self) -> Visual:
-        """What the manifest says of the tower."""
+        """The manifest's entry for the tower."""
         config = self.model.config
         return Visual(
             dies=self.plan.sharding.dies,
@@ -152,7 +152,7 @@ class Builds:
         return [*self.tower.compiles(), *self.rope.compiles()]
 
     def compiled(self, results: Sequence[CompiledProgram]) -> tuple[Programs, Programs]:
-        """What the first round gave, for each of the two."""
+        """The compiled programs of the first round, for the tower and for the rotary positions."""
         keys = self.tower.keys()
         return (
             dict(zip(keys, results[: len(keys)], strict=True)),
@@ -176,8 +176,8 @@ def plan_vision(
     found = find_tower(model)
     if found is None:
         return None
-    asked = settings.image_sizes or DEFAULT_IMAGE_SIZES
-    sizes = image_sizes(asked, model.config.vision_config, settings.max_kv_cache_size)
+    requested = settings.image_sizes or DEFAULT_IMAGE_SIZES
+    sizes = image_sizes(requested, model.config.vision_config, settings.max_kv_cache_size)
     tower = TowerSharding(found, settings.tower_dies)
     names = (name for name, _ in model.named_parameters(remove_duplicate=False))
     others = frozenset(name for name in names if not name.startswith(found.prefix))

@@ -38,7 +38,7 @@ class CachedPrefix:
         del self.tokens[length:], self._keys[length:]
 
     def shared_length(self, prompt: Prompt) -> int:
-        """How many tokens a prompt shares with this from the start; those of unknown embeddings never are."""
+        """The number of tokens that a prompt shares with this from the start; those of unknown embeddings never are."""
         pairs = zip(self._keys, prompt.keys(), strict=False)
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1] != UNKNOWN, pairs))
 
@@ -61,7 +61,7 @@ class CachedPrefix:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """The prefix of `to_arrays`; raises KeyError, ValueError or IndexError for anything else."""
+        """The prefix whose arrays, in the shapes of `to_arrays`, are given; raises KeyError, ValueError, IndexError."""
         prefix = cls()
         prefix.tokens = arrays["tokens"].tolist()
         digests = arrays["digests"].tolist()

@@ -26,7 +26,7 @@ def write_kv(engine: Engine, slot: int, fed: Mapping[str, Array]) -> bytes:
 
 
 def read_kv(engine: Engine, saved: bytes) -> dict[str, Array]:
-    """The arrays of `write_kv`: `fed`, and rows by name; raises `GenerationError` for what is damaged or foreign."""
+    """The arrays of `write_kv` in their shapes: `fed`, and rows by name; raises `GenerationError` for foreign ones."""
     try:
         with np.load(io.BytesIO(saved), allow_pickle=False) as file:
             arrays: dict[str, Array] = dict(file)
@@ -42,7 +42,7 @@ def read_kv(engine: Engine, saved: bytes) -> dict[str, Array]:
 
 
 def copy_kv(engine: Engine, slot: int, arrays: Mapping[str, Array]) -> None:
-    """Put the rows that `read_kv` gave into a slot's cache."""
+    """Put the rows that `read_kv` gave, in the shapes it checked, into a slot's cache."""
     for name, view in _named_views(engine, slot):
         rows = arrays[name]
         if view.ndim < _TILED:

@@ -22,16 +22,16 @@ class Positions(Protocol):
         """Say where a prompt's tokens will stand, which follow `start` others."""
 
     def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Write a step's input for its `seq_len` tokens, padding included, from the slot's token `start` on."""
+        """Write a step's input [seq_len, …] or [1, seq_len], padding included, from the slot's token `start` on."""
 
     def shared_length(self, prompt: Prompt) -> int:
-        """How many tokens of a prompt, from its first, stand where the slot has them."""
+        """The number of tokens of a prompt, from its first, that stand where the slot has them."""
 
     def to_arrays(self, count: int) -> dict[str, Array]:
-        """The positions of the first `count` tokens, to be saved."""
+        """The positions of the first `count` tokens, to be saved: arrays [3, count] by name."""
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring back what `to_arrays` gave."""
+        """Bring back the arrays [3, count] that `to_arrays` gave."""
 
 
 class CountedPositions:
@@ -49,11 +49,11 @@ class CountedPositions:
         return len(prompt)
 
     def to_arrays(self, count: int) -> dict[str, Array]:
-        """Nothing needs to be saved."""
+        """No arrays, of any shape: nothing needs to be saved."""
         return {}
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Nothing was saved."""
+        """Do nothing: no array of any shape was saved."""
 
 
 class RotaryPositions:
@@ -66,9 +66,9 @@ class RotaryPositions:
     def assign(self, start: int, prompt: Prompt) -> None:
         """As the prompt says, or counted on after what is there; the rows behind count on: decoding needs no table."""
         before = self._positions[:, :start]
-        wanted = count_on(before, len(prompt)) if prompt.rope_positions is None else prompt.rope_positions
-        if not np.array_equal(wanted, self._positions[:, start : start + len(prompt)]):
-            self._set(np.concatenate([before, wanted], axis=1))
+        expected = count_on(before, len(prompt)) if prompt.rope_positions is None else prompt.rope_positions
+        if not np.array_equal(expected, self._positions[:, start : start + len(prompt)]):
+            self._set(np.concatenate([before, expected], axis=1))
 
     def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
         """The input `rope_param` float32 [seq_len, 2, D/2]: rows of the table, zeros where only padding is."""
@@ -78,11 +78,11 @@ class RotaryPositions:
 
     def shared_length(self, prompt: Prompt) -> int:
         """Those before the first that stands elsewhere; a prompt without positions counts from 0."""
-        wanted = prompt.rope_positions
-        if wanted is None:
-            wanted = count_on(np.empty((3, 0), np.int32), len(prompt))
-        count = min(wanted.shape[1], self._positions.shape[1])
-        other = (wanted[:, :count] != self._positions[:, :count]).any(axis=0)
+        expected = prompt.rope_positions
+        if expected is None:
+            expected = count_on(np.empty((3, 0), np.int32), len(prompt))
+        count = min(expected.shape[1], self._positions.shape[1])
+        other = (expected[:, :count] != self._positions[:, :count]).any(axis=0)
         return int(other.argmax()) if other.any() else count
 
     def to_arrays(self, count: int) -> dict[str, Array]:
@@ -90,7 +90,7 @@ class RotaryPositions:
         return {"places": self._positions[:, :count]}
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring the positions back, and make their table."""
+        """Bring the positions int32 [3, count] back, and make their table."""
         self._set(arrays["places"])
 
     def _set(self, positions: RopePositions) -> None:

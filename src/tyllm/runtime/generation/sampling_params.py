@@ -55,6 +55,6 @@ class SamplingParams:
             raise GenerationError("A stop string is empty; leave it out or give it a character.")
 
 
-def _require(name: str, value: object, good: bool, wanted: str) -> None:
+def _require(name: str, value: object, good: bool, expected: str) -> None:
     if not good:
-        raise GenerationError(f"{name} is {value}, it must be {wanted}.")
+        raise GenerationError(f"{name} is {value}, it must be {expected}.")

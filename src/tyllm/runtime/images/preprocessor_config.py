@@ -120,6 +120,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _require(holds: bool, file: Path, name: str, value: object, wanted: str) -> None:
+def _require(holds: bool, file: Path, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise CheckpointError(f"{file} says {name} = {value!r}, which must be {wanted}; mend that file.")
+        raise CheckpointError(f"{file} says {name} = {value!r}, which must be {expected}; correct that file.")

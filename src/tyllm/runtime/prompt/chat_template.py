@@ -39,7 +39,7 @@ class ChatTemplate:
             self._templates = {name: environment.from_string(source) for name, source in sources.items()}
         except TemplateError as error:
             raise PackageError(
-                f"The chat template of {folder} is not Jinja ({error}); mend the checkpoint's."
+                f"The chat template of {folder} is not Jinja ({error}); correct the checkpoint's."
             ) from error
 
     def render(

@@ -84,7 +84,7 @@ class PackedSequences:
         )
 
     def rows(self) -> npt.NDArray[np.int32]:
-        """The token at each position, -1 for none."""
+        """The token at each position, int32 [positions], -1 for none."""
         token, rows = 0, []
         for length in self.lengths:
             rows += [*range(token, token + length), *[-1] * (_whole(length) - length)]
@@ -92,7 +92,7 @@ class PackedSequences:
         return np.array(rows, np.int32)
 
     def tasks(self) -> npt.NDArray[np.int32]:
-        """For each 32 positions of queries: the first of them, the first of its keys, and how many keys there are."""
+        """For each 32 positions of queries, int32 [tasks, 3]: the first of them, its first key, number of keys."""
         return np.array(list(self._tasks()), np.int32)
 
     def _tasks(self) -> Iterator[tuple[int, int, int]]:

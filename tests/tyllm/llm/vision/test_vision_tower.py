@@ -15,7 +15,7 @@ def test_the_tower_takes_patches_and_gives_a_token_for_four(model):
     assert set(captured.parameters.values()) == names
 
 
-def test_attention_goes_by_segments(model):
+def test_attention_is_of_packed_sequences(model):
     captured = capture_tower(find_tower(model), (8, 12))
     nodes = captured.graph_module.graph.nodes
     calls = [node for node in nodes if node.target is torch.ops.tytvm.segment_attention.default]

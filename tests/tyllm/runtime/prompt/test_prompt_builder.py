@@ -23,8 +23,8 @@ class FakeVision:
     def image(self, source, fit):
         return self._fitted(source, 1, fit, None)
 
-    def video(self, clip, fit):
-        return self._fitted(clip.video, 2, fit, 1.0)
+    def video(self, video, fit):
+        return self._fitted(video.video, 2, fit, 1.0)
 
     def embeddings(self, fitted):
         return np.zeros((fitted.tokens, 4), np.float32)
