@@ -24,11 +24,15 @@ T = TypeVar("T")
 
 
 def local_path(source: T) -> T | str:
-    """The path that a file:// address names (RFC 8089), unquoted; anything else as it is."""
+    """The path that a file:// address names (RFC 8089), unquoted; anything else as it is; raises `ImageError`."""
     if not isinstance(source, str) or not source.startswith(FILE):
         return source
-    address = urlsplit(source)
-    return unquote(address.netloc.removeprefix("localhost") + address.path)
+    try:
+        address = urlsplit(source)
+    except ValueError as error:
+        raise ImageError(f"{shortened(source)} is no address of a file ({error}); give its path.") from error
+    host = "" if address.netloc == "localhost" else address.netloc
+    return unquote(host + address.path)
 
 
 def is_path(source: object) -> TypeGuard[str | Path]:

@@ -7,7 +7,7 @@ source is a file:// address, its path is taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,11 @@ def separate_media(messages: Sequence[Message]) -> MessagesAndMedia:
     """Messages with their images and videos taken out; where there are none, contents are text.
 
     Raises:
-        GenerationError: a message that is no dictionary, or a part of an unknown type.
-        ImageError: a part without its image or video.
+        GenerationError: no messages, one that is no dictionary, or a part of an unknown type.
+        ImageError: a part without its image or video, or with a file:// address that is none.
     """
+    if not isinstance(messages, Iterable):
+        raise GenerationError(f"{messages!r:.60} is no list of messages; give dictionaries of 'role' and 'content'.")
     found = MessagesAndMedia()
     for message in messages:
         if not isinstance(message, Mapping):

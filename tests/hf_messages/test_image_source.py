@@ -14,6 +14,7 @@ from tyllm_base.errors import ImageError
     [
         ("file:///a%20b/x.png", "/a b/x.png"),
         ("file://localhost/a/x.png", "/a/x.png"),
+        ("file://localhosts/x.png", "localhosts/x.png"),
         ("file://a.png", "a.png"),
         ("/a%20b/x.png", "/a%20b/x.png"),
         ("data:image/png;base64,AA==", "data:image/png;base64,AA=="),

@@ -56,7 +56,7 @@ def chat(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """TerminalChat with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
+    """Talk with a package: `/reset`, `/system TEXT`, `/exit`, `/help`; Ctrl-C ends an answer, Ctrl-D the chat.
 
     A model that sees takes images with the next message: `/image PATH`, several if need be, and `/video PATH`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -109,6 +110,8 @@ def verify_package(path: str | Path, progress: Progress | None = None) -> Manife
 
 def existing_folder(path: str | Path) -> Path:
     """The folder of a package; raises `PackageError` where there is none."""
+    if not isinstance(path, str | os.PathLike):
+        raise PackageError(f"{path!r:.60} is no path; give the folder that `tyllm compile` made.")
     folder = Path(path)
     if not folder.is_dir():
         raise PackageError(f"{folder} is no folder; give the folder that `tyllm compile` made.")

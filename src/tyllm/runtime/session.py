@@ -113,8 +113,8 @@ class Session:
 
     def conversation(self, slot: int = 0) -> Conversation:
         """The conversation of a slot: append, rewind, save, restore; raises `GenerationError`."""
-        if not 0 <= slot < len(self._conversations):
-            raise GenerationError(f"There is no slot {slot}, this session has 0 to {len(self._conversations) - 1}.")
+        if not isinstance(slot, int) or not 0 <= slot < len(self._conversations):
+            raise GenerationError(f"There is no slot {slot!r}, this session has 0 to {len(self._conversations) - 1}.")
         return self._conversations[slot]
 
     def logits(self, prompt: Prompt | Sequence[int] | Embeddings, slot: int = 0) -> Logits:

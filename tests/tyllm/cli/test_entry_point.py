@@ -85,6 +85,7 @@ def test_a_wrong_command_line_exits_with_2(tyllm, arguments, words):
 
 def test_help_has_the_exit_codes_and_every_command_an_example(tyllm):
     overview = tyllm("--help")
+    assert "Talk with a package" in overview.out
     assert overview.code == 0
     assert "Exit codes" in overview.out
     for command in ("quantize", "compile", "run", "chat", "inspect", "verify", "doctor", "models"):

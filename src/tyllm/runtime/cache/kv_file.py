@@ -30,7 +30,7 @@ def read_kv(engine: Engine, saved: bytes) -> dict[str, Array]:
     try:
         with np.load(io.BytesIO(saved), allow_pickle=False) as file:
             arrays: dict[str, Array] = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise GenerationError(f"The saved conversation is damaged ({error}); save it again.") from error
     if str(arrays.pop("package", "")) != engine.package.fingerprint:
         raise GenerationError("The saved conversation belongs to another package; restore it where it was saved.")

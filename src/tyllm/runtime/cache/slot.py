@@ -44,7 +44,7 @@ class CacheSlot:
 
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens; raises `GenerationError`."""
-        if not 0 <= length <= len(self):
+        if not isinstance(length, int) or not 0 <= length <= len(self):
             raise GenerationError(f"Cannot rewind to {length} tokens: the conversation has {len(self)}.")
         self.prefix.truncate(length)
 

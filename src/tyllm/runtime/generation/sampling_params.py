@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 from tyllm_base.errors import GenerationError
 
@@ -48,11 +49,25 @@ class SamplingParams:
         _require("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 (off) to 1")
         penalty = self.repetition_penalty
         _require("repetition_penalty", penalty, 0 < penalty < math.inf, "more than 0; 1 is off")
-        _require("seed", self.seed, self.seed is None or self.seed >= 0, "a whole number from 0, or None")
-        _require("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "1 or more")
-        _require("logprobs", self.logprobs, self.logprobs is None or self.logprobs >= 0, "0 or more, or None")
+        _require("seed", self.seed, _is_count(self.seed), "a whole number from 0, or None")
+        _require(
+            "max_new_tokens",
+            self.max_new_tokens,
+            self.max_new_tokens >= 1 and _is_count(self.max_new_tokens),
+            "1 or more",
+        )
+        _require("logprobs", self.logprobs, _is_count(self.logprobs), "0 or more, or None")
+        if not all(isinstance(each, str) for each in self.stop):
+            raise GenerationError(f"stop is {list(self.stop)!r:.60}, it must be a text or a list of texts.")
         if "" in self.stop:
             raise GenerationError("A stop string is empty; leave it out or give it a character.")
+        if not all(isinstance(each, Integral) for each in self.eos_token_ids or ()):
+            raise GenerationError(f"eos_token_ids are {self.eos_token_ids!r:.60}, they must be whole numbers.")
+
+
+def _is_count(value: object) -> bool:
+    """Whether it is a whole number from 0, or None."""
+    return value is None or (isinstance(value, Integral) and int(value) >= 0)
 
 
 def _require(name: str, value: object, good: bool, expected: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def sample_frames(
     if not total:
         raise ImageError("The video has no frames; give at least one.")
     for name, value in (("fps", fps), ("num_frames", num_frames), ("source_fps", source_fps)):
-        if value is not None and not (math.isfinite(value) and value > 0):
+        if value is not None and not (isinstance(value, Real) and math.isfinite(value) and value > 0):
             raise ImageError(f"{name} is {value}; it must be a positive number.")
     if fps is not None and num_frames is not None:
         raise ImageError(f"Both fps={fps} and num_frames={num_frames} are given; give one of them.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -123,6 +124,6 @@ class Prompt:
 def token_ids(given: Iterable[Any]) -> list[int]:
     """Token ids as plain whole numbers; raises `GenerationError` for anything else."""
     try:
-        return [int(token) for token in given]
+        return [operator.index(token) for token in given]
     except (TypeError, ValueError) as error:
         raise GenerationError(f"{given!r:.60} is no list of token ids; give whole numbers.") from error
