@@ -104,8 +104,8 @@ class Checkpoint:
         for start in range(0, len(asked), BATCH):
             inputs = self.batch(asked[start : start + BATCH])
             ids = self.model.generate(**inputs, max_new_tokens=LONGEST, do_sample=False)
-            spoken = ids[:, inputs["input_ids"].shape[1] :]
-            answers += self.tokenizer.batch_decode(spoken, skip_special_tokens=True)
+            generated = ids[:, inputs["input_ids"].shape[1] :]
+            answers += self.tokenizer.batch_decode(generated, skip_special_tokens=True)
         return answers
 
 

@@ -30,7 +30,7 @@ from tyllm.runtime.generation.result import Timings
 
 MODEL = Path("models/tyllm-7m")
 WINDOW = 512  # tokens, as the model was trained
-SPOKEN = 128  # tokens decoded to measure the speed
+DECODED_TOKENS = 128  # tokens decoded to measure the speed
 OUT = Path("out/quickstart")
 QUANT_CONFIG = {"zero_point": True, "q_group_size": 128, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 DIES = 2
@@ -110,7 +110,7 @@ def speed_of(package: Path) -> Timings:
     """The speed of a prompt of `WINDOW` tokens and of the text after it."""
     with Session(package) as session:
         prompt = session.tokenizer.encode(HELD_OUT.read_text(encoding="utf-8"))[:WINDOW]
-        return session.generate(prompt, max_new_tokens=SPOKEN, ignore_eos=True).timings
+        return session.generate(prompt, max_new_tokens=DECODED_TOKENS, ignore_eos=True).timings
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Checkpoint:
                 f"{self.path} has no tensor {name}, which its config.json calls for; download the checkpoint again."
             ) from None
 
-    def read(self, name: str) -> Array:
+    def read_numpy(self, name: str) -> Array:
         """The tensor as a memory-mapped NumPy array of its own type (bfloat16 by ml_dtypes).
 
         A slice reads only its own rows; writing to the array never changes the file.
@@ -74,7 +74,7 @@ class Checkpoint:
         """The tensor as a memory-mapped torch tensor of its own type."""
         import torch
 
-        array = self.read(name)
+        array = self.read_numpy(name)
         if self.info(name).dtype != "BF16":
             return torch.from_numpy(array)
         return torch.from_numpy(array.view("int16")).view(torch.bfloat16)

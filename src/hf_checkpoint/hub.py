@@ -7,7 +7,7 @@ from typing import Any
 
 from tyllm_base.errors import CheckpointError
 
-WANTED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.tiktoken", "*.py")
+DOWNLOADED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.tiktoken", "*.py")
 
 
 def local_folder(model_path: str | Path, cache_dir: str | None = None, **download: Any) -> Path:
@@ -27,7 +27,9 @@ def local_folder(model_path: str | Path, cache_dir: str | None = None, **downloa
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(model_path), cache_dir=cache_dir, allow_patterns=list(WANTED), **download))
+        return Path(
+            snapshot_download(str(model_path), cache_dir=cache_dir, allow_patterns=list(DOWNLOADED), **download)
+        )
     except Exception as error:  # the hub's client raises errors of many libraries
         raise CheckpointError(
             f"{model_path} is no folder here and cannot be downloaded ({type(error).__name__}); give a local folder."

@@ -71,7 +71,7 @@ def _compressed_shape(checkpoint: Checkpoint, stem: str) -> PackedShape:
             f"{stem}{ORDERED} says that groups follow the activation order, which is not supported; "
             "quantize the model without actorder='group'."
         )
-    outputs, inputs = (int(length) for length in checkpoint.read(stem + ct.SHAPE).reshape(-1)[:2])
+    outputs, inputs = (int(length) for length in checkpoint.read_numpy(stem + ct.SHAPE).reshape(-1)[:2])
     bits = ct.bits_of(_matrix(checkpoint, stem + ct.PACKED)[1], inputs)
     if bits is None:
         raise UnsupportedError(
@@ -138,7 +138,7 @@ def read_rows(checkpoint: Checkpoint, name: str, start: int = 0, stop: int | Non
 
 def _gemm_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> QuantizedRows:
     """`read_rows` of AutoAWQ's format, where an output is a column and eight share a word."""
-    qweight, qzeros, scales = (checkpoint.read(stem + field) for field in AWQ)
+    qweight, qzeros, scales = (checkpoint.read_numpy(stem + field) for field in AWQ)
     codes, zeros = (_unpacked_columns(words, rows) for words in (qweight, qzeros))
     return QuantizedRows(codes, np.ascontiguousarray(scales[:, rows].T).astype(np.float32), zeros)
 
@@ -152,8 +152,8 @@ def _unpacked_columns(words: npt.NDArray[np.int32], rows: slice) -> npt.NDArray[
 
 def _compressed_rows(checkpoint: Checkpoint, stem: str, shape: PackedShape, rows: slice) -> QuantizedRows:
     """`read_rows` of compressed-tensors, where inputs share a word, but for the zero points outputs do."""
-    codes = ct.unpack(checkpoint.read(stem + ct.PACKED)[rows], shape.bits, shape.inputs)
-    scales = checkpoint.read(stem + ct.SCALE)[rows].astype(np.float32)
+    codes = ct.unpack(checkpoint.read_numpy(stem + ct.PACKED)[rows], shape.bits, shape.inputs)
+    scales = checkpoint.read_numpy(stem + ct.SCALE)[rows].astype(np.float32)
     return QuantizedRows(codes, scales, _zeros(checkpoint, stem + ct.ZERO, shape, rows))
 
 
@@ -162,7 +162,7 @@ def _zeros(checkpoint: Checkpoint, name: str, shape: PackedShape, rows: slice) -
     middle = 1 << (shape.bits - 1)
     if name not in checkpoint:
         return np.full((rows.stop - rows.start, shape.inputs // shape.group_size), middle, np.uint8)
-    stored = checkpoint.read(name)
+    stored = checkpoint.read_numpy(name)
     if stored.dtype != np.int32:
         return np.asarray(stored[rows].astype(np.int16) + middle, np.uint8)
     per_word = 32 // shape.bits

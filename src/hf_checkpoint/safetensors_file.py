@@ -23,7 +23,7 @@ from tyllm_base.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
-PIECE = 1 << 26  # bytes of a tensor looked at in one go
+BLOCK_BYTES = 1 << 26  # bytes of a tensor looked at in one go
 MAX_HEADER = 100_000_000  # bytes, the limit of the reference implementation
 
 
@@ -47,12 +47,12 @@ class TensorInfo:
             return np.empty(self.shape, DTYPES[self.dtype])
         return np.memmap(self.file, DTYPES[self.dtype], mode="c", offset=self.offset, shape=self.shape)
 
-    def pieces(self) -> Iterator[Array]:
+    def row_blocks(self) -> Iterator[Array]:
         """The tensor by blocks of rows, so that a large one never lies in memory as a whole."""
         if not self.shape:
             yield self.read()
             return
-        rows = max(1, PIECE * self.shape[0] // max(1, self.nbytes))
+        rows = max(1, BLOCK_BYTES * self.shape[0] // max(1, self.nbytes))
         for start in range(0, self.shape[0], rows):
             yield self.read()[start : start + rows]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class VisionTower:
+class TowerModule:
     """The part of a model that turns images into rows among the embeddings.
 
     Attributes:
@@ -46,13 +46,13 @@ class VisionTower:
                 yield f"{self.prefix}{name}", module
 
 
-def find_tower(model: PreTrainedModel) -> VisionTower | None:
+def find_tower(model: PreTrainedModel) -> TowerModule | None:
     """The vision tower of a model; None where it reads text alone."""
     facts = vision_facts({"model_type": model.config.model_type})
     if facts is None:
         return None
     named = model.named_modules()
-    return next(VisionTower(module, name) for name, module in named if name.rpartition(".")[2] == facts.tower)
+    return next(TowerModule(module, name) for name, module in named if name.rpartition(".")[2] == facts.tower)
 
 
 def vision_tokens(config: PretrainedConfig) -> dict[str, int]:

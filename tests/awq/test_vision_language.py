@@ -171,7 +171,7 @@ class Killed(BaseException):
 def test_killed_at_any_file_a_run_goes_on_to_the_same_bytes(made, tmp_path, monkeypatch, method):
     folder = made("qwen2_5_vl")
     quantize(folder, tmp_path / "whole", method=method)
-    write, written = WorkFolder.write, []
+    write, written = WorkFolder.write_part, []
 
     def dying(work, part, tensors):
         write(work, part, tensors)
@@ -179,7 +179,7 @@ def test_killed_at_any_file_a_run_goes_on_to_the_same_bytes(made, tmp_path, monk
             written.append(part)
             raise Killed
 
-    monkeypatch.setattr(WorkFolder, "write", dying)
+    monkeypatch.setattr(WorkFolder, "write_part", dying)
     for _ in range(40):
         try:
             quantize(folder, tmp_path / "out", method=method)

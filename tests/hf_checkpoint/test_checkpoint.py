@@ -46,16 +46,16 @@ def test_reads_single_file(single):
     checkpoint = Checkpoint.open(single)
     assert sorted(checkpoint) == ["a", "b"] and "a" in checkpoint
     assert checkpoint.info("b").dtype == "BF16" and checkpoint.info("b").shape == (3,)
-    assert checkpoint.read("b").astype(np.float32).tolist() == [2, 2, 2]
+    assert checkpoint.read_numpy("b").astype(np.float32).tolist() == [2, 2, 2]
     assert checkpoint.read_torch("b").tolist() == [2, 2, 2]
     assert checkpoint.quantization is None
 
 
 def test_reads_shards(sharded):
     checkpoint = Checkpoint.open(sharded)
-    assert checkpoint.read("b").tolist() == [2, 2, 2]
+    assert checkpoint.read_numpy("b").tolist() == [2, 2, 2]
     with pytest.raises(CheckpointError, match="has no tensor c"):
-        checkpoint.read("c")
+        checkpoint.read_numpy("c")
 
 
 def test_imports_neither_torch_nor_transformers():

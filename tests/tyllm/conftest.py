@@ -59,7 +59,7 @@ class Memory(dict):
     def info(self, name):
         return SimpleNamespace(shape=self[name].shape, dtype=DTYPES[str(self[name].dtype)])
 
-    def read(self, name):
+    def read_numpy(self, name):
         return self[name]
 
 

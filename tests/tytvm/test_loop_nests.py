@@ -73,7 +73,7 @@ def test_a_reduction_to_a_single_number_still_has_a_parallel_loop():
     np.testing.assert_allclose(run(split, x, (), 3), x.sum(), rtol=1e-4)
 
 
-def test_a_stage_names_what_it_writes():
+def test_a_loop_nest_names_what_it_writes():
     split = split_loop_nests(legalized(lambda x: relax.op.nn.softmax(x, -1)))
     written = [nest.arguments[index] for nest in split.nests for index in nest.writes]
     assert sorted(written, key=str) == sorted([1, *split.temporaries], key=str)  # each buffer once

@@ -127,8 +127,8 @@ class StreamedDecoder:
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits float32 [n, V] after the next `tokens` int64 [n] of n sequences, on the CPU."""
-        places = fill_surroundings(self.model, tokens[:, None])
-        output = self.model.module(input_ids=places, past_key_values=self.cache, use_cache=True)
+        indices = fill_surroundings(self.model, tokens[:, None])
+        output = self.model.module(input_ids=indices, past_key_values=self.cache, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
         return logits
 

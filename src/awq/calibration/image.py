@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hf_checkpoint.vision_tower import VisionTower
+from hf_checkpoint.vision_tower import TowerModule
 from hf_messages.image_file import load_image
 from tyllm_base.errors import CalibrationError, ImageError
 
@@ -79,7 +79,7 @@ class ImageProcessor:
         return int(3 * self.processor.temporal_patch_size * self.processor.patch_size**2)
 
     @classmethod
-    def of(cls, folder: Path, tower: VisionTower, embeddings: int) -> ImageProcessor:
+    def of(cls, folder: Path, tower: TowerModule, embeddings: int) -> ImageProcessor:
         """The processor in `folder`, or the usual one; an image becomes at most so many embeddings."""
         from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 

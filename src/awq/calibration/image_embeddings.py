@@ -42,8 +42,8 @@ def inserted_images(
     if samples is None:
         return None
     if not work.has(IMAGES):
-        work.write(IMAGES, {IMAGES: TowerPass(model, samples, progress).embeddings().cpu().numpy()})
-    embeddings = torch.from_numpy(work.read(IMAGES, IMAGES)).to(model.device)
+        work.write_part(IMAGES, {IMAGES: TowerPass(model, samples, progress).embeddings().cpu().numpy()})
+    embeddings = torch.from_numpy(work.read_tensor(IMAGES, IMAGES)).to(model.device)
     return InsertedImages(samples.rows.to(model.device), samples.positions.to(model.device), embeddings)
 
 

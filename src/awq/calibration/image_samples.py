@@ -64,7 +64,7 @@ class _Sample:
     tokens: list[int] = field(default_factory=list)
     images: list[CalibrationImage] = field(default_factory=list)
 
-    def add(self, other: _Sample) -> None:
+    def append(self, other: _Sample) -> None:
         self.tokens += other.tokens
         self.images += other.images
 
@@ -124,7 +124,7 @@ def _filled(encoded: Sequence[_Sample], length: int) -> Iterator[_Sample]:
     """Conversations joined until there are `length` tokens; what is left at the end counts only if it is all."""
     sample, full = _Sample(), False
     for each in encoded:
-        sample.add(each)
+        sample.append(each)
         if len(sample.tokens) >= length:
             yield sample
             sample, full = _Sample(), True

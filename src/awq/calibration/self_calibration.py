@@ -32,5 +32,5 @@ def finished_samples(
     if bool((planned >= 0).all()):
         return planned
     if not work.has(PART):
-        work.write(PART, {"samples": generated_samples(model, planned, progress=progress).numpy()})
+        work.write_part(PART, {"samples": generated_samples(model, planned, progress=progress).numpy()})
     return torch.from_numpy(read_header(work.file(PART))["samples"].read().copy())

@@ -45,7 +45,7 @@ class QuantizedWeight:
         fields = zip(*((part.codes, part.scales, part.zeros) for part in parts), strict=True)
         return cls(*(torch.cat(values) for values in fields))
 
-    def rows(self, rows: slice) -> QuantizedWeight:
+    def select_rows(self, rows: slice) -> QuantizedWeight:
         """Some rows only."""
         return QuantizedWeight(self.codes[rows], self.scales[rows], self.zeros[rows])
 

@@ -81,7 +81,7 @@ def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) ->
     for name, shard in zip(names, shards, strict=True):
         write_safetensors(
             folder / name,
-            {tensor: Blocks(DTYPES[info.dtype], info.shape, info.pieces) for tensor, info in shard.items()},
+            {tensor: Blocks(DTYPES[info.dtype], info.shape, info.row_blocks) for tensor, info in shard.items()},
             KEPT,
         )
     if count > 1:

@@ -84,7 +84,7 @@ class Quantizer:
             done += 1
         reached = None
         if done and self.work.has(hidden_part(done)):
-            hidden = torch.from_numpy(self.work.read(hidden_part(done), HIDDEN)).to(self.model.device)
+            hidden = torch.from_numpy(self.work.read_tensor(hidden_part(done), HIDDEN)).to(self.model.device)
             reached = PassedLayers(done, hidden)
         samples = self.recipe.samples.repeat(self.recipe.streams, 1)
 
@@ -113,7 +113,9 @@ class Quantizer:
             cache = ActivationCache(self.work.path, self.model.device)
             tell = partial(self.progress, 0, 1)
             analysis = SensitivityAnalysis(self.model, self.recipe, self._plan, cache, tell, self.inserted)
-            self.work.write(EFFECTS, as_part({SEPARATOR.join(names): e for names, e in analysis.effects().items()}))
+            self.work.write_part(
+                EFFECTS, as_part({SEPARATOR.join(names): e for names, e in analysis.effects().items()})
+            )
         candidates = as_candidates(from_part(self.work.file(EFFECTS)), linear_layers(self.model, self.recipe))
         overrides = chosen(candidates, self.recipe.config, budget)
         return replace(self.recipe, config=with_overrides(self.recipe.config, overrides), bits_per_weight=None)
@@ -129,8 +131,8 @@ class Quantizer:
             meter.report((part, STORING), name)
             if not self.work.has(part):
                 tensors, errors = self._tower().tensors(name)
-                self.work.write(errors_part(part), as_part(errors))
-                self.work.write(part, tensors)
+                self.work.write_part(errors_part(part), as_part(errors))
+                self.work.write_part(part, tensors)
                 trim_freed_memory()
 
     def _task(self, index: int) -> LayerTask:
@@ -152,11 +154,11 @@ class Quantizer:
                 task, plan, cache, lambda step: meter.report((part, step), f"{self._name(index)}, {step}")
             )
             tensors, output = hessian_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
-            self.work.write(errors_part(part), as_part(hessian_layer.errors))
+            self.work.write_part(errors_part(part), as_part(hessian_layer.errors))
         else:
             output, tensors = AutoAwqLayer(task, plan).quantized(arguments)
-        self.work.write(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
-        self.work.write(part, tensors)
+        self.work.write_part(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
+        self.work.write_part(part, tensors)
         self.work.drop(hidden_part(index))
         trim_freed_memory()
         return output
@@ -180,8 +182,8 @@ class Quantizer:
             meter.report((part, SCALES), self._name(index))
             if not self.work.has(part):
                 self.model.fill(layer, self.model.prefixes[index])
-                self.work.write(errors_part(part), as_part(task.rounding_errors()))
-                self.work.write(part, task.quantized_to_nearest())
+                self.work.write_part(errors_part(part), as_part(task.rounding_errors()))
+                self.work.write_part(part, task.quantized_to_nearest())
                 self.model.empty(layer)
                 trim_freed_memory()
 
@@ -194,9 +196,9 @@ class Quantizer:
         if self.recipe.config.lm_head_enable:
             task = HeadTask(self.model, self.recipe, lambda share: meter.report((REST, ""), what, share))
             head = self._head(task, last)
-            self.work.write(errors_part(REST), as_part(task.errors))
+            self.work.write_part(errors_part(REST), as_part(task.errors))
             names = [name for name in names if name != f"{self.model.head}.weight"]
-        self.work.write(REST, {name: self._float16_tensor(name, last) for name in names} | head)
+        self.work.write_part(REST, {name: self._float16_tensor(name, last) for name in names} | head)
 
     def _head(self, task: HeadTask, last: LastHidden | None) -> dict[str, Array]:
         """The quantized head."""

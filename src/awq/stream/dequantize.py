@@ -42,7 +42,9 @@ def load_dequantized(
     checkpoint = under_model_names(checkpoint, model)
     if is_packed(checkpoint, f"{head_name(model)}.weight"):  # even where config.json forgot to say that it is untied
         untie_head(model)
-    weights = {name: read_float(checkpoint, name, dtype or torch.float32) for name in wanted(checkpoint, model)}
+    weights = {
+        name: read_float(checkpoint, name, dtype or torch.float32) for name in stored_parameters(checkpoint, model)
+    }
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
     if (checkpoint.path / "generation_config.json").is_file():
@@ -61,7 +63,7 @@ def check_readable(checkpoint: Checkpoint) -> None:
         )
 
 
-def wanted(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
+def stored_parameters(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
     """The model's parameters that are in the checkpoint; raises `CheckpointError` if one is nowhere."""
     parameters = dict(model.named_parameters())  # a tied head is the embedding and is listed once
     missing = [name for name in parameters if name not in checkpoint and not is_packed(checkpoint, name)]

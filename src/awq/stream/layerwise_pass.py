@@ -100,7 +100,7 @@ def layerwise_pass(
     `samples` may hold those that `inserted` has images for several times over, once for each stream.
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
-    places = fill_surroundings(model, samples)
+    indices = fill_surroundings(model, samples)
     for index, layer in enumerate(model.layers):
         if reached is not None and index < reached.layers:
             layer.forward = _Passed(layer, reached.hidden)
@@ -113,15 +113,15 @@ def layerwise_pass(
 
     outer_norms = [(name, module) for name, module in model.outer_modules() if is_norm(module)]
     with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
-        hidden = model.base(**_inputs(model, places, inserted), use_cache=False).last_hidden_state
+        hidden = model.base(**_inputs(model, indices, inserted), use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
 
 
-def _inputs(model: MetaModel, places: torch.Tensor, inserted: InsertedImages | None) -> dict[str, torch.Tensor]:
+def _inputs(model: MetaModel, indices: torch.Tensor, inserted: InsertedImages | None) -> dict[str, torch.Tensor]:
     """The arguments of the decoder: tokens, or their embeddings with images among them."""
     if inserted is None:
-        return {"input_ids": places}
-    return inserted.inputs(model.module.get_input_embeddings()(places))
+        return {"input_ids": indices}
+    return inserted.inputs(model.module.get_input_embeddings()(indices))
 
 
 def fill_surroundings(model: MetaModel, samples: torch.Tensor) -> torch.Tensor:
@@ -130,12 +130,12 @@ def fill_surroundings(model: MetaModel, samples: torch.Tensor) -> torch.Tensor:
     Returns:
         `samples`, int64 [n, T], with each token replaced by the number of its row in the small embedding.
     """
-    used, places = torch.unique(samples, return_inverse=True)
+    used, indices = torch.unique(samples, return_inverse=True)
     for name in model.surroundings():
         embeds = name == model.embedding
-        tensor = model.read_rows(name, used) if embeds else model.read(name)
+        tensor = model.read_rows(name, used) if embeds else model.read_float32(name)
         owner, _, leaf = name.rpartition(".")
         setattr(model.module.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=False))
     for _, module in model.outer_modules():
         fill_buffers(model.module, module, model.device)
-    return places.to(model.device)
+    return indices.to(model.device)

@@ -15,7 +15,7 @@ from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.packed_rows import is_packed
 from hf_checkpoint.tensor_check import check_tensors
 from hf_checkpoint.tied_weights import head_name, is_head_tied
-from hf_checkpoint.vision_tower import VisionTower, find_tower
+from hf_checkpoint.vision_tower import TowerModule, find_tower
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_base.errors import UnsupportedError
 
@@ -63,7 +63,7 @@ class MetaModel:
     checkpoint: Checkpoint
     device: torch.device
     reader: Reader = stored_float
-    tower: VisionTower | None = None
+    tower: TowerModule | None = None
 
     @classmethod
     def build(
@@ -134,20 +134,20 @@ class MetaModel:
 
     def fill(self, module: nn.Module, prefix: str) -> None:
         """Read the parameters of `module`, whose names start with `prefix`, as float32 on the device."""
-        tensors = {name: self.read(prefix + name) for name in module.state_dict()}
+        tensors = {name: self.read_float32(prefix + name) for name in module.state_dict()}
         module.load_state_dict(tensors, assign=True)
         for inner in module.modules():
             fill_buffers(self.module, inner, self.device)
         module.requires_grad_(False)
 
-    def read(self, name: str) -> torch.Tensor:
+    def read_float32(self, name: str) -> torch.Tensor:
         """A tensor of its stored shape as float32 on the device; raises `CheckpointError` for NaN or beyond float16."""
         tensor = self.reader(self.checkpoint, name, torch.float32)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
 
     def read_rows(self, name: str, rows: slice | torch.Tensor) -> torch.Tensor:
-        """`read` of some rows only, by a slice or by their indices int64 [rows]: float32 [rows, …]."""
+        """`read_float32` of some rows only, by a slice or by their indices int64 [rows]: float32 [rows, …]."""
         tensor = self.checkpoint.read_torch(name)[rows].to(torch.float32, copy=True)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
@@ -158,7 +158,7 @@ class MetaModel:
         module.to("meta")
 
 
-def _find_layers(model: PreTrainedModel, tower: VisionTower | None) -> tuple[str, nn.ModuleList]:
+def _find_layers(model: PreTrainedModel, tower: TowerModule | None) -> tuple[str, nn.ModuleList]:
     """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
     other = () if tower is None else f"{tower.name}."
     count = model.config.get_text_config().num_hidden_layers

@@ -138,7 +138,7 @@ class StreamedModel:
     @cached_property
     def _bias(self) -> torch.Tensor | None:
         """The head's bias, if it has one."""
-        return None if self._head.bias is None else self.model.read(f"{self.model.head}.bias")
+        return None if self._head.bias is None else self.model.read_float32(f"{self.model.head}.bias")
 
     @cached_property
     def _head_share(self) -> float:

@@ -188,17 +188,17 @@ class HessianLayer:
             outputs = leader.out_features if adds else None
             correction = correction_for(leader.in_features, outputs, self.device)
         weights = _token_weights(original.hidden) if adds else None
-        recorded = self.cache.read(names[0], self.task.recipe.batch * original.hidden.shape[1])
-        for (rows, batch), wanted in zip(self._batches(original), recorded, strict=True):
-            wanted /= self.scales.get(names[0], 1.0)
+        cached = self.cache.batches(names[0], self.task.recipe.batch * original.hidden.shape[1])
+        for (rows, batch), target in zip(self._batches(original), cached, strict=True):
+            target /= self.scales.get(names[0], 1.0)
             root = 1.0 if weights is None else weights[rows].reshape(-1, 1)
             if correction is None:
-                hessian.accumulate(wanted * root)
+                hessian.accumulate(target * root)
                 continue
             x, output = self._reach(leader, present.take(rows), through=adds)
             x = x * root
             hessian.accumulate(x)
-            correction.accumulate(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else wanted)
+            correction.accumulate(x, (batch.hidden - output).flatten(0, -2) * root if output is not None else target)
         return SharedInput(hessian, correction, "range" in parts, "rounding" in parts)
 
     def _reach(
@@ -226,11 +226,11 @@ class HessianLayer:
         sampled = slice(None, None, sampling_step(linear.out_features))
         before = linear.weight.data[sampled].clone()
         for rows in row_parts(linear.out_features, linear.in_features):
-            linear.weight.data[rows] = quantized.rows(rows).dequantize()
+            linear.weight.data[rows] = quantized.select_rows(rows).dequantize()
         error = RelativeError(shared.hessian)
         error.accumulate(before, linear.weight.data[sampled])
         self.errors[name] = error.share
-        parts = (quantized.rows(rows) for rows in row_parts(linear.out_features, linear.in_features))
+        parts = (quantized.select_rows(rows) for rows in row_parts(linear.out_features, linear.in_features))
         return packed_tensors(self.task.prefix + name, parts, scheme, self.task.recipe.config.format)
 
 

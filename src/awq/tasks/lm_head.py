@@ -111,7 +111,7 @@ class HeadTask:
         error, sampled = RelativeError(hessian), slice(None, None, sampling_step(self.shape[0]))
         for block in blocks:
             quantized = quantize(block)
-            error.accumulate(block[sampled], quantized.rows(sampled).dequantize())
+            error.accumulate(block[sampled], quantized.select_rows(sampled).dequantize())
             yield quantized
         self.errors[self.model.head] = error.share
 

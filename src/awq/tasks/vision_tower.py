@@ -98,4 +98,4 @@ def quantize_within_range(weight: torch.Tensor, scheme: Scheme) -> QuantizedWeig
 def float16_blocks(model: MetaModel, name: str) -> Blocks:
     """A tensor of the checkpoint in float16, made piece by piece while it is written; raises `CheckpointError`."""
     info = model.checkpoint.info(name)
-    return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, piece) for piece in info.pieces()))
+    return Blocks(np.dtype(np.float16), info.shape, lambda: (as_float16(name, block) for block in info.row_blocks()))

@@ -38,7 +38,7 @@ class ActivationCache:
             x.cpu().contiguous().numpy().tofile(file)
         self.widths[name] = x.shape[1]
 
-    def read(self, name: str, tokens: int) -> Iterator[torch.Tensor]:
+    def batches(self, name: str, tokens: int) -> Iterator[torch.Tensor]:
         """All inputs of `name` in the order in which they were appended, float32 [tokens, K] at a time."""
         with self._file(name).open("rb") as file:
             while True:

@@ -69,14 +69,14 @@ class WorkFolder:
         """Whether `part` is finished."""
         return self.file(part).exists()
 
-    def read(self, part: str, tensor: str) -> Array:
-        """A tensor of a finished part."""
+    def read_tensor(self, part: str, tensor: str) -> Array:
+        """A tensor of a finished part, in its shape and type."""
         return np.array(read_header(self.file(part))[tensor].read())
 
     def drop(self, part: str) -> None:
         """Remove a part that is needed no more."""
         self.file(part).unlink(missing_ok=True)
 
-    def write(self, part: str, tensors: Mapping[str, Array | Blocks]) -> None:
-        """Finish `part`; raises `OutputError`."""
+    def write_part(self, part: str, tensors: Mapping[str, Array | Blocks]) -> None:
+        """Write the tensors of `part`, of any shapes, and so finish it; raises `OutputError`."""
         write_safetensors(self.file(part), tensors, KEPT)

@@ -57,7 +57,7 @@ class WeightReader:
         if name in self.quantization.packed:
             return self._packed(name, start, stop).dequantize()
         source = self.source.get(name, name)
-        rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read(source)[start:stop], np.float32)
+        rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read_numpy(source)[start:stop], np.float32)
         check_finite(source, rows)
         return rows
 

@@ -98,8 +98,8 @@ def score_tokens(
     """
     sources = [_blocks(rows) for rows in (model, reference) if rows is not None]
     parts: list[list[TokenScores]] = [[] for _ in sources]
-    pieces = (tokens[start : start + BLOCK] for start in range(0, len(tokens), BLOCK))
-    for came, *found in zip(pieces, *sources, strict=True):
+    blocks = (tokens[start : start + BLOCK] for start in range(0, len(tokens), BLOCK))
+    for came, *found in zip(blocks, *sources, strict=True):
         for part, each in zip(parts, found, strict=True):
             part.append(_scored(each, came, found[-1] if reference is not None else None))
     return [TokenScores.concatenated(part) for part in parts]

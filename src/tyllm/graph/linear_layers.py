@@ -141,7 +141,7 @@ def _fits(traced: TracedGraph, weight: fx.Node) -> bool:
 
 
 def _separate(traced: TracedGraph) -> None:
-    """Weights are stored as their readers want them: one that is read in several ways becomes several."""
+    """Weights are stored as their consumers need them: one that is read in several ways becomes several."""
     graph = traced.graph_module.graph
     for node in graph.find_nodes(op="placeholder"):
         if node.name not in traced.weights:

@@ -56,10 +56,10 @@ class Partitioning:
             shapes = {node: region.local_shape(node, span) for node in region.specs}
             for node, shape in shapes.items():
                 _reshape(node, copies[node], shape, shapes)
-        wanted = {copies[node]: shape_of(node) for node in copies if isinstance(node.meta.get("val"), torch.Tensor)}
-        wanted |= {copies[n]: r.local_shape(n, r.spans(self.dies)[die]) for r in self.regions for n in r.specs}
+        expected = {copies[node]: shape_of(node) for node in copies if isinstance(node.meta.get("val"), torch.Tensor)}
+        expected |= {copies[n]: r.local_shape(n, r.spans(self.dies)[die]) for r in self.regions for n in r.specs}
         propagate(own)
-        wrong = [node.name for node, shape in wanted.items() if shape_of(node) != shape]
+        wrong = [node.name for node, shape in expected.items() if shape_of(node) != shape]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} cannot be divided over {self.dies} dies.")
         return own

@@ -72,8 +72,8 @@ def result_specs(node: fx.Node, operand: fx.Node, of: ShardingSpec) -> Iterator[
     shape, seen = shape_of(node), set()
     candidates = [ShardingSpec(axis, of.blocks) for axis in range(len(shape))]
     moved = spec_with_blocks(shape, of.total_blocks(shape_of(operand)))
-    pieces = len(operand.meta["val"]) if isinstance(operand.meta["val"], list | tuple) else 1
-    candidates += [ShardingSpec(axis, of.blocks // pieces) for axis in range(len(shape)) if of.blocks % pieces == 0]
+    count = len(operand.meta["val"]) if isinstance(operand.meta["val"], list | tuple) else 1
+    candidates += [ShardingSpec(axis, of.blocks // count) for axis in range(len(shape)) if of.blocks % count == 0]
     for spec in [*([moved] if moved else []), *candidates]:
         if spec not in seen and spec.extent(shape) > 1:
             seen.add(spec)
@@ -122,9 +122,9 @@ def _along(number: int) -> Rule:
 
 
 def _getitem(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
-    """One of the pieces that a value was cut into."""
+    """One of the count that a value was cut into."""
     source = node.args[0]
-    values = complete(source.target, source.args, source.kwargs) if source.target in PIECES else None
+    values = complete(source.target, source.args, source.kwargs) if source.target in SPLITS else None
     if values is None:
         return None
     axis = (values[1] if source.target is aten.unbind.int else values[2]) % len(shape_of(source))
@@ -132,11 +132,11 @@ def _getitem(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
         return {source: ShardingSpec(spec.axis + (spec.axis >= axis), spec.blocks)}
     if spec.axis != axis:
         return {source: spec}
-    sizes = {piece.shape[axis] for piece in source.meta["val"]}
+    sizes = {each.shape[axis] for each in source.meta["val"]}
     return {source: ShardingSpec(axis, spec.blocks * len(source.meta["val"]))} if len(sizes) == 1 else None
 
 
-def _pieces(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
+def _splits(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     return {node.args[0]: spec}
 
 
@@ -153,8 +153,8 @@ def _attention(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     return found
 
 
-def _segments(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
-    """Attention [B,S,H,Dv] within segments, of queries, keys and values [B,H,S,D]."""
+def _packed_attention(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
+    """Attention [B,S,H,Dv] of packed sequences, of queries, keys and values [B,H,S,D]."""
     return {x: ShardingSpec(1, spec.blocks) for x in node.args[:3]} if spec.axis == 2 else None
 
 
@@ -171,7 +171,7 @@ def _matmul(node: fx.Node, spec: ShardingSpec) -> OperandSpecs | None:
     return found
 
 
-PIECES = {aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int}
+SPLITS = {aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int}
 ELEMENTWISE = (
     aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor, aten.add.Scalar, aten.sub.Scalar,
     aten.mul.Scalar, aten.div.Scalar, aten.neg.default, aten.relu.default, aten.gelu.default, aten.silu.default,
@@ -186,7 +186,7 @@ RULES: dict[Any, Rule] = {
     operator.getitem: _getitem,
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys((aten.reshape.default, aten.unsqueeze.default, aten.squeeze.dim, aten.squeeze.dims), _reshape),
-    **dict.fromkeys(PIECES, _pieces),
+    **dict.fromkeys(SPLITS, _splits),
     aten.permute.default: _permute,
     aten.transpose.int: _transpose,
     aten.softmax.int: _along(1),
@@ -194,7 +194,7 @@ RULES: dict[Any, Rule] = {
     aten.cat.default: _along(1),
     aten.slice.Tensor: _along(1),
     aten.scaled_dot_product_attention.default: _attention,
-    torch.ops.tytvm.segment_attention.default: _segments,
+    torch.ops.tytvm.segment_attention.default: _packed_attention,
     aten.matmul.default: _matmul,
     aten.bmm.default: _matmul,
 }

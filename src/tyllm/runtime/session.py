@@ -15,7 +15,7 @@ from hf_messages.messages import Message
 from tyllm.package import Manifest, open_package
 from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
 from tyllm.package.json_file import read_json_if_there
-from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
+from tyllm.runtime.cache.positions import CountedPositions, MropePositions
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.cache.slot import CacheSlot
 from tyllm.runtime.execute.engine import Engine
@@ -217,7 +217,7 @@ class Session:
         return generation if stream else generation.run_to_end()
 
     def _new_slot(self, number: int) -> CacheSlot:
-        positions = RotaryPositions(self._rope) if self._rope else CountedPositions()
+        positions = MropePositions(self._rope) if self._rope else CountedPositions()
         return CacheSlot(self._engine, number, positions)
 
     def close(self) -> None:

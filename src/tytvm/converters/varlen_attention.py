@@ -33,7 +33,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     tiled = emitter.kernels.rounds_products
     shape = PackedSequences(tuple(lengths * batch), heads, kv_heads, width, v_width, scale, tiled)
     source, tensors = _source(emitter, [q, k, v], shape, tokens)
-    rows, tasks = relax.const(shape.rows()), relax.const(shape.tasks())
+    rows, tasks = relax.const(shape.token_rows()), relax.const(shape.tasks())
     pack = emitter.kernels.choose(VarlenPack(shape, source))
     packed = emitter.call(pack, [*tensors, rows], *(TensorSpec(*each) for each in shape.packed()))
     out = (batch * tokens, heads * v_width)
@@ -128,5 +128,5 @@ def _slice_of_fused(node: torch.fx.Node) -> tuple[torch.fx.Node, int] | None:
     if axis != 0 or parts.target is not aten.permute.default:
         return None
     source, order = parts.args
-    is_joined = list(order) in ([1, 0, 2, 3], [2, 0, 3, 1, 4]) and source.meta["val"].shape[order[0]] == 3
-    return (source, number) if is_joined else None
+    is_fused = list(order) in ([1, 0, 2, 3], [2, 0, 3, 1, 4]) and source.meta["val"].shape[order[0]] == 3
+    return (source, number) if is_fused else None

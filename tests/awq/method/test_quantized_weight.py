@@ -42,7 +42,7 @@ def test_a_weight_that_is_transposed_in_memory_stays_so(weight):
 
 
 def test_rows_and_their_concatenation(weight):
-    parts = [weight.rows(slice(0, 2)), weight.rows(slice(2, N))]
+    parts = [weight.select_rows(slice(0, 2)), weight.select_rows(slice(2, N))]
     assert torch.equal(parts[1].dequantize(), weight.dequantize()[2:])
     assert torch.equal(QuantizedWeight.concatenated(parts).dequantize(), weight.dequantize())
 

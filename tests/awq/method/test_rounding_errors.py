@@ -41,6 +41,6 @@ def test_sampled_rows():
 def test_errors_wait_in_the_work_folder(tmp_path):
     work = WorkFolder(tmp_path / "work")
     work.open("fingerprint")
-    work.write("errors", as_part({"a": 0.25, "b c": 1e-9}))
+    work.write_part("errors", as_part({"a": 0.25, "b c": 1e-9}))
     assert from_part(work.file("errors")) == {"a": 0.25, "b c": 1e-9}
     assert from_part(work.file("none")) == {}

@@ -86,7 +86,7 @@ def undisturbed(checkpoint, tmp_path_factory):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_any_file_a_run_goes_on_to_the_same_bytes(checkpoint, tmp_path, monkeypatch, undisturbed, when):
-    write, written = WorkFolder.write, []
+    write, written = WorkFolder.write_part, []
 
     def dying(work, part, tensors):
         if part in written:
@@ -96,7 +96,7 @@ def test_killed_at_any_file_a_run_goes_on_to_the_same_bytes(checkpoint, tmp_path
             write(work, part, tensors)
         raise Killed
 
-    monkeypatch.setattr(WorkFolder, "write", dying)
+    monkeypatch.setattr(WorkFolder, "write_part", dying)
     for number in range(9):
         try:
             short(checkpoint("qwen2"), tmp_path / "out")

@@ -45,7 +45,7 @@ def test_a_float_checkpoint_is_as_transformers_loads_it(checkpoint, family):
 
 def test_the_head_is_the_quantized_one(rounded):
     opened, model = Checkpoint.open(rounded), load_dequantized(rounded)
-    packed = PackedLinear(*(opened.read(f"lm_head.{field}") for field in PackedLinear._fields))
+    packed = PackedLinear(*(opened.read_numpy(f"lm_head.{field}") for field in PackedLinear._fields))
     assert torch.equal(model.lm_head.weight, torch.from_numpy(unpack_linear(packed).dequantize()))
     assert not torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
     assert (model.lm_head.weight - model.model.embed_tokens.weight).abs().max() < 0.02

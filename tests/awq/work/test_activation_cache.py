@@ -17,28 +17,28 @@ def test_batches_come_back_in_order_however_they_are_cut(cache):
     for start in range(0, 10, 4):
         cache.append("mlp.up_proj", first[start : start + 4])
         cache.append("mlp.down_proj", second[start : start + 4])
-    assert torch.equal(torch.cat(list(cache.read("mlp.up_proj", 4))), first)
-    found = list(cache.read("mlp.down_proj", 3))
+    assert torch.equal(torch.cat(list(cache.batches("mlp.up_proj", 4))), first)
+    found = list(cache.batches("mlp.down_proj", 3))
     assert [len(x) for x in found] == [3, 3, 3, 1] and torch.equal(torch.cat(found), second)
 
 
 def test_what_is_read_may_be_changed(cache):
     cache.append("a", torch.ones(4, 2))
-    for x in cache.read("a", 2):
+    for x in cache.batches("a", 2):
         x /= 2
-    assert torch.equal(torch.cat(list(cache.read("a", 4))), torch.ones(4, 2))
+    assert torch.equal(torch.cat(list(cache.batches("a", 4))), torch.ones(4, 2))
 
 
 def test_slices_are_appended_as_they_are_seen(cache):
     x = torch.randn(6, 8)
     cache.append("a", x[:, 2:5])
-    assert torch.equal(next(cache.read("a", 6)), x[:, 2:5])
+    assert torch.equal(next(cache.batches("a", 6)), x[:, 2:5])
 
 
 def test_what_a_killed_run_left_is_overwritten(cache, tmp_path):
     (tmp_path / "a.activations").write_bytes(b"\1" * 1000)
     cache.append("a", torch.zeros(2, 3))
-    assert torch.equal(torch.cat(list(cache.read("a", 1))), torch.zeros(2, 3))
+    assert torch.equal(torch.cat(list(cache.batches("a", 1))), torch.zeros(2, 3))
 
 
 def test_erasing_leaves_nothing_and_the_cache_can_be_used_again(cache, tmp_path):
@@ -46,7 +46,7 @@ def test_erasing_leaves_nothing_and_the_cache_can_be_used_again(cache, tmp_path)
     cache.clear()
     assert list(tmp_path.iterdir()) == []
     cache.append("a", torch.ones(1, 4))
-    assert torch.equal(next(cache.read("a", 9)), torch.ones(1, 4))
+    assert torch.equal(next(cache.batches("a", 9)), torch.ones(1, 4))
 
 
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path):

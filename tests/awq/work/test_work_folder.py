@@ -12,7 +12,7 @@ from tyllm_base.errors import OutputError
 def work(tmp_path):
     folder = WorkFolder(tmp_path / "work")
     folder.open("one")
-    folder.write("layer", {"a": np.ones(3, np.float16)})
+    folder.write_part("layer", {"a": np.ones(3, np.float16)})
     return folder
 
 
@@ -39,7 +39,7 @@ def test_what_a_killed_run_left_goes_with_another_recipe(work, name):
 
 
 def test_a_tensor_that_was_read_outlives_its_part(work):
-    found = work.read("layer", "a")
+    found = work.read_tensor("layer", "a")
     work.drop("layer")
     work.drop("layer")
     assert not work.has("layer") and found.tolist() == [1, 1, 1]

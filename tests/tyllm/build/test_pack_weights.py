@@ -23,7 +23,7 @@ CUTS = [WHOLE, ROWS_CUT, UNEVEN, HELD_TWICE, COLUMNS_CUT, COLUMNS_THROUGH_A_GROU
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """Weights are read in several pieces."""
+    """Weights are read in several chunks of rows."""
     monkeypatch.setattr("tyllm.build.pack_weights.ROWS", 32)
 
 

@@ -25,7 +25,7 @@ def compiled(tyllm, checkpoint, package, dies, *arguments):
     return json.loads(outcome.out)
 
 
-def spoken(tyllm, package, *arguments):
+def streamed(tyllm, package, *arguments):
     outcome = tyllm("run", package, PROMPT, "--max-new-tokens", 12, "--json", *arguments)
     assert outcome.code == 0, outcome.err
     return json.loads(outcome.out)["token_ids"]
@@ -41,7 +41,7 @@ def test_the_same_tokens_on_1_2_and_3_dies(tyllm, checkpoint, tmp_path):
         package = tmp_path / f"{dies}die"
         settings = ["--seq-lens", seq_lens, "--activations", "float16"]
         assert compiled(tyllm, quantized, package, dies, *settings)["dies"] == dies
-        tokens.append(spoken(tyllm, package))
+        tokens.append(streamed(tyllm, package))
     assert len(tokens[0]) == 12
     assert tokens[0] == tokens[1] == tokens[2]
 

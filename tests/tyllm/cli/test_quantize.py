@@ -173,4 +173,4 @@ def test_a_whole_run_with_a_budget_and_a_report(tyllm, tmp_path):
 
 
 def inputs_of(checkpoint, name):
-    return int(checkpoint.read(f"{name}.weight_shape")[1])
+    return int(checkpoint.read_numpy(f"{name}.weight_shape")[1])

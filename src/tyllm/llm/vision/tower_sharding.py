@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from hf_checkpoint.vision_tower import VisionTower
+from hf_checkpoint.vision_tower import TowerModule
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.graph.partitioning import Partitioning, partition
 from tyllm.graph.trace import canonicalize
@@ -24,7 +24,7 @@ Grid = tuple[int, int]
 class TowerSharding:
     """A vision tower over `dies`; each grid is captured once."""
 
-    tower: VisionTower
+    tower: TowerModule
     dies: int
     captured: dict[Grid, tuple[Capture, Partitioning]] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from hf_checkpoint.vision_tower import VisionTower
+from hf_checkpoint.vision_tower import TowerModule
 from tyllm.llm.attention import segment_attention_name
 from tytvm.capture import Capture, capture
 
@@ -49,7 +49,7 @@ class TowerForGrid(torch.nn.Module):  # type: ignore[misc]
         return embeddings
 
 
-def capture_tower(tower: VisionTower, grid: tuple[int, int]) -> Capture:
+def capture_tower(tower: TowerModule, grid: tuple[int, int]) -> Capture:
     """The graph of a vision tower (on the meta device) for one image, or two frames, of rows × columns of patches.
 
     Its input is `patches`, float32 [rows · columns, channels · t · p · p]; its weights have the names that they have in

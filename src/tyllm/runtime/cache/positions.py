@@ -56,7 +56,7 @@ class CountedPositions:
         """Do nothing: no array of any shape was saved."""
 
 
-class RotaryPositions:
+class MropePositions:
     """M-RoPE: three positions for each row of the cache, int32 [3, N], and the table of their cosines and sines."""
 
     def __init__(self, rope: RopeTable) -> None:

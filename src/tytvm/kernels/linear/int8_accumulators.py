@@ -37,7 +37,7 @@ class Int8Accumulators:
         if self._short:
             self._short.clear()
 
-    def add(self, at: tuple[int, int], codes: Vector, x: Vector) -> None:
+    def accumulate(self, at: tuple[int, int], codes: Vector, x: Vector) -> None:
         """Adds the products of four inputs: four bytes of codes to a lane, and four int8."""
         if self._short:
             self._short[at] = self._short[at] + pmaddubsw(self._spec, codes, x)

@@ -94,7 +94,7 @@ def multiply_add(
             four = q[tile.row(down, r), span(k * CODES + half * 4, 4)]
             x = materialize(fill(T.reinterpret("int32", four)), "int32")
             for b in range(tile.blocks):
-                dots.add((r, b), halves[b][half], x)
+                dots.accumulate((r, b), halves[b][half], x)
 
 
 def rescale(

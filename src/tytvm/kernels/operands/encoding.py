@@ -36,7 +36,7 @@ class Float32:
         """Shape and dtype of each tensor that stands for [R, K] activations."""
         return (((R, K), "float32"),)
 
-    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
+    def write_unit(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         for j, value in enumerate(values):
             T.buffer_store(outputs[0], value, [row, span((unit * len(values) + j) * lanes, lanes)])
@@ -66,7 +66,7 @@ class Int8:
         codes = code_shape(R, K, self.tiled)
         return (codes, "int8"), (groups, "float32"), *[(groups, "int32")] * (not self.tiled)
 
-    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
+    def write_unit(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         codes, scale, *total = outputs
         write_group(codes, scale, total[0] if total else None, row, unit, values, lanes)
@@ -87,7 +87,7 @@ class Bfloat16:
         """Shape and dtype of each tensor that stands for [R, K] activations."""
         return (((ceildiv(R, amx.SIDE), ceildiv(K, amx.DEPTH), amx.SIDE, amx.DEPTH), "uint16"),)
 
-    def write(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
+    def write_unit(self, outputs: list[Buffer], row: Scalar, unit: Scalar, values: list[Vector], lanes: int) -> None:
         """Writes a unit of a row: float32 vectors of so many lanes."""
         at = [row // amx.SIDE, unit, row % amx.SIDE, span(0, amx.DEPTH)]
         T.buffer_store(outputs[0], amx.bfloat16(*values), at)

@@ -83,7 +83,7 @@ class PackedSequences:
             ((self.KH, P, self.width), "float32"),
         )
 
-    def rows(self) -> npt.NDArray[np.int32]:
+    def token_rows(self) -> npt.NDArray[np.int32]:
         """The token at each position, int32 [positions], -1 for none."""
         token, rows = 0, []
         for length in self.lengths:

@@ -40,11 +40,11 @@ class QkvSource:
 
     def read(self, buffers: dict[str, Buffer], part: int, row: Scalar, head: Scalar, at: Scalar) -> Vector:
         """Inputs of a token's query (part 0), key (1) or value (2)."""
-        buffer, place = self.place(buffers, part, row, head)
-        return buffer[(*place, at)]
+        buffer, address = self.address(buffers, part, row, head)
+        return buffer[(*address, at)]
 
-    def place(self, buffers: dict[str, Buffer], part: int, row: Scalar, head: Scalar) -> tuple[Buffer, list[Scalar]]:
-        """In which tensor, and where in it, they are."""
+    def address(self, buffers: dict[str, Buffer], part: int, row: Scalar, head: Scalar) -> tuple[Buffer, list[Scalar]]:
+        """The tensor that has a token's query, key or value of a head, and the indices of its first input there."""
         if self.fused:
             return buffers["qkv"], [row, part, head]
         if self.by_token[part]:

@@ -87,5 +87,5 @@ def build(
                 values = [
                     materialize(value(buffers, known, row, at), "float32", chunks.lanes) for at in chunks.places(unit)
                 ]
-                chunks.encoding.write(outputs, row, unit, values, chunks.lanes)
+                chunks.encoding.write_unit(outputs, row, unit, values, chunks.lanes)
     return builder.get()

@@ -29,7 +29,7 @@ from tytvm.target import InstructionSet
 def build(spec: InstructionSet, shape: PackedSequences, encoding: Encoding) -> PrimFunc:
     """(*shape.packed(), rows i32[positions], tasks i32[n,3], *what the encoding of [tokens, H·Dv] consists of).
 
-    `rows` and `tasks` are `shape.rows()` and `shape.tasks()`. The encoding is one that `takes` says yes to.
+    `rows` and `tasks` are `shape.token_rows()` and `shape.tasks()`. The encoding is one that `takes` says yes to.
     """
     made = encoding.tensors(shape.tokens, shape.H * shape.Dv)
     count = len(shape.tasks())

@@ -29,7 +29,7 @@ from tytvm.target import InstructionSet
 def build(spec: InstructionSet, shape: PackedSequences, source: QkvSource) -> PrimFunc:
     """(*source.tensors, rows i32[positions], *shape.packed()): queries times the factor of which 2^score is the weight.
 
-    `rows` is `shape.rows()`. Positions without a token, and inputs that there are none of, become zeros.
+    `rows` is `shape.token_rows()`. Positions without a token, and inputs that there are none of, become zeros.
     """
     P = shape.positions
     with IRBuilder() as builder, script.prim_func(is_private=True):
@@ -93,7 +93,7 @@ class StagedRows:
         """Prefetches what the next head reads of the token, if it lies beside this."""
         width = self.shape.D if part < 2 else self.shape.Dv
         if self.source.fused or self.source.by_token[part]:
-            place = self.source.place(self.buffers, part, row, head)
+            place = self.source.address(self.buffers, part, row, head)
             for start in range(0, width, LANES):
                 prefetch(place[0], [*place[1], start], 4 * width, level=2)
 
@@ -199,7 +199,7 @@ def reference(
     """
     if cos is not None and sin is not None:
         q, k = (rope(x, cos[:, None], sin[:, None]) for x in (q, k))
-    rows = shape.rows()
+    rows = shape.token_rows()
     none = (rows < 0)[:, None, None]
     return tuple(np.where(none, np.float32(0), x[rows]) for x in (q * np.float32(shape.scale * LOG2_E), k, v))
 

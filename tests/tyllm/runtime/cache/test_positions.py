@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tyllm.runtime.cache.positions import CountedPositions, RotaryPositions
+from tyllm.runtime.cache.positions import CountedPositions, MropePositions
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.rope_index import Span, rope_index
 
@@ -36,7 +36,7 @@ def seeing(count, start, grid, step=1):
 
 def test_text_needs_no_table_of_its_own():
     rope = FakeRope()
-    positions = RotaryPositions(rope)
+    positions = MropePositions(rope)
     positions.assign(0, Prompt([1, 2, 3]))
     positions.assign(3, Prompt([4]))
     assert fed(positions, 2, 4) == [2, 3, 4, 5]
@@ -46,7 +46,7 @@ def test_text_needs_no_table_of_its_own():
 
 def test_one_table_serves_a_prompt_and_what_is_generated_after_it():
     rope = FakeRope()
-    positions = RotaryPositions(rope)
+    positions = MropePositions(rope)
     positions.assign(0, seeing(7, 1, (1, 2, 2)))
     for at in (7, 8, 9):
         positions.assign(at, Prompt([1]))
@@ -55,13 +55,13 @@ def test_one_table_serves_a_prompt_and_what_is_generated_after_it():
 
 
 def test_after_a_long_video_generation_goes_on_behind_its_end():
-    positions = RotaryPositions(FakeRope())
+    positions = MropePositions(FakeRope())
     positions.assign(0, seeing(5, 1, (3, 1, 1), step=4))
     assert fed(positions, 0, 7) == [0, 1, 5, 9, 2, 10, 11]
 
 
 def test_text_after_images_that_were_forgotten_counts_again():
-    positions = RotaryPositions(FakeRope())
+    positions = MropePositions(FakeRope())
     positions.assign(0, seeing(7, 1, (1, 2, 2)))
     positions.assign(2, Prompt([1] * 4))  # the image's first token stays
     assert fed(positions, 0, 7) == [0, 1, 2, 3, 4, 5, 6]
@@ -70,7 +70,7 @@ def test_text_after_images_that_were_forgotten_counts_again():
 
 
 def test_what_stands_at_the_same_positions_is_shared():
-    positions, prompt = RotaryPositions(FakeRope()), seeing(7, 1, (1, 2, 2))
+    positions, prompt = MropePositions(FakeRope()), seeing(7, 1, (1, 2, 2))
     positions.assign(0, prompt)
     assert positions.shared_length(prompt) == 7
     assert positions.shared_length(seeing(7, 2, (1, 2, 2))) == 2
@@ -78,7 +78,7 @@ def test_what_stands_at_the_same_positions_is_shared():
 
 
 def test_saved_positions_come_back():
-    positions, other = RotaryPositions(FakeRope()), RotaryPositions(FakeRope())
+    positions, other = MropePositions(FakeRope()), MropePositions(FakeRope())
     positions.assign(0, seeing(7, 1, (1, 2, 2)))
     other.restore(positions.to_arrays(6))
     assert fed(other, 0, 9) == fed(positions, 0, 9)

@@ -27,7 +27,7 @@ def test_sums_are_exact(target, inputs):
             for piece in range(inputs // dots.inputs):
                 for k in range(dots.inputs // 4):
                     at: T.let = piece * (dots.inputs // 4) + k
-                    dots.add((0, 0), codes[at, span(0)], x[at, span(0)])
+                    dots.accumulate((0, 0), codes[at, span(0)], x[at, span(0)])
                 dots.widen()
             out[span(i * 16)] = dots[0, 0]
 

@@ -9,7 +9,7 @@ SHAPE = PackedSequences((40, 0, 5), H=4, KH=2, D=40, Dv=24, scale=0.5, tiled=Tru
 
 
 def test_the_token_at_each_position():
-    rows = SHAPE.rows()
+    rows = SHAPE.token_rows()
     assert len(rows) == SHAPE.positions == 96 and SHAPE.tokens == 45
     np.testing.assert_array_equal(rows[:40], np.arange(40))
     np.testing.assert_array_equal(rows[64:69], np.arange(40, 45))

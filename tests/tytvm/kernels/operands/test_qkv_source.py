@@ -31,4 +31,4 @@ def test_tensors_by_token_and_by_head():
 )
 def test_where_a_token_of_a_head_lies(source, part, place):
     buffers = {name: name for name in ("qkv", "q", "k", "v")}
-    assert source.place(buffers, part, 7, 3) == place
+    assert source.address(buffers, part, 7, 3) == place

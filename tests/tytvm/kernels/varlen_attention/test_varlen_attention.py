@@ -38,10 +38,10 @@ def empty(tensors):
 def attend(spec, shape, source, inputs, encoding=FLOAT32, workers=2):
     """Both kernels, one after the other."""
     packing = Kernel(varlen_pack.build(spec, shape, source), spec)
-    packed = outputs(packing, [*inputs, shape.rows()], *empty(shape.packed()), workers=workers)
+    packed = outputs(packing, [*inputs, shape.token_rows()], *empty(shape.packed()), workers=workers)
     kernel = Kernel(varlen_attention.build(spec, shape, encoding), spec)
     made = empty(encoding.tensors(shape.tokens, shape.H * shape.Dv))
-    return outputs(kernel, [*packed, shape.rows(), shape.tasks()], *made, workers=workers)[0]
+    return outputs(kernel, [*packed, shape.token_rows(), shape.tasks()], *made, workers=workers)[0]
 
 
 def close(got, expected, tiled):

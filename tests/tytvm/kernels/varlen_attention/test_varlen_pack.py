@@ -17,7 +17,7 @@ def test_packed_inputs(name):
     shape = PackedSequences((40, 3), 2, 1, 24, 8, 0.5, False)
     q, k, v, *_ = sample(shape)
     kernel = Kernel(varlen_pack.build(spec, shape, QkvSource(43)), spec)
-    got = outputs(kernel, [q, k, v, shape.rows()], *empty(shape.packed()))
+    got = outputs(kernel, [q, k, v, shape.token_rows()], *empty(shape.packed()))
     expected = varlen_pack.reference(shape, q, k, v)
     np.testing.assert_allclose(got[0], expected[0].transpose(1, 0, 2), rtol=1e-6)
     keys = got[1].transpose(0, 1, 3, 2).reshape(1, shape.positions, 24)

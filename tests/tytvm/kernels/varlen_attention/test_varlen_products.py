@@ -46,7 +46,7 @@ def test_scores_and_weighted_values(tiled):
     q, k = (rng.normal(size=(TOKENS, 1, 32)).astype(np.float32) for _ in range(2))
     v = rng.normal(size=(TOKENS, 1, 48)).astype(np.float32)
     packing = Kernel(varlen_pack.build(native(), shape, QkvSource(TOKENS)), native())
-    packed = outputs(packing, [q, k, v, shape.rows()], *(np.empty(*each) for each in shape.packed()))
+    packed = outputs(packing, [q, k, v, shape.token_rows()], *(np.empty(*each) for each in shape.packed()))
     weight = rng.random((32, BLOCK)).astype(np.float32)
     stored = (weight.view(np.uint32) >> 16).astype(np.uint16) if tiled else weight
     arrays = [*packed, stored, np.zeros((32, BLOCK), np.float32), np.zeros((32, 48), np.float32)]
