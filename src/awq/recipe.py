@@ -27,7 +27,7 @@ PARTS = ("scale", "range", "rounding", "propagation")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to quantize.
+    """The settings of a quantization.
 
     Attributes:
         config: the format.
@@ -104,7 +104,7 @@ class Budget(NamedTuple):
     batch_values: int
 
     def batch(self, length: int, widest: int) -> int:
-        """How many samples of `length` tokens go through a layer at a time that has so many inputs at most."""
+        """The number of samples of `length` tokens that go at a time through a layer of so many inputs at most."""
         return max(1, min(self.batch_tokens, self.batch_values // widest) // max(1, length))
 
 

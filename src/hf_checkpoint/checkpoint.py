@@ -64,14 +64,14 @@ class Checkpoint:
             ) from None
 
     def read_numpy(self, name: str) -> Array:
-        """The tensor as a memory-mapped NumPy array of its own type (bfloat16 by ml_dtypes).
+        """The tensor as a memory-mapped NumPy array of its own shape and type (bfloat16 by ml_dtypes).
 
         A slice reads only its own rows; writing to the array never changes the file.
         """
         return self.info(name).read()
 
     def read_torch(self, name: str) -> torch.Tensor:
-        """The tensor as a memory-mapped torch tensor of its own type."""
+        """The tensor as a memory-mapped torch tensor of its own shape and type."""
         import torch
 
         array = self.read_numpy(name)

@@ -42,13 +42,13 @@ class TensorInfo:
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
     def read(self) -> Array:
-        """The tensor as a private memory map: pages are read when touched and freed with the array."""
+        """The tensor in its `shape` as a private memory map: pages are read when touched and freed with the array."""
         if not self.nbytes:
             return np.empty(self.shape, DTYPES[self.dtype])
         return np.memmap(self.file, DTYPES[self.dtype], mode="c", offset=self.offset, shape=self.shape)
 
     def row_blocks(self) -> Iterator[Array]:
-        """The tensor by blocks of rows, so that a large one never lies in memory as a whole."""
+        """The tensor by blocks of rows [n, …], so that a large one never lies in memory as a whole."""
         if not self.shape:
             yield self.read()
             return
@@ -125,7 +125,7 @@ def _check_layout(path: Path, start: int, size: int, tensors: Mapping[str, Tenso
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks], note: str = "") -> None:
-    """Write `tensors` to `path`, which appears whole or not at all.
+    """Write `tensors`, of any shapes, to `path`, which appears whole or not at all.
 
     Args:
         path: the file.

@@ -66,7 +66,7 @@ class Emitter:
         return self.buffers[name]
 
     def format_of(self, weight: torch.fx.Node) -> WeightFormat:
-        """How a weight is stored."""
+        """The format in which a weight is stored."""
         return self.graph.weights[self.weight_names[weight]]
 
     def stored_tensors(self, weight: torch.fx.Node) -> list[relax.Var]:

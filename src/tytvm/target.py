@@ -58,7 +58,7 @@ class InstructionSet:
 
     @property
     def accumulators(self) -> int:
-        """How many accumulators of sixteen 32-bit lanes fit the registers, a quarter of them left for operands."""
+        """The number of accumulators of 16 lanes that fit the registers, a quarter of them left for operands."""
         return max(1, self.vector_registers * self.vector_bytes // 64 * 3 // 4)
 
     def tvm_target(self) -> Target:

@@ -47,7 +47,7 @@ class ImageSamples:
 
     @property
     def embeddings(self) -> int:
-        """How many the images become."""
+        """The number of tokens that the images become."""
         return sum(image.patches for image in self.images) // self.processor.merged
 
     @property

@@ -22,7 +22,7 @@ Source = str | Path | Sequence[Document] | None
 
 
 class DatasetOptions(TypedDict, total=False):
-    """Where the text of a dataset is.
+    """The place of the text in a dataset.
 
     Attributes:
         split: split of the dataset; "train" by default.

@@ -167,7 +167,7 @@ def restoring(layer: nn.Module) -> Iterator[None]:
 
 
 def outputs_before(layer: nn.Module, group: ScaleGroup) -> int:
-    """How many outputs the module before `group` has."""
+    """The number of outputs that the module before `group` has."""
     return int(layer.get_submodule(group.before).weight.shape[0])
 
 

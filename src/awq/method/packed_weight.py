@@ -34,7 +34,7 @@ def quantize_parts(
 
 
 def packed_tensors(prefix: str, parts: Iterable[QuantizedWeight], scheme: Scheme, file_format: str) -> dict[str, Array]:
-    """The arrays of a quantized weight under the names that a checkpoint of that format gives them.
+    """The arrays of a quantized weight [N, K] under the names that a checkpoint of that format gives them.
 
     Shapes and types are those of `hf_checkpoint.awq_gemm` and `hf_checkpoint.compressed_tensors`.
 

@@ -107,13 +107,13 @@ def run_plan(model: MetaModel, recipe: Recipe, work: Path) -> RunPlan:
 
 
 def _by_bits(linears: list[LinearLayer]) -> dict[int, int]:
-    """How many have how many bits."""
+    """The number of linear layers by their bits."""
     bits = [linear.bits for linear in linears]
     return {each: bits.count(each) for each in sorted(set(bits))}
 
 
 def _parameters(model: MetaModel, head: LinearLayer) -> int:
-    """How many numbers the result stands for."""
+    """The number of values that the result stands for."""
     tied = head.weights if model.tied and head.scheme is not None else 0
     return sum(int(parameter.numel()) for parameter in model.module.parameters()) + tied
 

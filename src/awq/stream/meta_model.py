@@ -116,7 +116,7 @@ class MetaModel:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens the model knows."""
+        """The number of tokens that the model knows."""
         return int(self.module.get_input_embeddings().num_embeddings)
 
     def surroundings(self) -> list[str]:

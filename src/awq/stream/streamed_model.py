@@ -61,12 +61,12 @@ class StreamedModel:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens have a logit: V."""
+        """The number of tokens that have a logit: V."""
         return int(self._head.out_features)
 
     @property
     def context(self) -> int | None:
-        """How many tokens the model was made for, if its config says so."""
+        """The number of tokens that the model was made for, if its config says so."""
         found = getattr(self.model.module.config.get_text_config(), "max_position_embeddings", None)
         return None if found is None else int(found)
 

@@ -59,7 +59,7 @@ class HessianLayer:
 
     @property
     def device(self) -> torch.device:
-        """Where the layer is."""
+        """The device that the layer is on."""
         return next(self.layer.parameters()).device
 
     @property

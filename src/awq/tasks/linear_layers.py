@@ -29,7 +29,7 @@ class LinearLayer:
 
     @property
     def weights(self) -> int:
-        """How many there are."""
+        """The number of weights in the layer."""
         return self.outputs * self.inputs
 
     @property

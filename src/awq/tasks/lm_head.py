@@ -66,13 +66,13 @@ class HeadTask:
             trim_freed_memory()
 
     def quantized_to_nearest(self) -> dict[str, Array]:
-        """The packed head without any search."""
+        """The packed head [V, H] without any search."""
         return self._stored(
             self._measured(self.read_blocks(), None, lambda rows: quantize_to_nearest(rows, self.scheme()))
         )
 
     def quantized_by_replay(self, last: LastHidden) -> dict[str, Array]:
-        """The packed head by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
+        """The packed head [V, H] by AutoAWQ's algorithm; the norm before it has taken the inverse scale."""
         statistics = self._statistics(last.hidden, self.scheme().group_size)
         x = last.hidden[:: self.recipe.search_step]
 
@@ -84,7 +84,7 @@ class HeadTask:
         return self._stored(quantize_parts(self.read_blocks(scale), self.scheme(), moments))
 
     def quantized_by_hessian(self, last: LastHidden, samples: int) -> dict[str, Array]:
-        """The packed head by Hessians, of the original stream's `samples` and the stored one's behind them."""
+        """The packed head [V, H] by Hessians, of the original stream's `samples`, with the stored one's behind them."""
         original, present = last.hidden[:samples], last.hidden[samples:]
         statistics = self._statistics(original, math.gcd(self.shape[1], COLUMNS))
         scale = self._scale(last, statistics, lambda linear: moment_error([linear], statistics.moments, self.scheme()))

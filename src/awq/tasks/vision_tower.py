@@ -62,7 +62,7 @@ class TowerTask:
         return Scheme(config.vision_bits, linear.in_features if whole else size, symmetric=True)
 
     def tensors(self, unit: str) -> tuple[dict[str, Array | Blocks], dict[str, float]]:
-        """A unit's tensors by their full names, and the errors of what was rounded; raises `CheckpointError`."""
+        """A unit's tensors by full name, in their stored shapes, and rounding errors; raises `CheckpointError`."""
         tensors: dict[str, Array | Blocks] = {}
         errors: dict[str, float] = {}
         schemes = {f"{name}.weight": scheme for name, _, scheme in self.linears() if scheme is not None}

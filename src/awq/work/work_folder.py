@@ -62,7 +62,7 @@ class WorkFolder:
             self.path.rmdir()
 
     def file(self, part: str) -> Path:
-        """Where `part` lies once it is finished."""
+        """The file of `part`, once it is finished."""
         return self.path / f"{part}.part"
 
     def has(self, part: str) -> bool:

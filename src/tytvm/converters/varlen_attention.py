@@ -47,7 +47,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
 
 
 def _lengths(emitter: Emitter, bounds: torch.fx.Node, tokens: int) -> list[int]:
-    """How long each sequence is."""
+    """The length of each sequence in tokens."""
     value = emitter.graph.capture.constants.get(bounds.name)
     if value is None or value.is_meta:
         raise UnsupportedError(

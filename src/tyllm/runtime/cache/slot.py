@@ -30,7 +30,7 @@ class CacheSlot:
 
     @property
     def limit(self) -> int:
-        """How many tokens it holds: max_kv_cache_size."""
+        """The number of tokens that it holds: max_kv_cache_size."""
         return self._engine.package.buffers.max_kv_cache_size
 
     @property

@@ -1,4 +1,4 @@
-"""How many worker threads each die gets."""
+"""The number of worker threads of each die."""
 
 from __future__ import annotations
 

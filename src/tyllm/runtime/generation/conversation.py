@@ -32,7 +32,7 @@ class Conversation:
 
     @property
     def limit(self) -> int:
-        """How many tokens the cache holds: max_kv_cache_size."""
+        """The number of tokens that the cache holds: max_kv_cache_size."""
         return self.slot.limit
 
     def append(self, prompt: Sequence[int] | Prompt) -> Logits:

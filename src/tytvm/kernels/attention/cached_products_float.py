@@ -67,7 +67,7 @@ class FromScratch:
 
     @staticmethod
     def size(tiling: AttentionTiling) -> int:
-        """How many floats a block takes."""
+        """The number of floats that a block takes."""
         return tiling.keys * (tiling.shape.cache.D + tiling.shape.cache.values[2])
 
     def load(self, base: Scalar) -> None:

@@ -1,4 +1,4 @@
-"""How many inputs share one scale of the int8 activations of a linear layer."""
+"""The number of inputs that share one scale of the int8 activations of a linear layer."""
 
 import math
 

@@ -154,7 +154,7 @@ class WeightSlice:
 
     @property
     def groups(self) -> Scalar:
-        """How many groups the slice has."""
+        """The number of groups that the slice has."""
         all_groups = self.shape.K // self.shape.group
         whole = all_groups % self.shape.slice == 0
         return self.shape.slice if whole else T.min(self.shape.slice, all_groups - self.slice * self.shape.slice)

@@ -8,7 +8,7 @@ from tytvm.kernels.primitives.expressions import Buffer, Scalar, Vector
 
 @dataclass(frozen=True)
 class QkvSource:
-    """Where queries, keys and values lie.
+    """The buffers in which queries, keys and values lie.
 
     Attributes:
         tokens: Of each of a batch's rows; all tensors hold whole rows, one after the other.

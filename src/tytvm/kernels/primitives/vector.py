@@ -21,7 +21,7 @@ def chunk_size(extent: int, at_most: int) -> int:
 
 
 def ceildiv(extent: int, size: int) -> int:
-    """How many chunks of `size` cover `extent`."""
+    """The number of chunks of `size` that cover `extent`."""
     return -(-extent // size)
 
 
