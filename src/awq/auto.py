@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from awq.model import AwqModel, DequantizedModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.hub import local_folder
 from tyllm_base.errors import CheckpointError, SettingError
+from tyllm_base.user_path import user_path
 
 
 class AutoAWQForCausalLM:
@@ -47,12 +49,14 @@ class AutoAWQForCausalLM:
 
         Raises:
             CheckpointError: the folder is not a complete float checkpoint.
-            SettingError: another `torch_dtype`, or `safetensors=False`.
+            SettingError: another `torch_dtype`, `safetensors=False`, or a device that there is not.
         """
         if str(torch_dtype).removeprefix("torch.") not in ("auto", "None", "float16", "half"):
             raise SettingError(f"torch_dtype is {torch_dtype}, but AWQ checkpoints are float16; use 'float16'.")
         if not safetensors:
             raise SettingError("safetensors is False, but only safetensors files are read; convert and use True.")
+        if not isinstance(download_kwargs or {}, Mapping):
+            raise SettingError(f"download_kwargs is {download_kwargs!r:.60}; give a dictionary.")
         folder = local_folder(model_path, cache_dir, **(download_kwargs or {}))
         checkpoint = Checkpoint.open(folder, trust_remote_code)
         if checkpoint.quantization is not None:
@@ -70,4 +74,4 @@ class AutoAWQForCausalLM:
         Raises:
             CheckpointError: the folder is damaged or quantized in another way.
         """
-        return DequantizedModel(Path(quant_path), trust_remote_code)
+        return DequantizedModel(user_path(quant_path, CheckpointError), trust_remote_code)

@@ -16,6 +16,7 @@ from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.weight_names import model_name, stored_name
 from tyllm_base.errors import CheckpointError, OutputError, SettingError
 from tyllm_base.progress import Progress
+from tyllm_base.user_path import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +100,9 @@ class AwqModel:
         """
         own = (tokenizer, quant_config, calib_data, split, text_column, duo_scaling, export_compatible, apply_clip)
         counts = (n_parallel_calib_samples, max_calib_samples, max_calib_seq_len, max_chunk_memory)
+        if unknown := options.keys() - QuantizeOptions.__annotations__.keys():
+            known = ", ".join(QuantizeOptions.__annotations__)
+            raise SettingError(f"quantize has no option {', '.join(sorted(unknown))}; it has {known}.")
         arguments = QuantizeArguments(*own, *counts, **options)
         arguments.check()
         self.quant_config = arguments.config()
@@ -136,10 +140,18 @@ class AwqModel:
         )
 
     def _device(self) -> torch.device:
-        """Where to compute."""
+        """Where to compute; raises `SettingError` where there is no such device."""
         import torch
 
-        return torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        except RuntimeError as error:
+            raise SettingError(f"device_map is {self.device!r}, no device of torch; use 'cpu' or 'cuda'.") from error
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise SettingError(
+                f"device_map is {self.device!r}, and torch finds no such GPU; use 'cpu', or leave it out."
+            )
+        return device
 
     def _widest(self) -> int:
         """The largest number of inputs of a linear layer, as far as config.json tells."""
@@ -156,13 +168,13 @@ class AwqModel:
 
     def _work_path(self, arguments: QuantizeArguments) -> Path:
         """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
-        quant_path = None if arguments.quant_path is None else Path(arguments.quant_path)
+        quant_path = None if arguments.quant_path is None else user_path(arguments.quant_path, OutputError)
         if quant_path is not None:
             from awq.run.output_folder import refuse_existing_output
 
             refuse_existing_output(quant_path)
         if arguments.work_dir is not None:
-            return Path(arguments.work_dir)
+            return user_path(arguments.work_dir, OutputError)
         if quant_path is not None:
             return quant_path.with_name(f"{quant_path.name}.partial")
         self._temporary = tempfile.TemporaryDirectory(prefix="awq-")
@@ -242,7 +254,9 @@ class AwqModel:
             raise OutputError("There is nothing to save: call quantize first, and save_quantized once after it.")
         assert self.report is not None  # set with _work
         notes = {REPORT: self.report.document()}
-        write_output(Path(save_dir), self._parts, self.checkpoint, self.quant_config, shard_size, notes)
+        write_output(
+            user_path(save_dir, OutputError), self._parts, self.checkpoint, self.quant_config, shard_size, notes
+        )
         WorkFolder(self._work).remove()
         self._work = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +45,15 @@ class QuantConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None, **more: Any) -> QuantConfig:
         """The settings of a `quant_config` dictionary, and `more`; raises `SettingError` for what cannot work."""
+        if not isinstance(values or {}, Mapping):
+            raise SettingError(f"quant_config is {values!r:.60}; give a dictionary.")
         values = dict(values or {}) | more
         names = [field.name for field in fields(cls)]
         for name in values:
             if name not in names:
                 raise SettingError(f"quant_config has no setting {name!r}; it knows {', '.join(names)}.")
-        values["modules_to_not_convert"] = tuple(values.get("modules_to_not_convert") or ())
-        values["overrides"] = dict(values.get("overrides") or {})
+        values["modules_to_not_convert"] = _module_names(values.get("modules_to_not_convert") or ())
+        values["overrides"] = _overrides(values.get("overrides") or {})
         values["version"] = str(values.get("version", "gemm")).lower()
         return cls(**values).checked()
 
@@ -120,3 +122,16 @@ class QuantConfig:
 def renamed(config: QuantConfig, name: Callable[[str], str]) -> QuantConfig:
     """`config` with the modules of its `overrides` under other names."""
     return replace(config, overrides={name(module): bits for module, bits in config.overrides.items()})
+
+
+def _module_names(given: object) -> tuple[str, ...]:
+    names = tuple(given) if isinstance(given, Iterable) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise SettingError(f"modules_to_not_convert is {given!r:.60}; give a list of names of modules.")
+    return names
+
+
+def _overrides(given: object) -> dict[str, int | None]:
+    if not isinstance(given, Mapping):
+        raise SettingError(f"overrides is {given!r:.60}; give a dictionary from names of modules to bits.")
+    return dict(given)

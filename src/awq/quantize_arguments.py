@@ -82,6 +82,9 @@ class QuantizeArguments:
         """The parts of the method that are used; raises `SettingError` for an unknown method or part."""
         from awq.recipe import chosen_parts  # here, since it needs torch
 
+        if not isinstance(self.without, Collection):
+            raise SettingError(f"without is {self.without!r:.60}; give a list of parts of the method.")
+
         return chosen_parts(self.method, (*self.without, *(() if self.apply_clip else ("range",))))
 
     def check(self) -> None:
@@ -91,6 +94,9 @@ class QuantizeArguments:
 
         if self.export_compatible:
             raise SettingError("export_compatible is True, but only packed weights are written; use False.")
+        for name in ("max_calib_samples", "max_calib_seq_len"):
+            if not isinstance(getattr(self, name) or 0, int):
+                raise SettingError(f"{name} is {getattr(self, name)!r}; give a whole number.")
         config = self.config()
         self.parts()
         check_budget(self.bits_per_weight, self.method, config)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
 from tyllm_base.errors import CheckpointError, UntrustedCodeError
+from tyllm_base.user_path import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,7 @@ class Checkpoint:
             CheckpointError: anything is missing, damaged or contradictory.
             UntrustedCodeError: the config has an `auto_map` and `trust_remote_code` is False.
         """
-        folder = Path(path)
+        folder = user_path(path, CheckpointError)
         if not folder.is_dir():
             raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json.")
         config = read_config(folder, trust_remote_code)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
-from tyllm_base.errors import SettingError
+from tyllm_base.errors import CheckpointError, OutputError, SettingError
 from tyllm_base.progress import Progress
+from tyllm_base.user_path import user_path
 
 T = TypeVar("T")
 
@@ -88,11 +89,11 @@ def build_and_compile_llm(
         from tyllm.llm.compile_settings import LlmCompileSettings, default_seq_lens
         from tyllm.llm.compiler import compile_checkpoint
 
-    model = Path(model_path)
+    model = user_path(model_path, CheckpointError)
     beside = model.with_name(f"{model.resolve().name}-AOT") / f"{dev_count}die"
     settings = LlmCompileSettings(
         model_path=model,
-        artifacts_path=Path(artifacts_path or beside),
+        artifacts_path=user_path(artifacts_path or beside, OutputError),
         max_kv_cache_size=max_kv_cache_size,
         seq_lens=default_seq_lens(max_kv_cache_size) if seq_len_list is None else _tuple("seq_len_list", seq_len_list),
         dies=dev_count,
@@ -140,9 +141,11 @@ def build_and_compile_vlm(
         SettingError, CheckpointError, UnsupportedError, OutputError: as `build_and_compile_llm`.
     """
     _check_options(options, CompileOptions)
-    model = Path(model_path)
-    size = "-".join("x".join(map(str, reversed(_tuple("image_sizes", size)))) for size in image_sizes)
-    folder = Path(artifacts_path or model.with_name(f"{model.resolve().name}-AOT_{size}_{max_kv_cache_size}"))
+    model = user_path(model_path, CheckpointError)
+    sizes = _tuple("image_sizes", image_sizes)
+    size = "-".join("x".join(map(str, reversed(_tuple("image_sizes", size)))) for size in sizes)
+    beside = model.with_name(f"{model.resolve().name}-AOT_{size}_{max_kv_cache_size}")
+    folder = user_path(artifacts_path or beside, OutputError)
     sized = ImageCompileOptions(**options, image_sizes=image_sizes)
     return build_and_compile_llm(
         model_path, folder / f"{dev_count}die", max_kv_cache_size, seq_len_list, dev_count, **sized

@@ -39,7 +39,7 @@ class CalibrationData:
             CalibrationError: the data cannot be used with this model.
         """
         tokenizer = self._tokenizer(tokenizer, model)
-        if self.source == SELF:
+        if isinstance(self.source, str) and self.source == SELF:
             return planned_samples(tokenizer, count, length, model.vocabulary), None
         if found := self._with_images(model, tokenizer, count, length):
             return found.tokens, found if found.images else None

@@ -46,12 +46,12 @@ def documents_of(source: Source, split: str = "train", text_column: str = "text"
     """
     if is_bundled(source):
         return _read_lines(BUNDLED, "text")
-    if source == "self":
+    if isinstance(source, str) and source == "self":
         raise CalibrationError(
             "The calibration data 'self' is no text yet but written by the model; call planned_samples."
         )
     if not isinstance(source, (str, Path)):
-        return _checked(source or ())
+        return _checked(() if source is None else source)
     if not Path(source).is_file():
         return _dataset_documents(str(source), split, text_column)
     return _read_lines(Path(source), text_column) if Path(source).suffix == ".jsonl" else [_read_text(Path(source))]
@@ -59,7 +59,7 @@ def documents_of(source: Source, split: str = "train", text_column: str = "text"
 
 def is_bundled(source: Source) -> bool:
     """Whether the text that comes with this package is meant."""
-    return source is None or source == "bundled"
+    return source is None or (isinstance(source, str) and source == "bundled")
 
 
 def _checked(source: Iterable[Any]) -> list[Document]:

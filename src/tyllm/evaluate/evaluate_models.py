@@ -13,8 +13,9 @@ from tyllm.evaluate.open_predictor import open_predictor
 from tyllm.evaluate.predictor import Predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score_tokens
-from tyllm_base.errors import SettingError
+from tyllm_base.errors import CheckpointError, SettingError
 from tyllm_base.progress import Advance, Progress
+from tyllm_base.user_path import user_path
 
 WINDOW = 2048  # as in GPTQ's evaluation
 
@@ -50,8 +51,8 @@ def evaluate(
         CheckpointError, PackageError, UnsupportedError: a model cannot be read.
     """
     started = time.monotonic()
-    folders = [Path(folder) for folder in (model, reference) if folder is not None]
-    content = read_text(None if text is None else Path(text))
+    folders = [user_path(folder, CheckpointError) for folder in (model, reference) if folder is not None]
+    content = read_text(None if text is None else user_path(text, SettingError))
     with ExitStack() as stack:
         predictors = [stack.enter_context(open_predictor(each, threads, trust_remote_code)) for each in folders]
         _check_comparable(folders, predictors)
@@ -84,7 +85,7 @@ def _check_comparable(folders: Sequence[Path], predictors: Sequence[Predictor]) 
 
 
 def _checked(max_tokens: int | None) -> int | None:
-    if max_tokens is not None and max_tokens < 2:
+    if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 2):
         raise SettingError(f"{max_tokens} tokens hold no prediction; give max_tokens 2 or more.")
     return max_tokens
 
@@ -94,6 +95,8 @@ def _fitting(window: int | None, folders: Sequence[Path], predictors: Sequence[P
     limits = {folder: each.context for folder, each in zip(folders, predictors, strict=True) if each.context}
     if window is None:
         return min([WINDOW, *limits.values()])
+    if not isinstance(window, int):
+        raise SettingError(f"window is {window!r}; give a whole number of tokens.")
     for folder, limit in limits.items():
         if window > limit:
             raise SettingError(
