@@ -18,7 +18,7 @@ def test_images_and_videos_are_taken_out_in_their_order():
     separated = separate_media(
         [
             {"role": "system", "content": "be brief"},
-            user({"type": "image", "image": "a.png"}, text("and"), {"type": "image_url", "image_url": {"url": "b"}}),
+            user({"type": "image", "path": "a.png"}, text("and"), {"type": "image_url", "image_url": {"url": "b"}}),
             {"role": "assistant", "content": "so", "tool_calls": []},
             user({"type": "video", "video": ["f"], "fps": 2}, {"type": "image_url", "image_url": "c"}, text("?")),
         ]

@@ -40,8 +40,9 @@ def test_a_file_in_the_folder_s_place(tmp_path):
         compiled(module, AOT_DIR=tmp_path / "file" / "deep")(x)
 
 
-def traced_mlp():
+def traced_mlp(repeats=1):
     module, x = sample(GatedMlp)
+    x = torch.cat([x] * repeats)
     return trace(torch.export.export(module, (x,), strict=False).module(), (x,), ())
 
 
@@ -63,6 +64,10 @@ def test_other_weights_have_a_folder_of_their_own():
     before = module_folder(traced, SETTINGS, SPEC)
     next(iter(traced.weights.values())).flatten()[0] += 1
     assert module_folder(traced, SETTINGS, SPEC) != before
+
+
+def test_other_shapes_have_a_folder_of_their_own():
+    assert module_folder(traced_mlp(2), SETTINGS, SPEC) != module_folder(traced_mlp(), SETTINGS, SPEC)
 
 
 def test_another_compiler_has_a_folder_of_its_own(monkeypatch):

@@ -46,7 +46,7 @@ def test_a_renamed_source(monkeypatch):
     assert computed() != before
 
 
-@pytest.mark.parametrize("package", ["apache-tvm", "torch"])
+@pytest.mark.parametrize("package", ["apache-tvm", "apache-tvm-ffi", "numpy", "torch"])
 def test_another_version_of_what_compiles(package, monkeypatch):
     before = computed()
     monkeypatch.setattr(compiler_hash, "version", lambda name: "0.0.1" if name == package else version(name))
