@@ -32,6 +32,17 @@ def test_settings_count(checkpoint, change):
     assert RECIPE.fingerprint(opened) != dataclasses.replace(RECIPE, **change).fingerprint(opened)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("awq.recipe.REVISION", -1), ("awq.recipe.has_tiles", lambda: None), ("torch.get_num_threads", lambda: 1000)],
+)
+def test_what_computes_counts(checkpoint, monkeypatch, name, value):
+    opened = Checkpoint.open(checkpoint("qwen2"))
+    before = RECIPE.fingerprint(opened)
+    monkeypatch.setattr(name, value)
+    assert RECIPE.fingerprint(opened) != before
+
+
 def test_the_checkpoint_counts(checkpoint, tmp_path):
     folder = shutil.copytree(checkpoint("qwen2"), tmp_path / "copy")
     before = RECIPE.fingerprint(Checkpoint.open(folder))

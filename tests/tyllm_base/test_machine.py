@@ -48,6 +48,7 @@ def test_one_cpu_of_each_core():
         (["0::/a"], {"a/cpu.max": "50000 100000"}, 1, 1),
         (["0::/a"], {"a/cpu.max": "400000 100000"}, 3, 4),
         (["0::/a"], {"a/cpu.max": "900000 100000"}, 3, 5),
+        (["0::/a/b"], {"a/cpu.max": "200000 100000", "a/b/cpu.max": "400000 100000"}, 2, 2),
         (["3:cpu:/x"], {"cpu/x/cpu.cfs_quota_us": "200000", "cpu/x/cpu.cfs_period_us": "100000"}, 2, 2),
         (["3:cpu:/x"], {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, 3, 5),
     ],

@@ -58,6 +58,7 @@ def test_good(changes):
         ({"seq_lens": (8, 8)}, "seq_len_list (--seq-lens) [8, 8] names a length twice; give each once."),
         ({"dies": 5}, "dev_count (--dies) is 5; use one of 1, 2, 3, 4, 8."),
         ({"dies": 0}, "dev_count (--dies) is 0; use one of 1, 2, 3, 4, 8."),
+        ({"visual_dies": 0}, "visual_dies (--visual-dies) is 0; use one of 1, 2, 3, 4, 8."),
         ({"activations": "int4"}, "activations is 'int4'; use one of int8, float16."),
         ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype is 'fp8'; use one of float16, int8."),
         ({"quantize": "gptq"}, "quantize is 'gptq'; use one of None, rtn."),

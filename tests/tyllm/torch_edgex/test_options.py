@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tyllm.graph.compile_cache import CompileSettings
 from tyllm.torch_edgex import Options, current, edgex_module, set_device_mode
 from tyllm_base.errors import SettingError
 
@@ -55,3 +56,8 @@ def test_what_cannot_work_is_refused(key, value, words):
 def test_an_order_too_short_for_the_dies():
     with pytest.raises(SettingError, match=r"VM_die_remap \[0\] names 1 dies and 2 are used"):
         Options(dies=2, vm_die_remap=(0,))
+
+
+def test_the_graph_compiler_is_told_all_that_decides_the_bytes():
+    settings = Options(dies=2, activations="int8", target="x86-64-v3", aot_dir=Path("modules")).compile_settings()
+    assert settings == CompileSettings(2, "int8", "x86-64-v3", Path("modules"))
