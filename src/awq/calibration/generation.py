@@ -22,7 +22,7 @@ from transformers import DynamicCache
 from awq.stream.layerwise_pass import fill_surroundings
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel
-from hf_checkpoint.float16 import check_range
+from hf_checkpoint.finite_check import check_range
 from hf_checkpoint.model_on_meta import fill_buffers
 from tyllm_base.progress import Progress, ignore
 

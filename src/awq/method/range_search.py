@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 
 from awq.method.rounding import Grid, Scheme, grid_of_range, round_to_grid
-from hf_checkpoint.float16 import LARGEST
+from hf_checkpoint.finite_check import LARGEST
 
 # Of the whole range, what is kept below and above zero; 24 or 80 trials found nothing better (docs/log/quantizer.md).
 TRIALS = ((0.9, 0.9), (0.8, 0.8), (0.7, 0.7), (0.9, 1.0), (1.0, 0.9), (0.8, 0.9), (0.9, 0.8))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from awq.method.quantized_weight import QuantizedWeight, dequantize_in_place
-from hf_checkpoint.float16 import LARGEST
+from hf_checkpoint.finite_check import LARGEST
 
 SMALLEST = 2.0**-24  # float16's smallest positive number, so that no scale becomes zero
 ROWS = 512  # rows rounded at a time: they and their temporaries stay in the cache

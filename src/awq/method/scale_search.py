@@ -15,7 +15,7 @@ from torch import nn
 from awq.method.clip_search import output_error
 from awq.method.layer_structure import restoring
 from awq.method.rounding import ROWS, Scheme, round_to_nearest
-from hf_checkpoint.float16 import LARGEST
+from hf_checkpoint.finite_check import LARGEST
 
 SEARCH_ROWS = 1024  # of each layer, evenly spread, whose error decides where moments stand for tokens
 GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ

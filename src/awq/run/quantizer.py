@@ -30,7 +30,7 @@ from awq.tasks.vision_tower import TowerTask, float16_blocks
 from awq.work.activation_cache import ActivationCache
 from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
 from awq.work.work_folder import WorkFolder
-from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
 from tyllm_base.errors import UnsupportedError
 from tyllm_base.progress import Progress

@@ -9,7 +9,7 @@ import torch
 
 from hf_checkpoint.awq_gemm import PER_WORD
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.float16 import check_range
+from hf_checkpoint.finite_check import check_range
 from hf_checkpoint.packed_rows import is_packed, read_rows
 
 VALUES = 1 << 24  # weights in memory at a time

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.float16 import check_range
+from hf_checkpoint.finite_check import check_range
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.packed_rows import is_packed
 from hf_checkpoint.tensor_check import check_tensors

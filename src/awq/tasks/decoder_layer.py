@@ -14,7 +14,7 @@ from awq.method.packed_weight import packed_tensors, quantize_parts
 from awq.method.rounding import Scheme, round_to_nearest
 from awq.method.rounding_errors import RelativeError, sampling_step
 from awq.recipe import Recipe
-from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array
 
 

@@ -20,7 +20,7 @@ from awq.method.rounding_errors import RelativeError
 from awq.method.shared_input import row_parts
 from awq.recipe import Recipe
 from awq.stream.meta_model import MetaModel
-from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
 from tyllm_base.errors import SettingError
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.tensor_parallel import IN, OUT, WeightSharding
 from tyllm.build.weight_reader import ROWS, Weights

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hf_checkpoint.float16 import as_float16, check_finite, check_range
+from hf_checkpoint.finite_check import as_float16, check_finite, check_range
 from hf_checkpoint.packed_rows import read_rows
 from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.weight_formats import Quantization

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_checkpoint.auxiliary_files import copy_auxiliary_files
-from hf_checkpoint.float16 import as_float16
+from hf_checkpoint.finite_check import as_float16
 from tyllm.build.weight_reader import ROWS, WeightReader
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.package import ParamsWriter

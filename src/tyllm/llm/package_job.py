@@ -12,10 +12,10 @@ from tyllm.build.package_folder import need_space, refuse_existing_package
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
-from tyllm.llm.checkpoint_check import check_tensors
 from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, settings_for_model
 from tyllm.llm.die_model import build_model
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
+from tyllm.llm.shape_check import check_tensors
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve

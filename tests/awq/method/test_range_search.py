@@ -5,7 +5,7 @@ import torch
 
 from awq.method.range_search import TRIALS, best_grid, rounding_cost, whole_range
 from awq.method.rounding import SMALLEST, Grid, Scheme, grid_of_range
-from hf_checkpoint.float16 import LARGEST
+from hf_checkpoint.finite_check import LARGEST
 
 SCHEMES = [Scheme(4, 32), Scheme(8, 32), Scheme(4, 32, symmetric=True)]
 

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hf_checkpoint.float16 import as_float16, check_finite, check_range
+from hf_checkpoint.finite_check import as_float16, check_finite, check_range
 from tyllm_base.errors import CheckpointError
 
 

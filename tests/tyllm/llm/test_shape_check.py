@@ -7,7 +7,7 @@ import tyllm_base.errors
 from hf_checkpoint.awq_gemm import pack_linear
 from hf_checkpoint.tied_weights import stored_names_of_tied
 from tyllm.build.weight_formats import Quantization
-from tyllm.llm.checkpoint_check import check_tensors
+from tyllm.llm.shape_check import check_tensors
 from tyllm_base.errors import CheckpointError
 
 NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj"

@@ -1,4 +1,4 @@
-"""Weights of any float type as float16, refusing what float16 cannot hold."""
+"""The check that weights are finite: NaN, infinities and what float16 cannot hold are refused; floats as float16."""
 
 from __future__ import annotations
 
