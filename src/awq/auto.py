@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from awq.model import AwqModel, DequantizedModel
+from awq.dequantized_model import DequantizedModel
+from awq.model import AwqModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.hub import local_folder
 from tyllm_base.errors import CheckpointError, SettingError

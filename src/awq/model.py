@@ -1,4 +1,4 @@
-"""The objects behind `AutoAWQForCausalLM`: a model to be quantized, and a quantized one to be tried."""
+"""The model to be quantized, behind `AutoAWQForCausalLM.from_pretrained`."""
 
 from __future__ import annotations
 
@@ -265,22 +265,3 @@ def _warn(plan: RunPlan) -> None:
     """Warn if memory is short."""
     if plan.shortage:
         warnings.warn(plan.shortage, ResourceWarning, stacklevel=4)
-
-
-class DequantizedModel:
-    """A quantized checkpoint as a float32 Hugging Face `model`, which calls and generates."""
-
-    def __init__(self, path: Path, trust_remote_code: bool = False) -> None:
-        from awq.stream.dequantize import load_dequantized
-
-        self.model = load_dequantized(path, trust_remote_code=trust_remote_code)
-        self.config = self.model.config
-        self.is_quantized = True
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Hugging Face's forward."""
-        return self.model(*args, **kwargs)
-
-    def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """Hugging Face's `generate`."""
-        return self.model.generate(*args, **kwargs)
