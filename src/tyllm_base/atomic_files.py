@@ -68,13 +68,17 @@ def atomic_file(path: Path, note: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """A new folder beside `folder`, which takes its place when the block ends well and vanishes when it does not.
 
-    What was at `folder` goes only then; what killed runs of the same folder left behind is removed first.
+    What killed runs of the same folder left behind is removed first.
+
+    Args:
+        folder: where it will be.
+        replace: whether what is at `folder` in the end goes; otherwise only an empty folder does.
 
     Raises:
-        OSError: the system refuses to write.
+        OSError: the system refuses to write, or there is something at `folder` that stays.
     """
     _remove_abandoned(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY}")
@@ -82,7 +86,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         yield temporary
-        _replace(temporary, folder)
+        if replace:
+            _replace(temporary, folder)
+        else:
+            temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -65,11 +65,21 @@ def test_a_folder_that_is_not_finished_leaves_nothing(tmp_path, error):
 def test_a_folder_appears_at_the_end_in_the_place_of_an_old_one(tmp_path):
     folder = tmp_path / "deep" / "out"
     for text in ("first", "second"):
-        with atomic_folder(folder) as temporary:
+        with atomic_folder(folder, replace=True) as temporary:
             (temporary / "file").write_text(text)
             assert not folder.exists() or (folder / "file").read_text() == "first"
             assert temporary.parent == folder.parent
     assert left(folder) == ["out"] and (folder / "file").read_text() == "second"
+
+
+def test_what_others_put_in_the_place_meanwhile_stays(tmp_path):
+    folder = tmp_path / "out"
+    with pytest.raises(OSError, match="not empty"), atomic_folder(folder) as temporary:
+        (temporary / "ours").touch()
+        folder.mkdir()
+        (folder / "theirs").touch()
+    assert [path.name for path in folder.iterdir()] == ["theirs"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):

@@ -24,7 +24,7 @@ def atomic_package(folder: Path, overwrite: bool) -> Iterator[Path]:
         OutputError: `folder` exists (and `overwrite` is not set, or it is no package), or cannot be written.
     """
     refuse_existing_package(folder, overwrite)
-    with build_explained(folder), atomic_folder(folder) as temporary:
+    with build_explained(folder), atomic_folder(folder, replace=True) as temporary:
         yield temporary
 
 

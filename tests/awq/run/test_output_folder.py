@@ -48,6 +48,17 @@ def test_shards_stay_within_the_limit(tmp_path, source, parts):
     assert len(list((tmp_path / "out").glob("model-*-of-00002.safetensors"))) == 2
 
 
+def test_what_others_put_in_the_place_meanwhile_stays(tmp_path, source, parts, monkeypatch):
+    def put_theirs(*_):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").touch()
+
+    monkeypatch.setattr("awq.run.output_folder.copy_auxiliary_files", put_theirs)
+    with pytest.raises(OutputError, match="not empty; choose another folder"):
+        write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
+
+
 @pytest.mark.parametrize(("file_format", "field"), [("awq", "qweight"), ("compressed-tensors", "weight_packed")])
 def test_config_says_float16_and_a_head_of_its_own(source, file_format, field):
     config = QuantConfig(format=file_format)
