@@ -1,4 +1,4 @@
-"""`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name."""
+"""`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name; packages are whole."""
 
 from pathlib import Path
 
@@ -26,3 +26,11 @@ def test_a_module_without_a_test_is_named(test, found, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert unmirrored(tmp_path / "src", tmp_path / "tests") == found
+
+
+def test_every_folder_is_a_package_and_every_package_typed():
+    """A wheel takes packages only; in a clean clone this finds an `__init__.py` that git does not hold."""
+    folders = {path.parent for path in (REPO / "src").rglob("*.py")} - {REPO / "src"}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+    packages = {REPO / "src" / folder.relative_to(REPO / "src").parts[0] for folder in folders}
+    assert [package.name for package in packages if not (package / "py.typed").is_file()] == []
