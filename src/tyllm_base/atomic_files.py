@@ -6,7 +6,6 @@ What is being written lies beside its place, under a name that ends in `.tmp`; a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -16,30 +15,9 @@ from glob import escape
 from pathlib import Path
 
 from tyllm_base.errors import OutputError
+from tyllm_base.system_errors import write_refusal
 
 TEMPORARY = ".tmp"
-CURES = {
-    errno.ENOSPC: "the disk is full; free some space and run again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run again",
-    errno.EROFS: "the file system is read-only; choose another folder",
-    errno.EACCES: "permission is denied; choose a folder that you may write",
-    errno.EPERM: "permission is denied; choose a folder that you may write",
-    errno.EEXIST: "a part of the path is a file; choose another folder",
-    errno.ENOTDIR: "a part of the path is a file; choose another folder",
-}
-FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def write_refusal(path: Path, code: int | None, note: str = "") -> OutputError:
-    """The error that says why `path` cannot be written, and the cure.
-
-    Args:
-        path: what should have been written.
-        code: the `errno` of the system's refusal.
-        note: what else to say where the disk is full.
-    """
-    cure = CURES.get(code or 0, f"{os.strerror(code or 0)}; choose another folder")
-    return OutputError(f"Cannot write {path}: {cure}{f', {note}' if note and code in FULL else ''}.")
 
 
 @contextmanager

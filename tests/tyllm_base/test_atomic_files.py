@@ -26,7 +26,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         (errno.ENOSPC, "disk is full"),
         (errno.EROFS, "read-only"),
         (errno.EACCES, "permission"),
-        (errno.EIO, "Input/output error"),
+        (errno.EIO, "disk or the connection to it failed"),
     ],
 )
 def test_refusals_are_explained(tmp_path, code, message):

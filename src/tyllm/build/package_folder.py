@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tyllm.package.file_names import MANIFEST
-from tyllm_base.atomic_files import CURES, atomic_folder, refuse_existing, write_refusal
+from tyllm_base.atomic_files import atomic_folder, refuse_existing
 from tyllm_base.errors import BuildError, OutputError, TyllmError
+from tyllm_base.system_errors import REFUSALS, write_refusal
 
 PAGE = 4096
 
@@ -54,7 +55,7 @@ def build_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in CURES:
+        if error.errno not in REFUSALS:
             raise
         raise write_refusal(folder, error.errno) from error
     except Exception as error:  # TVM and the linker tell of a full disk in words of their own

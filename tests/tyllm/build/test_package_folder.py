@@ -101,8 +101,8 @@ def test_a_part_of_the_path_is_a_file(tmp_path, below):
 def test_other_errors_pass(tmp_path):
     with pytest.raises(SettingError), build_explained(tmp_path / "package"):
         raise SettingError("mine")
-    with pytest.raises(FileNotFoundError), build_explained(tmp_path / "package"):
-        raise FileNotFoundError(errno.ENOENT, "a bug")
+    with pytest.raises(ChildProcessError), build_explained(tmp_path / "package"):
+        raise ChildProcessError(errno.ECHILD, "a bug")
 
 
 def test_what_the_linker_says_of_a_full_disk(tmp_path):
