@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+SIGNATURE = "model.sig"
+"""The author's signature of all other files, by the name that OpenSSF model signing gives it; no hash covers it."""
+SIGNATURE_UNDER_WAY = "model.sig.tmp"
+"""A signature while it is written: a killed `tyllm sign` may leave it, and nothing reads it."""
 BUFFER_CONFIG = "buffer_config.json"
 CONFIG = "config.json"
 GENERATION_CONFIG = "generation_config.json"

@@ -18,6 +18,8 @@ from tyllm.package.file_names import (
     ROPE_CODE,
     ROPE_PARAMS,
     ROPE_TABLE,
+    SIGNATURE,
+    SIGNATURE_UNDER_WAY,
     VISUAL,
     VISUAL_CODE,
     VISUAL_PARAMS,
@@ -31,10 +33,10 @@ from tyllm_base.progress import Progress
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Every file is there with its size, and no other is; raises `PackageError`."""
+    """Every file is there with its size, and no other but a signature is; raises `PackageError`."""
     for name, entry in manifest.files.items():
         _check_size(folder, name, entry)
-    needed = {MANIFEST, *manifest.files}
+    needed = {MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY, *manifest.files}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if not path.is_dir() and name not in needed:
@@ -121,11 +123,12 @@ def existing_folder(path: str | Path) -> Path:
 
 
 def file_entries(folder: Path, known: Iterable[tuple[str, FileEntry]] = ()) -> dict[str, FileEntry]:
-    """Size and hash of every file in `folder` but the manifest, for the manifest; `known` ones are not read again."""
+    """Size and hash of every file in `folder` but the manifest and its signature; `known` ones are not read again."""
     entries = dict(known)
+    unnamed = (MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MANIFEST and name not in entries:
+        if path.is_file() and name not in unnamed and name not in entries:
             entries[name] = FileEntry(path.stat().st_size, sha256_of(path))
     return dict(sorted(entries.items()))
 

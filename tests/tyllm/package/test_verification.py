@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tyllm.package import open_package, verify_package
+from tyllm.package import file_entries, open_package, verify_package
 from tyllm_base.errors import PackageError
 
 CODE, PARAMS = "batch_1/seqlen_8/llm_die1.so", "batch_1/common_die0.params"
@@ -56,6 +56,15 @@ def test_missing_file(own_toy, name):
 def test_extra_file(own_toy):
     (own_toy / "batch_1" / "more.so").write_bytes(b"")
     fails(own_toy, "holds batch_1/more.so, which its manifest does not name")
+
+
+@pytest.mark.parametrize("name", ["model.sig", "model.sig.tmp"])
+def test_a_signature_is_no_extra_file_and_another_place_has_none(own_toy, name):
+    (own_toy / name).write_bytes(b"anything")
+    assert open_package(own_toy).manifest == verify_package(own_toy)
+    assert name not in file_entries(own_toy)
+    (own_toy / "batch_1" / name).write_bytes(b"anything")
+    fails(own_toy, f"holds batch_1/{name}, which its manifest does not name")
 
 
 @pytest.mark.parametrize("name", [CODE, PARAMS, "config.json"])
