@@ -1,18 +1,19 @@
 """Reads small files that a stranger may have made: regular files only, up to a limit, and each refusal as one sentence.
 
-Whatever a name leads to is opened without waiting (a named pipe would wait for ever), looked at, and read through the
-same descriptor.
+Whatever a name leads to is looked at before it is opened (opening some devices does something), opened without waiting
+(a named pipe would wait for ever), and looked at again through the descriptor that is read.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from pathlib import Path
 
 from tyllm_base.errors import TyllmError
+from tyllm_base.system_errors import read_refusal
 
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -20,26 +21,30 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-CURES = {
-    errno.EACCES: "check its permissions",
-    errno.EPERM: "check its permissions",
-    errno.EIO: "the disk or the network failed: try again, and copy the file from elsewhere if it stays so",
-    errno.ESTALE: "the network's file system lost it: try again",
-    errno.EMFILE: "this process has too many files open: close some, or raise the limit (ulimit -n)",
-    errno.ENFILE: "this machine has too many files open: close some programs",
-    errno.ENOMEM: "the memory is full: close some programs",
-    errno.ELOOP: "its symbolic links lead in a circle: correct them",
-    errno.ENAMETOOLONG: "give a shorter path",
-}
 
 
-def open_regular(path: Path) -> int:
-    """A descriptor to read a regular file with; raises `OSError`, and of `EINVAL` for anything that is not one."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+def open_regular(path: Path, error: type[TyllmError], cure: str) -> int:
+    """A descriptor to read a file with; symbolic links are followed.
+
+    Args:
+        path: the file.
+        error: the class of what is raised.
+        cure: what to do where the file is missing or no regular one, such as "download it again".
+
+    Raises:
+        error: it is missing, no regular file, or cannot be opened.
+    """
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, f"it is {KINDS.get(stat.S_IFMT(mode), 'no regular file')}, not a file")
+        _check_kind(path.stat().st_mode, path, error, cure)
+        descriptor = os.open(path, FLAGS)
+    except FileNotFoundError:
+        raise error(f"{path} is missing; {cure}.") from None
+    except OSError as refusal:
+        raise read_refusal(path, refusal, error, cure) from refusal
+    except ValueError as refusal:  # a zero byte, or half of a surrogate pair
+        raise error(f"{str(path)!r:.80} is no path of a file ({refusal}); {cure}.") from refusal
+    try:
+        _check_kind(os.fstat(descriptor).st_mode, path, error, cure)
     except BaseException:
         os.close(descriptor)
         raise
@@ -47,34 +52,20 @@ def open_regular(path: Path) -> int:
 
 
 def read_regular_file(path: Path, error: type[TyllmError], cure: str, max_bytes: int) -> bytes:
-    """The content of a file.
-
-    Args:
-        path: the file; symbolic links are followed.
-        error: the class of what is raised.
-        cure: what to do where the file is missing, no regular one or too long, such as "download it again".
-        max_bytes: the most that is read.
-
-    Raises:
-        error: it is missing, longer, no regular file, or cannot be read.
-    """
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
+    """The content of a file, of at most `max_bytes`; arguments and errors as of `open_regular`."""
+    with os.fdopen(open_regular(path, error, cure), "rb") as file:
+        try:
             content = file.read(max_bytes + 1)
-    except (OSError, ValueError) as refusal:  # ValueError: a zero byte in the path
-        raise error(read_refusal(path, refusal, cure)) from refusal
+        except OSError as refusal:
+            raise read_refusal(path, refusal, error, cure) from refusal
     if len(content) > max_bytes:
         raise error(f"{path} is longer than the {max_bytes:,} bytes that such a file may have; {cure}.")
     return content
 
 
-def read_refusal(path: Path, refusal: OSError | ValueError, cure: str) -> str:
-    """The sentence that says why `path` cannot be read; `cure` is for a file that is missing or no file."""
-    code = refusal.errno if isinstance(refusal, OSError) else None
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        return f"{path} is missing; {cure}."
-    reason = getattr(refusal, "strerror", None) or refusal
-    return f"{path} cannot be read ({reason}); {CURES.get(code or 0, cure)}."
+def _check_kind(mode: int, path: Path, error: type[TyllmError], cure: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise error(f"{path} is {KINDS.get(stat.S_IFMT(mode), 'no regular file')} and not a file; {cure}.")
 
 
 def decoded(content: bytes, path: Path | str, error: type[TyllmError], *, skip_bom: bool = True) -> str:

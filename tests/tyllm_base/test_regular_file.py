@@ -25,26 +25,36 @@ def test_a_file_up_to_the_limit_is_read_through_links_too(tmp_path):
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(tmp_path / "pipe") == (
-        f"{tmp_path / 'pipe'} cannot be read (it is a named pipe, not a file); download it again."
-    )
+    assert refusal(tmp_path / "pipe") == f"{tmp_path / 'pipe'} is a named pipe and not a file; download it again."
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
-        assert "socket cannot be read (No such device or address)" in refusal(tmp_path / "socket")
-    assert "it is a folder, not a file" in refusal(tmp_path)
-    assert "it is a device, not a file" in refusal(Path("/dev/zero"))
+        assert "socket is a socket and not a file" in refusal(tmp_path / "socket")
+    assert "is a folder and not a file" in refusal(tmp_path)
+    assert "is a device and not a file" in refusal(Path("/dev/zero"))
     (tmp_path / "zero").symlink_to("/dev/zero")
-    assert "it is a device, not a file" in refusal(tmp_path / "zero")
+    assert "is a device and not a file" in refusal(tmp_path / "zero")
+
+
+def test_what_becomes_a_pipe_after_the_look_is_not_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    mode = Path(__file__).stat()
+    monkeypatch.setattr(Path, "stat", lambda path: mode)
+    assert "is a named pipe and not a file" in refusal(tmp_path / "pipe")
 
 
 def test_refusals_name_the_cure(tmp_path):
     assert refusal(tmp_path / "a") == f"{tmp_path / 'a'} is missing; download it again."
     (tmp_path / "b").touch()
-    assert refusal(tmp_path / "b" / "c") == f"{tmp_path / 'b' / 'c'} is missing; download it again."
+    assert "a part of the path is a file" in refusal(tmp_path / "b" / "c")
     (tmp_path / "circle").symlink_to("circle")
-    assert "its symbolic links lead in a circle" in refusal(tmp_path / "circle")
-    assert "File name too long); give a shorter path." in refusal(tmp_path / ("n" * 300))
-    assert "embedded null byte" in refusal(tmp_path / "a\0b")
+    assert "its symbolic links go round in a circle" in refusal(tmp_path / "circle")
+    assert "the name is too long" in refusal(tmp_path / ("n" * 300))
+    assert "a\\x00b' is no path of a file (embedded null byte)" in refusal(Path("a\0b"))
+
+
+def test_a_failing_disk_is_a_sentence(tmp_path):
+    refused = refusal(Path("/proc/self/mem"))
+    assert "Cannot read /proc/self/mem: the disk or the connection to it failed" in refused
 
 
 def test_no_descriptor_stays_open(tmp_path):
