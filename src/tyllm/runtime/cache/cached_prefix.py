@@ -55,16 +55,27 @@ class CachedPrefix:
         seen = [(number[digest], index) for digest, index in found]
         return {
             "tokens": np.asarray(self.tokens, np.int64),
-            "digests": np.asarray(digests, np.str_),
+            "digests": np.asarray(digests, "U64"),
             "seen": np.asarray(seen, np.int32).reshape(-1, 2),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
-        """The prefix whose arrays, in the shapes of `to_arrays`, are given; raises KeyError, ValueError, IndexError."""
+    def from_arrays(cls, arrays: Mapping[str, Array], vocabulary: range) -> Self:
+        """The prefix whose arrays, in the shapes and types of `to_arrays`, are given.
+
+        Raises:
+            ValueError: a token is outside the vocabulary, or they do not belong together; the middle of a sentence.
+        """
+        tokens, digests, seen = arrays["tokens"], arrays["digests"], arrays["seen"]
+        if len(tokens) and not vocabulary.start <= tokens.min() <= tokens.max() < vocabulary.stop:
+            raise ValueError(f"a token is outside {vocabulary.start} to {vocabulary.stop - 1}")
+        images, rows = seen[:, 0], seen[:, 1]
+        if not ((images >= -1) & (images < len(digests)) & (rows >= 0)).all():
+            raise ValueError(f"a token stands for an image that is none of its {len(digests)}")
+        if len(set(images[images >= 0].tolist())) != len(set(digests.tolist()) - {""}) or "" in digests:
+            raise ValueError("it has an image twice, or one for which no token stands")
         prefix = cls()
-        prefix.tokens = arrays["tokens"].tolist()
-        digests = arrays["digests"].tolist()
-        for token, (image, index) in zip(prefix.tokens, arrays["seen"].tolist(), strict=True):
-            prefix._keys.append(token if image < 0 else (digests[image], index))
+        prefix.tokens, names = tokens.tolist(), digests.tolist()
+        for token, (image, row) in zip(prefix.tokens, seen.tolist(), strict=True):
+            prefix._keys.append(token if image < 0 else (names[image], row))
         return prefix

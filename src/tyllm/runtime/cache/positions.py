@@ -11,8 +11,13 @@ import numpy.typing as npt
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.rope_index import RopePositions, count_on
+from tyllm_base.errors import GenerationError
 
 Array = npt.NDArray[Any]
+
+
+MAX_POSITION = 1 << 24
+"""Float32, in which angles are computed, tells no greater positions apart."""
 
 
 class Positions(Protocol):
@@ -31,7 +36,7 @@ class Positions(Protocol):
         """The positions of the first `count` tokens, to be saved: arrays [3, count] by name."""
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring back the arrays [3, count] that `to_arrays` gave."""
+        """Bring back the arrays [3, count] that `to_arrays` gave; what raises `ValueError` changes nothing."""
 
 
 class CountedPositions:
@@ -64,10 +69,20 @@ class MropePositions:
         self._positions = count_on(np.empty((3, 0), np.int32), len(rope.plain))
 
     def assign(self, start: int, prompt: Prompt) -> None:
-        """As the prompt says, or counted on after what is there; the rows behind count on: decoding needs no table."""
+        """As the prompt says, or counted on after what is there; the rows behind count on: decoding needs no table.
+
+        Raises:
+            GenerationError: a position is too great.
+            StepError: compiled code failed.
+        """
         before = self._positions[:, :start]
         expected = count_on(before, len(prompt)) if prompt.rope_positions is None else prompt.rope_positions
         if not np.array_equal(expected, self._positions[:, start : start + len(prompt)]):
+            if expected.max(initial=0) > MAX_POSITION:
+                raise GenerationError(
+                    f"A token stands at position {expected.max():,} and {MAX_POSITION:,} is the last; "
+                    "give shorter videos, or a higher rate of frames."
+                )
             self._set(np.concatenate([before, expected], axis=1))
 
     def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
@@ -90,11 +105,21 @@ class MropePositions:
         return {"places": self._positions[:, :count]}
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Bring the positions int32 [3, count] back, and make their table."""
-        self._set(arrays["places"])
+        """Bring the positions int32 [3, count] back, and make their table.
+
+        Raises:
+            ValueError: one is below 0 or beyond what a conversation reaches; with the middle of a sentence.
+            StepError: compiled code failed.
+        """
+        places = arrays["places"]
+        most = MAX_POSITION + len(self._rope.plain)  # text that follows counts on
+        if places.size and not 0 <= places.min() <= places.max() <= most:
+            raise ValueError(f"a position is outside 0 to {most}")
+        self._set(places)
 
     def _set(self, positions: RopePositions) -> None:
-        """Count on behind these to the end of the cache."""
+        """Count on behind these to the end of the cache; nothing is changed where the table cannot be made."""
         rest = len(self._rope.plain) - positions.shape[1]
-        self._positions = np.concatenate([positions, count_on(positions, rest)], axis=1)
-        self._table = self._rope.table_of(self._positions)
+        positions = np.concatenate([positions, count_on(positions, rest)], axis=1)
+        self._table = self._rope.table_of(positions)
+        self._positions = positions

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tyllm.runtime.cache.cached_prefix import CachedPrefix
-from tyllm.runtime.cache.kv_file import copy_kv, read_kv, write_kv
+from tyllm.runtime.cache.kv_file import Array, copy_kv, max_kv_bytes, read_kv, write_kv
 from tyllm.runtime.cache.positions import Positions
 from tyllm.runtime.execute.engine import Engine
-from tyllm.runtime.prompt.prompt import Prompt
-from tyllm_base.errors import GenerationError
+from tyllm.runtime.prompt.prompt import UNKNOWN, Prompt
+from tyllm_base.errors import GenerationError, StepError
 
 
 class CacheSlot:
@@ -51,13 +53,44 @@ class CacheSlot:
     def save(self) -> bytes:
         """The tokens, and their rows of the KV cache, as a .npz file."""
         with self._engine.lock:
-            fed = self.prefix.to_arrays() | self.positions.to_arrays(len(self))
-            return write_kv(self._engine, self.number, fed)
+            return write_kv(self._engine, self.number, self._fed_arrays(self.prefix))
 
     def restore(self, saved: bytes) -> None:
-        """Bring back what `save` gave, of any slot; raises `GenerationError` for what another package saved."""
-        arrays = read_kv(self._engine, saved)
-        with self._engine.lock:
-            copy_kv(self._engine, self.number, arrays)
+        """Bring back what `save` gave, of any slot.
+
+        All is checked before anything is changed: where an error is raised, the slot is as it was.
+
+        Raises:
+            GenerationError: it is damaged, or another package saved it.
+            StepError: compiled code failed.
+        """
+        arrays = read_kv(self._engine, saved, self._fed_arrays(CachedPrefix()))
+        manifest = self._engine.package.manifest
+        try:
+            prefix = CachedPrefix.from_arrays(
+                arrays, range(UNKNOWN if manifest.embedding_as_input else 0, manifest.vocab_size)
+            )
+            with self._engine.lock:
+                self._replace(prefix, arrays)
+        except ValueError as error:
+            raise GenerationError(f"The saved conversation is damaged ({error}); save it again.") from error
+
+    def _replace(self, prefix: CachedPrefix, arrays: Mapping[str, Array]) -> None:
+        """Hold what was restored; whoever is interrupted meanwhile finds the slot empty."""
+        before, self.prefix = self.prefix, CachedPrefix()
+        try:
             self.positions.restore(arrays)
-            self.prefix = CachedPrefix.from_arrays(arrays)
+        except (ValueError, StepError):
+            self.prefix = before
+            raise
+        copy_kv(self._engine, self.number, arrays)
+        self.prefix, self.owner = prefix, None
+
+    @property
+    def max_saved_bytes(self) -> int:
+        """The most bytes that `save` gives."""
+        return max_kv_bytes(self._engine, self._fed_arrays(CachedPrefix()))
+
+    def _fed_arrays(self, prefix: CachedPrefix) -> dict[str, Array]:
+        """What was fed, to be saved."""
+        return prefix.to_arrays() | self.positions.to_arrays(len(prefix))

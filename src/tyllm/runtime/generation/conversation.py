@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,10 @@ from tyllm.runtime.generation.prompt_check import check_prompt
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.step.model_runner import Logits, ModelRunner
 from tyllm.runtime.step.prefill import feed, schedule_chunks
-from tyllm_base.errors import GenerationError
+from tyllm_base.atomic_files import atomic_file
+from tyllm_base.errors import GenerationError, OutputError
+from tyllm_base.regular_file import read_regular_file
+from tyllm_base.user_path import user_path
 
 
 class Conversation:
@@ -99,8 +103,24 @@ class Conversation:
         return self.slot.save()
 
     def restore(self, saved: bytes) -> None:
-        """Bring back what `save` gave, in this slot; raises `GenerationError` for what another package saved."""
+        """Bring back what `save` gave, in this slot; where that fails, the conversation is as it was.
+
+        Raises:
+            GenerationError: it is damaged, or another package saved it.
+            StepError: compiled code failed.
+        """
         self.slot.restore(saved)
+
+    def save_to(self, path: str | Path) -> None:
+        """Write what `save` gives to a file, which appears whole or not at all; raises `OutputError`."""
+        file = user_path(path, OutputError)
+        with atomic_file(file) as temporary:
+            temporary.write_bytes(self.save())
+
+    def restore_from(self, path: str | Path) -> None:
+        """As `restore`, of a file; raises `GenerationError` too where there is none that can be read."""
+        file = user_path(path, GenerationError)
+        self.restore(read_regular_file(file, GenerationError, "give what save_to wrote", self.slot.max_saved_bytes))
 
     def check(self, prompt: Sequence[int] | Prompt) -> None:
         """Raise `GenerationError` unless this can be appended; `SettingError` for embeddings to a package of tokens."""

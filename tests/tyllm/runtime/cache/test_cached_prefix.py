@@ -53,9 +53,30 @@ def test_truncating_forgets():
 
 def test_arrays_bring_it_back():
     prefix = prefix_of(seeing("a"), seeing("b"), seeing("a"))
-    again = CachedPrefix.from_arrays(prefix.to_arrays())
+    again = CachedPrefix.from_arrays(prefix.to_arrays(), range(10))
     assert again.tokens == prefix.tokens
     assert again.shared_length(Prompt([1, 2])) == 2
     assert again.to_arrays().keys() == prefix.to_arrays().keys()
     assert all(np.array_equal(again.to_arrays()[name], prefix.to_arrays()[name]) for name in prefix.to_arrays())
-    assert len(CachedPrefix.from_arrays(CachedPrefix().to_arrays())) == 0
+    assert len(CachedPrefix.from_arrays(CachedPrefix().to_arrays(), range(10))) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value", "words"),
+    [
+        ("tokens", 0, 10, "a token is outside 0 to 9"),
+        ("tokens", 0, -1, "a token is outside 0 to 9"),
+        ("tokens", 5, 10**12, "a token is outside"),
+        ("seen", (0, 0), 2, "an image that is none of its 2"),
+        ("seen", (0, 0), -2, "an image that is none"),
+        ("seen", (0, 1), -1, "an image that is none"),
+        ("digests", 1, "a", "an image twice"),
+        ("digests", 1, "", "an image twice, or one for which no token stands"),
+        ("seen", (slice(None), 0), -1, "one for which no token stands"),
+    ],
+)
+def test_arrays_that_do_not_belong_together(name, at, value, words):
+    arrays = prefix_of(seeing("a"), seeing("b")).to_arrays()
+    arrays[name][at] = value
+    with pytest.raises(ValueError, match=words):
+        CachedPrefix.from_arrays(arrays, range(10))

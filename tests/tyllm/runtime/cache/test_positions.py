@@ -1,10 +1,12 @@
 """Positions as numbers, and as rows of a table that is made when images come."""
 
 import numpy as np
+import pytest
 
-from tyllm.runtime.cache.positions import CountedPositions, MropePositions
+from tyllm.runtime.cache.positions import MAX_POSITION, CountedPositions, MropePositions
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.prompt.rope_index import Span, rope_index
+from tyllm_base.errors import GenerationError, StepError
 
 ROWS = 12
 
@@ -92,3 +94,34 @@ def test_counted_positions():
     assert positions.shared_length(Prompt([1, 2])) == 2
     assert positions.to_arrays(5) == {}
     positions.restore({})
+
+
+@pytest.mark.parametrize("value", [-1, MAX_POSITION + ROWS + 1, 2**31 - 1])
+def test_positions_that_cannot_be_change_nothing(value):
+    positions = MropePositions(FakeRope())
+    positions.assign(0, seeing(7, 1, (1, 2, 2)))
+    before, places = fed(positions, 0, 9), np.zeros((3, 4), np.int32)
+    places[1, 2] = value
+    with pytest.raises(ValueError, match="a position is outside 0 to"):
+        positions.restore({"places": places})
+    assert fed(positions, 0, 9) == before
+
+
+def test_a_table_that_cannot_be_made_changes_nothing(monkeypatch):
+    positions = MropePositions(FakeRope())
+    prompt, before = seeing(7, 1, (1, 2, 2)), fed(positions, 0, 9)
+
+    def fail(places):
+        raise StepError("The program failed.")
+
+    monkeypatch.setattr(positions._rope, "table_of", fail)
+    for change in (lambda: positions.assign(0, prompt), lambda: positions.restore({"places": prompt.rope_positions})):
+        with pytest.raises(StepError):
+            change()
+        assert fed(positions, 0, 9) == before
+        assert positions.shared_length(Prompt([1] * 7)) == 7
+
+
+def test_a_position_that_no_float_tells_apart_is_refused():
+    with pytest.raises(GenerationError, match="stands at position 33,554,432 and 16,777,216 is the last"):
+        MropePositions(FakeRope()).assign(0, seeing(5, 0, (3, 1, 1), step=MAX_POSITION))

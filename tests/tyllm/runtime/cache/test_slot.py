@@ -38,3 +38,27 @@ def test_it_goes_through_a_file(session):
     session.conversation(0).append([1, 2, 3])
     session.conversation(1).slot.restore(session.conversation(0).slot.save())
     assert np.array_equal(session.conversation(1).append([4]), reference_logits([1, 2, 3, 4]))
+
+
+def test_what_was_generated_meanwhile_does_not_go_on_in_what_was_restored(session):
+    saved = session.conversation().save()
+    stream = session.generate([1, 2, 3], max_new_tokens=9, stream=True, ignore_eos=True)
+    next(stream)
+    session.conversation().restore(saved)
+    with pytest.raises(GenerationError, match="Another call took this conversation over"):
+        list(stream)
+
+
+def test_who_is_interrupted_while_restoring_finds_it_empty(session, monkeypatch):
+    conversation = session.conversation()
+    conversation.append([1, 2, 3])
+    saved = conversation.save()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tyllm.runtime.cache.slot.copy_kv", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        conversation.restore(saved)
+    assert conversation.tokens == []
+    assert np.array_equal(conversation.append([4]), reference_logits([4]))

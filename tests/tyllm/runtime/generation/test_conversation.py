@@ -1,13 +1,17 @@
 """A conversation: feeding, rewinding, saving, measuring."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fake_package import HIDDEN, VOCAB, embedding_table, reference_logits
+from tests.hostile_conversations import check_restore, hostile
 
 from tyllm.runtime import Session
 from tyllm.runtime.generation.log_probs import log_sum_exp
 from tyllm.runtime.prompt.prompt import UNKNOWN
-from tyllm_base.errors import GenerationError, SettingError
+from tyllm_base.errors import GenerationError, OutputError, SettingError
 
 TEXT = [int(token) for token in np.random.default_rng(3).integers(0, 256, 50)]
 
@@ -71,6 +75,52 @@ def test_what_cannot_be_restored(toy):
             with pytest.raises(GenerationError, match=r"is damaged|another package"):
                 one.conversation().restore(damaged)
         assert np.array_equal(one.conversation().append([9]), reference_logits([1, 2, 3, 9]))
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.slow)])
+def test_a_changed_conversation_is_restored_right_or_refused_and_changes_nothing(toy, count):
+    with Session(toy(dies=2)) as session:
+        conversation = session.conversation()
+        conversation.append(TEXT[:21])
+        saved = conversation.save()
+        conversation.reset()
+        conversation.append(TEXT[30:43])
+        before = conversation.save()
+        accepted = [check_restore(conversation, before, changed) for changed in hostile(saved, count, seed=5)]
+        assert np.array_equal(conversation.append([9]), reference_logits([*TEXT[30:43], 9]))
+    assert 0 < sum(accepted) < count / 3
+
+
+def test_it_goes_through_a_file_which_appears_whole(toy, tmp_path, monkeypatch):
+    path = tmp_path / "saved.npz"
+    with Session(toy(dies=2)) as session:
+        conversation = session.conversation()
+        conversation.append(TEXT[:5])
+        conversation.save_to(path)
+        conversation.append(TEXT[5:9])
+        monkeypatch.setattr(type(conversation), "save", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            conversation.save_to(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["saved.npz"]
+        conversation.restore_from(str(path))
+        assert np.array_equal(conversation.append([9]), reference_logits([*TEXT[:5], 9]))
+
+
+def test_what_is_no_file_is_not_restored(toy, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with Session(toy(dies=1)) as session:
+        conversation = session.conversation()
+        for path, words in (
+            (tmp_path / "none", "none is missing; give what save_to wrote"),
+            (tmp_path / "pipe", "is a named pipe and not a file"),
+            (Path("/dev/zero"), "is a device and not a file"),
+            (Path(__file__), "longer than the|is no .npz file"),
+            (5, "5 is no path"),
+        ):
+            with pytest.raises(GenerationError, match=words):
+                conversation.restore_from(path)
+        with pytest.raises(OutputError, match="Cannot write"):
+            conversation.save_to(tmp_path / "none" / "saved")
 
 
 def test_log_probs_are_those_of_the_logits(session):
