@@ -4,6 +4,8 @@ Every exception that a public function raises for a user's mistake is a `TyllmEr
 This module stands apart because all packages raise its classes and none of them may import all others.
 """
 
+from pathlib import Path
+
 
 class TyllmError(Exception):
     """A mistake that the user can correct; its message is one sentence with what is wrong, the value and the cure."""
@@ -73,3 +75,20 @@ class MissingExtraError(TyllmError):
     """Packages that a command needs, and that the base install does not bring, are not installed."""
 
     exit_code = 9
+
+
+class InternalError(TyllmError):
+    """A fault of TyLLM itself; the exception that nobody foresaw is its `__cause__`.
+
+    Attributes:
+        log: the file with the traceback and the versions; None where none could be written.
+    """
+
+    exit_code = 70  # EX_SOFTWARE of sysexits.h
+
+    def __init__(self, sentence: str, log: Path | None = None) -> None:
+        super().__init__(sentence, log)
+        self.log = log
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -79,7 +79,7 @@ AGAIN: dict[type[TyllmError], str] = {
 NO_EXECUTION = "its disk does not allow programs to run (it is mounted noexec), or a security policy forbids it"
 
 
-def write_refusal(path: Path, code: int | None, note: str = "") -> OutputError:
+def write_refusal(path: Path | str, code: int | None, note: str = "") -> OutputError:
     """The error that says why `path` cannot be written, and the cure.
 
     Args:

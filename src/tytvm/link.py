@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tyllm_base import machine
+from tyllm_base.child_processes import run_child
 from tyllm_base.errors import BuildError
 from tytvm.target import InstructionSet
 
@@ -42,7 +42,7 @@ def compile_c(sources: Sequence[Path], flags: Sequence[str], folder: Path, spec:
     """
     objects = [folder / f"{source.stem}.o" for source in sources]
     for source, target in zip(sources, objects, strict=True):
-        _run([*c_compiler(spec), *instruction_flags(spec), *flags, "-c", str(source), "-o", str(target)])
+        _run([*c_compiler(spec), *instruction_flags(spec), *flags, "-c", str(source), "-o", str(target)], folder)
     return objects
 
 
@@ -62,11 +62,17 @@ def link(objects: Sequence[Path], output: Path, spec: InstructionSet) -> None:
         BuildError: there is no compiler, or it refused.
     """
     options = ["-shared", "-pthread", "-s", *(f"-Wl,{option}" for option in LINKER)]
-    _run([*c_compiler(spec), *options, "-o", str(output), *map(str, objects), "-lm"])
+    _run([*c_compiler(spec), *options, "-o", str(output), *map(str, objects), "-lm"], output.parent)
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(command: list[str], folder: Path) -> None:
+    """Run the compiler; its own temporary files go into `folder`, and with it."""
+    try:
+        done = run_child(command, {"TMPDIR": str(folder.absolute())})
+    except OSError as error:
+        raise BuildError(
+            f"{command[0]} cannot be started ({error.strerror}); end other programs, or install the compiler again."
+        ) from error
     if done.returncode:
         complaint = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[0]
         raise BuildError(f"{Path(command[0]).name} failed with status {done.returncode}: {complaint}")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tyllm_base.printable import one_line
 from tyllm_base.progress import Progress, ignore
 
 
@@ -16,10 +17,15 @@ def bar_unless(given: Progress | None) -> Iterator[Progress]:
         yield given or ignore
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"))
     with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         task = bars.add_task("AWQ", total=None)
-        yield lambda done, total, what: bars.update(task, completed=done, total=total, description=what)
+
+        def draw(done: int, total: int, what: str) -> None:
+            bars.update(task, completed=done, total=total, description=escape(one_line(what)))
+
+        yield draw

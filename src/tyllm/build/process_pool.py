@@ -5,7 +5,6 @@ They die with their parent, however it ends.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import pickle
@@ -16,13 +15,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, TypeAlias
 
+from tyllm_base.child_processes import die_with_parent
 from tyllm_base.errors import TyllmError
 from tyllm_base.progress import Advance
+from tyllm_base.unfinished import forget_unfinished
 
 Task = Callable[[Advance], Any]
 Channel: TypeAlias = "Connection[Any, Any]"
 REPORT, RESULT, FAILURE = "report", "result", "failure"
-PR_SET_PDEATHSIG = 1  # prctl(2)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a terminal or a service manager sends them to children too
 
 
 def run_in_processes(tasks: Sequence[Task], processes: int, report: Advance) -> list[Any]:
@@ -75,9 +76,7 @@ def _children(tasks: Sequence[Task], count: int) -> Iterator[list[Channel]]:
     try:
         for _ in range(count):
             ours, theirs = Pipe()
-            pid = os.fork()
-            if not pid:
-                _child(tasks, theirs, [ours, *connections])
+            pid = _fork(lambda: _child(tasks, theirs, [ours, *connections]))  # noqa: B023 (called before the next turn)
             theirs.close()
             pids.append(pid)
             connections.append(ours)
@@ -90,11 +89,39 @@ def _children(tasks: Sequence[Task], count: int) -> Iterator[list[Channel]]:
             connection.close()
 
 
+def _fork(child: Callable[[], NoReturn]) -> int:
+    """The number of a child that calls `child`; a signal that comes meanwhile is the parent's alone.
+
+    Raises:
+        TyllmError: the system allows no more processes.
+    """
+    parent, before = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        pid = os.fork()
+        if not pid:
+            try:
+                die_with_parent(parent)
+                for number in ENDING:
+                    signal.signal(number, signal.SIG_IGN)  # the parent gets it too, and ends this process
+                signal.set_wakeup_fd(-1)
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                child()
+            finally:
+                os._exit(0)
+        return pid
+    except OSError as error:
+        raise TyllmError(
+            f"The system starts no process for the compiler ({error.strerror}); "
+            "end other programs or raise the limits (ulimit -u, memory)."
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _child(tasks: Sequence[Task], connection: Channel, of_parent: Sequence[Channel]) -> NoReturn:
     """Run what the parent asks for; leave without the parent's own clean-up."""
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
+        forget_unfinished()
         for other in of_parent:
             other.close()
         gc.freeze()  # what is there stays there: not looked at again, not copied

@@ -26,7 +26,7 @@ to stderr) and `--debug` (the traceback of a failure).
 Exit codes:
 
 - 0 done
-- 1 a bug of TyLLM
+- 1 the machine failed: no memory or threads, a killed process, a step that computed nonsense
 - 2 wrong use of the command line
 - 3 the checkpoint is wrong: files missing or damaged, NaN, shapes that contradict config.json
 - 4 a setting that cannot work: group size, dies, sequence lengths
@@ -35,7 +35,8 @@ Exit codes:
 - 7 the output folder exists or cannot be written
 - 8 the request for text cannot be met: prompt too long, a sampling value out of range
 - 9 something has to be installed first
-- 130 interrupted
+- 70 a fault of TyLLM itself; the message names the log to report
+- 129, 130, 143 ended by a hangup, by Ctrl-C, by SIGTERM
 """
 
 app = typer.Typer(

@@ -1,6 +1,5 @@
 """`tyllm bench`: tokens per second of packages, beside what this machine could do."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Json
+from tyllm_base.printable import json_text, printable
 
 
 class TableFormat(StrEnum):
@@ -54,9 +54,9 @@ def bench(
     with progress_bar("bench") as progress:
         rows = run(packages, trials, repetitions, threads, progress)
     if as_json or output is TableFormat.JSON:
-        print(json.dumps(document(rows), ensure_ascii=False, indent=2))
+        print(json_text(document(rows), indent=2))
     else:
-        print(as_csv(rows) if output is TableFormat.CSV else markdown(rows))
+        print(printable(as_csv(rows) if output is TableFormat.CSV else markdown(rows)))
 
 
 def _numbers(given: list[str] | None, default: int, option: str) -> list[int]:

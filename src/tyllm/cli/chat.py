@@ -1,6 +1,5 @@
 """`tyllm chat`: a conversation in the terminal; its history stays in the KV cache."""
 
-import json
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,9 @@ from tyllm.cli.shared_options import (
     TopK,
     TopP,
 )
+from tyllm.cli.signals import go_on
 from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm_base.printable import json_text, model_text, one_line
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
@@ -151,13 +152,13 @@ class TerminalChat:
             return
         self.messages.append({"role": "assistant", "content": "".join(said)})
         if self.as_json:
-            print(json.dumps(as_dict(result) if result else {"text": "".join(said)}, ensure_ascii=False), flush=True)
+            print(json_text(as_dict(result) if result else {"text": "".join(said)}), flush=True)
         elif result:
             print_timings(result.timings)
 
     def note(self, text: str) -> None:
         """Tell the user something that is no answer."""
-        print(text, file=sys.stderr)
+        print(one_line(text), file=sys.stderr)
 
     def _system_message(self) -> list[dict[str, str]]:
         return [{"role": "system", "content": self.system}] if self.system else []
@@ -168,11 +169,12 @@ class TerminalChat:
         def write(piece: str) -> None:
             said.append(piece)
             if not self.as_json:
-                print(piece, end="", flush=True)
+                print(model_text(piece, sys.stdout), end="", flush=True)
 
         try:
             return stream_text(self.session, prompt, self.options, write)
         except KeyboardInterrupt:
+            go_on()
             return None
         finally:
             if not self.as_json:
@@ -185,5 +187,5 @@ class TerminalChat:
     def _refuse(self, error: "TyllmError", more: str = "") -> None:
         """Say why a message was not answered, and go on."""
         if self.as_json:
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}, ensure_ascii=False), flush=True)
+            print(json_text({"error": str(error), "exit_code": error.exit_code}), flush=True)
         self.note(f"{error}{more}")

@@ -1,49 +1,69 @@
 """Run the command line, and turn every way it can end into an exit code and at most one line on stderr."""
 
-import io
-import json
 import os
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-BUG = 1
+from tyllm.cli.signals import exit_code, signals_end
+from tyllm.cli.standard_streams import discard_stdout, standard_streams
+from tyllm_base.doors import RUST_PANIC, explained
+from tyllm_base.errors import InternalError, TyllmError
+from tyllm_base.printable import json_text, one_line, printable
+
+INTERRUPTED = exit_code(2)  # SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `tyllm` and return its exit code.
 
     Args:
-        arguments: what follows the program's name; `sys.argv[1:]` when None.
+        arguments: what follows the program's name; `sys.argv[1:]`, and the process ends with the command, when None.
 
     Returns:
         0, or the `exit_code` of the exception that ended the command (`tyllm --help` lists the codes).
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail
     own_format, warnings.formatwarning = warnings.formatwarning, _warning
+    try:
+        with standard_streams(), signals_end(is_process=arguments is None):
+            return _ended(given)
+    except KeyboardInterrupt:  # it came while the command was ending
+        return INTERRUPTED
+    except SystemExit as error:
+        return _code(error)
+    finally:
+        warnings.formatwarning = own_format
+
+
+def _ended(given: list[str]) -> int:
+    """The exit code of a command."""
     try:
         code = _run(given)
         sys.stdout.flush()
         return code
-    except (BrokenPipeError, SystemExit) as error:
-        return _reader_left(error)
+    except BrokenPipeError:
+        return _reader_left()
+    except SystemExit as error:  # of a signal; typer and rich make one of a reader that left
+        return _reader_left() if isinstance(error.__context__, BrokenPipeError) else _code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC:
+            raise
         return _failed(error, given)
-    finally:
-        warnings.formatwarning = own_format
+
+
+def _code(error: SystemExit) -> int:
+    return error.code if isinstance(error.code, int) else 1
 
 
 def _warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning for a user in one line; those of libraries, which are for programmers, as Python has them."""
-    return f"tyllm: {message}\n" if category is UserWarning else f"{category.__name__}: {message}\n"
+    return f"tyllm: {one_line(str(message))}\n" if category is UserWarning else f"{category.__name__}: {message}\n"
 
 
 def _run(given: list[str]) -> int:
@@ -54,32 +74,33 @@ def _run(given: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _reader_left(error: BaseException) -> int:
-    """End quietly when the reader of stdout went away (`tyllm … | head`); typer and rich make a SystemExit of that."""
-    if not isinstance(error if isinstance(error, OSError) else error.__context__, BrokenPipeError):
-        raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _reader_left() -> int:
+    """End quietly when the reader of stdout went away (`tyllm … | head`)."""
+    discard_stdout()
     return 0
 
 
-def _failed(error: Exception, given: list[str]) -> int:
+def _failed(error: BaseException, given: list[str]) -> int:
     """Report `error` on stderr, as JSON on stdout when that was asked for, and return its exit code."""
     if type(error).__name__ == "Abort":  # typer's word for an interrupt in a prompt
         return INTERRUPTED
-    code = getattr(error, "exit_code", None)
-    sentence = _sentence(error) if isinstance(code, int) else f"{type(error).__name__}: {error}"
-    code = code if isinstance(code, int) else BUG
+    if not isinstance(getattr(error, "exit_code", None), int):  # neither ours nor typer's
+        cause, error = error, explained(error, TyllmError)
+        error.__cause__ = cause
+    code, sentence = int(error.exit_code), one_line(_sentence(error))  # type: ignore[attr-defined]
     flags = given[: given.index("--")] if "--" in given else given
-    if "--debug" in flags:
-        traceback.print_exception(error)
-    hint = "" if code != BUG or "--debug" in flags else " (run with --debug for the traceback)"
-    print(f"tyllm: {sentence}{hint}", file=sys.stderr)
-    if "--json" in flags:
-        print(json.dumps({"error": sentence, "exit_code": code}, ensure_ascii=False), flush=True)
+    if "--debug" in flags or (isinstance(error, InternalError) and error.log is None):
+        print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    print(f"tyllm: {sentence}", file=sys.stderr)
+    try:
+        if "--json" in flags:
+            print(json_text({"error": sentence, "exit_code": code}), flush=True)
+    except (TyllmError, BrokenPipeError):  # stdout may be what failed
+        discard_stdout()
     return code
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     """The error's own words; a wrong command line also says where the right one is described."""
     format_message = getattr(error, "format_message", None)
     if format_message is None:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 def draw_evaluation(console: "Console", found: "Evaluation", model: str, reference: str | None) -> None:
     """Print what was measured, of the model and of the reference side by side, and below how close they are."""
+    from rich.markup import escape
+
     title = f"{found.tokens} tokens, {pluralized(found.windows, 'window')} of {found.window}, in {found.seconds:.1f} s"
-    table = _table(title, "", model, *([reference] if reference else []))
+    names = [model, reference] if reference else [model]
+    table = _table(title, "", *map(escape, names))
     qualities = [each for each in (found.quality, found.reference) if each is not None]
     table.add_row("perplexity", *(_number(each.perplexity, 3) for each in qualities))
     table.add_row("top-1 right", *(_share(each.accuracy) for each in qualities))

@@ -103,10 +103,12 @@ def _programs(report: Mapping[str, Any]) -> "Table":
 
 def _kernels(report: Mapping[str, Any]) -> "Table":
     """Steps by kind of kernel, of die 0; the dies differ in shapes, not in steps."""
+    from rich.markup import escape
+
     programs = {seq_len: _kinds(program["kernels"]) for seq_len, program in report["dies"][0]["programs"].items()}
     table = _table("Steps of die 0", "kernel", *(f"{seq_len} tokens" for seq_len in programs))
     for kind in dict.fromkeys(kind for kinds in programs.values() for kind in kinds):
-        table.add_row(kind, *(str(kinds[kind]) for kinds in programs.values()))
+        table.add_row(escape(kind), *(str(kinds[kind]) for kinds in programs.values()))
     return table
 
 

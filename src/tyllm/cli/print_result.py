@@ -1,9 +1,10 @@
 """A command's result: one JSON document on stdout, or text for a person."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from tyllm_base.printable import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 def print_result(result: Mapping[str, Any], as_json: bool, draw: Callable[["Console"], None]) -> None:
     """Print `result` as JSON, or let `draw` print it for a person."""
     if as_json:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json_text(result, indent=2) + "\n")
         return
-    from rich.console import Console
+    from tyllm.cli.plain_console import plain_console
 
-    draw(Console(soft_wrap=True, highlight=False))
+    draw(plain_console())

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from tyllm_base.printable import one_line
+
 if TYPE_CHECKING:
     from tyllm_base.progress import Progress
 
@@ -51,7 +53,7 @@ def _bar(title: str, stream: TextIO) -> Iterator["Progress"]:
     )
     with Bars(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task(title, total=None, what="")
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, what=what)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, what=one_line(what))
 
 
 class _Lines:
@@ -70,7 +72,7 @@ class _Lines:
         self.printed = now
         left = seconds_left(done - self.first[1], total - done, now - self.first[0])
         shown = "" if left is None else f", {left:.0f} s left"
-        print(f"{self.title}: {done}/{total} {what}{shown}", file=self.stream, flush=True)
+        print(one_line(f"{self.title}: {done}/{total} {what}{shown}"), file=self.stream, flush=True)
 
 
 def seconds_left(done: int, rest: int, elapsed: float) -> float | None:

@@ -47,7 +47,9 @@ def _free(count: int | None) -> str:
 
 def draw_result(console: "Console", result: Mapping[str, Any]) -> None:
     """Print what was written and how close it is to the original."""
-    table = _table(result["checkpoint"], "before", "after")
+    from rich.markup import escape
+
+    table = _table(escape(result["checkpoint"]), "before", "after")
     table.add_row("size", byte_size(result["original_bytes"]), byte_size(result["bytes"]))
     if "evaluation" in result:
         _add_evaluation(table, result["evaluation"])

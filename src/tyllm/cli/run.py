@@ -1,6 +1,5 @@
 """`tyllm run`: one prompt to a package, the text to stdout as it comes, timings to stderr."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from tyllm.cli.shared_options import (
     TopP,
 )
 from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm_base.printable import json_text, model_text, one_line
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
@@ -90,11 +90,11 @@ def run(
     with open_session(package, threads) as session:
         result = stream_text(session, arguments.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
-        print(json.dumps(as_dict(result), ensure_ascii=False, indent=2))
+        print(json_text(as_dict(result), indent=2))
         return
     print()
     for note in result.notes:
-        print(note, file=sys.stderr)
+        print(one_line(note), file=sys.stderr)
     print_timings(result.timings)
 
 
@@ -143,4 +143,4 @@ def prompt_text(prompt: str | None, file: Path | None) -> str:
 
 
 def _write(piece: str) -> None:
-    print(piece, end="", flush=True)
+    print(model_text(piece, sys.stdout), end="", flush=True)

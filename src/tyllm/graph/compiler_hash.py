@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from tyllm import __version__, native
+from tyllm_base.child_processes import run_child
 from tyllm_base.errors import BuildError
 from tytvm.link import c_compiler
 from tytvm.target import InstructionSet
@@ -88,4 +88,4 @@ def _c_compiler_version(spec: InstructionSet) -> str:
         command = [*c_compiler(spec), "--version"]
     except BuildError:
         return "no C compiler"
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return run_child(command).stdout

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import typer
 
 from tyllm.cli import app as application
 from tyllm.cli import entry_point
+from tyllm_base.errors import InternalError
 
 
 class DamagedError(Exception):
@@ -51,12 +53,35 @@ def test_a_flag_after_two_dashes_is_no_flag(tyllm, failing):
     assert tyllm("run", "package", "--", "--json").out == ""
 
 
-def test_a_bug_is_one_line_and_debug_shows_the_traceback(tyllm, failing):
-    failing(ZeroDivisionError("division by zero"))
+class PanicException(BaseException):
+    """What pyo3 makes of a bug in Rust, by its name."""
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("division by\nzero"), RecursionError(), MemoryError(), PanicException("no entry")]
+)
+def test_a_bug_is_one_line_with_its_log_and_debug_shows_the_traceback(tyllm, failing, error):
+    failing(error)
     outcome = tyllm("models")
-    assert outcome.code == 1
-    assert outcome.err == "tyllm: ZeroDivisionError: division by zero (run with --debug for the traceback)\n"
+    assert outcome.code == InternalError.exit_code == 70
+    assert outcome.err.startswith("tyllm: ") and outcome.err.count("\n") == 1
+    assert type(error).__name__ in outcome.err and "is a fault of TyLLM and not yours" in outcome.err
+    log = Path(outcome.err.split("the log ")[1].rstrip(".\n"))
+    assert "Traceback" in log.read_text()
     assert "Traceback" in tyllm("models", "--debug").err
+
+
+def test_without_a_place_for_the_log_the_traceback_is_on_stderr(tyllm, failing, monkeypatch):
+    monkeypatch.setattr("tyllm_base.doors.write_error_log", lambda error: None)
+    failing(ZeroDivisionError("division by zero"))
+    assert "Traceback" in tyllm("models").err
+
+
+def test_control_characters_of_files_are_told_as_escapes(tyllm, failing):
+    failing(DamagedError("a\x1b[2Jb\n\x9bc\u202ed is damaged."))
+    outcome = tyllm("models", "--json")
+    assert outcome.err == "tyllm: a\\x1b[2Jb\\n\\x9bc\\u202ed is damaged.\n"
+    assert outcome.out.isascii() and json.loads(outcome.out)["exit_code"] == 6
 
 
 def test_an_interrupt_exits_with_130_and_says_nothing(tyllm, failing):
