@@ -47,6 +47,17 @@ def own_toy(toy_library, tmp_path) -> Path:
     return Fake(toy_library, dies=2).write(tmp_path / "package")
 
 
+@pytest.fixture
+def descriptors():
+    """`descriptors()`: the numbers of this process's open descriptors."""
+
+    def numbers() -> set[int]:
+        found = list(Path("/proc/self/fd").iterdir())
+        return {int(path.name) for path in found if path.is_symlink()}  # not that of the listing itself
+
+    return numbers
+
+
 DTYPES = {"float16": "F16", "float32": "F32", "int32": "I32", "int64": "I64", "bfloat16": "BF16"}
 
 

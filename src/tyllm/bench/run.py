@@ -10,8 +10,6 @@ from pathlib import Path
 from tyllm.bench.measure import Rates, Trial, check_room, measure
 from tyllm.bench.share import Share, share_of_limit
 from tyllm.bench.work import Work
-from tyllm.package import open_package
-from tyllm.package.folder_bytes import folder_bytes
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
 from tyllm_base.errors import SettingError
@@ -81,19 +79,20 @@ class _Bench:
     limits: dict[tuple[str, int], Mapping[str, float]] = field(default_factory=dict)
 
     def rows(self, path: Path, session: Session, trials: Sequence[Trial]) -> Iterator[Row]:
-        limits = self._limits(path, session)
-        nbytes = folder_bytes(path)
-        subject = Subject(path, nbytes, session.info.dies, session.threads, session.info.target.name, limits)
-        work = Work.of(open_package(path))
+        limits = self._limits(session)
+        subject = Subject(
+            path, session.package.nbytes, session.info.dies, session.threads, session.info.target.name, limits
+        )
+        work = Work.of(session.package)
         for trial in trials:
             rates = measure(session, trial, self.repetitions, partial(self._step, f"{path.name} {trial}"))
             yield Row(subject, trial, rates, share_of_limit(work, trial, rates.mean, limits))
 
-    def _limits(self, path: Path, session: Session) -> Mapping[str, float]:
+    def _limits(self, session: Session) -> Mapping[str, float]:
         key = session.info.target.name, session.threads
         if key not in self.limits:
             self.limits[key] = measure_limits(
-                open_package(path), session.threads, lambda name: self.report(self.done, self.total, f"limit {name}")
+                session.package, session.threads, lambda name: self.report(self.done, self.total, f"limit {name}")
             )
         return self.limits[key]
 

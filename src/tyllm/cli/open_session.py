@@ -25,21 +25,11 @@ def hash_params(package: Path, progress: "Progress") -> None:
     """Hash large parameters that changed since they were last found right, which opening would do without a word.
 
     Raises:
-        PackageError: no package, or files missing.
+        PackageError: no package, files missing, or parameters that were changed.
     """
-    from tyllm.package import Manifest
-    from tyllm.package.file_hashes import HashCache
-    from tyllm.package.verification import check_files, existing_folder
+    from tyllm.package.opened_package import check_params
 
-    folder = existing_folder(package)
-    manifest = Manifest.read(folder)
-    check_files(folder, manifest)
-    sizes = {name: entry.size for name, entry in manifest.files.items() if name.endswith(".params")}
-    if sum(sizes.values()) < SLOW_BYTES:
-        return
-    hashes, done = HashCache(), 0
-    for name, count in sizes.items():
-        progress(done >> 20, sum(sizes.values()) >> 20, f"MiB, {name}")
-        hashes.cached_sha256(folder / name)
-        done += count
-    hashes.save()
+    def in_mebibytes(done: float, total: float, name: str) -> None:
+        progress(int(done) >> 20, int(total) >> 20, f"MiB, {name}")
+
+    check_params(package, in_mebibytes, SLOW_BYTES)

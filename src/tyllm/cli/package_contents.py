@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from tyllm.package import BufferConfig, DieBuffers, Manifest, Params, ProgramMemory
-from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package import DieBuffers, Package, Params, ProgramMemory
 from tyllm.package.file_names import VISUAL, code_file, constants_file, params_file
-from tyllm.package.folder_bytes import folder_bytes
+from tyllm.package.held_path import HeldPath
+from tyllm.package.module_files import module_code, module_params
+from tyllm.package.opened_package import read_package
 from tyllm.package.program_file import ProgramSteps, read_program_file
-from tyllm.package.verification import check_agreement, check_files, existing_folder
 
 JsonObject = dict[str, Any]
 NO_STEPS = ProgramSteps((), (), {})
@@ -28,50 +29,47 @@ def contents(path: Path) -> JsonObject:
     Raises:
         PackageError: no package, or one of another version, with files missing or JSON that contradicts itself.
     """
-    folder = existing_folder(path)
-    manifest, buffers = Manifest.read(folder), BufferConfig.read(folder)
-    check_files(folder, manifest)
-    check_agreement(folder, manifest, buffers)
-    steps = read_program_file(folder)
+    package = read_package(path)
+    manifest, buffers, files = package.manifest, package.buffers, package.files
+    steps = read_program_file(files)
     return {
-        "package": str(folder),
+        "package": str(package.folder),
         **{name: value for name, value in asdict(manifest).items() if name not in ("files", "rope")},
-        "bytes": folder_bytes(folder),
+        "bytes": package.nbytes,
         "kv_capacity": buffers.kv_capacity,
         "kv_cache_dtype": next((layer.dtype for die in buffers.dies for layer in die.layers), None),
-        "dies": [_die(folder, die, steps.get(die.die, {})) for die in buffers.dies],
-        "visual": _visual(folder, manifest),
+        "dies": [_die(files, die, steps.get(die.die, {})) for die in buffers.dies],
+        "visual": _visual(package),
     }
 
 
-def _visual(folder: Path, manifest: Manifest) -> JsonObject | None:
+def _visual(package: Package) -> JsonObject | None:
     """The vision tower: what the manifest says of it, and for each die its bytes and those of each size's program."""
-    if manifest.visual is None:
+    place, module, said = package.files / VISUAL, package.visual, package.manifest.visual
+    if module is None or said is None:
         return None
-    place = folder / VISUAL
-    module = ModuleConfig.read(place)
     dies = [
         {
             "die": die,
-            "code_bytes": (place / module.code.format(die=die)).stat().st_size,
-            "params_bytes": dtype_bytes(place / module.params.format(die=die)),
+            "code_bytes": len(module_code(place, module, die).read_bytes()),
+            "params_bytes": dtype_bytes(module_params(place, module, die)),
             "programs": {n: {"arena_bytes": own.arena_bytes, "io_bytes": own.io_bytes} for n, own in programs.items()},
         }
         for die, programs in enumerate(module.dies)
     ]
-    return asdict(manifest.visual) | {"dies": dies}
+    return asdict(said) | {"dies": dies}
 
 
-def _die(folder: Path, die: DieBuffers, steps: Mapping[int, ProgramSteps]) -> JsonObject:
+def _die(files: HeldPath, die: DieBuffers, steps: Mapping[int, ProgramSteps]) -> JsonObject:
     return {
         "die": die.die,
         "vocabulary": list(die.vocabulary),
         "kv_bytes": die.kv_bytes,
-        "params_bytes": dtype_bytes(folder / params_file(die.die)),
+        "params_bytes": dtype_bytes(files / params_file(die.die)),
         "programs": {
             str(seq_len): {
-                "code_bytes": (folder / code_file(die.die, seq_len)).stat().st_size,
-                "constants_bytes": dtype_bytes(folder / constants_file(die.die, seq_len)),
+                "code_bytes": len((files / code_file(die.die, seq_len)).content()),
+                "constants_bytes": dtype_bytes(files / constants_file(die.die, seq_len)),
                 **_program(program, steps.get(seq_len, NO_STEPS)),
             }
             for seq_len, program in die.programs.items()
@@ -91,7 +89,7 @@ def _program(program: ProgramMemory, described: ProgramSteps) -> JsonObject:
     }
 
 
-def dtype_bytes(path: Path) -> dict[str, int]:
+def dtype_bytes(path: Traversable) -> dict[str, int]:
     """Bytes of the tensors in a .params file by dtype; raises `PackageError` where it is damaged."""
     total: Counter[str] = Counter()
     for tensor in Params(path).tensors.values():

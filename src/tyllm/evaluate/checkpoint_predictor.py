@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ class CheckpointPredictor:
         """Open the checkpoint; raises as `StreamedModel.open`."""
         self._model = StreamedModel.open(folder, trust_remote_code=trust_remote_code)
         self.vocabulary, self.context = self._model.vocabulary, self._model.context
+        self.files: Traversable = folder
 
     def predictions(self, windows: Tokens, advance: Advance) -> Iterator[Logits]:
         """As `Predictor.predictions`."""

@@ -56,7 +56,7 @@ def evaluate(
     with ExitStack() as stack:
         predictors = [stack.enter_context(open_predictor(each, threads, trust_remote_code)) for each in folders]
         _check_comparable(folders, predictors)
-        tokens = common_tokens(folders, content)[: _checked(max_tokens)]
+        tokens = common_tokens([each.files for each in predictors], content)[: _checked(max_tokens)]
         check_vocabulary(tokens, predictors[0].vocabulary, str(model))
         windows = windows_of(tokens, _fitting(window, folders, predictors))
         clock = _Clock(windows.size * len(predictors), progress)

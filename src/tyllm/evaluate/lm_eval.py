@@ -46,7 +46,7 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
         super().__init__()
         self.path = Path(path)
         self.session = Session(self.path, threads)
-        self._special = special_tokens(self.path)
+        self._special = special_tokens(self.session.package.files)
 
     @property
     def eot_token_id(self) -> int:
@@ -82,7 +82,7 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
 
     def chat_template(self, chat_template: bool | str = False) -> str:
         """The template's source, for lm_eval's records."""
-        file = self.path / CHAT_TEMPLATE
+        file = self.session.package.files / CHAT_TEMPLATE
         return file.read_text(encoding="utf-8") if chat_template and file.is_file() else ""
 
     def _loglikelihood_tokens(self, requests: Sequence[TokenRequest], **_: object) -> list[tuple[float, bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from tyllm.evaluate.predictor import Logits
@@ -19,6 +20,7 @@ class PackagePredictor:
         self._session = Session(folder, threads)
         self.vocabulary = self._session.info.vocab_size
         self.context: int | None = self._session.info.max_kv_cache_size
+        self.files: Traversable = self._session.package.files
 
     def predictions(self, windows: Tokens, advance: Advance) -> Iterator[Logits]:
         """As `Predictor.predictions`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib.resources.abc import Traversable
 from typing import Protocol
 
 import numpy as np
@@ -21,10 +22,12 @@ class Predictor(AbstractContextManager["Predictor"], Protocol):
     Attributes:
         vocabulary: how many tokens have a logit: V.
         context: how many tokens a window may have at most; None if nothing limits them.
+        files: where its tokenizer lies: the checkpoint's folder, or an opened package.
     """
 
     vocabulary: int
     context: int | None
+    files: Traversable
 
     def predictions(self, windows: Tokens, advance: Advance) -> Iterator[Logits]:
         """The logits float32 [V] of the token after each of `windows` int64 [n, T] but a window's last, in order.

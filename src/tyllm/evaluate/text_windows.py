@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ def read_text(path: Path | None) -> str:
         raise SettingError(f"{path} is not UTF-8 text ({error}); convert it or give another file.") from error
 
 
-def common_tokens(folders: Sequence[Path], text: str) -> list[int]:
-    """Token ids of `text`, the same for each of the models that has a tokenizer.
+def common_tokens(folders: Sequence[Traversable], text: str) -> list[int]:
+    """Token ids of `text`, the same for each of the models, folders or opened packages, that has a tokenizer.
 
     Raises:
         SettingError: no model has one, or two disagree.
@@ -46,7 +47,7 @@ def common_tokens(folders: Sequence[Path], text: str) -> list[int]:
     return tokens
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
+def _tokenizer(folder: Traversable) -> Tokenizer:
     """The tokenizer of a package or a checkpoint."""
     try:
         return Tokenizer(folder)

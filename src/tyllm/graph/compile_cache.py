@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -16,10 +18,14 @@ from torch import fx
 from tyllm.build.package_folder import atomic_package
 from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import TracedGraph
+from tyllm.package import FileEntry, file_entries
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.file_hashes import HashCache
+from tyllm.package.held_path import HeldPath
 from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.open_folder import OpenFolder
+from tyllm.package.package_files import PackageFiles
 from tyllm_base.errors import PackageError
+from tyllm_base.user_cache import user_cache
 from tytvm.target import InstructionSet
 
 BUILD = "build.json"
@@ -65,16 +71,22 @@ def module_folder(traced: TracedGraph, settings: CompileSettings, spec: Instruct
 def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
     """A folder's module, if anything is compiled, and the operators that torch runs; None where it is damaged."""
     try:
+        build, files = read_json(folder / BUILD), hold_module(folder)
+        with fields_of(folder / BUILD):
+            return ModuleConfig.read(files) if build["compiled"] else None, dict(build["refused"])
+    except PackageError:
+        return None
+
+
+def hold_module(folder: Path) -> HeldPath:
+    """The files of a compiled module, checked and held; raises `PackageError` where the folder is damaged."""
+    with OpenFolder(folder) as opened:
         build = read_json(folder / BUILD)
         with fields_of(folder / BUILD):
-            files, unsupported, is_empty = dict(build["files"]), dict(build["refused"]), not build["compiled"]
-        hashes = HashCache()
-        if any(hashes.cached_sha256(folder / name) != sha256 for name, sha256 in files.items()):
-            return None
-        hashes.save()
-        return None if is_empty else ModuleConfig.read(folder), unsupported
-    except (PackageError, OSError):
-        return None
+            entries = {name: FileEntry(int(each["size"]), str(each["sha256"])) for name, each in build["files"].items()}
+        files = PackageFiles(folder)
+        files.hold(opened, entries)
+    return HeldPath(files)
 
 
 @contextmanager
@@ -90,8 +102,7 @@ def write_description(folder: Path, config: ModuleConfig | None, unsupported: Un
     """Write the JSON files, when all others are there."""
     if config is not None:
         config.write_module_config(folder)
-    hashes = HashCache()
-    files = {path.name: hashes.fresh_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {name: asdict(entry) for name, entry in file_entries(folder).items()}
     write_json(folder / BUILD, {"compiled": config is not None, "refused": unsupported, "files": files})
 
 
@@ -108,4 +119,13 @@ def _type(value: object) -> str:
 
 
 def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tyllm" / "edgex"
+    """The user's cache; of a user without a home, a folder that goes when the process ends."""
+    base = user_cache()
+    return _temporary_cache() if base is None else base / "tyllm" / "edgex"
+
+
+@cache
+def _temporary_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="tyllm-edgex-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

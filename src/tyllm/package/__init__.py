@@ -2,10 +2,10 @@
 
 from tyllm.package.buffer_config import BufferConfig, DieBuffers, IoEntry, KvLayer, ProgramMemory
 from tyllm.package.manifest import FORMAT_VERSION, RUNTIME_ABI, FileEntry, ImageSize, Manifest, Target, Visual
-from tyllm.package.opened_package import Package, open_package
+from tyllm.package.opened_package import Package, open_package, verify_package
 from tyllm.package.params import Params
 from tyllm.package.params_writer import ParamsWriter, write_params
-from tyllm.package.verification import file_entries, verify_package
+from tyllm.package.verification import file_entries
 
 __all__ = [
     "FORMAT_VERSION",

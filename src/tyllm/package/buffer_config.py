@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ class BufferConfig:
     format_version: int = FORMAT_VERSION
 
     @classmethod
-    def read(cls, folder: Path) -> BufferConfig:
+    def read(cls, folder: Traversable) -> BufferConfig:
         """The buffer configuration of the package in `folder`; raises `PackageError`."""
         path = folder / BUFFER_CONFIG
         raw = read_json(path)
@@ -135,7 +136,7 @@ def _program(raw: Mapping[str, Any]) -> ProgramMemory:
     return ProgramMemory(int(raw["arena_bytes"]), int(raw["io_bytes"]), io)
 
 
-def _check(path: Path, config: BufferConfig) -> None:
+def _check(path: Traversable, config: BufferConfig) -> None:
     """Nothing may lie outside its region or be missing from it: the runtime makes views from these numbers."""
     if config.kv_capacity % KEY_TILE:
         _contradiction(path, f"kv_capacity is {config.kv_capacity}, not a multiple of {KEY_TILE}")
@@ -152,7 +153,7 @@ def _check(path: Path, config: BufferConfig) -> None:
             _check_io(path, die, program)
 
 
-def _check_layer(path: Path, config: BufferConfig, die: DieBuffers, layer: KvLayer) -> None:
+def _check_layer(path: Traversable, config: BufferConfig, die: DieBuffers, layer: KvLayer) -> None:
     if layer.dtype not in KV_TYPES or (layer.dtype == "int8") != (
         None not in (layer.k_scale_offset, layer.v_scale_offset)
     ):
@@ -162,7 +163,7 @@ def _check_layer(path: Path, config: BufferConfig, die: DieBuffers, layer: KvLay
         _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
 
 
-def _check_io(path: Path, die: DieBuffers, program: ProgramMemory) -> None:
+def _check_io(path: Traversable, die: DieBuffers, program: ProgramMemory) -> None:
     for name, entry in program.io.items():
         if entry.dtype not in IO_TYPES or entry.offset < 0 or entry.offset + entry.nbytes > program.io_bytes:
             _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
@@ -174,5 +175,5 @@ def _check_io(path: Path, die: DieBuffers, program: ProgramMemory) -> None:
         _contradiction(path, f"die {die.die} has {rows} rows of the vocabulary and other logits")
 
 
-def _contradiction(path: Path, what: str) -> None:
+def _contradiction(path: Traversable, what: str) -> None:
     raise PackageError(f"{path} contradicts itself: {what}; compile the model again.")

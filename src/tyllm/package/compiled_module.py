@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class ModuleConfig:
     dies: tuple[Mapping[str, ModuleMemory], ...]
 
     @classmethod
-    def read(cls, folder: Path) -> ModuleConfig:
+    def read(cls, folder: Traversable) -> ModuleConfig:
         """The module in `folder`; raises `PackageError`."""
         aot, buffers = read_json(folder / AOT_CONFIG), read_json(folder / BUFFER_CONFIG)
         return cls.from_json(folder / AOT_CONFIG, aot, buffers)
@@ -81,7 +82,7 @@ class ModuleConfig:
         return version | aot, version | {"dies": dies}
 
     @classmethod
-    def from_json(cls, path: Path, aot: Mapping[str, Any], buffers: Mapping[str, Any]) -> ModuleConfig:
+    def from_json(cls, path: Traversable, aot: Mapping[str, Any], buffers: Mapping[str, Any]) -> ModuleConfig:
         """The module that two JSON values describe; raises `PackageError`, which names `path`."""
         with fields_of(path):
             programs = tuple(
@@ -96,7 +97,7 @@ class ModuleConfig:
         """The program of that name; raises `StopIteration` where there is none."""
         return next(program for program in self.programs if program.name == name)
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: Traversable) -> None:
         """Nothing may lie outside its region or be missing from it: the runtime makes views from these numbers."""
         for die, own in enumerate(self.dies):
             if list(own) != [program.name for program in self.programs]:

@@ -1,80 +1,127 @@
-"""SHA-256 of files, and a cache of those computed before, since a gigabyte takes a second or two."""
+"""SHA-256 of files, and a cache of those computed before, since a gigabyte takes a second or two.
+
+A file is looked at and read through one descriptor, and its hash is remembered only where it was the same file before
+and after: what another process writes meanwhile is never taken for what was hashed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import re
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tyllm.package.manifest import FileEntry
-from tyllm.package.memory_map import map_file
+from tyllm_base.regular_file import open_regular
+from tyllm_base.user_cache import user_cache
 
-_LARGE = 64 << 20  # bytes
 MOST_CACHED = 1000  # files; the oldest are dropped first
+MOST_BYTES = 1 << 20  # of the cache: a thousand hashes are 130 kB
+TEMPORARY = ".tmp"
+STALE_SECONDS = 3600
+_BLOCK = 1 << 20  # bytes
+_LARGE = 64 << 20
+_POPULATE_READ = 22  # of Linux 5.14; Python has no name for it, and none for the next
+_COARSE_CLOCK = 5  # CLOCK_REALTIME_COARSE, which stamps files
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits.
+def sha256_of(descriptor: int) -> str:
+    """SHA-256 of an open file as 64 hexadecimal digits; raises `OSError`.
 
-    A large file is read through a mapping, so that it comes into the page cache in large pages: see `map_file`.
+    A large file is brought to the page cache through a mapping, in large pages (see `map_file`), and then read: whoever
+    truncates it meanwhile changes the hash, where a look through the mapping would end this process (SIGBUS).
     """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < _LARGE:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        with map_file(file) as mapped:
-            return hashlib.sha256(mapped).hexdigest()
+    digest, block, offset = hashlib.sha256(), bytearray(_BLOCK), 0
+    with _large_pages(descriptor) as mapped:
+        while count := os.preadv(descriptor, [block], offset):
+            if mapped and offset % _LARGE == 0:
+                with suppress(OSError, ValueError):  # an older kernel, or the file is shorter now
+                    mapped.madvise(_POPULATE_READ, offset, min(_LARGE, len(mapped) - offset))
+            digest.update(memoryview(block)[:count])
+            offset += count
+    return digest.hexdigest()
 
 
-def hash_cache_file() -> Path:
-    """The file of the cache: `tyllm/verified.json` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tyllm" / "verified.json"
+def sha256_of_file(path: Path) -> str:
+    """As `sha256_of`, of a regular file that need not be open."""
+    with _opened(path) as descriptor:
+        return sha256_of(descriptor)
+
+
+def hash_cache_file() -> Path | None:
+    """The file of the cache, `tyllm/verified.json` in the user's cache folder; None where there is no such folder."""
+    base = user_cache()
+    return base and base / "tyllm" / "verified.json"
 
 
 class HashCache:
     """SHA-256 by what changes when a file changes: device, inode, size, and the times of its data and of its inode.
 
-    A cache that cannot be read or written is no error: files are then hashed each time.
+    A cache that cannot be read or written, or that another user wrote, is no error: files are then hashed each time.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or hash_cache_file()
-        self._known: dict[str, str] = {}
-        self._changed = False
-        with suppress(OSError, ValueError, TypeError):
-            self._known = dict(json.loads(self._path.read_text(encoding="utf-8")))
+        self._known = _read(self._path)
+        self._found: dict[str, str] = {}
+        self._forgotten: set[str] = set()
 
-    def cached_sha256(self, path: Path) -> str:
-        """The hash of a file from the cache, or computed now; 64 hexadecimal digits. Raises `OSError`."""
-        return self._known.get(_identity(path)) or self.fresh_sha256(path)
+    def sha256_of(self, descriptor: int, *, fresh: bool = False) -> str:
+        """The hash of an open file from the cache, or computed now (always where `fresh`) and remembered.
 
-    def fresh_sha256(self, path: Path) -> str:
-        """The hash of a file, computed now and put into the cache; 64 hexadecimal digits. Raises `OSError`."""
-        found = sha256_of(path)
-        self.store(path, found)
+        Returns:
+            64 hexadecimal digits.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        before = file_identity(descriptor)
+        known = None if fresh else self._known.get(before)
+        if known is not None:
+            return known
+        is_settled = _settle(descriptor)
+        before = file_identity(descriptor)
+        found = sha256_of(descriptor)
+        self._forget(before)
+        if is_settled and file_identity(descriptor) == before:
+            self._found[before] = found
         return found
 
+    def cached_sha256(self, path: Path) -> str:
+        """As `sha256_of`, of a file that need not be open."""
+        with _opened(path) as descriptor:
+            return self.sha256_of(descriptor)
+
     def store(self, path: Path, sha256: str) -> None:
-        """Put the hash of a file into the cache whose bytes were hashed while they were written."""
-        key = _identity(path)
-        self._known.pop(key, None)  # it is the newest now
-        self._known[key] = sha256
-        self._changed = True
+        """Remember the hash of a file whose bytes were hashed while they were written."""
+        with _opened(path) as descriptor:
+            if _settle(descriptor):
+                self._found[file_identity(descriptor)] = sha256
+
+    def forget(self, descriptor: int) -> None:
+        """Forget the hash of an open file, which turned out to be damaged."""
+        self._forget(file_identity(descriptor))
 
     def save(self) -> None:
         """Write the cache if it has changed, whole or not at all: its newest `MOST_CACHED` hashes."""
-        if not self._changed:
+        if self._path is None or not (self._found or self._forgotten):
             return
-        kept = dict(list(self._known.items())[-MOST_CACHED:])
+        others = {key: value for key, value in _read(self._path).items() if key not in self._forgotten | {*self._found}}
+        kept = list((others | self._found).items())[-MOST_CACHED:]
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
-                json.dump(kept, file)
-            Path(file.name).replace(self._path)
+            _replace(self._path, json.dumps(dict(kept)).encode())
+
+    def _forget(self, identity: str) -> None:
+        self._known.pop(identity, None)
+        self._found.pop(identity, None)
+        self._forgotten.add(identity)
 
 
 def remember_hashes(folder: Path, files: Mapping[str, FileEntry]) -> None:
@@ -85,6 +132,82 @@ def remember_hashes(folder: Path, files: Mapping[str, FileEntry]) -> None:
     hashes.save()
 
 
-def _identity(path: Path) -> str:
-    status = path.stat()
+def file_identity(descriptor: int) -> str:
+    """What changes when an open file changes: device, inode, size, and the times of its data and of its inode."""
+    status = os.fstat(descriptor)
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
+def _settle(descriptor: int) -> bool:
+    """Wait until the clock that stamps files has passed an open file's times, so that a later change shows in them.
+
+    That clock goes in steps of up to 10 ms. Times of whole seconds are of a file system that knows no shorter ones.
+    """
+    status = os.fstat(descriptor)
+    last = max(status.st_mtime_ns, status.st_ctime_ns)
+    if last % 1_000_000_000 == 0:
+        last += 2_000_000_000
+    for _ in range(25):
+        if time.clock_gettime_ns(_COARSE_CLOCK) > last:
+            return True
+        time.sleep(0.001)
+    return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = open_regular(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _large_pages(descriptor: int) -> Iterator[mmap.mmap | None]:
+    """A mapping of a large file that asks for large pages; None of a small one, or where the system refuses."""
+    mapped = None
+    with suppress(OSError, ValueError):
+        if os.fstat(descriptor).st_size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+            mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+            mapped.madvise(mmap.MADV_HUGEPAGE)
+    try:
+        yield mapped
+    finally:
+        if mapped is not None:
+            mapped.close()
+
+
+def _read(path: Path | None) -> dict[str, str]:
+    """The hashes in a cache file of this user's own, as far as they are some."""
+    with suppress(OSError, ValueError, RecursionError, MemoryError):
+        if path is not None:
+            with os.fdopen(open_regular(path), "rb") as file:
+                is_own = os.fstat(file.fileno()).st_uid == os.geteuid()
+                found = json.loads(file.read(MOST_BYTES)) if is_own else {}
+            pairs = found.items() if isinstance(found, dict) else ()
+            return {key: value for key, value in pairs if isinstance(value, str) and _SHA256.fullmatch(value)}
+    return {}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, and leave nothing else behind; raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_litter(path)
+    descriptor, name = tempfile.mkstemp(TEMPORARY, f"{path.name}.", path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _remove_litter(path: Path) -> None:
+    """Remove what processes that were killed here left behind."""
+    for old in path.parent.glob(f"{path.name}.*{TEMPORARY}"):
+        with suppress(OSError):
+            if time.time() - old.lstat().st_mtime > STALE_SECONDS:
+                old.unlink()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from tyllm_base.errors import PackageError
+from tyllm_base.json_reader import parse_json
+from tyllm_base.system_errors import read_refusal
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Traversable) -> dict[str, Any]:
     """The object in a JSON file; raises `PackageError` where there is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except OSError as error:
-        raise PackageError(f"Cannot read {path}: {error.strerror}; compile the model again.") from error
+        raise read_refusal(str(path), error, PackageError) from error
     except ValueError as error:
         raise PackageError(f"{path} is not JSON ({error}); compile the model again.") from error
     if not isinstance(value, dict):
@@ -24,13 +27,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_json_if_there(path: Path) -> dict[str, Any]:
+def read_json_if_there(path: Traversable) -> dict[str, Any]:
     """As `read_json`; an empty object where there is no file."""
-    return read_json(path) if path.exists() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 @contextmanager
-def fields_of(path: Path) -> Iterator[None]:
+def fields_of(path: Traversable) -> Iterator[None]:
     """Turn a missing field or one of another type, met inside, into a `PackageError` that names the file."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     @classmethod
-    def read(cls, folder: Path) -> Manifest:
+    def read(cls, folder: Traversable) -> Manifest:
         """The manifest of the package in `folder`; raises `PackageError`."""
         path = folder / MANIFEST
         raw = read_json(path)
@@ -138,7 +139,7 @@ PLAIN_FIELDS = tuple(
 )
 
 
-def check_versions(path: Path, raw: Mapping[str, Any]) -> None:
+def check_versions(path: Traversable, raw: Mapping[str, Any]) -> None:
     """Raise `PackageError` unless this release reads the format and speaks the ABI."""
     for name, ours in (("format_version", FORMAT_VERSION), ("runtime_abi", RUNTIME_ABI)):
         theirs = raw.get(name)

@@ -6,20 +6,23 @@ to a tensor whose name starts with `PADDING`.
 
 from __future__ import annotations
 
-import json
 import math
-import mmap
+import os
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tyllm.package.held_path import HeldPath
 from tyllm.package.memory_map import map_file
+from tyllm.package.package_files import ALIGNMENT
 from tyllm_base.errors import PackageError
+from tyllm_base.json_reader import parse_json
+from tyllm_base.regular_file import open_regular
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 PADDING = "padding."
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype(np.float64),
@@ -38,24 +41,25 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 
 class Params:
-    """A mapped .params file: `tensors` by name, and `address`, where its data section begins in memory.
+    """A .params file in memory: `tensors` by name, and `address`, where its data section begins.
 
-    Pages are read when they are touched and shared by all processes. The arrays and the address live as long as this.
+    Pages of a mapped file are read when they are touched and shared by all processes. The arrays and the address live
+    as long as this, and until `close`.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Map the file; raises `PackageError` where it is missing or damaged."""
-        try:
-            with path.open("rb") as file:
-                self._map = map_file(file)
-        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
-            raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
-        header, start = _read_header(path, self._map)
-        self.data: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8, offset=start)
+    def __init__(self, path: Traversable) -> None:
+        """Map the file, unless `path` is in an opened package; raises `PackageError` where it is missing or damaged."""
+        content = _content(path)
+        header, start = _read_header(path, content)
+        self.data: npt.NDArray[np.uint8] = content[start:]
         self.address: int = self.data.ctypes.data
         self.tensors = {n: self._tensor(path, n, e) for n, e in header.items() if not n.startswith(PADDING)}
 
-    def _tensor(self, path: Path, name: str, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+    def close(self) -> None:
+        """Let go of the memory, which is unmapped when no array looks into it any more."""
+        self.tensors, self.data, self.address = {}, self.data[:0].copy(), 0
+
+    def _tensor(self, path: Traversable, name: str, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
         try:
             dtype, shape, (first, last) = DTYPES[entry["dtype"]], tuple(entry["shape"]), entry["data_offsets"]
             if not 0 <= first <= last <= self.data.size or last - first != math.prod(shape) * dtype.itemsize:
@@ -65,15 +69,29 @@ class Params:
             raise PackageError(f"{name} in {path} is damaged ({error}); compile the model again.") from error
 
 
-def _read_header(path: Path, mapped: mmap.mmap) -> tuple[dict[str, Any], int]:
+def _content(path: Traversable) -> npt.NDArray[np.uint8]:
+    """All bytes of the file, uint8 [bytes], at a multiple of `ALIGNMENT`."""
+    if isinstance(path, HeldPath):
+        content = path.content()
+        if isinstance(content, bytes):
+            raise PackageError(f"{path} is no .params file; compile the model again.")
+        return content
+    try:
+        with os.fdopen(open_regular(Path(str(path))), "rb") as file:
+            return map_file(file.fileno(), os.fstat(file.fileno()).st_size)
+    except OSError as error:  # of an empty file too
+        raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
+
+
+def _read_header(path: Traversable, content: npt.NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
     """The header's entries and the file offset of the data section."""
-    start = 8 + int.from_bytes(mapped[:8], "little")
-    if start > len(mapped) or start % ALIGNMENT:
-        raise PackageError(f"{path} is no .params file: its data would start at byte {start} of {len(mapped)}; "
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    if start > len(content) or start % ALIGNMENT:
+        raise PackageError(f"{path} is no .params file: its data would start at byte {start} of {len(content)}; "
                            "compile the model again.")  # fmt: skip
     try:
-        header: dict[str, Any] = json.loads(mapped[8:start])
+        header: dict[str, Any] = parse_json(content[8:start].tobytes())
         header.pop("__metadata__", None)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise PackageError(f"{path} has a damaged header ({error}); compile the model again.") from error
     return header, start

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package.manifest import FileEntry
-from tyllm.package.params import ALIGNMENT, DTYPES, PADDING
+from tyllm.package.package_files import ALIGNMENT
+from tyllm.package.params import DTYPES, PADDING
 
 _BLOCK = 4 << 20
 """Bytes of a write. Linux caches a file that is written so in large pages, which are mapped in a fifth of the time of

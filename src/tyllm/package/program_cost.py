@@ -26,7 +26,7 @@ class ProgramCost:
     @classmethod
     def of(cls, package: Package) -> ProgramCost:
         """Read program.json; raises `PackageError`."""
-        return cls(tuple(read_program_file(package.folder).values()))
+        return cls(tuple(read_program_file(package.files).values()))
 
     def weight_bytes(self, seq_len: int) -> int:
         """Bytes of weights that all dies read in one run of body and head."""

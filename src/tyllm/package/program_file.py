@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from tyllm.package.file_names import PROGRAM
@@ -71,7 +71,7 @@ class ProgramSteps:
         return cls(body, head, {name: int(each["bytes"]) for name, each in buffers if each["place"] == "params"})
 
 
-def read_program_file(folder: Path) -> dict[int, dict[int, ProgramSteps]]:
+def read_program_file(folder: Traversable) -> dict[int, dict[int, ProgramSteps]]:
     """The programs of the package in `folder`: die → sequence length → steps; raises `PackageError`."""
     path = folder / PROGRAM
     raw = read_json(path)

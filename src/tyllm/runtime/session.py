@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_messages.messages import Message
-from tyllm.package import Manifest, open_package
+from tyllm.package import Manifest, Package, open_package
 from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
 from tyllm.package.json_file import read_json_if_there
 from tyllm.runtime.cache.positions import CountedPositions, MropePositions
@@ -64,8 +64,8 @@ class Session:
         self._package = open_package(path)
         workers = workers_per_die(threads, self.info.dies)
         self._engine = Engine(self._package, workers, slots, pin=pin, order=self.info.die_order or None)
-        table = EmbeddingTable(self._package) if self.info.embedding_as_input else None
-        self._runner = ModelRunner(self._engine, table)
+        self._table = EmbeddingTable(self._package) if self.info.embedding_as_input else None
+        self._runner = ModelRunner(self._engine, self._table)
         self._rope = RopeTable(self._package) if self._package.rope else None
         visual = self.info.visual
         self._vision_tower = VisionTower(self._package, visual, threads, pin=pin) if visual else None
@@ -80,6 +80,11 @@ class Session:
         return self._package.manifest
 
     @property
+    def package(self) -> Package:
+        """The opened package: its files as they were when they were checked, whatever lies in its folder by now."""
+        return self._package
+
+    @property
     def threads(self) -> int:
         """Worker threads in all."""
         return self._engine.workers * self.info.dies
@@ -87,12 +92,12 @@ class Session:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The package's tokenizer; raises `PackageError` where it has none."""
-        return Tokenizer(self._package.folder)
+        return Tokenizer(self._package.files)
 
     @cached_property
     def chat_template(self) -> ChatTemplate:
         """The package's chat template; raises `PackageError` where it has none."""
-        return ChatTemplate(self._package.folder)
+        return ChatTemplate(self._package.files)
 
     @property
     def vision_tower(self) -> VisionTower:
@@ -104,12 +109,12 @@ class Session:
     @cached_property
     def generation_config(self) -> Mapping[str, Any]:
         """generation_config.json as the checkpoint's author wrote it; empty where there is none."""
-        return read_json_if_there(self._package.folder / GENERATION_CONFIG)
+        return read_json_if_there(self._package.files / GENERATION_CONFIG)
 
     @cached_property
     def eos_token_ids(self) -> tuple[int, ...]:
         """Tokens that end a text: of generation_config.json, or else of config.json."""
-        return eos_token_ids(self.generation_config, read_json_if_there(self._package.folder / CONFIG))
+        return eos_token_ids(self.generation_config, read_json_if_there(self._package.files / CONFIG))
 
     def conversation(self, slot: int = 0) -> Conversation:
         """The conversation of a slot: append, rewind, save, restore; raises `GenerationError`."""
@@ -210,7 +215,7 @@ class Session:
 
     def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | GenerationStream:
         slot = self.conversation(request.slot).slot
-        tokenizer = self.tokenizer if Tokenizer.is_in(self._package.folder) else None
+        tokenizer = self.tokenizer if Tokenizer.is_in(self._package.files) else None
         sequence = SequenceState(prompt, request.params, tokenizer, self.eos_token_ids)
         sequence.take_slot(slot, self.info, reuse=request.reuse)
         generation = GenerationStream(sequence, self._runner)
@@ -221,11 +226,12 @@ class Session:
         return CacheSlot(self._engine, number, positions)
 
     def close(self) -> None:
-        """Stop the threads and free the memory; calling it twice is no mistake."""
+        """Stop the threads, unload the code, free the memory; calling it twice is no mistake."""
         self._engine.close()
-        for part in (self._vision_tower, self._rope):
+        for part in (self._vision_tower, self._rope, self._table):
             if part is not None:
                 part.close()
+        self._package.close()
 
     def __enter__(self) -> Self:
         return self

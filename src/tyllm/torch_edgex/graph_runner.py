@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import fx
 
+from tyllm.graph.compile_cache import hold_module
 from tyllm.graph.compile_graph import CompiledGraph
 from tyllm.graph.subgraphs import Subgraph
 from tyllm.graph.trace import HALF_DTYPES, Argument, TracedGraph
@@ -31,7 +32,7 @@ class GraphRunner:
         self.runs = not options.trace_only
         if self.runs and compiled.config is not None:
             order = options.order()
-            own = (compiled.folder, compiled.config, options.threads)
+            own = (hold_module(compiled.folder), compiled.config, options.threads)
             _insert_runners(compiled, CompiledModule(*own, order=order, pin=order is not None))
         names = [node.name for node in compiled.graph_module.graph.find_nodes(op="placeholder")]
         self.weights = {name: traced.weights[name] for name in names if name in traced.weights}

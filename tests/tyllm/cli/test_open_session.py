@@ -4,7 +4,7 @@ import pytest
 
 from tyllm.cli import open_session
 from tyllm.cli.open_session import hash_params
-from tyllm.package.file_hashes import HashCache
+from tyllm.package import file_hashes, package_files
 from tyllm_base.errors import PackageError
 
 
@@ -21,14 +21,12 @@ def test_small_parameters_are_not_touched(package, reports):
 def test_large_parameters_are_hashed_and_remembered(tmp_path, package, reports, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(open_session, "SLOW_BYTES", 1)
+    monkeypatch.setattr(package_files, "MAPPED", 1)
     hash_params(package, lambda *report: reports.append(report))
     names = [path.relative_to(package).as_posix() for path in sorted(package.rglob("*.params"))]
     assert [what for _, _, what in reports] == [f"MiB, {name}" for name in names]
 
-    def computed(self, path):
-        raise AssertionError(f"{path} was hashed twice")
-
-    monkeypatch.setattr(HashCache, "fresh_sha256", computed)
+    monkeypatch.setattr(file_hashes, "sha256_of", lambda descriptor: pytest.fail("hashed twice"))
     hash_params(package, lambda *report: None)
 
 

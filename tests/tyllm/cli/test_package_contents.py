@@ -1,10 +1,12 @@
 """The description of a package is what its files say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tyllm.cli.package_contents import contents, dtype_bytes
-from tyllm.package import write_params
+from tyllm.package import Manifest, file_entries, write_params
 from tyllm.package.folder_bytes import folder_bytes
 from tyllm_base.errors import PackageError
 
@@ -33,7 +35,8 @@ def test_a_missing_file_is_a_package_error(package):
 
 
 def test_a_program_without_steps_is_a_package_error(package):
-    (package / "program.json").write_text('{"dies": [{"die": 0}]}'.ljust((package / "program.json").stat().st_size))
+    (package / "program.json").write_text('{"dies": [{"die": 0}]}')
+    replace(Manifest.read(package), files=file_entries(package)).write_manifest(package)
     with pytest.raises(PackageError, match="has no field 'programs'"):
         contents(package)
 

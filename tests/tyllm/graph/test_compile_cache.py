@@ -9,7 +9,8 @@ from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
 from tyllm.graph.compile_cache import CompileSettings, module_folder
 from tyllm.graph.trace import trace
-from tyllm_base.errors import OutputError
+from tyllm.torch_edgex import graph_runner
+from tyllm_base.errors import OutputError, PackageError
 from tytvm.target import resolve
 
 SPEC = resolve("native")
@@ -31,6 +32,22 @@ def test_a_damaged_module_is_compiled_again(tmp_path):
     params.write_bytes(params.read_bytes()[:-8] + b"damaged!")
     torch._dynamo.reset()
     assert torch.equal(compiled(module)(x), first)
+
+
+@pytest.mark.parametrize("name", ["edgex_die0.so", "edgex_die0.params"])
+def test_what_is_damaged_between_the_check_and_the_loading_is_not_loaded(tmp_path, monkeypatch, name):
+    module, x = sample(GatedMlp)
+    compiled(module)(x)
+    path, real = folders(tmp_path)[0] / name, graph_runner.hold_module
+
+    def late(folder):
+        path.write_bytes(path.read_bytes()[:-8] + b"damaged!")
+        return real(folder)
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(graph_runner, "hold_module", late)
+    with pytest.raises(PackageError, match="was changed or damaged"):
+        compiled(module)(x)
 
 
 def test_a_file_in_the_folder_s_place(tmp_path):
@@ -83,3 +100,11 @@ def test_the_users_cache(monkeypatch, tmp_path):
     assert (
         module_folder(traced_mlp(), replace(SETTINGS, cache_folder=None), SPEC).parent == tmp_path / "tyllm" / "edgex"
     )
+
+
+def test_without_a_home_the_modules_last_as_long_as_the_process(monkeypatch):
+    monkeypatch.setattr("tyllm.graph.compile_cache.user_cache", lambda: None)
+    settings = replace(SETTINGS, cache_folder=None)
+    folder = module_folder(traced_mlp(), settings, SPEC)
+    assert folder == module_folder(traced_mlp(), settings, SPEC)
+    assert folder.parent.is_dir() and folder.parent.stat().st_mode & 0o77 == 0

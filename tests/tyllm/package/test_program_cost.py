@@ -27,7 +27,7 @@ TILED = Int8(64, tiled=True)
 def test_a_program_json_without_dies(tmp_path):
     (tmp_path / "program.json").write_text("{}")
     with pytest.raises(PackageError, match="has no field 'dies'"):
-        ProgramCost.of(SimpleNamespace(folder=tmp_path))
+        ProgramCost.of(SimpleNamespace(files=tmp_path))
 
 
 def test_weights_are_read_whole_and_tables_by_rows():

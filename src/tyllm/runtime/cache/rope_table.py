@@ -22,7 +22,7 @@ class RopeTable:
     def __init__(self, package: Package) -> None:
         """Map the table of plain text; raises `PackageError` where there is none or it is not of the cache's length."""
         self._package, rows = package, package.buffers.max_kv_cache_size
-        self._params = Params(package.folder / ROPE_TABLE)
+        self._params = Params(package.files / ROPE_TABLE)
         table = self._params.tensors.get("rope_param")
         if table is None or table.ndim != 3 or table.shape[:2] != (rows, 2):
             found = "no tensor" if table is None else f"shape {list(table.shape)}"
@@ -38,9 +38,11 @@ class RopeTable:
         return self._module(ROPE_PROGRAM, {"positions": positions})["rope_param"]
 
     def close(self) -> None:
-        """Stop the thread of the program, where one was started."""
+        """Stop the thread of the program, where one was started, and let go of the table."""
         if "_module" in self.__dict__:
             self._module.close()
+        self.plain = self.plain[:0].copy()
+        self._params.close()
 
     @cached_property
     def _module(self) -> CompiledModule:
@@ -48,4 +50,4 @@ class RopeTable:
         package = self._package
         if package.rope is None:
             raise PackageError(f"{package.folder} has no program for rotary positions; compile the model again.")
-        return CompiledModule(package.folder, package.rope, threads=1)
+        return CompiledModule(package.files, package.rope, threads=1)

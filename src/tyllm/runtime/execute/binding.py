@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int32, c_uint32, c_uint64, c_void_p
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import ClassVar, cast
 
 from tyllm.package import RUNTIME_ABI
+from tyllm.runtime.execute.code_library import load_code, unload_code
 from tyllm_base.errors import PackageError
 
 BODY, HEAD = 1, 2
@@ -64,42 +66,55 @@ SIGNATURES = {
 }
 
 
-def load(path: Path) -> ctypes.CDLL:
-    """A die's shared library with the control functions declared.
+def load(path: Traversable) -> ctypes.CDLL:
+    """A die's shared library with the control functions declared, of the file's bytes as they are now: `load_code`.
 
     Raises:
         PackageError: it cannot be loaded, or was built with another runtime.
     """
+    library = load_code(path)
     try:
-        library = ctypes.CDLL(str(path.resolve()), mode=ctypes.RTLD_LOCAL)
-        library.tyllm_abi.restype = c_uint32
-        abi = library.tyllm_abi()
-        for name, (result, arguments) in SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as error:
+        _declare(library)
+    except AttributeError as error:
+        unload_code(library)
         raise PackageError(f"{path} cannot be loaded ({error}); compile the model again.") from error
+    abi = library.tyllm_abi()
     if abi != RUNTIME_ABI:
+        unload_code(library)
         raise PackageError(f"{path} has runtime ABI {abi}, this TyLLM speaks {RUNTIME_ABI}; compile the model again.")
     return library
 
 
-def limit_function(path: Path) -> Callable[[bytes, int], float]:
-    """`tyllm_limit` of a die's shared library; raises `PackageError` as `load`, or where an older one has none."""
+def _declare(library: ctypes.CDLL) -> None:
+    library.tyllm_abi.restype = c_uint32
+    for name, (result, arguments) in SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+
+
+@contextmanager
+def limit_function(path: Traversable) -> Iterator[Callable[[bytes, int], float]]:
+    """`tyllm_limit` of a die's shared library, unloaded at the end.
+
+    Raises:
+        PackageError: as `load`, or the library is an older one and has none.
+    """
     library = load(path)
     try:
-        function = library.tyllm_limit
-    except AttributeError as error:
-        raise PackageError(f"{path} was compiled before it could measure limits; compile the model again.") from error
-    function.restype, function.argtypes = c_double, [c_char_p, c_uint32]
-    return cast("Callable[[bytes, int], float]", function)
+        function = getattr(library, "tyllm_limit", None)
+        if function is None:
+            raise PackageError(f"{path} was compiled before it could measure limits; compile the model again.")
+        function.restype, function.argtypes = c_double, [c_char_p, c_uint32]
+        yield cast("Callable[[bytes, int], float]", function)
+    finally:
+        unload_code(library)
 
 
 def address(library: ctypes.CDLL, name: str) -> int:
     """The address of an exported function; raises `PackageError` where the library has none of that name."""
     try:
         found = ctypes.cast(getattr(library, name), c_void_p).value
-    except AttributeError as error:
+    except (AttributeError, ValueError) as error:  # ValueError: a zero byte in the name
         raise PackageError(f"{library._name} does not export {name}; compile the model again.") from error
     assert found is not None
     return found

@@ -56,12 +56,12 @@ class Engine:
                     io["first_token"][0] = die.vocabulary[0]
 
     def _die(self, die: int) -> DieCode:
-        folder, layout = self.package.folder, self.package.buffers.dies[die]
+        files, layout = self.package.files, self.package.buffers.dies[die]
         programs = tuple(self._program(die, seq_len) for seq_len in self.seq_lens)
-        return DieCode(folder / params_file(die), programs, layout.kv_bytes)
+        return DieCode(files / params_file(die), programs, layout.kv_bytes)
 
     def _program(self, die: int, seq_len: int) -> ProgramCode:
-        folder, exports = self.package.folder, self.package.manifest.exports
+        files, exports = self.package.files, self.package.manifest.exports
         memories = self.package.buffers.dies[die].programs[seq_len]
-        constants = folder / constants_file(die, seq_len)
-        return ProgramCode(folder / code_file(die, seq_len), exports["body"], exports["head"], constants, 0, memories)
+        constants = files / constants_file(die, seq_len)
+        return ProgramCode(files / code_file(die, seq_len), exports["body"], exports["head"], constants, 0, memories)

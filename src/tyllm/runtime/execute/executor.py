@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tyllm.package import RUNTIME_ABI, IoEntry, Params, ProgramMemory
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
+from tyllm.runtime.execute.code_library import unload_code
 from tyllm_base.errors import GenerationError, StepError, TyllmError
 from tyllm_base.machine import available_threads, physical_cores
 
@@ -30,10 +31,10 @@ Views = dict[str, Array]
 class ProgramCode:
     """One die's program: its shared library, the symbols of its parts, its constants, its memories."""
 
-    library: Path
+    library: Traversable
     body: str
     head: str | None
-    constants: Path
+    constants: Traversable
     constants_offset: int
     memories: ProgramMemory
 
@@ -42,9 +43,22 @@ class ProgramCode:
 class DieCode:
     """The code of a die: its weights, its programs, and the bytes of a slot's KV cache."""
 
-    params: Path
+    params: Traversable
     programs: tuple[ProgramCode, ...]
     kv_bytes: int = 0
+
+
+class _Loaded:
+    """The libraries of an executor, and how its C session is destroyed, which must be done before they go."""
+
+    def __init__(self) -> None:
+        self.libraries: dict[Traversable, ctypes.CDLL] = {}
+        self.destroy: Callable[[], object] = lambda: None
+
+    def unload(self) -> None:
+        self.destroy()
+        while self.libraries:
+            unload_code(self.libraries.popitem()[1])
 
 
 class Executor:
@@ -70,23 +84,26 @@ class Executor:
         """
         self.workers, self.dies, self.lock = workers, len(dies), threading.RLock()
         self._code = tuple(dies)
-        self._libraries: dict[Path, ctypes.CDLL] = {}
-        self._mapped: dict[Path, Params] = {}  # the C library points into them
+        self._loaded = _Loaded()
+        self._close = weakref.finalize(self, self._loaded.unload)
+        self._close.atexit = False  # a thread may still be in the code then; only `_destroy` is done
+        self._mapped: dict[Traversable, Params] = {}  # the C library points into them
         structs = [self._die(die) for die in dies]
         if pin:
             _pin(structs, workers, order or range(len(dies)))
-        self._library = next(iter(self._libraries.values()))  # one drives, the others serve the code beside them
+        self._library = next(iter(self._loaded.libraries.values()))  # one drives, the others serve the code beside them
         self._session = self._create(structs, slots)
-        self._close = weakref.finalize(self, self._library.tyllm_destroy, self._session)
+        self._loaded.destroy = weakref.finalize(self, self._library.tyllm_destroy, self._session)
         count = len(dies[0].programs)
         self._io = [[self._io_views(program, die) for die in range(len(dies))] for program in range(count)]
 
     def run_program(self, program: int, slot: int = 0, *, body: bool = True, head: bool = False) -> None:
         """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
-        self._check_open()
         flags = (BODY if body else 0) | (HEAD if head else 0)
-        if self._library.tyllm_step(self._session, program, slot, flags):
-            raise StepError(f"A step failed: {self._library.tyllm_last_error(self._session).decode()}.")
+        with self.lock:
+            self._check_open()
+            if self._library.tyllm_step(self._session, program, slot, flags):
+                raise StepError(f"A step failed: {self._library.tyllm_last_error(self._session).decode()}.")
 
     def io_views(self, program: int) -> list[Views]:
         """For each die the entries of a program's io region by name."""
@@ -95,14 +112,19 @@ class Executor:
 
     def kv_bytes(self, die: int, slot: int) -> Array:
         """The memory of a slot's KV cache on a die, uint8 [bytes]."""
-        self._check_open()
-        return _region(self._library.tyllm_kv(self._session, die, slot), self._code[die].kv_bytes)
+        with self.lock:
+            self._check_open()
+            return _region(self._library.tyllm_kv(self._session, die, slot), self._code[die].kv_bytes)
 
     def close(self) -> None:
-        """Stop the threads and free the memory, when what is under way has ended; no view may be used after it."""
+        """Stop the threads, unload the code, free the memory, when what is under way has ended.
+
+        No view may be used after it: the memory that it looks into is gone.
+        """
         with self.lock:
             self._io = []
             self._close()
+            self._mapped.clear()
 
     def _check_open(self) -> None:
         if not self._close.alive:
@@ -134,12 +156,13 @@ class Executor:
             code.memories.io_bytes,
         )
 
-    def _load(self, path: Path) -> ctypes.CDLL:
-        if path not in self._libraries:
-            self._libraries[path] = load(path)
-        return self._libraries[path]
+    def _load(self, path: Traversable) -> ctypes.CDLL:
+        libraries = self._loaded.libraries
+        if path not in libraries:
+            libraries[path] = load(path)
+        return libraries[path]
 
-    def _map(self, path: Path) -> Params:
+    def _map(self, path: Traversable) -> Params:
         if path not in self._mapped:
             self._mapped[path] = Params(path)
         return self._mapped[path]

@@ -33,13 +33,13 @@ def measure_limits(
         PackageError: the package was compiled before there were limits.
         TyllmError: the system refuses memory or threads.
     """
-    limit = limit_function(package.folder / code_file(0, min(package.buffers.seq_lens)))
     found: dict[str, float] = {}
-    for name in LIMITS:
-        report(name)
-        value = limit(name.encode(), threads)
-        if value < 0:
-            raise TyllmError(f"The system refuses {threads} threads of 256 MiB each to measure with; give fewer.")
-        if value:
-            found[name] = value
+    with limit_function(package.files / code_file(0, min(package.buffers.seq_lens))) as limit:
+        for name in LIMITS:
+            report(name)
+            value = limit(name.encode(), threads)
+            if value < 0:
+                raise TyllmError(f"The system refuses {threads} threads of 256 MiB each to measure with; give fewer.")
+            if value:
+                found[name] = value
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tyllm.package import ProgramMemory
 from tyllm.package.compiled_module import ModuleConfig, ModuleProgram
+from tyllm.package.module_files import module_code, module_params
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode
 from tyllm.runtime.execute.threads import workers_per_die
 from tyllm_base.errors import StepError
@@ -23,13 +24,13 @@ class CompiledModule:
     """A compiled module in memory with its threads; one call at a time, from any thread."""
 
     def __init__(
-        self, folder: Path, config: ModuleConfig, threads: int | None = None, *,
+        self, folder: Traversable, config: ModuleConfig, threads: int | None = None, *,
         order: Sequence[int] | None = None, pin: bool = False,
     ) -> None:  # fmt: skip
         """Load it.
 
         Args:
-            folder: where its files lie.
+            folder: where its files lie: in an opened package, or a folder that nobody else writes to.
             config: what they are.
             threads: worker threads in all, at least one for each die; None for the cores that may be used.
             order: for each die the physical one that plays it.
@@ -84,8 +85,8 @@ def _write_inputs(program: ModuleProgram, io: Mapping[str, Array], inputs: Mappi
         io[name][...] = inputs[name]
 
 
-def _die(folder: Path, config: ModuleConfig, die: int) -> DieCode:
-    params, library = folder / config.params.format(die=die), folder / config.code.format(die=die)
+def _die(folder: Traversable, config: ModuleConfig, die: int) -> DieCode:
+    params, library = module_params(folder, config, die), module_code(folder, config, die)
     programs = []
     for program in config.programs:
         own = config.dies[die][program.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class ImageSettings:
         return 3 * self.temporal_patch_size * self.patch_size**2
 
     @classmethod
-    def read(cls, folder: str | Path) -> ImageSettings:
+    def read(cls, folder: str | Traversable) -> ImageSettings:
         """The settings in a checkpoint's or package's folder.
 
         As transformers does, `image_processor` of processor_config.json is taken before preprocessor_config.json.
@@ -52,7 +53,7 @@ class ImageSettings:
         Raises:
             CheckpointError: neither file is there, or a value cannot be.
         """
-        folder = Path(folder)
+        folder = Path(folder) if isinstance(folder, str) else folder
         composite = folder / PROCESSOR
         if composite.is_file() and isinstance(nested := _json(composite).get("image_processor"), dict):
             return cls.of(nested, composite)
@@ -64,7 +65,7 @@ class ImageSettings:
         return cls.of(_json(folder / PREPROCESSOR), folder / PREPROCESSOR)
 
     @classmethod
-    def of(cls, config: dict[str, Any], file: Path = Path(PREPROCESSOR)) -> ImageSettings:
+    def of(cls, config: dict[str, Any], file: Traversable = Path(PREPROCESSOR)) -> ImageSettings:
         """The settings in the parsed `config`; what it leaves out, or says is null, is the default.
 
         Limits of pixels are read in all spellings: `min_pixels`, and `shortest_edge` or `min_pixels` within `size`.
@@ -86,7 +87,7 @@ class ImageSettings:
         settings._check(file)
         return settings
 
-    def _check(self, file: Path) -> None:
+    def _check(self, file: Traversable) -> None:
         """Refuses values that no image can be prepared with."""
         for name in ("patch_size", "temporal_patch_size", "merge_size", "min_pixels", "max_pixels"):
             value = getattr(self, name)
@@ -98,7 +99,7 @@ class ImageSettings:
         _require(all(std > 0 for std in self.image_std), file, "image_std", self.image_std, "positive")
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Traversable) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -107,7 +108,7 @@ def _json(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
-def _triple(value: Any, name: str, file: Path) -> tuple[float, float, float]:
+def _triple(value: Any, name: str, file: Traversable) -> tuple[float, float, float]:
     """One number for each color; a single number stands for all three, as in transformers."""
     values = [value] * 3 if _is_number(value) else value
     is_triple = isinstance(values, list | tuple) and len(values) == 3 and all(map(_is_number, values))
@@ -120,6 +121,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _require(holds: bool, file: Path, name: str, value: object, expected: str) -> None:
+def _require(holds: bool, file: Traversable, name: str, value: object, expected: str) -> None:
     if not holds:
         raise CheckpointError(f"{file} says {name} = {value!r}, which must be {expected}; correct that file.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from hf_messages.messages import Message
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class ChatTemplate:
     """A package's template, compiled once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Traversable) -> None:
         """Read and compile the template; raises `PackageError` where there is none or it is not Jinja."""
         from jinja2 import TemplateError
 
@@ -69,7 +69,7 @@ class ChatTemplate:
         return self._templates.get("default") or next(iter(self._templates.values()))
 
 
-def _sources(folder: Path) -> dict[str, str]:
+def _sources(folder: Traversable) -> dict[str, str]:
     """The templates by name: of the file of its own, or else in tokenizer_config.json, as one or as a list."""
     if (folder / CHAT_TEMPLATE).is_file():
         return {"default": (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tyllm.package import Package, Params
 from tyllm.package.file_names import EMBEDDING
-from tyllm_base.errors import PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 
 class EmbeddingTable:
@@ -17,7 +17,7 @@ class EmbeddingTable:
 
     def __init__(self, package: Package) -> None:
         """Map the table; raises `PackageError` where there is none or its shape is not the model's."""
-        self._params = Params(package.folder / EMBEDDING)
+        self._params = Params(package.files / EMBEDDING)
         shape = (package.manifest.vocab_size, package.manifest.hidden_size)
         table = self._params.tensors.get("embedding")
         if table is None or table.shape != shape:
@@ -25,8 +25,15 @@ class EmbeddingTable:
             raise PackageError(
                 f"{EMBEDDING} has {found} instead of an embedding {list(shape)}; compile the model again."
             )
-        self._table = table
+        self._table: npt.NDArray[np.float16] | None = table
 
     def look_up(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        """The embeddings of n tokens, float32 [n, H]."""
+        """The embeddings of n tokens, float32 [n, H]; raises `GenerationError` when closed."""
+        if self._table is None:
+            raise GenerationError("The session is closed; open the package again.")
         return self._table[np.asarray(token_ids, np.int64)].astype(np.float32)
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._table = None
+        self._params.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from importlib.resources.abc import Traversable
 
 from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
@@ -15,21 +15,21 @@ SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 class Tokenizer:
     """Text to token ids and back."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Traversable) -> None:
         """Read tokenizer.json; raises `PackageError` where there is none or it is not one."""
         from tokenizers import Tokenizer as Reader
 
         if not self.is_in(folder):
             raise PackageError(f"{folder} has no {TOKENIZER}; give token ids, or compile a checkpoint that has one.")
         try:
-            self._tokenizer = Reader.from_file(str(folder / TOKENIZER))
+            self._tokenizer = Reader.from_buffer((folder / TOKENIZER).read_bytes())
         except Exception as error:  # the library raises nothing narrower
             raise PackageError(f"{folder / TOKENIZER} cannot be read ({error}); compile the model again.") from error
         self._tokenizer.no_truncation()  # a file may ask for it, and would then cut prompts silently
         self._tokenizer.no_padding()
 
     @staticmethod
-    def is_in(folder: Path) -> bool:
+    def is_in(folder: Traversable) -> bool:
         """Whether the package has a tokenizer."""
         return (folder / TOKENIZER).is_file()
 
@@ -46,7 +46,7 @@ class Tokenizer:
         return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=skip_special_tokens))
 
 
-def special_tokens(folder: Path) -> dict[str, str]:
+def special_tokens(folder: Traversable) -> dict[str, str]:
     """bos_token, eos_token and the like by name, as text."""
     found: dict[str, str] = {}
     for file in (SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG):

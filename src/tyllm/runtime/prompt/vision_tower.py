@@ -58,7 +58,7 @@ class VisionTower:
     @cached_property
     def settings(self) -> ImageSettings:
         """The model's preprocessor_config.json; raises `CheckpointError` where the package does not say."""
-        return ImageSettings.read(self._package.folder)
+        return ImageSettings.read(self._package.files)
 
     def close(self) -> None:
         """Stop the tower's threads, where it was loaded."""
@@ -96,5 +96,5 @@ class VisionTower:
         package = self._package
         if package.visual is None:
             raise PackageError(f"{package.folder} has no vision tower; compile the model again.")
-        folder, order = package.folder / VISUAL, self.visual.die_order
-        return CompiledModule(folder, package.visual, self._threads, order=order, pin=self._pin)
+        files, order = package.files / VISUAL, self.visual.die_order
+        return CompiledModule(files, package.visual, self._threads, order=order, pin=self._pin)

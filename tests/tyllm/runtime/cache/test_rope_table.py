@@ -16,7 +16,7 @@ PLAIN = np.arange(ROWS * 4, dtype=np.float32).reshape(ROWS, 2, 2)
 
 def opened(folder, tensors):
     write_params(folder / "rope_param.params", tensors)
-    return SimpleNamespace(folder=folder, rope=None, buffers=SimpleNamespace(max_kv_cache_size=ROWS))
+    return SimpleNamespace(folder=folder, files=folder, rope=None, buffers=SimpleNamespace(max_kv_cache_size=ROWS))
 
 
 def test_plain_text_has_the_table_that_is_there(tmp_path):

@@ -1,5 +1,7 @@
 """The package's own library measures the machine."""
 
+from contextlib import nullcontext
+
 import pytest
 from fake_package import HERE, build
 
@@ -32,18 +34,19 @@ def test_tiles(tmp_path, flag, kind):
         pytest.skip("this machine has no such tiles")
     flags = ("-shared", "-mamx-tile", f"-m{flag.replace('_', '-')}")
     library = build(HERE / "fake_program.c", tmp_path / "tiles.so", flags)
-    assert 1e11 < limit_function(library)(kind.encode(), 1) < 1e14
+    with limit_function(library) as limit:
+        assert 1e11 < limit(kind.encode(), 1) < 1e14
 
 
 def test_each_limit_is_reported(toy, monkeypatch):
-    monkeypatch.setattr(limits, "limit_function", lambda path: lambda name, threads: float(threads))
+    monkeypatch.setattr(limits, "limit_function", lambda path: nullcontext(lambda name, threads: float(threads)))
     names = []
     assert measure_limits(open_package(toy()), 3, names.append) == dict.fromkeys(limits.LIMITS, 3.0)
     assert names == list(limits.LIMITS)
 
 
 def test_a_refusal_is_said(toy, monkeypatch):
-    monkeypatch.setattr(limits, "limit_function", lambda path: lambda name, threads: -1.0)
+    monkeypatch.setattr(limits, "limit_function", lambda path: nullcontext(lambda name, threads: -1.0))
     with pytest.raises(TyllmError, match="refuses 3 threads of 256 MiB"):
         measure_limits(open_package(toy()), 3)
 
@@ -53,5 +56,6 @@ def test_an_older_library(toy_library, monkeypatch):
         pass
 
     monkeypatch.setattr(binding, "load", lambda path: Older())
-    with pytest.raises(PackageError, match="before it could measure limits"):
-        binding.limit_function(toy_library)
+    monkeypatch.setattr(binding, "unload_code", lambda library: None)
+    with pytest.raises(PackageError, match="before it could measure limits"), binding.limit_function(toy_library):
+        pass

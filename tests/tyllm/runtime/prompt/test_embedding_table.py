@@ -1,12 +1,14 @@
 """The embedding table is mapped, checked and looked up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_package import embedding_table
 
 from tyllm.package import open_package, write_params
 from tyllm.runtime.prompt.embedding_table import EmbeddingTable
-from tyllm_base.errors import PackageError
+from tyllm_base.errors import GenerationError, PackageError
 
 
 def test_rows(toy):
@@ -17,7 +19,14 @@ def test_rows(toy):
 
 @pytest.mark.parametrize(("name", "found"), [("other", "has no tensor"), ("embedding", r"has shape \[2, 2\]")])
 def test_a_wrong_table(own_toy, name, found):
-    package = open_package(own_toy)
+    package = replace(open_package(own_toy), files=own_toy)
     write_params(own_toy / "embedding.params", {name: np.zeros((2, 2), np.float16)})
     with pytest.raises(PackageError, match=found):
         EmbeddingTable(package)
+
+
+def test_a_closed_table(toy):
+    table = EmbeddingTable(open_package(toy(embedding_as_input=True)))
+    table.close()
+    with pytest.raises(GenerationError, match="is closed"):
+        table.look_up([3])

@@ -32,7 +32,9 @@ class FakeTower:
 @pytest.fixture
 def vision(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"min_pixels": 3136, "max_pixels": 100_000}))
-    made = VisionTower(SimpleNamespace(folder=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1)
+    made = VisionTower(
+        SimpleNamespace(folder=tmp_path, files=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1
+    )
     made.__dict__["_tower"] = FakeTower()
     return made
 
@@ -106,7 +108,7 @@ def test_the_program_is_loaded_for_its_dies_in_their_order(tmp_path, monkeypatch
     monkeypatch.setattr(
         module, "CompiledModule", lambda *given, **options: made.append((given, options)) or FakeTower()
     )
-    package = SimpleNamespace(folder=tmp_path, visual="its programs")
+    package = SimpleNamespace(folder=tmp_path, files=tmp_path, visual="its programs")
     tower = VisionTower(package, Visual(2, (3, 1), SIZES, 2, {}, None), 5, pin=pin)
     assert made == []
     assert isinstance(tower._tower, FakeTower)
