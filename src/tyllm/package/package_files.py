@@ -81,8 +81,7 @@ class PackageFiles:
 
     def content(self, name: str) -> Content:
         """What a file holds; raises `PackageError` for a name that the manifest has not, or where this is closed."""
-        if self._is_closed:
-            raise PackageError(f"{self.folder} was closed; open the package again.")
+        self._check_open()
         try:
             return self._held[name]
         except KeyError as error:
@@ -91,12 +90,17 @@ class PackageFiles:
             ) from error
 
     def names(self) -> Iterator[str]:
-        """The names of the files."""
+        """The names of the files; raises `PackageError` where this is closed."""
+        self._check_open()
         return iter(self._held)
 
     def close(self) -> None:
         """Let go of all contents; a mapping is gone when the last array that looks into it is."""
         self._held, self._by_hash, self._is_closed = {}, {}, True
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise PackageError(f"{self.folder} was closed; open the package again.")
 
     def _checked(self, descriptor: int, path: Path, entry: FileEntry, hashes: HashCache, hashing: Hashing) -> Content:
         check_size(path, os.fstat(descriptor).st_size, entry)

@@ -3,11 +3,25 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tyllm.package import file_entries, file_hashes, open_package, package_files, verify_package
+from tyllm.package import (
+    ImageSize,
+    IoEntry,
+    Manifest,
+    Visual,
+    file_entries,
+    file_hashes,
+    open_package,
+    package_files,
+    verify_package,
+    write_params,
+)
+from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.package.opened_package import check_params, read_package
 from tyllm_base.errors import PackageError
 
@@ -104,3 +118,57 @@ def test_a_folder_that_is_swapped_while_it_is_opened(own_toy, monkeypatch):
     assert json.loads((package.files / "config.json").read_bytes()) == {"eos_token_id": 257}
     monkeypatch.undo()
     assert json.loads((open_package(own_toy).files / "config.json").read_bytes()) == {"eos_token_id": 1}
+
+
+MEMORY = ModuleMemory(64, 128, 0, {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")})
+PROGRAMS = (ModuleProgram("28x28", "double", ("x",), ("y",)),)
+
+
+@pytest.fixture
+def seeing(own_toy):
+    """`seeing(code=…, rope=…)`: the toy with a vision tower and rotary positions, of which only the files matter."""
+
+    def write(code="vit_die{die}.so", params="constant_die{die}.params", rope="compute_rope_param.so"):
+        (own_toy / "visual").mkdir()
+        for name in ("visual/vit_die0.so", "compute_rope_param.so"):
+            shutil.copy(own_toy / CODE, own_toy / name)
+        for name in ("visual/constant_die0", "compute_rope_param", "embedding", "rope_param"):
+            write_params(own_toy / f"{name}.params", {"x": np.zeros(3, np.float32)})
+        (own_toy / "preprocessor_config.json").write_text("{}")
+        ModuleConfig(code, params, PROGRAMS, ({"28x28": MEMORY},)).write_module_config(own_toy / "visual")
+        module = ModuleConfig(rope, "compute_rope_param.params", PROGRAMS, ({"28x28": MEMORY},))
+        tokens = {"image": 1, "video": 2, "start": 3, "end": 4}
+        visual = Visual(1, (0,), (ImageSize(28, 28, (2, 2)),), 2, tokens, None)
+        known = replace(Manifest.read(own_toy), visual=visual, rope=module.to_json(), files=file_entries(own_toy))
+        known.write_manifest(own_toy)
+        return own_toy
+
+    return write
+
+
+def test_a_package_that_sees(seeing):
+    package = open_package(seeing())
+    assert package.visual.programs == package.rope.programs == PROGRAMS
+
+
+NAMES = [
+    "{evil}",
+    "../evil.so",
+    "evil.so",
+    "{x}.so",
+    "{0}.so",
+    "{die:>999999999999}.so",
+    "vit_die{die}.c",
+    "\0.so",
+]
+
+
+@pytest.mark.parametrize("check", [open_package, verify_package])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("of", ["code", "rope", "params"])
+def test_code_that_no_hash_covers_is_refused(seeing, tmp_path, name, of, check):
+    """No name leads out of the package or to a file that the manifest has not, and none is a format string."""
+    (tmp_path / "evil.so").write_bytes(b"")
+    name = name.replace("{evil}", str(tmp_path / "evil.so"))
+    with pytest.raises(PackageError):
+        check(seeing(**{of: name.replace(".so", ".params") if of == "params" else name}))

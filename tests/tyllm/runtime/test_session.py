@@ -5,10 +5,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_package import reference_greedy, reference_logits
+from fake_package import HERE, Fake, build, reference_greedy, reference_logits
 
 from tyllm.package import Visual, open_package
 from tyllm.runtime import Session
@@ -128,3 +129,88 @@ def test_an_idle_session_uses_no_cpu(toy):
         before = time.process_time()
         time.sleep(0.5)
         assert time.process_time() - before < 0.05
+
+
+def test_a_folder_that_is_replaced_under_a_session_changes_nothing(own_toy, toy_library, tmp_path):
+    """As `tyllm compile --overwrite` does: nothing that is used for the first time later is of the new package."""
+    with Session(own_toy) as session:
+        other = Fake(toy_library, dies=1).write(tmp_path / "other")
+        (other / "chat_template.jinja").write_text("another")
+        (other / "generation_config.json").write_text('{"eos_token_id": 7}')
+        (other / "tokenizer.json").write_text("{}")
+        own_toy.rename(tmp_path / "old")
+        other.rename(own_toy)
+        assert session.eos_token_ids == (256, 258)
+        assert session.chat_template.render([{"role": "user", "content": "Hi"}]).startswith("<|im_start|>user")
+        assert session.generate("ab", max_new_tokens=3, ignore_eos=True).token_ids == reference_greedy(
+            session.tokenizer.encode("ab"), 3
+        )
+
+
+def test_files_that_are_emptied_under_a_session_change_nothing(own_toy):
+    """Code and small files are copies: what was SIGBUS or another answer is nothing."""
+    with Session(own_toy) as session:
+        for path in own_toy.rglob("*"):
+            if path.is_file():
+                os.truncate(path, 0)
+        assert session.generate("ab", max_new_tokens=3, ignore_eos=True).token_ids == reference_greedy(
+            session.tokenizer.encode("ab"), 3
+        )
+
+
+def test_the_same_files_rewritten_and_opened_again_run_the_new_code(own_toy, toy_library, tmp_path):
+    """Same inodes, other bytes: the dynamic linker by itself would run what it has loaded already."""
+    with Session(own_toy) as session:
+        session.logits([1, 2])
+    source = (HERE / "fake_program.c").read_text().replace("* 31", "* 37", 1)
+    (tmp_path / "other.c").write_text(source)
+    code = build(tmp_path / "other.c", tmp_path / "other.so", ("-shared", f"-I{HERE}")).read_bytes()
+    for path in own_toy.rglob("*.so"):
+        with path.open("r+b") as file:
+            file.truncate(0)
+            file.write(code)
+    Fake(toy_library, dies=2).write_manifest(own_toy)
+    with Session(own_toy) as session:
+        assert not np.array_equal(session.logits([1, 2]), reference_logits([1, 2]))
+
+
+def test_sessions_leave_no_descriptor_and_no_mapping(own_toy, descriptors, monkeypatch):
+    monkeypatch.setattr("tyllm.package.package_files.MAPPED", 1)
+
+    def ours():
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        return sum(str(own_toy) in line or "/memfd:llm_die" in line for line in lines)
+
+    before, mapped = descriptors(), ours()
+    for _ in range(10):
+        with Session(own_toy) as session:
+            session.logits([1, 2])
+            assert descriptors() == before
+        assert ours() == mapped
+
+
+def test_what_is_asked_of_a_closed_session(own_toy):
+    session = Session(own_toy)
+    session.close()
+    with pytest.raises(PackageError, match="was closed; open the package again"):
+        _ = session.tokenizer
+
+
+ALONE = "import resource, sys; from tyllm.runtime import Session; limit = int(sys.argv[2]);\n" \
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit));\n" \
+        "print(Session(sys.argv[1]).generate([1, 2], max_new_tokens=3, ignore_eos=True).token_ids)"  # fmt: skip
+
+
+def test_a_container_without_home_and_with_few_descriptors(toy):
+    """Eight dies, a user who is only a number, no place to write: 24 descriptors are enough."""
+    folder = toy(dies=8, seq_lens=(1, 2, 4, 8, 16, 32))
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-c", "import pwd; pwd.getpwuid = lambda number: {}[number]\n" + ALONE, folder, "24"]
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (found.returncode, found.stdout.strip()) == (0, str(reference_greedy([1, 2], 3))), found.stderr
+
+
+def test_too_few_descriptors_are_a_sentence(toy):
+    command = [sys.executable, "-c", ALONE, toy(dies=2), "4"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "PackageError" in found.stderr and "raise the limit (ulimit -n)" in found.stderr

@@ -1,16 +1,23 @@
 """A compiled module: named arrays in and out, wrong ones refused, threads divided, bound and stopped."""
 
+import gc
+import shutil
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_package import HERE, build
 
-from tyllm.package import IoEntry, write_params
+from tyllm.package import IoEntry, file_entries, write_params
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
+from tyllm.package.held_path import HeldPath
+from tyllm.package.open_folder import OpenFolder
+from tyllm.package.package_files import PackageFiles
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.module import CompiledModule
-from tyllm_base.errors import GenerationError, StepError
+from tyllm_base.errors import GenerationError, PackageError, StepError
 
 IO = {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")}
 CONSTANT = 0.5
@@ -100,3 +107,32 @@ def test_its_threads_are_bound_to_the_dies_of_the_order(folder, config, monkeypa
     CompiledModule(folder, config, 6, order=(3, 1), pin=True).close()
     CompiledModule(folder, config, 6, pin=True).close()
     assert bound == [(2, 3, [3, 1]), (2, 3, [0, 1])]
+
+
+def test_a_module_of_an_opened_package_needs_its_folder_no_more(folder, config, tmp_path):
+    own = shutil.copytree(folder, tmp_path / "module")
+    files = PackageFiles(own)
+    with OpenFolder(own) as opened:
+        files.hold(opened, file_entries(own))
+    shutil.rmtree(own)
+    with CompiledModule(HeldPath(files), config, 2) as module:
+        assert np.array_equal(module("double", {"x": X})["y"], 2 * X + CONSTANT)
+
+
+def test_a_closed_module_leaves_nothing_loaded(folder, config):
+    """Without waiting for the collector, and after failing to load as well."""
+
+    def lines():
+        return sum("/memfd:die" in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+    gc.collect()
+    before = lines()
+    module = CompiledModule(folder, config, 2)
+    assert lines() > before
+    module.close()
+    assert lines() == before
+    broken = replace(config, programs=(replace(config.programs[0], export="nothing"),))
+    with pytest.raises(PackageError, match="does not export"):
+        CompiledModule(folder, broken, 2)
+    gc.collect()
+    assert lines() == before
