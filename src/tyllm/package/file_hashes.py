@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tyllm.package.manifest import FileEntry
+from tyllm_base.errors import PackageError
 from tyllm_base.regular_file import open_regular
 from tyllm_base.user_cache import user_cache
 
@@ -50,7 +51,7 @@ def sha256_of(descriptor: int) -> str:
 
 
 def sha256_of_file(path: Path) -> str:
-    """As `sha256_of`, of a regular file that need not be open."""
+    """As `sha256_of`, of a file that need not be open; raises `PackageError` too."""
     with _opened(path) as descriptor:
         return sha256_of(descriptor)
 
@@ -156,7 +157,7 @@ def _settle(descriptor: int) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = open_regular(path)
+    descriptor = open_regular(path, PackageError, "copy it again or compile the model again")
     try:
         yield descriptor
     finally:
@@ -180,9 +181,9 @@ def _large_pages(descriptor: int) -> Iterator[mmap.mmap | None]:
 
 def _read(path: Path | None) -> dict[str, str]:
     """The hashes in a cache file of this user's own, as far as they are some."""
-    with suppress(OSError, ValueError, RecursionError, MemoryError):
+    with suppress(PackageError, OSError, ValueError, RecursionError, MemoryError):
         if path is not None:
-            with os.fdopen(open_regular(path), "rb") as file:
+            with os.fdopen(open_regular(path, PackageError, ""), "rb") as file:
                 is_own = os.fstat(file.fileno()).st_uid == os.geteuid()
                 found = json.loads(file.read(MOST_BYTES)) if is_own else {}
             pairs = found.items() if isinstance(found, dict) else ()

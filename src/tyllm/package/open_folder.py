@@ -18,13 +18,12 @@ from typing import Self
 from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
 from tyllm.package.manifest import FileEntry
 from tyllm_base.errors import PackageError
-from tyllm_base.regular_file import KINDS
+from tyllm_base.regular_file import FLAGS, KINDS
 from tyllm_base.system_errors import reading
 from tyllm_base.user_path import user_path
 
 UNNAMED = (MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY)
 """What the manifest does not name: itself, and what is made of it."""
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class OpenFolder:
@@ -36,7 +35,7 @@ class OpenFolder:
         with reading(self.path, PackageError):
             if not self.path.is_dir():
                 raise PackageError(f"{self.path} is no folder; give the folder that `tyllm compile` made.")
-            self._descriptor = os.open(self.path, _FLAGS | os.O_DIRECTORY)
+            self._descriptor = os.open(self.path, FLAGS | os.O_DIRECTORY)
 
     @contextmanager
     def file(self, name: str) -> Iterator[int]:
@@ -46,15 +45,18 @@ class OpenFolder:
             PackageError: there is no such file, or the system refuses to open it or, inside the block, to read it.
         """
         with self._explained(name):
-            descriptor = os.open(name, _FLAGS, dir_fd=self._descriptor)
+            self._check_kind(name, os.stat(name, dir_fd=self._descriptor))  # opening some devices does something
+            descriptor = os.open(name, FLAGS, dir_fd=self._descriptor)
             try:
-                mode = os.fstat(descriptor).st_mode
-                if not stat.S_ISREG(mode):
-                    kind = KINDS.get(stat.S_IFMT(mode), "no regular file")
-                    raise PackageError(f"{self.path / name} is {kind} and should be a file; copy the package again.")
+                self._check_kind(name, os.fstat(descriptor))
                 yield descriptor
             finally:
                 os.close(descriptor)
+
+    def _check_kind(self, name: str, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            kind = KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+            raise PackageError(f"{self.path / name} is {kind} and should be a file; copy the package again.")
 
     def has(self, name: str) -> bool:
         """Whether there is anything of that name."""
@@ -100,7 +102,7 @@ class OpenFolder:
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
         """The names in a folder, in order, and whether each is a folder, not a link to one."""
         with self._explained(folder):
-            descriptor = os.open(folder, _FLAGS | os.O_DIRECTORY, dir_fd=self._descriptor)
+            descriptor = os.open(folder, FLAGS | os.O_DIRECTORY, dir_fd=self._descriptor)
             try:
                 with os.scandir(descriptor) as entries:
                     return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)

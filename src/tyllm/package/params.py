@@ -76,11 +76,11 @@ def _content(path: Traversable) -> npt.NDArray[np.uint8]:
         if isinstance(content, bytes):
             raise PackageError(f"{path} is no .params file; compile the model again.")
         return content
-    try:
-        with os.fdopen(open_regular(Path(str(path))), "rb") as file:
+    with os.fdopen(open_regular(Path(str(path)), PackageError, "compile the model again"), "rb") as file:
+        try:
             return map_file(file.fileno(), os.fstat(file.fileno()).st_size)
-    except OSError as error:  # of an empty file too
-        raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
+        except OSError as error:  # of an empty file too
+            raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
 
 
 def _read_header(path: Traversable, content: npt.NDArray[np.uint8]) -> tuple[dict[str, Any], int]:

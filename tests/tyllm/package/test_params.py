@@ -54,7 +54,7 @@ def test_damaged_file(tmp_path, data):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(PackageError, match="Cannot map"):
+    with pytest.raises(PackageError, match="is missing; compile the model again"):
         Params(tmp_path / "x.params")
 
 
