@@ -25,7 +25,7 @@ from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PackageFiles
 from tyllm_base.errors import PackageError
-from tyllm_base.user_cache import user_cache
+from tyllm_base.user_folders import temporary_place, writable_cache_folder
 from tytvm.target import InstructionSet
 
 BUILD = "build.json"
@@ -119,13 +119,12 @@ def _type(value: object) -> str:
 
 
 def _user_cache() -> Path:
-    """The user's cache; of a user without a home, a folder that goes when the process ends."""
-    base = user_cache()
-    return _temporary_cache() if base is None else base / "tyllm" / "edgex"
+    """The user's cache; where none can be written, a folder that goes when the process ends."""
+    return writable_cache_folder("edgex") or _temporary_cache()
 
 
 @cache
 def _temporary_cache() -> Path:
-    folder = tempfile.mkdtemp(prefix="tyllm-edgex-")
+    folder = tempfile.mkdtemp(prefix="tyllm-edgex-", dir=temporary_place())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)

@@ -20,7 +20,7 @@ from pathlib import Path
 from tyllm.package.manifest import FileEntry
 from tyllm_base.errors import PackageError
 from tyllm_base.regular_file import open_regular
-from tyllm_base.user_cache import user_cache
+from tyllm_base.user_folders import cache_folder
 
 MOST_CACHED = 1000  # files; the oldest are dropped first
 MOST_BYTES = 1 << 20  # of the cache: a thousand hashes are 130 kB
@@ -58,8 +58,8 @@ def sha256_of_file(path: Path) -> str:
 
 def hash_cache_file() -> Path | None:
     """The file of the cache, `tyllm/verified.json` in the user's cache folder; None where there is no such folder."""
-    base = user_cache()
-    return base and base / "tyllm" / "verified.json"
+    folder = cache_folder()
+    return folder and folder / "verified.json"
 
 
 class HashCache:

@@ -103,7 +103,7 @@ def test_the_users_cache(monkeypatch, tmp_path):
 
 
 def test_without_a_home_the_modules_last_as_long_as_the_process(monkeypatch):
-    monkeypatch.setattr("tyllm.graph.compile_cache.user_cache", lambda: None)
+    monkeypatch.setattr("tyllm.graph.compile_cache.writable_cache_folder", lambda name: None)
     settings = replace(SETTINGS, cache_folder=None)
     folder = module_folder(traced_mlp(), settings, SPEC)
     assert folder == module_folder(traced_mlp(), settings, SPEC)

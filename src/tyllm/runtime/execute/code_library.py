@@ -19,8 +19,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from tyllm.runtime.execute.elf_segments import needed_bytes
-from tyllm_base.errors import PackageError
+from tyllm_base.errors import OutputError, PackageError
 from tyllm_base.system_errors import load_refusal, reading
+from tyllm_base.user_folders import temporary_place
 
 _loads = itertools.count(1)
 
@@ -40,7 +41,7 @@ def load_code(path: Traversable) -> ctypes.CDLL:
             return _opened(name, path)
     except OSError as refusal:
         if _may_be_of_memory_files(refusal):
-            with suppress(OSError), _on_disk(code, path.name) as name:
+            with suppress(OSError, OutputError), _on_disk(code, path.name) as name:
                 return _opened(name, path)
         raise _refusal(path, refusal) from refusal
 
@@ -86,7 +87,7 @@ def _in_memory(code: bytes, name: str) -> Iterator[str]:
 @contextmanager
 def _on_disk(code: bytes, name: str) -> Iterator[str]:
     """The path of a file in a new folder that is this user's alone."""
-    with tempfile.TemporaryDirectory(prefix="tyllm-code-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tyllm-code-", dir=temporary_place()) as folder:
         path = Path(folder, f"{next(_loads)}-{name[:60]}")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o500)
         try:

@@ -7,6 +7,7 @@ ELF is described in elf(5) of the Linux manual; a header that is damaged otherwi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little endian
 HEADER = struct.Struct("<32xQ14xHH")  # e_phoff, e_phentsize, e_phnum
@@ -23,5 +24,5 @@ def needed_bytes(code: bytes) -> int:
     end = start + size * count
     if end > len(code) or size < SEGMENT.size:
         return int(end)
-    segments = (SEGMENT.unpack_from(code, start + size * number) for number in range(count))
-    return max([end, *(offset + length for offset, length in segments)])
+    segments: Iterator[tuple[int, int]] = (SEGMENT.unpack_from(code, start + size * number) for number in range(count))
+    return int(max([end, *(offset + length for offset, length in segments)]))
