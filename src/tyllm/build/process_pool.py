@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NoReturn, TypeAlias
 
+import torch
+
 from tyllm_base.child_processes import die_with_parent
 from tyllm_base.errors import TyllmError
 from tyllm_base.progress import Advance
@@ -124,6 +126,7 @@ def _child(tasks: Sequence[Task], connection: Channel, of_parent: Sequence[Chann
         forget_unfinished()
         for other in of_parent:
             other.close()
+        torch.set_num_threads(1)  # OpenMP waits for ever for threads that were the parent's
         gc.freeze()  # what is there stays there: not looked at again, not copied
         _serve(tasks, connection)
     finally:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from tyllm.build.process_pool import run_in_processes
 from tyllm_base.errors import CheckpointError, TyllmError
@@ -37,6 +38,22 @@ def test_tasks_run_in_other_processes_and_inherit_what_they_use():
     unpicklable = (lambda: "inherited",)
     results = run_in_processes([lambda _: (os.getpid(), unpicklable[0]())] * 2, 2, print)
     assert {text for _, text in results} == {"inherited"} and os.getpid() not in {pid for pid, _ in results}
+
+
+def exponential(_):
+    return float(torch.ones(1 << 20).exp().sum())
+
+
+@pytest.mark.timeout(60)
+def test_torch_computes_in_a_child_though_its_parent_used_threads():
+    """As after `quantize` in the same process: OpenMP's threads do not come along through a fork."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = exponential(print)
+        assert run_in_processes([exponential] * 2, 2, print) == pytest.approx([expected] * 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def failing(error, _):
