@@ -15,7 +15,7 @@ SRC = REPO / "src"
 TABLE = re.compile(r"^    ([a-z_0-9.]+) +→ *([a-z_0-9.* ]*)$", re.MULTILINE)
 LIBRARIES: dict[str, set[str]] = {
     "tyllm_base": set(),
-    "hf_messages": {"numpy", "PIL"},
+    "hf_messages": {"numpy", "PIL", "jinja2"},
     "tyllm.errors": set(),
     "tyllm.native": set(),
     "tyllm.package": {"numpy"},

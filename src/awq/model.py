@@ -13,6 +13,7 @@ from awq.quant_config import QuantConfig, renamed
 from awq.quantize_arguments import QuantizeArguments, QuantizeOptions
 from awq.work.progress_bar import bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.weight_names import model_name, stored_name
 from tyllm_base.errors import CheckpointError, OutputError, SettingError
 from tyllm_base.progress import Progress
@@ -94,7 +95,8 @@ class AwqModel:
         Raises:
             SettingError: a setting that cannot work.
             CalibrationError: the calibration data cannot be used.
-            CheckpointError: the weights contradict config.json, or one is NaN, infinite or beyond float16.
+            CheckpointError: the weights contradict config.json, or one is NaN, infinite or beyond float16; the
+                tokenizer crashes or does not end.
             UnsupportedError: transformers does not know the model, or it is no dense decoder.
             OutputError: the output folder exists, the work folder cannot be written, or the disk cannot hold them.
         """
@@ -109,6 +111,7 @@ class AwqModel:
         from awq.stream.meta_model import MetaModel
 
         work_path = self._work_path(arguments)
+        try_tokenizer(self.checkpoint.path, self.config)
         model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
         recipe = self._recipe(model, arguments)
         with bar_unless(arguments.progress) as report:

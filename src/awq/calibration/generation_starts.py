@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from awq.calibration.chat_text import chat_text
 from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _chat_opening(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
     """The tokens that a chat template puts before the user's first word, as a list of one; empty without a template."""
     if not getattr(tokenizer, "chat_template", None):
         return []
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": MARK}], tokenize=False)
+    rendered = chat_text([{"role": "user", "content": MARK}], tokenizer)
     return [list(tokenizer.encode(rendered.partition(MARK)[0], add_special_tokens=False))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,8 @@ from awq.calibration.self_calibration import SELF
 from awq.calibration.source import DatasetOptions, Source, documents_of
 from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import MetaModel
-from tyllm_base.errors import CalibrationError
+from tyllm_base.errors import CalibrationError, CheckpointError
+from tyllm_base.panics import is_failure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
@@ -69,16 +71,28 @@ class CalibrationData:
         The chat template of a vision-language model may lie in the processor's files alone, and is taken from there.
         """
         if given is None:
-            from transformers import AutoTokenizer
-
-            folder = model.checkpoint.path
-            given = AutoTokenizer.from_pretrained(folder, trust_remote_code=self.trust_remote_code)
+            given = _own_tokenizer(model.checkpoint.path, self.trust_remote_code)
         if model.tower is None:
             return given
         tokenizer = getattr(given, "tokenizer", given)
         if hasattr(tokenizer, "chat_template") and not tokenizer.chat_template:
             tokenizer.chat_template = getattr(given, "chat_template", None) or _processor_template(model)
         return tokenizer
+
+
+def _own_tokenizer(folder: Path, trust_remote_code: bool) -> PreTrainedTokenizerBase:
+    """The checkpoint's; raises `CheckpointError` where transformers makes none of its files."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise CheckpointError(
+            f"The tokenizer in {folder} cannot be loaded ({type(error).__name__}: {error}); download it again, or give "
+            "a tokenizer, or token ids as calib_data."
+        ) from error
 
 
 def _processor_template(model: MetaModel) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 
+from awq.calibration.chat_text import chat_text
 from awq.calibration.source import DatasetOptions, Document, documents_of, is_bundled
 from awq.calibration.source import Source as Source
 from tyllm_base.errors import CalibrationError
@@ -75,8 +76,7 @@ def encode(document: Document, tokenizer: PreTrainedTokenizerBase, beginning: in
     if _is_ids(document):
         return list(document)  # type: ignore[arg-type]  # all of them are int
     if getattr(tokenizer, "chat_template", None):
-        rendered = tokenizer.apply_chat_template(document, tokenize=False)
-        return list(tokenizer.encode(rendered, add_special_tokens=False, **quiet))
+        return list(tokenizer.encode(chat_text(document, tokenizer), add_special_tokens=False, **quiet))  # type: ignore[arg-type]  # messages
     return list(tokenizer.encode(_plain(document), **quiet))[beginning:]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hf_checkpoint.tied_weights import stored_names_of_tied
+from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
 from tyllm.build.package_folder import need_space, refuse_existing_package
@@ -89,6 +90,7 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     spec = resolve(settings.target)
     refuse_existing_package(settings.artifacts_path, settings.overwrite)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
+    try_tokenizer(checkpoint.path, checkpoint.config)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name

@@ -228,7 +228,7 @@ class Session:
     def close(self) -> None:
         """Stop the threads, unload the code, free the memory; calling it twice is no mistake."""
         self._engine.close()
-        for part in (self._vision_tower, self._rope, self._table):
+        for part in (self._vision_tower, self._rope, self._table, self.__dict__.get("chat_template")):
             if part is not None:
                 part.close()
         self._package.close()

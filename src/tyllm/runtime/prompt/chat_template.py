@@ -1,26 +1,21 @@
-"""Chat messages to text by the checkpoint's own Jinja template, in a sandbox, as Hugging Face transformers does it.
+"""Chat messages to text by the checkpoint's own Jinja template, as Hugging Face transformers does it.
 
-Its documentation is at https://huggingface.co/docs/transformers/chat_templating: `add_generation_prompt`, `tools`,
-`raise_exception`, `strftime_now`, a `tojson` that escapes no HTML, `{% generation %}` blocks, loop controls.
+The template is foreign code: it runs in Jinja's sandbox, in a process of its own with limits
+(`hf_messages/chat_renderer.py`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hf_messages.chat_renderer import ChatRenderer
 from hf_messages.messages import Message
 from tyllm.package.file_names import CHAT_TEMPLATE, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
 from tyllm.runtime.prompt.tokenizer import special_tokens
 from tyllm_base.errors import GenerationError, PackageError
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 class ChatTemplate:
@@ -28,19 +23,13 @@ class ChatTemplate:
 
     def __init__(self, folder: Traversable) -> None:
         """Read and compile the template; raises `PackageError` where there is none or it is not Jinja."""
-        from jinja2 import TemplateError
-
         sources = _sources(folder)
         if not sources:
             raise PackageError(f"{folder} has no chat template; use generate, or compile a checkpoint that has one.")
         self._special_tokens = special_tokens(folder)
-        environment = _environment()
-        try:
-            self._templates = {name: environment.from_string(source) for name, source in sources.items()}
-        except TemplateError as error:
-            raise PackageError(
-                f"The chat template of {folder} is not Jinja ({error}); correct the checkpoint's."
-            ) from error
+        self._renderer = ChatRenderer(
+            sources, lambda wrong: PackageError(f"The chat template of {folder} {wrong}; correct the checkpoint's.")
+        )
 
     def render(
         self, messages: Sequence[Message], *, tools: Sequence[object] | None = None,
@@ -49,68 +38,45 @@ class ChatTemplate:
         """The text of a chat, up to where the assistant's answer begins.
 
         Raises:
-            GenerationError: no message, or the template refuses them.
+            GenerationError: no message, the template refuses them or goes beyond a limit, or a value cannot be handed
+                to it.
         """
-        from jinja2 import TemplateError
-
         if not messages:
             raise GenerationError("The chat has no messages; give at least one.")
         variables = {**self._special_tokens, "messages": [dict(message) for message in messages], "tools": tools,
                      "documents": None, "add_generation_prompt": add_generation_prompt, **options}  # fmt: skip
-        try:
-            return str(self._choose(tools).render(variables))
-        except (TemplateError, TypeError, KeyError, ValueError, AttributeError) as error:
-            raise GenerationError(f"The chat template refuses these messages: {error}.") from error
+        return self._renderer.render(variables)
 
-    def _choose(self, tools: Sequence[object] | None) -> Template:
-        """A checkpoint may have a template of its own for tools."""
-        if tools and "tool_use" in self._templates:
-            return self._templates["tool_use"]
-        return self._templates.get("default") or next(iter(self._templates.values()))
+    def close(self) -> None:
+        """End the template's process; calling it twice is no mistake."""
+        self._renderer.close()
 
 
 def _sources(folder: Traversable) -> dict[str, str]:
-    """The templates by name: of the file of its own, or else in tokenizer_config.json, as one or as a list."""
-    if (folder / CHAT_TEMPLATE).is_file():
-        return {"default": (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")}
-    found = read_json_if_there(folder / TOKENIZER_CONFIG).get("chat_template")
-    if isinstance(found, list):
-        return {entry["name"]: entry["template"] for entry in found}
-    return {"default": found} if isinstance(found, str) else {}
+    """The templates by name: of the file of its own, or else in tokenizer_config.json, as one or several."""
+    file = folder / CHAT_TEMPLATE
+    if file.is_file():
+        try:
+            return {"default": file.read_bytes().decode("utf-8-sig")}
+        except OSError as error:
+            raise PackageError(f"Cannot read {file}: {error.strerror}; compile the model again.") from error
+        except UnicodeDecodeError as error:
+            raise PackageError(f"{file} is not UTF-8 text ({error}); correct the checkpoint's.") from error
+    return _named(read_json_if_there(folder / TOKENIZER_CONFIG).get("chat_template"), folder / TOKENIZER_CONFIG)
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.nodes import Node, Scope
-    from jinja2.parser import Parser
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class GenerationBlock(Extension):
-        """{% generation %} marks the assistant's words for training; here only its content counts."""
-
-        tags = {"generation"}  # noqa: RUF012 (Jinja declares it so)
-
-        def parse(self, parser: Parser) -> Node:
-            line = next(parser.stream).lineno
-            return Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
-    return environment
-
-
-def _to_json(
-    value: object, ensure_ascii: bool = False, indent: int | None = None,
-    separators: tuple[str, str] | None = None, sort_keys: bool = False,
-) -> str:  # fmt: skip
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def _raise(message: str) -> None:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
+def _named(found: object, file: Traversable) -> dict[str, str]:
+    """Templates by name of what tokenizer_config.json holds: text, {name: text}, or [{"name": …, "template": …}]."""
+    if found is None:
+        return {}
+    if isinstance(found, str):
+        return {"default": found}
+    if isinstance(found, list) and all(isinstance(entry, dict) for entry in found):
+        named = [(entry.get("name"), entry.get("template")) for entry in found]
+    else:
+        named = list(found.items()) if isinstance(found, dict) else [(None, None)]
+    if not all(isinstance(name, str) and isinstance(source, str) for name, source in named):
+        raise PackageError(
+            f"The chat_template of {file} is neither text nor a list of names and templates; correct the checkpoint's."
+        )
+    return {str(name): str(source) for name, source in named}

@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
 from tyllm.package.json_file import read_json_if_there
 from tyllm_base.errors import GenerationError, PackageError
+from tyllm_base.panics import is_failure
 
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 
@@ -23,7 +24,9 @@ class Tokenizer:
             raise PackageError(f"{folder} has no {TOKENIZER}; give token ids, or compile a checkpoint that has one.")
         try:
             self._tokenizer = Reader.from_buffer((folder / TOKENIZER).read_bytes())
-        except Exception as error:  # the library raises nothing narrower
+        except BaseException as error:  # the library raises nothing narrower, and its panics are no Exception
+            if not is_failure(error):
+                raise
             raise PackageError(f"{folder / TOKENIZER} cannot be read ({error}); compile the model again.") from error
         self._tokenizer.no_truncation()  # a file may ask for it, and would then cut prompts silently
         self._tokenizer.no_padding()
@@ -34,16 +37,32 @@ class Tokenizer:
         return (folder / TOKENIZER).is_file()
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
-        """Token ids of a text; raises `GenerationError` for half a UTF-16 pair, which is no character."""
+        """Token ids of a text; raises `GenerationError` for half a UTF-16 pair, or where the tokenizer fails."""
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise GenerationError(f"The text is not Unicode ({error}); remove that character.") from error
-        return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+        try:
+            return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens).ids)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise GenerationError(
+                f"The package's {TOKENIZER} cannot encode this text ({error}); give token ids, or compile a checkpoint "
+                "whose tokenizer can."
+            ) from error
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
-        """The text of token ids, with U+FFFD for bytes that are no character."""
-        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=skip_special_tokens))
+        """The text of token ids, with U+FFFD for bytes that are no character; raises `GenerationError`."""
+        try:
+            return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=skip_special_tokens))
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise GenerationError(
+                f"The package's {TOKENIZER} cannot decode {list(token_ids)!r:.60} ({error}); compile a checkpoint "
+                "whose tokenizer can."
+            ) from error
 
 
 def special_tokens(folder: Traversable) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +80,42 @@ def test_what_is_no_template(tmp_path):
         ChatTemplate(tmp_path)
     with pytest.raises(PackageError, match="is not Jinja"):
         package(tmp_path, "{% if %}")
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, True, [3], [{"name": "x"}], [{"template": "x"}], {"default": 3}, [{"name": 3, "template": "x"}]]
+)
+def test_a_template_of_another_type(tmp_path, wrong):
+    with pytest.raises(PackageError, match="neither text nor a list of names and templates"):
+        package(tmp_path, wrong, "tokenizer_config.json")
+
+
+def test_several_templates_as_an_object(tmp_path):
+    template = package(tmp_path, {"tool_use": "tools", "default": "plain"}, "tokenizer_config.json")
+    assert (template.render(MESSAGES), template.render(MESSAGES, tools=TOOLS)) == ("plain", "tools")
+
+
+def test_the_files_encoding(tmp_path):
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xef\xbb\xbf{{ messages|length }}")
+    assert ChatTemplate(tmp_path).render(MESSAGES) == "4"
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff\xfe{{ 1 }}")
+    with pytest.raises(PackageError, match=r"chat_template\.jinja is not UTF-8"):
+        ChatTemplate(tmp_path)
+
+
+def test_a_template_without_end(tmp_path):
+    template = package(tmp_path, "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
+    with pytest.raises(GenerationError, match="took more than 2 s of processor time; correct it, or give text"):
+        template.render(MESSAGES)
+    template.close()
+
+
+def test_values_that_are_no_text(tmp_path):
+    template = package(tmp_path, "{{ day.strftime('%d') }} {{ messages[0].tool.name }} {{ tools|length }}")
+    message = {"role": "user", "content": "x", "tool": SimpleNamespace(name="f")}
+    assert template.render([message], tools=(1, 2), day=datetime(2026, 11, 30)) == "30 f 2"
+    with pytest.raises(GenerationError, match="a function, which a chat template cannot use"):
+        template.render(MESSAGES, tools=[package])
 
 
 def test_no_messages(tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from fake_package import write_tokenizer
+from tests.hostile_tokenizers import bpe, bytes_to_letters, whole
 
 from tyllm.runtime.prompt.tokenizer import Tokenizer, special_tokens
 from tyllm_base.errors import GenerationError, PackageError
@@ -36,6 +37,47 @@ def test_truncation_and_padding_of_the_file_are_switched_off(folder):
 def test_what_is_no_text(folder):
     with pytest.raises(GenerationError, match="is not Unicode"):
         Tokenizer(folder).encode("\ud83d")
+
+
+def test_a_panic_at_loading(tmp_path):
+    model = bpe(vocab={**bytes_to_letters(), "ab": 256}, merges=["a b"], continuing_subword_prefix="#######")
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole(model)))
+    with pytest.raises(PackageError, match="cannot be read"):
+        Tokenizer(tmp_path)
+
+
+class Panicking:
+    """A tokenizer of the library that raises whatever it is given."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def encode(self, *_, **__):
+        raise self.error
+
+    decode = encode
+
+
+def test_a_panic_later(folder):
+    tokenizer = Tokenizer(folder)
+    tokenizer._tokenizer = Panicking(
+        type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})("index 9")
+    )
+    with pytest.raises(GenerationError, match=r"cannot encode this text \(index 9\)"):
+        tokenizer.encode("a")
+    with pytest.raises(GenerationError, match=r"cannot decode \[1\] \(index 9\)"):
+        tokenizer.decode([1])
+    tokenizer._tokenizer = Panicking(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        tokenizer.encode("a")
+    with pytest.raises(KeyboardInterrupt):
+        tokenizer.decode([1])
+
+
+@pytest.mark.parametrize("wrong", [[-1], [2**32], [1.5], ["a"]])
+def test_what_is_no_token(folder, wrong):
+    with pytest.raises(GenerationError, match="cannot decode"):
+        Tokenizer(folder).decode(wrong)
 
 
 def test_no_tokenizer(tmp_path):
