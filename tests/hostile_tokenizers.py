@@ -107,7 +107,7 @@ def template(single: list[Any], special: dict[str, Any]) -> dict[str, Any]:
 
 def with_part(part: str, text: str) -> str:
     """A tokenizer.json whose part is given as JSON."""
-    return json.dumps(whole(**{part: "@"})).replace('"@"', text)
+    return json.dumps(whole(**{part: "@ here @"})).replace(json.dumps("@ here @"), text)
 
 
 def trie(*units: int, size: int | None = None, normalized: bytes = b"") -> bytes:

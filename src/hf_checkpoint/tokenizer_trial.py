@@ -19,16 +19,14 @@ from tyllm_base.isolated_process import MIB, Failure, IsolatedProcess, Limits, R
 TASK = Path(__file__).with_name("tokenizer_trial_task.py")
 TOKENIZER = "tokenizer.json"
 LARGEST_FILE = 512 * MIB  # the largest known ones have 40
-LOADING = Limits(seconds=1.5, memory=1024 * MIB, answer=MIB)
-SECONDS_PER_MIB, MEMORY_PER_BYTE = (
-    0.5,
-    64,
-)  # of the file, on top: a vocabulary of 262,144 tokens takes 20 MiB, 1 s, 400 MiB
-TEXT_SECONDS = 2.0  # of processor time, for all texts together
+LOADING = Limits(seconds=1.5, wall_seconds=15.0, memory=1024 * MIB, answer=MIB)
+SECONDS_PER_MIB, MEMORY_PER_BYTE = 0.5, 64  # of the file, on top
+TEXT_SECONDS, TEXT_WALL_SECONDS = 2.0, 4.0  # of processor time, for all texts; and how long each is waited for
 TOKENS_PER_BYTE = 16  # Unicode's own normalization makes up to 11 of one, byte by byte
 LETTERS_PER_LETTER = 64  # of decoded text, to one of the tokens' as the vocabulary writes them
+PLAIN = "plain text"
 TEXTS: dict[str, str | None] = {
-    "plain text": "The quick brown fox jumps over the lazy dog; it's 3.14 km, isn't it?\n\tdef f(x): return x ** 2\r\n",
+    PLAIN: "The quick brown fox jumps over the lazy dog; it's 3.14 km, isn't it?\n\tdef f(x): return x ** 2\r\n",
     "an empty text": "",
     "Chinese, Japanese and Korean": "敏捷的棕色狐狸跳过了懒狗。いろはにほへと、ちりぬるを。다람쥐 헌 쳇바퀴에",
     "Arabic, Hindi and Russian": "نص حكيم له سر قاطع ﷺ ऋषियों को सताने वाले दुष्ट राक्षसों Съешь же ещё этих мягких булок",
@@ -37,7 +35,8 @@ TEXTS: dict[str, str | None] = {
     "control characters": "".join(map(chr, [*range(32), 127, 0x85, 0xA0, 0x200B, 0x2028, 0xFEFF, 0xFFFD, 0x10FFFF])),
     "all added tokens": None,
     "a word of 10,000 letters": "a" * 10_000,
-    "a word of 10,000 letters with an end": "ab" * 5_000 + "!",
+    "a word of 10,000 letters and a mark": "a" * 10_000 + "!",
+    "a word of 5,000 syllables": "ab" * 5_000 + "!",
     "10,000 spaces": " " * 10_000,
     "10,000 digits": "0123456789" * 1_000,
 }
@@ -62,6 +61,7 @@ def try_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
     loading = replace(
         LOADING,
         seconds=LOADING.seconds + SECONDS_PER_MIB * size / MIB,
+        wall_seconds=LOADING.wall_seconds + 10 * SECONDS_PER_MIB * size / MIB,
         memory=LOADING.memory + MEMORY_PER_BYTE * size,
     )
     process = IsolatedProcess(TASK, os.fsencode(file.absolute()), loading)
@@ -77,12 +77,16 @@ def _try_texts(process: IsolatedProcess, file: Path, limits: Limits, vocabulary:
     left, refused = TEXT_SECONDS, []
     for name, text in TEXTS.items():
         refuse = _refuser(file, f"encoding {name}")
-        found = process.call(json.dumps(text).encode(), refuse, replace(limits, seconds=max(left, 0.1)))
+        found = process.call(
+            json.dumps(text).encode(), refuse, replace(limits, seconds=max(left, 0.1), wall_seconds=TEXT_WALL_SECONDS)
+        )
         left -= found["seconds"]
         if "refused" in found:
             refused.append(found["refused"])
         else:
             _check_growth(file, name, found)
+            if name == PLAIN and not found["tokens"]:
+                raise _refusal(file, "it makes no token of plain text")
             _check_vocabulary(file, name, found["largest"], None if text is None else vocabulary)
     if len(refused) == len(TEXTS):
         raise _refusal(file, f"it encodes no text ({refused[0]})")

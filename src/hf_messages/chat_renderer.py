@@ -13,7 +13,8 @@ from tyllm_base.errors import GenerationError, TyllmError
 from tyllm_base.isolated_process import MIB, Failure, IsolatedProcess, Limits
 
 TASK = Path(__file__).with_name("template_task.py")
-LIMITS = Limits(seconds=2.0, memory=512 * MIB, answer=16 * MIB)  # a chat's own size comes on top
+COMPILING = Limits(seconds=2.0, wall_seconds=20.0, memory=512 * MIB, answer=MIB)
+RENDERING = Limits(seconds=2.0, wall_seconds=4.0, memory=512 * MIB, answer=16 * MIB)  # and more for a long chat
 LONGEST_SOURCE = MIB // 2  # characters of all templates; the longest known ones have 20,000
 DEFAULT, FOR_TOOLS = "default", "tool_use"
 
@@ -33,7 +34,7 @@ class ChatRenderer:
         if (length := sum(map(len, sources.values()))) > LONGEST_SOURCE:
             raise refuse(f"is {length:,} characters long, more than the {LONGEST_SOURCE:,} that are read")
         setup = json.dumps({"templates": dict(sources), "classes": PLAIN_CLASSES})
-        self._process = IsolatedProcess(TASK, setup.encode(), LIMITS)
+        self._process = IsolatedProcess(TASK, setup.encode(), COMPILING)
         self._process.start(lambda failure: refuse(_of_compiling(failure)))
 
     def render(self, variables: Mapping[str, Any]) -> str:
@@ -43,7 +44,7 @@ class ChatRenderer:
             GenerationError: the template refuses the chat, or goes beyond a limit; a value cannot be handed to it.
         """
         request = packed((self._choose(variables), datetime.now().astimezone(), dict(variables)))
-        return str(self._process.call(request, _of_rendering))
+        return str(self._process.call(request, _of_rendering, RENDERING))
 
     def close(self) -> None:
         """End the process; calling it twice is no mistake, and a later `render` starts another."""

@@ -36,23 +36,23 @@ class Limits:
     """Bounds of one call.
 
     Attributes:
-        seconds: of processor time; the wall clock may take ten times as long, since the machine may be busy.
+        seconds: of processor time.
+        wall_seconds: that the caller waits; several times as long, since the machine may be busy.
         memory: bytes beyond those that the process has after its imports.
         answer: bytes of the answer.
     """
 
     seconds: float
+    wall_seconds: float
     memory: int
     answer: int
 
     def for_request(self, size: int) -> Limits:
         """The limits of a call whose request has `size` bytes: a long chat is no attack."""
-        return Limits(self.seconds + size / (2 * MIB), self.memory + 32 * size, self.answer + 16 * size)
-
-    @property
-    def wall_seconds(self) -> float:
-        """How long the caller waits."""
-        return 10 * self.seconds
+        more = size / (2 * MIB)
+        return Limits(
+            self.seconds + more, self.wall_seconds + 5 * more, self.memory + 32 * size, self.answer + 16 * size
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class IsolatedProcess:
             task: a file with `prepare(setup: bytes)`, which returns the function that answers `request: bytes` with
                 anything that JSON holds. It may import the standard library and installed packages, none of ours.
             setup: given to `prepare` in each process that is started.
-            limits: of `prepare`, and of each call.
+            limits: of `prepare`.
         """
         self._task, self._setup, self._limits = task, setup, limits
         self._lock = threading.Lock()
@@ -93,17 +93,17 @@ class IsolatedProcess:
         with self._lock:
             self._started(refuse)
 
-    def call(self, request: bytes, refuse: Refuse, limits: Limits | None = None) -> Any:
+    def call(self, request: bytes, refuse: Refuse, limits: Limits) -> Any:
         """The task's answer to a request; raises what `refuse` makes of a failure.
 
         Args:
-            request: at most some MiB; its size raises the limits.
+            request: its size raises the limits.
             refuse: makes the error.
-            limits: of this call; None for the usual ones.
+            limits: of this call.
         """
         with self._lock:
             process = self._started(refuse)
-            return self._exchange(process, request, limits or self._limits, refuse)
+            return self._exchange(process, request, limits, refuse)
 
     def close(self) -> None:
         """End the process; calling it twice is no mistake, and a later call starts another."""

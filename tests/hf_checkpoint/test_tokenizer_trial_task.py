@@ -45,5 +45,5 @@ def test_a_text_without_tokens_is_an_answer(tmp_path):
 
 
 def test_what_cannot_be_loaded_is_the_callers(tmp_path):
-    with pytest.raises(Exception, match="missing field"):
+    with pytest.raises(Exception, match="Model missing"):
         trial(tmp_path, {"version": "1.0"})

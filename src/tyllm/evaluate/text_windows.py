@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hf_checkpoint.tokenizer_trial import try_tokenizer
 from tyllm.package.file_names import MANIFEST, TOKENIZER
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm_base.errors import CheckpointError, PackageError, SettingError
@@ -48,7 +49,9 @@ def common_tokens(folders: Sequence[Traversable], text: str) -> list[int]:
 
 
 def _tokenizer(folder: Traversable) -> Tokenizer:
-    """The tokenizer of a package or a checkpoint."""
+    """The tokenizer of a package, or of a checkpoint, where it is tried first."""
+    if isinstance(folder, Path) and not (folder / MANIFEST).is_file():
+        try_tokenizer(folder, {})
     try:
         return Tokenizer(folder)
     except PackageError as error:

@@ -48,7 +48,7 @@ def test_a_tokenizer_that_renders_in_its_own_way():
         (3, "is neither text nor texts by name"),
         ({}, "is neither text"),
         ("{{ 1 / 0 }}", "refuses these messages: ZeroDivisionError"),
-        (HOSTILE_TEMPLATES["loops"], "took more than 2 s"),
+        (HOSTILE_TEMPLATES["loops"], "took (more|longer) than"),
     ],
 )
 def test_a_template_that_is_none(template, reason):

@@ -1,13 +1,16 @@
 """The job holds what was decided, and refuses before anything is written."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
+from tests.hostile_tokenizers import replacing, whole
 from tests.tyllm.llm.test_compile_settings import GOOD
 
 from tyllm.build import package_folder
 from tyllm.llm.package_job import prepare
-from tyllm_base.errors import OutputError, SettingError
+from tyllm_base.errors import CheckpointError, OutputError, SettingError
 
 
 def settings_for(tiny, folder, **changes):
@@ -37,6 +40,15 @@ def test_a_disk_that_is_too_small(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(package_folder.shutil, "disk_usage", lambda _: package_folder.shutil._ntuple_diskusage(9, 9, 9))
     with pytest.raises(OutputError, match="the disk has"):
         prepare(settings_for(tiny, tmp_path))
+
+
+def test_a_tokenizer_is_tried_before_the_work(tiny, tmp_path):
+    checkpoint = shutil.copytree(tiny, tmp_path / "checkpoint")
+    (checkpoint / "tokenizer.json").write_text(json.dumps(whole(normalizer=replacing("a", "a" * 10_000))))
+    with pytest.raises(
+        CheckpointError, match=r"tokenizer\.json is no tokenizer that can be used: it makes 10,094 tokens"
+    ):
+        prepare(settings_for(checkpoint, tmp_path))
 
 
 def test_a_setting_is_refused_before_the_checkpoint_is_opened(tmp_path):

@@ -49,6 +49,14 @@ def test_a_chat_feeds_only_what_is_new(toy):
         assert second.result.timings.prompt_tokens + second.result.timings.reused_tokens == len(whole)
 
 
+def test_closing_ends_the_templates_process(toy):
+    with Session(toy(dies=2, max_kv_cache_size=512)) as session:
+        session.chat([{"role": "user", "content": "Hello"}], max_new_tokens=1)
+        pid = session.chat_template._renderer._process._process._popen.pid
+        assert Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_a_chat_without_a_template(own_toy, toy_library):
     from fake_package import Fake
 
