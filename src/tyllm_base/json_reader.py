@@ -1,7 +1,6 @@
 """The one reader of JSON that a stranger may have made; strict, so that two readers never see two different values.
 
-Refused beside what is no JSON (RFC 8259): a key twice in an object, NaN and infinities, numbers that no double or
-64-bit integer holds, a byte order mark, other encodings than UTF-8, halves of surrogate pairs, deep nesting, and texts
+Refused beside what is no JSON (RFC 8259): a key twice in an object, NaN and infinities, numbers that no double holds, a byte order mark, other encodings than UTF-8, halves of surrogate pairs, deep nesting, and texts
 of so many values that they would fill the memory.
 """
 
@@ -20,13 +19,18 @@ from tyllm_base.regular_file import read_regular_file
 MAX_BYTES = 1 << 25  # the longest real file, the index of a model with 100,000 tensors, has 10 MB
 MAX_DEPTH = 64  # nested objects and lists; far below Python's own limit, so that whoever walks them later is safe too
 MAX_VALUES = 2_000_000  # an empty object of 3 bytes takes 64 in memory
-MAX_DIGITS = 20  # 2^64 has 20; Python takes seconds for millions of digits
+MAX_DIGITS = 40  # 2^64 has 20, the 10^30 of many a model_max_length 31; Python takes seconds for millions of digits
 BOM = b"\xef\xbb\xbf"
 HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
-def parse_json(content: bytes) -> Any:
-    """The value that JSON in UTF-8 says; raises `ValueError`, whose text is the middle of a sentence."""
+def parse_json(content: bytes, *, constants: bool = False) -> Any:
+    """The value that JSON in UTF-8 says; raises `ValueError`, whose text is the middle of a sentence.
+
+    Args:
+        content: the file.
+        constants: take NaN and infinities, which Python writes and which stand in configs, such as time_step_limit.
+    """
     if content.startswith(BOM):
         raise ValueError("it begins with a byte order mark, which JSON has not: save it as UTF-8 without BOM")
     if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
@@ -35,7 +39,7 @@ def parse_json(content: bytes) -> Any:
         value = json.loads(
             content.decode("utf-8"),
             object_pairs_hook=_object,
-            parse_constant=_constant,
+            parse_constant=float if constants else _constant,
             parse_float=_float,
             parse_int=_integer,
         )
@@ -52,7 +56,9 @@ def parse_json(content: bytes) -> Any:
     return value
 
 
-def read_json(path: Path, error: type[TyllmError], cure: str, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+def read_json(
+    path: Path, error: type[TyllmError], cure: str, max_bytes: int = MAX_BYTES, *, constants: bool = False
+) -> dict[str, Any]:
     """The object in a JSON file.
 
     Args:
@@ -60,13 +66,14 @@ def read_json(path: Path, error: type[TyllmError], cure: str, max_bytes: int = M
         error: the class of what is raised.
         cure: what to do, such as "download it again".
         max_bytes: the most that is read.
+        constants: as `parse_json` has it.
 
     Raises:
         error: there is no such file, it cannot be read, or it holds anything else.
     """
     content = read_regular_file(path, error, cure, max_bytes)
     try:
-        value = parse_json(content)
+        value = parse_json(content, constants=constants)
     except ValueError as reason:
         raise error(f"{path} is not valid JSON ({reason}); {cure}.") from reason
     if not isinstance(value, dict):

@@ -1,6 +1,7 @@
 """The strict JSON reader: one meaning for each text, and a sentence for all others."""
 
 import json
+import math
 import time
 
 import pytest
@@ -18,8 +19,8 @@ REFUSED = {
     b"[NaN]": "NaN is no number of JSON",
     b'{"a": -Infinity}': "-Infinity is no number",
     b"[1e999]": "the number 1e999 is too large",
-    b"[0." + b"1" * 201 + b"]": "too long",
-    b"[" + b"9" * 21 + b"]": "has 21 digits",
+    b"[0." + b"1" * 401 + b"]": "too long",
+    b"[" + b"9" * 41 + b"]": "has 41 digits",
     b"[" + b"9" * 5000 + b"]": "has 5,000 digits",
     b"\xef\xbb\xbf{}": "byte order mark, which JSON has not: save it as UTF-8 without BOM",
     "{}".encode("utf-16"): "it is not UTF-8",
@@ -47,6 +48,11 @@ def test_read_as_written():
     assert type(parse_json(b"1.0")) is float
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
     assert json.dumps(parse_json(deepest)).encode() == deepest
+
+
+def test_what_transformers_writes_is_read():
+    written = json.dumps({"model_max_length": int(1e30), "time_step_limit": [0.0, math.inf]}).encode()
+    assert parse_json(written, constants=True) == {"model_max_length": int(1e30), "time_step_limit": [0.0, math.inf]}
 
 
 def test_the_number_of_values_is_limited(monkeypatch):

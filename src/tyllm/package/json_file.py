@@ -14,10 +14,10 @@ from tyllm_base.json_reader import parse_json
 from tyllm_base.system_errors import read_refusal
 
 
-def read_json(path: Traversable) -> dict[str, Any]:
-    """The object in a JSON file; raises `PackageError` where there is none."""
+def read_json(path: Traversable, *, constants: bool = False) -> dict[str, Any]:
+    """The object in a JSON file, `constants` as `parse_json` has it; raises `PackageError` where there is none."""
     try:
-        value = parse_json(path.read_bytes())
+        value = parse_json(path.read_bytes(), constants=constants)
     except OSError as error:
         raise read_refusal(str(path), error, PackageError) from error
     except ValueError as error:
@@ -28,8 +28,8 @@ def read_json(path: Traversable) -> dict[str, Any]:
 
 
 def read_json_if_there(path: Traversable) -> dict[str, Any]:
-    """As `read_json`; an empty object where there is no file."""
-    return read_json(path) if path.is_file() else {}
+    """As `read_json`, of a file that Hugging Face's libraries wrote; an empty object where there is none."""
+    return read_json(path, constants=True) if path.is_file() else {}
 
 
 @contextmanager

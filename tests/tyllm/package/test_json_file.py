@@ -13,6 +13,10 @@ def test_round_trip(tmp_path):
 
 def test_what_is_not_there(tmp_path):
     assert read_json_if_there(tmp_path / "x.json") == {}
+    (tmp_path / "theirs.json").write_text('{"time_step_limit": [0.0, Infinity]}')
+    assert read_json_if_there(tmp_path / "theirs.json") == {"time_step_limit": [0.0, float("inf")]}
+    with pytest.raises(PackageError, match="Infinity is no number of JSON"):
+        read_json(tmp_path / "theirs.json")
     with pytest.raises(PackageError, match="Cannot read"):
         read_json(tmp_path / "x.json")
 
