@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -73,7 +73,7 @@ class OpenFolder:
             _check_name(self.path, name)
             with self._explained(name):
                 status = os.stat(name, dir_fd=self._descriptor)
-            check_size(self.path / name, status.st_size, entry)
+            check_size(f"{self.path}/{name}", status.st_size, entry)
         for extra in self._extra({*UNNAMED, *entries}):
             raise PackageError(f"{self.path} holds {extra}, which its manifest does not name; remove that file.")
 
@@ -88,10 +88,10 @@ class OpenFolder:
 
         Only folders that lead to a name are looked into, so a link to a folder is followed there and nowhere else.
         """
-        folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
-        for folder in sorted(folders):
-            for found, is_folder in self._entries(folder):
-                name = PurePosixPath(folder, found).as_posix()
+        folders = {name[:at] for name in names for at, letter in enumerate(name) if letter == "/"}
+        for folder in ("", *sorted(folders)):
+            for found, is_folder in self._entries(folder or "."):
+                name = f"{folder}/{found}" if folder else found
                 if name in names or name in folders:
                     continue
                 if is_folder:
@@ -111,7 +111,7 @@ class OpenFolder:
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
-        with reading(self.path / name, PackageError):
+        with reading(f"{self.path}/{name}", PackageError):
             try:
                 yield
             except (FileNotFoundError, NotADirectoryError) as error:
@@ -126,7 +126,7 @@ class OpenFolder:
         self.close()
 
 
-def check_size(path: Path, size: int, entry: FileEntry) -> None:
+def check_size(path: str, size: int, entry: FileEntry) -> None:
     """A file has the size that the manifest says; raises `PackageError`."""
     if size != entry.size:
         word = "truncated" if size < entry.size else "too long"
@@ -135,10 +135,10 @@ def check_size(path: Path, size: int, entry: FileEntry) -> None:
 
 def _check_name(folder: Path, name: str) -> None:
     """A name in the manifest leads to a place in the folder, by the only way in which it can be written."""
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts:
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts:
         raise PackageError(
             f"The manifest of {folder} names {name}, a file outside the folder; compile the model again."
         )
-    if pure.as_posix() != name or name == "." or not name.isprintable():
+    if "" in parts or "." in parts or not name.isprintable():
         raise PackageError(f"The manifest of {folder} names {name!r:.80}, which is no file's path; compile again.")

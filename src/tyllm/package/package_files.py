@@ -50,7 +50,7 @@ class PackageFiles:
     def hold_manifest(self, opened: OpenFolder) -> None:
         """Read the manifest, which says what the others are; raises `PackageError`."""
         with opened.file(MANIFEST) as descriptor:
-            self._held[MANIFEST] = _copy(self.folder / MANIFEST, descriptor)
+            self._held[MANIFEST] = _copy(f"{self.folder}/{MANIFEST}", descriptor)
 
     def hold(
         self, opened: OpenFolder, entries: Mapping[str, FileEntry], hashing: Hashing = "cached",
@@ -72,7 +72,7 @@ class PackageFiles:
         try:
             for name, entry in entries.items():
                 with opened.file(name) as descriptor:
-                    self._held[name] = self._checked(descriptor, self.folder / name, entry, hashes, hashing)
+                    self._held[name] = self._checked(descriptor, f"{self.folder}/{name}", entry, hashes, hashing)
                 done += entry.size
                 if progress:
                     progress(done, total, name)
@@ -102,16 +102,16 @@ class PackageFiles:
         if self._is_closed:
             raise PackageError(f"{self.folder} was closed; open the package again.")
 
-    def _checked(self, descriptor: int, path: Path, entry: FileEntry, hashes: HashCache, hashing: Hashing) -> Content:
+    def _checked(self, descriptor: int, path: str, entry: FileEntry, hashes: HashCache, hashing: Hashing) -> Content:
         check_size(path, os.fstat(descriptor).st_size, entry)
-        if path.suffix == PARAMS and entry.size >= MAPPED:
+        if path.endswith(PARAMS) and entry.size >= MAPPED:
             return _mapped(descriptor, path, entry, hashes, hashing)
         content = _copy(path, descriptor)
         _compare(path, entry, hashlib.sha256(content).hexdigest())
-        return _aligned(content) if path.suffix == PARAMS else self._by_hash.setdefault(entry.sha256, content)
+        return _aligned(content) if path.endswith(PARAMS) else self._by_hash.setdefault(entry.sha256, content)
 
 
-def _mapped(descriptor: int, path: Path, entry: FileEntry, hashes: HashCache, hashing: Hashing) -> Content:
+def _mapped(descriptor: int, path: str, entry: FileEntry, hashes: HashCache, hashing: Hashing) -> Content:
     """A file in its place, checked as `hashing` says; one that does not match is forgotten before the error."""
     before, mapped = file_identity(descriptor), map_file(descriptor, entry.size)
     if hashing != "none":
@@ -124,7 +124,7 @@ def _mapped(descriptor: int, path: Path, entry: FileEntry, hashes: HashCache, ha
     return mapped
 
 
-def _copy(path: Path, descriptor: int) -> bytes:
+def _copy(path: str, descriptor: int) -> bytes:
     """The bytes of an open file as they are now; raises `PackageError`, `OSError` or `MemoryError`."""
     size = os.fstat(descriptor).st_size
     if size > MOST_COPIED:
@@ -146,7 +146,7 @@ def _aligned(content: bytes) -> npt.NDArray[np.uint8]:
     return copied
 
 
-def _compare(path: Path, entry: FileEntry, found: str) -> None:
+def _compare(path: str, entry: FileEntry, found: str) -> None:
     if found != entry.sha256:
         raise PackageError(
             f"{path} was changed or damaged: its SHA-256 is {found[:12]}… instead of {entry.sha256[:12]}…; "

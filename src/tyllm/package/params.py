@@ -50,9 +50,10 @@ class Params:
     def __init__(self, path: Traversable) -> None:
         """Map the file, unless `path` is in an opened package; raises `PackageError` where it is missing or damaged."""
         content = _content(path)
-        header, start = _read_header(path, content)
+        start = _data_start(path, content)
         self.data: npt.NDArray[np.uint8] = content[start:]
         self.address: int = self.data.ctypes.data
+        header = _header(path, content[8:start].tobytes())
         self.tensors = {n: self._tensor(path, n, e) for n, e in header.items() if not n.startswith(PADDING)}
 
     def close(self) -> None:
@@ -69,6 +70,15 @@ class Params:
             raise PackageError(f"{name} in {path} is damaged ({error}); compile the model again.") from error
 
 
+def params_data(path: Traversable) -> npt.NDArray[np.uint8]:
+    """The data section of a .params file, uint8 [bytes], for code that knows the places of its tensors.
+
+    It is of the same memory, with the same errors, as `Params`; the header is not read.
+    """
+    content = _content(path)
+    return content[_data_start(path, content) :]
+
+
 def _content(path: Traversable) -> npt.NDArray[np.uint8]:
     """All bytes of the file, uint8 [bytes], at a multiple of `ALIGNMENT`."""
     if isinstance(path, HeldPath):
@@ -83,15 +93,20 @@ def _content(path: Traversable) -> npt.NDArray[np.uint8]:
             raise PackageError(f"Cannot map {path} ({error}); compile the model again.") from error
 
 
-def _read_header(path: Traversable, content: npt.NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
-    """The header's entries and the file offset of the data section."""
+def _data_start(path: Traversable, content: npt.NDArray[np.uint8]) -> int:
+    """The offset of the data section in bytes."""
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
     if start > len(content) or start % ALIGNMENT:
         raise PackageError(f"{path} is no .params file: its data would start at byte {start} of {len(content)}; "
                            "compile the model again.")  # fmt: skip
+    return start
+
+
+def _header(path: Traversable, text: bytes) -> dict[str, Any]:
+    """The header's entries."""
     try:
-        header: dict[str, Any] = parse_json(content[8:start].tobytes())
+        header: dict[str, Any] = parse_json(text)
         header.pop("__metadata__", None)
     except (ValueError, AttributeError, TypeError) as error:
         raise PackageError(f"{path} has a damaged header ({error}); compile the model again.") from error
-    return header, start
+    return header

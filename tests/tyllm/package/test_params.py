@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tyllm.package import Params, write_params
+from tyllm.package.params import params_data
 from tyllm_base.errors import PackageError
 
 
@@ -30,6 +31,16 @@ def test_tensors_come_back_and_are_aligned(tmp_path, tensors):
         assert np.array_equal(params.tensors[name], tensor)
         assert params.tensors[name].dtype == tensor.dtype
         assert params.tensors[name].ctypes.data % 64 == 0 or tensor.size == 0
+
+
+def test_the_data_section_alone(tmp_path, tensors):
+    write_params(tmp_path / "x.params", tensors)
+    params, data = Params(tmp_path / "x.params"), params_data(tmp_path / "x.params")
+    assert np.array_equal(data, params.data) and data.ctypes.data % 64 == 0
+    params.close()
+    assert not params.tensors and params.data.size == 0
+    with pytest.raises(PackageError, match="is missing"):
+        params_data(tmp_path / "y.params")
 
 
 def test_mapped_tensors_cannot_be_written(tmp_path, tensors):

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.package import RUNTIME_ABI, IoEntry, Params, ProgramMemory
+from tyllm.package import RUNTIME_ABI, IoEntry, ProgramMemory
+from tyllm.package.params import params_data
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
 from tyllm.runtime.execute.code_library import unload_code
 from tyllm_base.errors import GenerationError, StepError, TyllmError
@@ -87,7 +88,7 @@ class Executor:
         self._loaded = _Loaded()
         self._close = weakref.finalize(self, self._loaded.unload)
         self._close.atexit = False  # a thread may still be in the code then; only `_destroy` is done
-        self._mapped: dict[Traversable, Params] = {}  # the C library points into them
+        self._mapped: dict[Traversable, npt.NDArray[np.uint8]] = {}  # the C library points into them
         structs = [self._die(die) for die in dies]
         if pin:
             _pin(structs, workers, order or range(len(dies)))
@@ -143,7 +144,7 @@ class Executor:
 
     def _die(self, die: DieCode) -> DieStruct:
         programs = (ProgramStruct * len(die.programs))(*map(self._program, die.programs))
-        return DieStruct(self._map(die.params).address, die.kv_bytes, programs, None)
+        return DieStruct(self._map(die.params).ctypes.data, die.kv_bytes, programs, None)
 
     def _program(self, code: ProgramCode) -> ProgramStruct:
         library = self._load(code.library)
@@ -151,7 +152,7 @@ class Executor:
             address(library, f"__tvm_ffi_{code.body}"),
             address(library, f"__tvm_ffi_{code.head}") if code.head else None,
             address(library, "tyllm_program_error"),
-            self._map(code.constants).address + code.constants_offset,
+            self._map(code.constants).ctypes.data + code.constants_offset,
             code.memories.arena_bytes,
             code.memories.io_bytes,
         )
@@ -162,9 +163,9 @@ class Executor:
             libraries[path] = load(path)
         return libraries[path]
 
-    def _map(self, path: Traversable) -> Params:
+    def _map(self, path: Traversable) -> npt.NDArray[np.uint8]:
         if path not in self._mapped:
-            self._mapped[path] = Params(path)
+            self._mapped[path] = params_data(path)
         return self._mapped[path]
 
     def _io_views(self, program: int, die: int) -> Views:
