@@ -25,6 +25,7 @@ from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
 from tyllm.runtime import Session
 from tyllm.runtime.generation.conversation import Conversation
+from tyllm.signing import sign_package
 from tyllm.torch_edgex.backend import DynamoGraph
 from tytvm import target
 
@@ -220,6 +221,8 @@ MISTAKES: list[Mistake] = [
     (Session.__init__, "PackageError", lambda s: Session(s.missing)),
     (Session.__init__, "PackageError", lambda s: Session(s.full)),
     (Session.__init__, "PackageError", lambda s: Session(3)),
+    (Session.__init__, "SettingError", lambda s: Session(s.package, signer=3)),
+    (Session.__init__, "SettingError", lambda s: Session(s.package, signer=s.missing)),
     (Session.__init__, "SettingError", lambda s: Session(s.package, threads=0)),
     (Session.__init__, "SettingError", lambda s: Session(s.package, threads="all")),
     (Session.__init__, "SettingError", lambda s: Session(s.package, slots=0)),
@@ -283,6 +286,10 @@ MISTAKES: list[Mistake] = [
     (open_package, "PackageError", lambda s: open_package(s.missing)),
     (open_package, "PackageError", lambda s: open_package(None)),
     (verify_package, "PackageError", lambda s: verify_package(s.full)),
+    (sign_package, "PackageError", lambda s: sign_package(s.full, s.missing)),
+    (sign_package, "PackageError", lambda s: sign_package(3, s.missing)),
+    (sign_package, "SettingError", lambda s: sign_package(s.package, s.missing)),
+    (sign_package, "SettingError", lambda s: sign_package(s.package, 3)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command `tyllm`: quantize, compile, run, chat, inspect, verify, doctor, models."""
+"""The command `tyllm`: quantize, compile, run, chat, inspect, sign, verify, doctor, models."""
 
 from tyllm.cli.entry_point import main
 

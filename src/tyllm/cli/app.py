@@ -14,6 +14,7 @@ from tyllm.cli.inspect import inspect
 from tyllm.cli.models import models
 from tyllm.cli.quantize import quantize
 from tyllm.cli.run import run
+from tyllm.cli.sign import sign
 from tyllm.cli.verify import verify
 
 HELP = """From a Hugging Face folder to text on one or more dies.
@@ -31,7 +32,7 @@ Exit codes:
 - 3 the checkpoint is wrong: files missing or damaged, NaN, shapes that contradict config.json
 - 4 a setting that cannot work: group size, dies, sequence lengths
 - 5 the model or one of its operators is not supported
-- 6 the package is wrong: damaged, another version, another processor
+- 6 the package is wrong: damaged, another version, another processor, not signed by whom you demand
 - 7 the output folder exists or cannot be written
 - 8 the request for text cannot be met: prompt too long, a sampling value out of range
 - 9 something has to be installed first
@@ -66,6 +67,7 @@ app.command("chat")(chat)
 app.command("bench")(bench)
 app.command("eval")(eval_)
 app.command("inspect")(inspect)
+app.command("sign")(sign)
 app.command("verify")(verify)
 app.command("doctor")(doctor)
 app.command("models")(models)

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.attach import Attachments
+from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.open_session import open_session
 from tyllm.cli.quantities import pluralized
 from tyllm.cli.shared_options import (
     Debug,
+    Demanded,
     Fit,
     Fps,
     ImageFit,
+    Issuer,
     Json,
     MaxNewTokens,
     MinP,
@@ -54,6 +57,8 @@ def chat(
     image_fit: Fit = ImageFit.PAD,
     fps: Fps = None,
     threads: Threads = None,
+    signer: Demanded = None,
+    issuer: Issuer = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -75,7 +80,7 @@ def chat(
         "seed": seed,
         "stop": tuple(stop or ()),
     }
-    with open_session(package, threads) as session:
+    with open_session(package, threads, demanded_signer(signer, issuer)) as session:
         terminal = TerminalChat(session, options, system, as_json, Attachments(session, image_fit.value, fps))
         _ = session.chat_template  # a package without one is told before the first question
         terminal.note(f"{session.info.architecture} on {pluralized(session.info.dies, 'die')}; {terminal.commands}.")

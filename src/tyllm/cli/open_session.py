@@ -7,18 +7,19 @@ from tyllm.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
+    from tyllm.signing import Signer
     from tyllm_base.progress import Progress
 
 SLOW_BYTES = 1 << 30  # about two seconds of hashing
 
 
-def open_session(package: Path, threads: int | None) -> "Session":
+def open_session(package: Path, threads: int | None, signer: "Signer | None" = None) -> "Session":
     """The package's session; raises as `Session` does."""
     from tyllm.runtime import Session
 
     with progress_bar("check") as progress:
         hash_params(package, progress)
-    return Session(package, threads=threads)
+    return Session(package, threads=threads, signer=signer)
 
 
 def hash_params(package: Path, progress: "Progress") -> None:

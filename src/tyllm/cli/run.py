@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.open_session import open_session
 from tyllm.cli.shared_options import (
     Debug,
+    Demanded,
     Fit,
     Fps,
     ImageFit,
+    Issuer,
     Json,
     MaxNewTokens,
     MinP,
@@ -61,6 +64,8 @@ def run(
     seed: Seed = None,
     stop: Stop = None,
     threads: Threads = None,
+    signer: Demanded = None,
+    issuer: Issuer = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -87,7 +92,7 @@ def run(
         "seed": seed,
         "stop": tuple(stop or ()),
     }
-    with open_session(package, threads) as session:
+    with open_session(package, threads, demanded_signer(signer, issuer)) as session:
         result = stream_text(session, arguments.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
         print(json_text(as_dict(result), indent=2))

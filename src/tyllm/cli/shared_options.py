@@ -16,6 +16,20 @@ TrustRemoteCode = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output folder if it exists.")]
 
+Demanded = Annotated[
+    str | None,
+    typer.Option(
+        "--signer",
+        metavar="FILE|IDENTITY",
+        help="Refuse a package that this one did not sign: a public key or root certificate (PEM); with --issuer an "
+        "identity such as an e-mail address.",
+    ),
+]
+Issuer = Annotated[
+    str | None,
+    typer.Option("--issuer", metavar="URL", help="The OpenID Connect provider of --signer's identity (Sigstore)."),
+]
+
 
 class ImageFit(StrEnum):
     """Treatment of an image whose shape is not that of a compiled size."""

@@ -3,32 +3,44 @@
 import time
 from typing import TYPE_CHECKING
 
+from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.print_result import print_result
 from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantities import byte_size
-from tyllm.cli.shared_options import Debug, Json, Package
+from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json, Package
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def verify(package: Package, as_json: Json = False, debug: Debug = False) -> None:
-    """Check every file of a package against its manifest, and that this machine can run it.
+def verify(
+    package: Package, signer: Demanded = None, issuer: Issuer = None, as_json: Json = False, debug: Debug = False
+) -> None:
+    """Check every file of a package against its manifest, that this machine can run it, with --signer who signed it.
 
-    Example: `tyllm verify out/quickstart/2die`
+    Example: `tyllm verify out/quickstart/2die`, or `tyllm verify out/quickstart/2die --signer public.pem`
     """
     from tyllm.package import verify_package
     from tyllm.package.cpu import check_cpu
+    from tyllm.package.file_hashes import sha256_of_file
+    from tyllm.package.file_names import MANIFEST
 
+    demanded = demanded_signer(signer, issuer)
     started = time.monotonic()
     with progress_bar("verify") as progress:
         manifest = verify_package(package, progress)
+    if demanded is not None:
+        demanded.check(package, manifest.files, sha256_of_file(package / MANIFEST))
     check_cpu(package, manifest.target)
     count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
     seconds = round(time.monotonic() - started, 3)
 
     def draw(console: "Console") -> None:
-        console.print(f"{package} is sound: {count} files, {byte_size(total)}, in {seconds:.1f} s", markup=False)
+        signed = "" if demanded is None else f" and signed by {demanded}"
+        console.print(
+            f"{package} is sound{signed}: {count} files, {byte_size(total)}, in {seconds:.1f} s", markup=False
+        )
 
     result = {"package": str(package), "sound": True, "files": count, "bytes": total, "seconds": seconds}
+    result["signer"] = None if demanded is None else str(demanded)
     print_result(result, as_json, draw)

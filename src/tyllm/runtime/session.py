@@ -34,6 +34,7 @@ from tyllm.runtime.prompt.prompt_builder import Given, PromptBuilder, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import VisionTower
 from tyllm.runtime.step.model_runner import Logits, ModelRunner
+from tyllm.signing.signer import Signer
 from tyllm_base.errors import GenerationError, SettingError
 
 
@@ -45,7 +46,10 @@ class Session:
     when the step ends.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, slots: int = 1, *, pin: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, threads: int | None = None, slots: int = 1, *,
+        pin: bool = False, signer: Signer | str | Path | None = None,
+    ) -> None:  # fmt: skip
         """Check the package, load it, start the threads.
 
         Args:
@@ -54,14 +58,20 @@ class Session:
                 that this process may use, within its CPU quota.
             slots: conversations that are kept at a time, each with a KV cache that takes memory as it fills.
             pin: bind the threads to cores.
+            signer: refuse a package that this one did not sign: the file of a public key or root certificate in PEM,
+                or a `tyllm.signing.Signer`.
 
         Raises:
-            PackageError: the package is damaged, incomplete, of another version or for another machine.
-            SettingError: threads or slots below 1.
+            PackageError: the package is damaged, incomplete, of another version or for another machine, or not signed
+                by `signer`.
+            SettingError: threads or slots below 1, or a signer's file that cannot be used.
+            MissingExtraError: `signer` is given and the library that checks signatures is not installed.
         """
         if not isinstance(slots, int) or slots < 1:
             raise SettingError(f"{slots} slots hold no conversation; give 1 or more.")
         self._package = open_package(path)
+        if signer is not None:
+            self._demand(Signer.of(signer))
         workers = workers_per_die(threads, self.info.dies)
         self._engine = Engine(self._package, workers, slots, pin=pin, order=self.info.die_order or None)
         self._table = EmbeddingTable(self._package) if self.info.embedding_as_input else None
@@ -73,6 +83,13 @@ class Session:
             self.info, self._vision_tower, lambda: self.tokenizer, lambda: self.chat_template
         )
         self._conversations = [Conversation(self._new_slot(number), self._runner) for number in range(slots)]
+
+    def _demand(self, signer: Signer) -> None:
+        try:
+            signer.check(self._package.folder, self.info.files, self._package.fingerprint)
+        except BaseException:
+            self._package.close()
+            raise
 
     @property
     def info(self) -> Manifest:

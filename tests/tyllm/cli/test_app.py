@@ -5,7 +5,19 @@ from tyllm.cli.app import app
 
 def test_the_commands_in_order():
     names = [command.name for command in app.registered_commands]
-    assert names == ["quantize", "compile", "run", "chat", "bench", "eval", "inspect", "verify", "doctor", "models"]
+    assert names == [
+        "quantize",
+        "compile",
+        "run",
+        "chat",
+        "bench",
+        "eval",
+        "inspect",
+        "sign",
+        "verify",
+        "doctor",
+        "models",
+    ]
 
 
 def test_every_command_takes_json_and_debug(tyllm):

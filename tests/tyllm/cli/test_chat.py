@@ -22,7 +22,7 @@ FIRST = "[u]hello[a]"
 @pytest.fixture
 def session(monkeypatch):
     fake = FakeSession()
-    monkeypatch.setattr(module, "open_session", lambda package, threads: fake)
+    monkeypatch.setattr(module, "open_session", lambda package, threads, signer: fake)
     return fake
 
 

@@ -17,7 +17,7 @@ from .fake_session import FakeSession
 @pytest.fixture
 def session(monkeypatch):
     fake = FakeSession()
-    monkeypatch.setattr(module, "open_session", lambda package, threads: fake)
+    monkeypatch.setattr(module, "open_session", lambda package, threads, signer: fake)
     return fake
 
 
