@@ -1,7 +1,8 @@
 """The one reader of JSON that a stranger may have made; strict, so that two readers never see two different values.
 
-Refused beside what is no JSON (RFC 8259): a key twice in an object, NaN and infinities, numbers that no double holds, a byte order mark, other encodings than UTF-8, halves of surrogate pairs, deep nesting, and texts
-of so many values that they would fill the memory.
+Refused beside what is no JSON (RFC 8259): a key twice in an object, NaN and infinities, numbers that no double holds,
+a byte order mark, other encodings than UTF-8, halves of surrogate pairs, deep nesting, and texts of so many values
+that they would fill the memory.
 """
 
 from __future__ import annotations
