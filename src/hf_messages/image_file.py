@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hf_messages.image_limits import FORMATS, SHOWN, check_format, check_size, check_work, load_plugins, too_large
 from hf_messages.image_modes import to_rgb
 from hf_messages.image_source import file_of, name_of
 from tyllm_base.errors import ImageError
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
     from hf_messages.image_source import ImageSource
 
-FORMATS = "JPEG, PNG, WebP, GIF, TIFF or BMP"  # in every Pillow that is supported
 MODES = {2: "L", 3: "RGB", 4: "RGBA"}
-MAX_ASPECT_RATIO = 200  # transformers refuses longer images
 
 
 def load_image(source: ImageSource) -> PilImage:
@@ -36,8 +35,8 @@ def load_image(source: ImageSource) -> PilImage:
             array [H, W] (grayscale), [H, W, 3] (RGB) or [H, W, 4] (RGBA).
 
     Raises:
-        ImageError: there is no image, it is damaged, one pixel, longer than 200 times its width, or has more pixels
-            than `PIL.Image.MAX_IMAGE_PIXELS`; or Pillow is not installed.
+        ImageError: there is no image, it is damaged, one pixel, longer than 200 times its width, has more pixels than
+            `PIL.Image.MAX_IMAGE_PIXELS`, or is of none of the formats of `image_limits`; or Pillow is not installed.
     """
     name = name_of(source)
     with opened(source) as image, decoding(name):
@@ -54,73 +53,54 @@ def opened(source: ImageSource) -> Iterator[PilImage]:
 
     if isinstance(source, Image.Image):
         check_size(source.width, source.height, name_of(source))
+        check_format(source, name_of(source))
         yield source
     elif isinstance(source, np.ndarray):
         yield _from_array(source)
     else:
         with _open(source) as image:
-            check_size(image.width, image.height, name_of(source))
             yield image
 
 
 @contextmanager
-def decoding(name: str) -> Iterator[None]:
-    """Whatever Pillow's decoders raise, of any class, becomes a sentence."""
+def decoding(name: str, unknown: str = "", cure: str = "fetch or save it again") -> Iterator[None]:
+    """Whatever Pillow raises, of any class, becomes a sentence; `unknown` begins that of a format it does not know."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         yield
     except ImageError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = re.search(r"\d+", str(error))
+        raise too_large(name, f"{int(pixels[0]):,} pixels" if pixels else "very large") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{unknown or f'{name} is damaged'}; {cure}.") from error
+    except MemoryError as error:
+        raise ImageError(f"{name} does not fit into the memory that is left; scale it down.") from error
     except Exception as error:
         raise ImageError(
-            f"{name} is damaged or truncated and cannot be decoded ({error}); fetch or save it again."
+            f"{name} is damaged or truncated and cannot be decoded ({str(error) or type(error).__name__:.200}); {cure}."
         ) from error
 
 
-def check_size(width: int, height: int, name: str) -> None:
-    """Refuses what cannot be seen or would fill the memory."""
-    from PIL import Image
-
-    if width < 1 or height < 1:
-        raise ImageError(f"{name} is {width}×{height}, which is empty; give an image with pixels.")
-    if width == height == 1:
-        raise ImageError(f"{name} is 1×1, a single pixel that shows nothing; give a larger image.")
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
-        raise _bomb(name, f"{width}×{height}, {width * height:,} pixels")
-    check_aspect_ratio(height, width, name)
-
-
-def check_aspect_ratio(height: int, width: int, name: str = "The image") -> None:
-    """Refuses images that transformers refuses."""
-    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
-        raise ImageError(
-            f"{name} is {width}×{height}, one side more than {MAX_ASPECT_RATIO} times the other; crop it or cut it up."
-        )
-
-
-def _bomb(name: str, size: str) -> ImageError:
-    from PIL import Image
-
-    return ImageError(
-        f"{name} is {size}, more than the {Image.MAX_IMAGE_PIXELS:,} that are decoded; scale it down, or raise "
-        "PIL.Image.MAX_IMAGE_PIXELS if you trust it."
-    )
-
-
 def _open(source: str | Path | bytes) -> PilImage:
-    from PIL import Image, UnidentifiedImageError
+    """The image whose header is read; Pillow closes its file with it."""
+    from PIL import Image
 
-    name, file = name_of(source), file_of(source)
+    name = name_of(source)
+    file = file_of(source)
     try:
-        return Image.open(file)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        pixels = re.search(r"\d+", str(error))
-        raise _bomb(name, f"{int(pixels[0]):,} pixels" if pixels else "very large") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not an image that can be read; save it as {FORMATS}.") from error
-    except OSError as error:
-        raise ImageError(f"{name} cannot be read ({error.strerror or error}); check the file.") from error
-    except Exception as error:  # a header so damaged that a plugin stumbles
-        raise ImageError(f"{name} is damaged ({error}); save it again as {FORMATS}.") from error
+        with decoding(name, f"{name} is not an image that can be read", f"save it as {SHOWN}"):
+            load_plugins()
+            image = Image.open(file, formats=FORMATS)
+            image._exclusive_fp = True  # closes it with the image
+            check_size(image.width, image.height, name)
+            check_work(image, file, name)
+    except BaseException:
+        file.close()
+        raise
+    return image
 
 
 def _from_array(array: np.ndarray) -> PilImage:
@@ -133,4 +113,5 @@ def _from_array(array: np.ndarray) -> PilImage:
     if channels not in MODES or array.ndim not in (2, 3) or (array.ndim == 3 and channels == 2):
         raise ImageError(f"The array's shape is {array.shape}; give [H, W], [H, W, 3] or [H, W, 4].")
     check_size(array.shape[1], array.shape[0], "The array")
-    return Image.fromarray(array)
+    with decoding("The array"):
+        return Image.fromarray(array)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import io
+import os
 import re
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
+from hf_messages.image_limits import MAX_BYTES, LimitedReader
 from tyllm_base.errors import ImageError
+from tyllm_base.regular_file import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +48,8 @@ def name_of(source: object) -> str:
     return shortened(Path(path).name or path) if is_path(source) else "The image"
 
 
-def file_of(source: str | Path | bytes) -> Path | BytesIO:
-    """The image's file, or the content of one, for Pillow to open; raises `ImageError`."""
+def file_of(source: str | Path | bytes) -> LimitedReader:
+    """The image's file, or the content of one, open for Pillow; raises `ImageError`."""
     if isinstance(source, bytes | bytearray | memoryview):
         return _in_memory(bytes(source))
     if isinstance(source, str) and source.startswith(DATA):
@@ -58,7 +60,7 @@ def file_of(source: str | Path | bytes) -> Path | BytesIO:
         raise ImageError(
             f"A {type(source).__name__} is no image; give a path, bytes, a data: URL, a Pillow image or an array."
         )
-    return _existing(Path(local_path(source)))
+    return _opened(Path(local_path(source)))
 
 
 def shortened(text: str) -> str:
@@ -66,23 +68,32 @@ def shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:60]}…{text[-15:]}"
 
 
-def _existing(path: Path) -> Path:
+def _opened(path: Path) -> LimitedReader:
     try:
-        is_file, exists = path.is_file(), path.exists()
+        exists = path.exists()
     except (OSError, ValueError) as error:  # too long a name, a zero byte
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{shortened(str(path))} is no path of a file ({reason}); check the path.") from error
     if not exists:
         raise ImageError(f"There is no image {shortened(str(path))}; check the path.")
-    if not is_file:
-        raise ImageError(f"{shortened(str(path))} is not a file; give the path of an image.")
-    return path
+    descriptor = open_regular(path, ImageError, "give the path of an image")
+    size = os.fstat(descriptor).st_size
+    if size > MAX_BYTES:
+        os.close(descriptor)
+        raise _too_long(name_of(path), size)
+    return LimitedReader(io.FileIO(descriptor), size)
 
 
-def _in_memory(content: bytes) -> BytesIO:
+def _in_memory(content: bytes) -> LimitedReader:
     if not content:
         raise ImageError("The image is empty, 0 bytes; give the content of an image file.")
-    return BytesIO(content)
+    if len(content) > MAX_BYTES:
+        raise _too_long("The image", len(content))
+    return LimitedReader(io.BytesIO(content), len(content))
+
+
+def _too_long(name: str, size: int) -> ImageError:
+    return ImageError(f"{name} has {size:,} bytes, more than the {MAX_BYTES:,} of any image; scale it down.")
 
 
 def _data_url(url: str) -> bytes:
@@ -92,7 +103,9 @@ def _data_url(url: str) -> bytes:
         raise ImageError(
             f"The data: URL {shortened(url)} has no base64 content; write data:image/png;base64,… and the file."
         )
+    if len(content) > 2 * MAX_BYTES:
+        raise _too_long("The data: URL", len(content))
     try:
         return base64.b64decode(b"".join(unquote_to_bytes(content).split()), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # no base64; half of a surrogate pair
         raise ImageError(f"The data: URL's content is not base64 ({error}); encode the file's bytes again.") from error

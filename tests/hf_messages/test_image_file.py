@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from tyllm.runtime.images import load_image
 from tyllm_base.errors import ImageError
@@ -51,11 +51,9 @@ def test_arrays_of_other_shapes(draw):
     assert np.array_equal(np.asarray(load_image(with_alpha)), array)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_formats(tmp_path, draw, kind):
     theirs = pytest.importorskip("transformers.image_utils").load_image
-    if kind == "AVIF" and not features.check("avif"):
-        pytest.skip("this Pillow does not know AVIF")
     path = tmp_path / "image"
     path.write_bytes(encoded(draw(33, 45), kind))
     assert np.array_equal(np.asarray(load_image(path)), np.asarray(theirs(str(path))))
@@ -140,7 +138,7 @@ def test_the_limit_is_pillows(monkeypatch, draw):
 
 
 def test_folders_and_files_without_permission(tmp_path, monkeypatch):
-    with pytest.raises(ImageError, match="is not a file"):
+    with pytest.raises(ImageError, match="is a folder and not a file"):
         load_image(tmp_path)
     path = tmp_path / "secret.png"
     path.write_bytes(encoded(Image.new("RGB", (4, 4))))
@@ -148,8 +146,8 @@ def test_folders_and_files_without_permission(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Image, "open", refuse)
-    with pytest.raises(ImageError, match=r"secret\.png cannot be read \(Permission denied\)"):
+    monkeypatch.setattr("tyllm_base.regular_file.os.open", refuse)
+    with pytest.raises(ImageError, match=r"Cannot read .*secret\.png: permission is denied"):
         load_image(path)
 
 
@@ -163,7 +161,7 @@ def test_a_truncated_file_is_named(tmp_path, draw, kind):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "JPEG2000"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_flipped_bytes_give_an_image_or_a_sentence(draw, kind):
     chance = random.Random(kind)
     exif = Image.Exif()

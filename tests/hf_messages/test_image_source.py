@@ -1,6 +1,5 @@
 """A path, an address or bytes: the file that is meant, and its name for messages."""
 
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -39,11 +38,17 @@ def test_the_name_is_that_of_the_file():
 def test_the_file_that_pillow_opens(tmp_path):
     path = tmp_path / "a b.png"
     path.write_bytes(b"abc")
-    assert file_of(path) == file_of(str(path)) == file_of(path.as_uri()) == path
-    assert isinstance(file_of(b"abc"), BytesIO)
-    assert file_of("data:image/png;base64,AA==").getvalue() == b"\0"
+    for source in (path, str(path), path.as_uri(), b"abc", "data:image/png;base64,YWJj"):
+        with file_of(source) as file:
+            assert file.read() == b"abc"
     with pytest.raises(ImageError, match=r"There is no image /no where\.png; check the path"):
         file_of("file:///no%20where.png")
+
+
+@pytest.mark.parametrize("content", ["\ud800", "é", "a", "====", "%", "%zz"])
+def test_a_data_url_whose_content_is_no_base64(content):
+    with pytest.raises(ImageError, match=r"content is not base64 \(.*\); encode the file's bytes again\.$"):
+        file_of(f"data:image/png;base64,{content}")
 
 
 def test_long_texts_are_shortened():

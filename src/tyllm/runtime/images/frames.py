@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from hf_messages.image_file import decoding, load_image, opened
+from hf_messages.image_limits import ENDINGS, MAX_FRAMES, PixelBudget, check_size, check_tiles
 from hf_messages.image_modes import to_rgb
 from hf_messages.image_source import is_path, local_path, name_of
 from tyllm_base.errors import ImageError
+from tyllm_base.system_errors import read_refusal
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     Video = ImageSource | Sequence[ImageSource]
 
 FILM = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp", ".ogv"}
-
-IMAGES_OF_PIXELS = 32  # times the limit for one image: 1,380 frames of 1920×1080
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def _film(path: Path) -> ImageError:
 
 def _images_in(folder: Path) -> list[Path]:
     """The image files in a folder, frame2 before frame10."""
-    from PIL import Image
-
-    endings = Image.registered_extensions()
-    found = [path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith(".")]
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and not path.name.startswith(".")]
+    except OSError as error:
+        raise read_refusal(folder, error, ImageError) from error
     if not found:
         raise ImageError(f"The folder {folder} has no frames in it; put images there, numbered in their names.")
     return sorted(found, key=lambda path: (_natural(path.name), path.name))
@@ -86,11 +86,14 @@ def _natural(name: str) -> list[str | int]:
 
 def _several(name: str, sources: Sequence[ImageSource] | np.ndarray) -> Frames:
     def read(indices: Sequence[int]) -> Iterator[PilImage]:
+        budget = PixelBudget(name)
         for index in indices:
             try:
-                yield load_image(sources[index])
+                image = load_image(sources[index])
             except ImageError as error:
                 raise ImageError(f"Frame {index + 1} of {len(sources)}: {error}") from error
+            budget.take(image.width, image.height, len(indices) if not budget.taken else 0)
+            yield image
 
     return Frames(name, len(sources), None, read)
 
@@ -100,33 +103,46 @@ def _animation(image: PilImage, name: str) -> Frames:
         for index in indices:
             with decoding(f"{name}, frame {index + 1},"):
                 image.seek(index)
+                check_size(image.width, image.height, f"{name}, frame {index + 1},")
                 frame = to_rgb(image, name)
             yield frame
 
     with decoding(name):
-        count = getattr(image, "n_frames", 1)
-        _check_work(image, count, name)
+        count = _count(image, name)
+        budget = PixelBudget(name)
+        budget.take(image.width, image.height, count)
         return Frames(name, count, _rate(image, count), read)
 
 
-def _check_work(image: PilImage, count: int, name: str) -> None:
-    """Refuses small files that take minutes to decode."""
-    from PIL import Image
-
-    pixels = count * image.width * image.height
-    if Image.MAX_IMAGE_PIXELS is not None and pixels > IMAGES_OF_PIXELS * Image.MAX_IMAGE_PIXELS:
-        raise ImageError(
-            f"{name} has {count:,} frames of {image.width}×{image.height}, {pixels:,} pixels, more than the "
-            f"{IMAGES_OF_PIXELS * Image.MAX_IMAGE_PIXELS:,} that are decoded; cut it or scale it down."
-        )
+def _count(image: PilImage, name: str) -> int:
+    """The number of frames; each page of a TIFF has a size of its own, which is checked too."""
+    if image.format != "TIFF":
+        if (claimed := int(getattr(image, "n_frames", 1))) > MAX_FRAMES:
+            raise ImageError(f"{name} has {claimed:,} frames, more than the {MAX_FRAMES:,} of any video; cut it.")
+        return claimed
+    budget, count = PixelBudget(name), 0
+    while True:
+        try:
+            image.seek(count)
+        except EOFError:
+            image.seek(0)
+            return count
+        if count == MAX_FRAMES:
+            raise ImageError(f"{name} has more than {MAX_FRAMES:,} pages; cut it.")
+        check_size(image.width, image.height, f"{name}, frame {count + 1},")
+        check_tiles(image, name)
+        budget.take(image.width, image.height)
+        count += 1
 
 
 def _rate(image: PilImage, count: int) -> float | None:
     """Frames per second by the frames' durations (Pillow: milliseconds); None for a still image."""
+    if count == 1 or image.format == "TIFF":  # whose pages have no duration
+        return None
     durations = []
     for index in range(count):
         image.seek(index)
         image.load()  # WebP says how long a frame lasts once it is decoded
         durations.append(float(image.info.get("duration") or 0))
     shown = [duration for duration in durations if duration > 0]
-    return 1000 * len(shown) / sum(shown) if shown and count > 1 else None
+    return 1000 * len(shown) / sum(shown) if shown else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hf_messages.image_file import check_aspect_ratio
+from hf_messages.image_limits import check_aspect_ratio
 from tyllm.runtime.images.preprocessor_config import ImageSettings
 from tyllm_base.errors import SettingError
 

@@ -102,8 +102,8 @@ def test_an_animation_of_too_many_pixels(tmp_path, images, monkeypatch):
     path = tmp_path / "clip.png"
     images[0].save(path, save_all=True, append_images=images[1:])
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 32 * 24)
-    monkeypatch.setattr("tyllm.runtime.images.frames.IMAGES_OF_PIXELS", 5)
+    monkeypatch.setattr("hf_messages.image_limits.IMAGES_OF_FRAMES", 5)
     assert read(path)[0] == 5
-    monkeypatch.setattr("tyllm.runtime.images.frames.IMAGES_OF_PIXELS", 4)
-    with pytest.raises(ImageError, match=r"clip\.png has 5 frames of 32×24, 3,840 pixels, more than the 3,072"):
+    monkeypatch.setattr("hf_messages.image_limits.IMAGES_OF_FRAMES", 4)
+    with pytest.raises(ImageError, match=r"clip\.png has 5 frames of 32×24, 3,840 pixels and more than the 3,072"):
         read(path)
