@@ -2,8 +2,9 @@
 
     python scripts/kill_and_resume.py models/tyllm-7m --work /tmp/kill -- --max-samples 8 --max-length 256
 
-prints a table and ends with 1 unless all folders are the same. What follows `--` goes to `tyllm quantize`. Four fifths
-of the kills are spread evenly over the whole run, the rest come while the finished parts are gathered.
+prints a table and ends with 1 unless all folders are the same and nothing is left beside. What follows `--` goes to
+`tyllm quantize`. Four fifths of the kills are spread evenly over the whole run, the rest come while the finished parts
+are gathered.
 """
 
 import argparse
@@ -142,10 +143,11 @@ def killed(subject: Subject, output: Path, moment: Moment, wanted: dict[str, str
     left = remains(output)
     if not output.exists():
         subject.finish(output, log)
-    same = digests(output) == wanted
+    else:
+        subject.start(output, log).wait()  # ends with 7: it is finished, and what was left beside it goes
+    same = digests(output) == wanted and not litter(output)
     if same:
         shutil.rmtree(output)
-        shutil.rmtree(partial_folder(output), ignore_errors=True)
     where = f"{moment.seconds:.3f} s into the gathering" if moment.gathering else f"{moment.seconds:.1f} CPU seconds"
     return Outcome(where, left, same)
 
@@ -160,6 +162,11 @@ def remains(output: Path) -> str:
     return ", ".join(word for word in words if word)
 
 
+def litter(output: Path) -> list[Path]:
+    """What a run has left beside its result."""
+    return [path for path in (partial_folder(output), *output.parent.glob(f".{output.name}.*")) if path.exists()]
+
+
 def partial_folder(output: Path) -> Path:
     """Where a run keeps its parts."""
     return output.with_name(f"{output.name}.partial")
@@ -167,7 +174,7 @@ def partial_folder(output: Path) -> Path:
 
 def is_gathering(output: Path) -> bool:
     """Whether there is the folder in which a run gathers its result."""
-    return any(output.parent.glob(f".{output.name}.*.tmp"))
+    return output.with_name(f".{output.name}.tyllm.tmp").exists()
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from awq.run.run_plan import RunPlan
     from awq.stream.meta_model import MetaModel
     from awq.work.work_folder import WorkFolder
+    from awq.work.workplace import Workplace
 
 REPORT = "quantization_report.json"  # beside the weights; what loads checkpoints does not look at it
 
@@ -45,8 +46,8 @@ class AwqModel:
         self.plan: RunPlan | None = None  # of the latest run
         self.report: QuantizationReport | None = None  # of the latest run that has finished
         self._parts: list[Path] = []
-        self._work: Path | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._fingerprint = ""
+        self._workplace: Workplace | None = None  # while there is work that is not saved
 
     @property
     def config(self) -> dict[str, Any]:
@@ -110,12 +111,17 @@ class AwqModel:
         self.quant_config = arguments.config()
         from awq.stream.meta_model import MetaModel
 
-        work_path = self._work_path(arguments)
-        try_tokenizer(self.checkpoint.path, self.config)
-        model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
-        recipe = self._recipe(model, arguments)
-        with bar_unless(arguments.progress) as report:
-            self._run(model, recipe, work_path, report, arguments.announce or _warn)
+        self._let_go()
+        self._workplace = self._take_workplace(arguments)
+        try:
+            try_tokenizer(self.checkpoint.path, self.config)
+            model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
+            recipe = self._recipe(model, arguments)
+            with bar_unless(arguments.progress) as report:
+                self._run(model, recipe, self._workplace, report, arguments.announce or _warn)
+        except BaseException:
+            self._let_go()
+            raise
 
     def _recipe(self, model: MetaModel, arguments: QuantizeArguments) -> Recipe:
         """Everything that decides the result, the calibration's samples among it."""
@@ -169,25 +175,28 @@ class AwqModel:
         """The name under which the model's module `name` is stored."""
         return stored_name(name, self.config)
 
-    def _work_path(self, arguments: QuantizeArguments) -> Path:
-        """The work folder: the user's, one beside the output, or a temporary one that goes with this object."""
-        quant_path = None if arguments.quant_path is None else user_path(arguments.quant_path, OutputError)
-        if quant_path is not None:
-            from awq.run.output_folder import refuse_existing_output
+    def _take_workplace(self, arguments: QuantizeArguments) -> Workplace:
+        """The place of the output and the work folder, held until the result is saved or this object goes."""
+        from awq.run.output_folder import CONFIG, refuse_existing_output
+        from awq.work.workplace import Workplace
 
-            refuse_existing_output(quant_path)
-        if arguments.work_dir is not None:
-            return user_path(arguments.work_dir, OutputError)
-        if quant_path is not None:
-            return quant_path.with_name(f"{quant_path.name}.partial")
-        self._temporary = tempfile.TemporaryDirectory(prefix="awq-")
-        return Path(self._temporary.name)
+        given = (arguments.quant_path, arguments.work_dir)
+        quant_path, work_dir = (None if path is None else user_path(path, OutputError) for path in given)
+        workplace = Workplace.take(quant_path, work_dir, refuse_existing_output, CONFIG)
+        weakref.finalize(self, workplace.release)
+        return workplace
+
+    def _let_go(self) -> None:
+        """Give up what is not saved."""
+        if self._workplace is not None:
+            self._workplace.release()
+        self._workplace, self.is_quantized, self._parts = None, False, []
 
     def _run(
         self,
         model: MetaModel,
         recipe: Recipe,
-        work_path: Path,
+        workplace: Workplace,
         progress: Progress,
         announce: Callable[[RunPlan], None],
     ) -> None:
@@ -202,9 +211,9 @@ class AwqModel:
         from awq.work.work_folder import WorkFolder
 
         return_large_blocks()
-        work = WorkFolder(work_path)
-        Quantizer(model, recipe, work, progress).check()
-        work.open(recipe.fingerprint(self.checkpoint))
+        Quantizer(model, recipe, WorkFolder(Path()), progress).check()
+        self._fingerprint = recipe.fingerprint(self.checkpoint)
+        work = workplace.open(self._fingerprint)
         self.plan = run_plan(model, recipe, work.path)
         announce(self.plan)
         self._check_disk(self.plan, work)
@@ -218,7 +227,6 @@ class AwqModel:
             raise
         self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # and the overrides of a budget of bits
         self.report = quantization_report(model, quantizer.recipe, work)
-        self._work = work_path
         self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
 
@@ -233,35 +241,36 @@ class AwqModel:
             raise
 
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
-        """Gather the quantized parts into the new folder `save_dir`, which appears whole by a rename at the end.
+        """Gather the quantized parts into the folder `save_dir`, which appears whole by a rename at the end.
 
         Beside the weights it holds config.json, `quantization_report.json` (the errors of `report`), and generation
         config, chat template and tokenizer files if the checkpoint has them. The work folder is removed; until then
-        the disk holds the quantized weights twice.
+        the disk holds the quantized weights twice. If it cannot be saved the work is kept, and the error says where:
+        this can be called again with another folder.
 
         Args:
-            save_dir: a path where nothing is yet.
+            save_dir: a path where nothing is yet, or an empty folder.
             safetensors: must be True.
             shard_size: largest weight file, such as "5GB".
 
         Raises:
-            OutputError: `save_dir` exists or cannot be written, or nothing was quantized.
+            OutputError: `save_dir` holds something, is being written by another run or cannot be written, or nothing
+                was quantized.
             SettingError: `shard_size` is no size.
         """
-        from awq.run.output_folder import write_output
-        from awq.work.work_folder import WorkFolder
-
         if not safetensors:
             raise SettingError("safetensors is False, but only safetensors files are written; use True.")
-        if self._work is None:
+        if self._workplace is None or not self.is_quantized or not self._parts:
             raise OutputError("There is nothing to save: call quantize first, and save_quantized once after it.")
-        assert self.report is not None  # set with _work
-        notes = {REPORT: self.report.document()}
-        write_output(
-            user_path(save_dir, OutputError), self._parts, self.checkpoint, self.quant_config, shard_size, notes
-        )
-        WorkFolder(self._work).remove()
-        self._work = None
+        from awq.run.output_folder import bytes_of, refuse_existing_output, write_output
+
+        assert self.report is not None and self._workplace.work is not None  # set with _parts
+        bytes_of(shard_size)
+        folder, notes = user_path(save_dir, OutputError), {REPORT: self.report.document()}
+        with self._workplace.saving(folder, refuse_existing_output, self._fingerprint) as place:
+            ready = self._workplace.work.note_result
+            write_output(place, self._parts, self.checkpoint, self.quant_config, shard_size, notes, ready)
+        self._workplace, self._parts = None, []
 
 
 def _warn(plan: RunPlan) -> None:

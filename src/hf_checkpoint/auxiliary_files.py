@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+
+from tyllm_base.errors import CheckpointError
+from tyllm_base.system_errors import reading
 
 PATTERNS = (
     "generation_config.json",
@@ -26,6 +28,13 @@ def auxiliary_files(folder: Path) -> list[Path]:
 
 
 def copy_auxiliary_files(source: Path, folder: Path) -> None:
-    """Copy those of the checkpoint in `source` into `folder`; raises `OSError`."""
+    """Copy those of the checkpoint in `source` into `folder`; raises `CheckpointError`, `OSError`."""
     for file in auxiliary_files(source):
-        shutil.copyfile(file, folder / file.name)
+        copy_file(file, folder / file.name)
+
+
+def copy_file(file: Path, target: Path) -> None:
+    """Copy a small file; raises `CheckpointError` where it cannot be read, `OSError` where it cannot be written."""
+    with reading(file, CheckpointError):
+        content = file.read_bytes()
+    target.write_bytes(content)

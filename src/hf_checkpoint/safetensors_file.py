@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,5 +146,3 @@ def write_safetensors(path: Path, tensors: Mapping[str, Array | Blocks], note: s
         for tensor in tensors.values():
             for part in tensor.parts() if isinstance(tensor, Blocks) else (tensor,):
                 file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
-        file.flush()
-        os.fsync(file.fileno())

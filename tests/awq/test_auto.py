@@ -104,4 +104,4 @@ def test_what_quantize_refuses(checkpoint, tmp_path):
     with pytest.raises(SettingError, match="export_compatible is True"):
         model.quantize(export_compatible=True)
     with pytest.raises(OutputError, match="exists already"):
-        model.quantize(quant_path=tmp_path)
+        model.quantize(quant_path=checkpoint("llama"))

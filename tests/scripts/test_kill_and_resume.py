@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import kill_and_resume
-from kill_and_resume import Moment, Subject, cpu_seconds, digests, moments, remains, split_arguments
+from kill_and_resume import Moment, Subject, cpu_seconds, digests, litter, moments, remains, split_arguments
 
 
 def test_four_fifths_of_the_kills_are_over_the_whole_run():
@@ -29,8 +29,9 @@ def test_the_remains_of_a_run(tmp_path):
     for name in ("layer-0.part", "layer-1.part", "rest.part", "layer-2.part.tmp"):
         (partial / name).touch()
     assert remains(output) == "2 layers, the rest, 1 unfinished files"
-    (tmp_path / ".out.123.tmp").mkdir()
+    (tmp_path / ".out.tyllm.tmp").mkdir()
     assert remains(output).endswith("half a result")
+    assert litter(output) == [partial, tmp_path / ".out.tyllm.tmp"] and litter(tmp_path / "other") == []
 
 
 def test_a_changed_byte_changes_the_digest(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,14 @@ from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.dtypes import DTYPES
 from hf_checkpoint.safetensors_file import Blocks, TensorInfo, read_header, write_safetensors
 from hf_checkpoint.weight_names import stored_name
-from tyllm_base.atomic_files import atomic_folder, explained, refuse_existing, write_json
+from tyllm_base.atomic_files import write_json
+from tyllm_base.atomic_folder import atomic_folder
 from tyllm_base.errors import SettingError
+from tyllm_base.output_place import OutputPlace, refuse_existing
+from tyllm_base.write_errors import explained
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+CONFIG = "config.json"  # without it nobody takes the folder for a checkpoint
 PARTS = ("text_config", "vision_config")  # of the config.json of a vision-language model
 
 
@@ -31,42 +35,46 @@ def bytes_of(size: str | int) -> int:
 
 
 def refuse_existing_output(folder: Path) -> None:
-    """Raise `OutputError` if there is something at `folder` already, be it an empty folder."""
-    refuse_existing(folder, "exists already; remove it or choose another output folder")
+    """Raise `OutputError` if there is something at `folder` already; an empty folder will be filled."""
+    refuse_existing(folder, "exists already; remove it or choose another output folder", unless_empty=True)
 
 
 def write_output(
-    folder: Path,
+    place: OutputPlace,
     parts: Iterable[Path],
     source: Checkpoint,
     config: QuantConfig,
     max_shard_size: str | int,
     notes: Mapping[str, Any] | None = None,
+    ready: Callable[[Path], object] = lambda _: None,
 ) -> None:
-    """Write the checkpoint into a folder beside `folder` and rename it at the end.
+    """Write the checkpoint into a folder near its place, and put it there at the end.
 
     Args:
-        folder: the result; it must not exist.
+        place: where the result will be, held; nothing or an empty folder.
         parts: safetensors files with the tensors, in order.
         source: the checkpoint that was quantized.
         config: how.
         max_shard_size: a shard is not larger unless a single tensor is.
         notes: more JSON files by their names.
+        ready: called with the new config.json when all is written, before the folder gets its place.
 
     Raises:
-        OutputError: `folder` exists, cannot be written, or the disk is full.
+        OutputError: there is something at the place, it cannot be written, or the disk is full.
+        SettingError: `max_shard_size` is no size.
     """
-    refuse_existing_output(folder)
+    refuse_existing_output(place.given)
     limit = bytes_of(max_shard_size)
     found = {name: info for part in parts for name, info in read_header(part).items()}
     tensors = {stored_name(name, source.config): info for name, info in found.items()}
-    with explained(folder, KEPT), atomic_folder(folder) as temporary:
+    with explained(place.given, KEPT), atomic_folder(place, CONFIG) as temporary:
         write_shards(temporary, tensors, limit)
         shapes = {name: info.shape for name, info in tensors.items()}
-        write_json(temporary / "config.json", quantized_config(source.config, config, shapes), KEPT)
+        write_json(temporary / CONFIG, quantized_config(source.config, config, shapes), KEPT)
         for name, note in (notes or {}).items():
             write_json(temporary / name, note, KEPT)
         copy_auxiliary_files(source.path, temporary)
+        ready(temporary / CONFIG)
 
 
 def write_shards(folder: Path, tensors: Mapping[str, TensorInfo], limit: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tyllm_base.atomic_files import explained
+from tyllm_base.write_errors import explained
 
 SUFFIX = ".activations"
 KEPT = "finished layers are kept"  # what is said where the disk fills during a run
@@ -35,7 +35,7 @@ class ActivationCache:
     def append(self, name: str, x: torch.Tensor) -> None:
         """Add a batch, float32 [tokens, K], behind those that `name` has; raises `OutputError`."""
         with explained(self.path, KEPT), self._file(name).open("ab" if name in self.widths else "wb") as file:
-            x.cpu().contiguous().numpy().tofile(file)
+            file.write(x.cpu().contiguous().numpy().data)  # unlike `tofile` it tells why it is refused
         self.widths[name] = x.shape[1]
 
     def batches(self, name: str, tokens: int) -> Iterator[torch.Tensor]:

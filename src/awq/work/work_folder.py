@@ -4,61 +4,113 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from awq.work.activation_cache import KEPT, SUFFIX
 from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_safetensors
-from tyllm_base.atomic_files import TEMPORARY, explained, make_folder, write_json
+from tyllm_base.atomic_files import TEMPORARY, make_folder, write_json
 from tyllm_base.errors import OutputError
+from tyllm_base.file_lock import FileLock
+from tyllm_base.write_errors import explained
 
 STATE = "state.json"
+LOCK = "lock"
+OF_NFS = ".nfs"  # so begin the names under which it keeps files that were removed while they were open
 OWN_SUFFIXES = (".part", f".part{TEMPORARY}", SUFFIX, ".tape")  # .tape is the activation cache of runs before 2026-12
 
 
-@dataclass(frozen=True)
+@dataclass
 class WorkFolder:
-    """Finished parts as safetensors files, each written whole or not at all, beside the fingerprint of their recipe."""
+    """Finished parts as safetensors files, each written whole or not at all, beside the fingerprint of their recipe.
+
+    Between `lock` and `unlock` it is this run's alone.
+    """
 
     path: Path
+    _lock: FileLock | None = field(default=None, compare=False)
+
+    def lock(self) -> None:
+        """Make the folder unless it is there, and keep other runs out; raises `OutputError` if one is in."""
+        if self._lock is not None:
+            return
+        with explained(self.path):
+            make_folder(self.path)
+            try:
+                self._lock = FileLock.take(self.path / LOCK)
+            except BlockingIOError as error:
+                raise OutputError(
+                    f"Another run works in {self.path} ({error.strerror}); wait for its end, or choose another folder."
+                ) from None
+
+    def unlock(self) -> None:
+        """Let other runs in; a folder in which nothing waits goes."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+            with suppress(OSError):
+                self.path.rmdir()
 
     def open(self, fingerprint: str) -> None:
-        """Make the folder unless it is there; parts that another recipe left are removed.
+        """Lock the folder unless it is, and keep parts that the same recipe left; those of another one are removed.
 
         Raises:
-            OutputError: the folder cannot be written, or holds something that is not ours.
+            OutputError: another run works there, the folder cannot be written, or holds something that is not ours.
         """
-        make_folder(self.path)
-        if self._fingerprint() != fingerprint:
+        self.lock()
+        if not self.is_of(fingerprint):
             self.clear()
             write_json(self.path / STATE, {"fingerprint": fingerprint}, KEPT)
 
-    def _fingerprint(self) -> str | None:
-        """The fingerprint written there, None if there is none to read."""
+    def is_begun(self) -> bool:
+        """Whether a run has worked here."""
+        return "fingerprint" in self._state()
+
+    def is_of(self, fingerprint: str) -> bool:
+        """Whether the parts are those of the recipe with this fingerprint."""
+        return self._state().get("fingerprint") == fingerprint
+
+    def note_result(self, marker: Path) -> None:
+        """Note that all parts are in a folder that now gets its name; `marker` is a file in it."""
+        write_json(self.path / STATE, self._state() | {"result": _identity(marker)}, KEPT)
+
+    def has_made(self, marker: Path) -> bool:
+        """Whether the folder with the file `marker` is what was made from the parts that are, or were, here."""
         try:
-            return str(json.loads((self.path / STATE).read_text(encoding="utf-8"))["fingerprint"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return self._state().get("result") == _identity(marker)
+        except OSError:
+            return False
+
+    def _state(self) -> dict[str, str]:
+        """What is written there: the fingerprint, and the result once there is one; empty if there is none to read."""
+        try:
+            found = json.loads((self.path / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def clear(self) -> None:
-        """Remove our files; raises `OutputError` if there are others."""
-        ours = (STATE, STATE + TEMPORARY)
-        files = list(self.path.iterdir())
-        for file in files:
-            if file.name not in ours and not file.name.endswith(OWN_SUFFIXES):
-                raise OutputError(
-                    f"{self.path} holds {file.name}, which no earlier run left there; use an empty folder."
-                )
+        """Remove our files, the fingerprint last; raises `OutputError` if there are others."""
+        ours = (STATE, STATE + TEMPORARY, LOCK)
         with explained(self.path):
+            files = [file for file in self.path.iterdir() if not file.name.startswith(OF_NFS)]
             for file in files:
-                file.unlink()
+                if (file.name not in ours and not file.name.endswith(OWN_SUFFIXES)) or file.is_dir():
+                    raise OutputError(
+                        f"{self.path} holds {file.name}, which no earlier run left there; use an empty folder."
+                    )
+            for file in sorted(files, key=lambda file: file.name == STATE):
+                if file.name != LOCK:
+                    file.unlink()
 
     def remove(self) -> None:
-        """Remove the folder with all parts."""
+        """Remove the folder with all parts, and let go of it."""
         self.clear()
-        with explained(self.path):
+        self.unlock()
+        with suppress(OSError):  # another run has come in, or a network's file system holds what is still open
             self.path.rmdir()
 
     def file(self, part: str) -> Path:
@@ -80,3 +132,9 @@ class WorkFolder:
     def write_part(self, part: str, tensors: Mapping[str, Array | Blocks]) -> None:
         """Write the tensors of `part`, of any shapes, and so finish it; raises `OutputError`."""
         write_safetensors(self.file(part), tensors, KEPT)
+
+
+def _identity(file: Path) -> str:
+    """What no other file has, and what stays when its folder is renamed."""
+    status = file.stat()
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tyllm.package.file_names import MANIFEST
-from tyllm_base.atomic_files import atomic_folder, refuse_existing
+from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
+from tyllm_base.atomic_folder import atomic_folder
 from tyllm_base.errors import BuildError, OutputError, TyllmError
-from tyllm_base.system_errors import REFUSALS, write_refusal
+from tyllm_base.json_reader import parse_json
+from tyllm_base.output_place import OutputPlace, entries, is_free, refuse_existing
+from tyllm_base.system_errors import write_refusal
+from tyllm_base.write_errors import code_in, explained
 
 PAGE = 4096
 
 
 @contextmanager
-def atomic_package(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """A temporary folder that becomes `folder` when the block ends well, and vanishes when it does not.
+def atomic_package(place: OutputPlace, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder that becomes the package when the block ends well, and vanishes when it does not.
 
     Raises:
-        OutputError: `folder` exists (and `overwrite` is not set, or it is no package), or cannot be written.
+        OutputError: the folder exists (and `overwrite` is not set, or it is no package), or cannot be written.
     """
-    refuse_existing_package(folder, overwrite)
-    with build_explained(folder), atomic_folder(folder, replace=True) as temporary:
+    refuse_existing_package(place.given, overwrite)
+
+    def may_go(there: Path) -> bool:
+        return is_free(there) or (overwrite and is_package(there) and not foreign_files(there))
+
+    with build_explained(place.given), atomic_folder(place, MANIFEST, may_go) as temporary:
         yield temporary
 
 
 def refuse_existing_package(folder: Path, overwrite: bool) -> None:
     """Raise `OutputError` unless `folder` may be written."""
-    if overwrite and (folder / MANIFEST).is_file():
+    if overwrite and is_package(folder):
+        if others := foreign_files(folder):
+            raise OutputError(
+                f"{folder} holds {others[0]}, which is no part of the package; move it away, or choose another folder."
+            )
         return
     foreign = f"exists and is no package (it has no {MANIFEST}), so it stays as it is; choose another folder"
     sentence = foreign if overwrite else "exists; choose another folder, or allow overwriting (--overwrite)"
     refuse_existing(folder, sentence, unless_empty=True)
+
+
+def is_package(folder: Path) -> bool:
+    """Whether a folder is a package, be it damaged."""
+    with explained(folder):
+        return (folder / MANIFEST).is_file()
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """The files in a package's folder that its manifest does not name; none where that cannot be read."""
+    try:
+        own = {MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY, *parse_json((folder / MANIFEST).read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    paths = [folder / name for name in entries(folder)]
+    files = [path for top in paths for path in ([top] if not top.is_dir() or top.is_symlink() else top.rglob("*"))]
+    return sorted(
+        name for path in files if not path.is_dir() and (name := path.relative_to(folder).as_posix()) not in own
+    )
 
 
 def need_space(folder: Path, size: int) -> None:
@@ -53,17 +82,17 @@ def need_space(folder: Path, size: int) -> None:
 def build_explained(folder: Path) -> Iterator[None]:
     """Turn refusals to write, by the system or by TVM and the linker, into an `OutputError`; other errors pass."""
     try:
-        yield
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        raise write_refusal(folder, error.errno) from error
-    except Exception as error:  # TVM and the linker tell of a full disk in words of their own
+        with explained(folder):
+            yield
+    except OSError:
+        raise
+    except Exception as error:  # TVM, the linker and libraries tell of a full disk in words of their own
         if isinstance(error, TyllmError) and not isinstance(error, BuildError):
             raise
-        if os.strerror(errno.ENOSPC) not in str(error) and not _is_full(folder.parent):
+        code = code_in(str(error)) or (errno.ENOSPC if _is_full(folder.parent) else None)
+        if code is None:
             raise
-        raise write_refusal(folder, errno.ENOSPC) from error
+        raise write_refusal(folder, code) from error
 
 
 def _is_full(folder: Path) -> bool:

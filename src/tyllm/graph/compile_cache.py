@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import fx
 
-from tyllm.build.package_folder import atomic_package
+from tyllm.build.package_folder import build_explained
 from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import TracedGraph
 from tyllm.package import FileEntry, file_entries
@@ -24,7 +24,9 @@ from tyllm.package.held_path import HeldPath
 from tyllm.package.json_file import fields_of, read_json, write_json
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PackageFiles
+from tyllm_base.atomic_folder import atomic_folder
 from tyllm_base.errors import PackageError
+from tyllm_base.output_place import OutputPlace
 from tyllm_base.user_folders import temporary_place, writable_cache_folder
 from tytvm.target import InstructionSet
 
@@ -90,11 +92,9 @@ def hold_module(folder: Path) -> HeldPath:
 
 
 @contextmanager
-def module_under_way(folder: Path) -> Iterator[Path]:
-    """A folder to write to, that becomes `folder` when the block ends well; raises `OutputError`."""
-    if folder.is_dir():  # damaged
-        shutil.rmtree(folder, ignore_errors=True)
-    with atomic_package(folder, overwrite=False) as temporary:
+def module_under_way(place: OutputPlace) -> Iterator[Path]:
+    """A folder to write to, that takes the place of what is damaged when the block ends well; raises `OutputError`."""
+    with build_explained(place.given), atomic_folder(place, BUILD, lambda _: True) as temporary:
         yield temporary
 
 

@@ -20,6 +20,7 @@ from tyllm.graph.trace import TracedGraph
 from tyllm.graph.unsupported_operators import find_unsupported
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm_base.errors import BuildError, OutputError
+from tyllm_base.output_place import OutputPlace
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.target import InstructionSet, resolve
@@ -57,12 +58,15 @@ def compile_graph(traced: TracedGraph, settings: CompileSettings) -> CompiledGra
     kernels = Kernels(resolve(settings.target), settings.activations == "int8")
     folder = compile_cache.module_folder(traced, settings, kernels.spec)
     found = compile_cache.load_module(folder)
-    if found is not None:
-        config, unsupported = found
-        graph_module = extract_supported(traced.graph_module, unsupported)
-        return CompiledGraph(graph_module, find_subgraphs(graph_module, traced.weights), folder, config, unsupported)
-    with compile_cache.module_under_way(folder) as temporary:
-        return _compile_anew(traced, settings.dies, kernels, temporary, folder)
+    if found is None:
+        with OutputPlace.take(folder, wait=True) as place:
+            found = compile_cache.load_module(folder)  # another process may have compiled it while we waited
+            if found is None:
+                with compile_cache.module_under_way(place) as temporary:
+                    return _compile_anew(traced, settings.dies, kernels, temporary, folder)
+    config, unsupported = found
+    graph_module = extract_supported(traced.graph_module, unsupported)
+    return CompiledGraph(graph_module, find_subgraphs(graph_module, traced.weights), folder, config, unsupported)
 
 
 def _compile_anew(traced: TracedGraph, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> CompiledGraph:

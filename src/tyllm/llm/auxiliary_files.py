@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_checkpoint.auxiliary_files import copy_auxiliary_files
+from hf_checkpoint.auxiliary_files import copy_auxiliary_files, copy_file
 from hf_checkpoint.finite_check import as_float16
 from tyllm.build.weight_reader import ROWS, WeightReader
 from tyllm.llm.compile_settings import LlmCompileSettings
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def copy_config_and_tokenizer(source: Path, folder: Path) -> None:
     """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
-    shutil.copyfile(source / CONFIG, folder / CONFIG)
+    copy_file(source / CONFIG, folder / CONFIG)
     copy_auxiliary_files(source, folder)
 
 

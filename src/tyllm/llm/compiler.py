@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tyllm.build.metadata import ProgramSummary, write_program
-from tyllm.build.package_folder import atomic_package
+from tyllm.build.package_folder import atomic_package, refuse_existing_package
 from tyllm.build.process_pool import run_in_processes
 from tyllm.llm.auxiliary_files import copy_config_and_tokenizer, write_embedding
 from tyllm.llm.compile_settings import LlmCompileSettings
@@ -21,6 +22,7 @@ from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL
 from tyllm_base.machine import available_processes
+from tyllm_base.output_place import OutputPlace
 from tyllm_base.progress import Progress
 from tytvm.link import compile_c
 
@@ -33,11 +35,19 @@ def compile_checkpoint(settings: LlmCompileSettings, progress: Progress | None) 
         CheckpointError: the checkpoint is damaged, contradicts itself, or holds values that cannot be stored.
         UnsupportedError: the model, its quantization or an operator cannot be compiled.
         BuildError: there is no C compiler, or it refused.
-        OutputError: the package's folder exists or cannot be written; nothing is left half-written.
+        OutputError: the package's folder exists, is being written by another run or cannot be written; nothing is left
+            half-written.
     """
+    refuse = partial(refuse_existing_package, overwrite=settings.overwrite)
+    with OutputPlace.take(settings.artifacts_path, refuse) as place:
+        return _compile_at(place, settings, progress)
+
+
+def _compile_at(place: OutputPlace, settings: LlmCompileSettings, progress: Progress | None) -> Path:
+    """Compile into a place that is held; see `compile_checkpoint`."""
     job = prepare(settings)  # refuses what it can before anything is written
     work = _Work(progress, job.work + 1)
-    with atomic_package(settings.artifacts_path, settings.overwrite) as folder:
+    with atomic_package(place, settings.overwrite) as folder:
         write_embedding(folder, job.model, job.reader, job.settings)  # quick, and finds values beyond float16 early
         built = _build(job, folder, work)  # all minutes are spent here
         _write_auxiliary_files(job, folder)

@@ -9,7 +9,7 @@ from hf_checkpoint.tied_weights import stored_names_of_tied
 from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
-from tyllm.build.package_folder import need_space, refuse_existing_package
+from tyllm.build.package_folder import need_space
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
@@ -81,14 +81,13 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
         SettingError: a setting that cannot work, alone or with this model.
         CheckpointError: the checkpoint is damaged, or contradicts itself.
         UnsupportedError: the model or its quantization cannot be compiled.
-        OutputError: the package's folder exists, or the disk is too small.
+        OutputError: the disk is too small.
     """
     from hf_checkpoint.checkpoint import Checkpoint
     from hf_checkpoint.weight_names import under_model_names
 
     check_settings(settings)
     spec = resolve(settings.target)
-    refuse_existing_package(settings.artifacts_path, settings.overwrite)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
     try_tokenizer(checkpoint.path, checkpoint.config)
     model = build_model(checkpoint, settings.trust_remote_code)

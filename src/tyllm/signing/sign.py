@@ -15,9 +15,10 @@ from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
 from tyllm.package.open_folder import OpenFolder
 from tyllm.signing.file_in_memory import file_in_memory
 from tyllm.signing.required_library import require_library
-from tyllm_base.atomic_files import explained, refuse_existing
 from tyllm_base.errors import PackageError, SettingError
+from tyllm_base.output_place import refuse_existing
 from tyllm_base.progress import Progress
+from tyllm_base.write_errors import explained
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

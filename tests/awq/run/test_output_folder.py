@@ -1,15 +1,19 @@
 """The output: shards within their limit, configs, auxiliary files, and one rename."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from awq.quant_config import QuantConfig
-from awq.run.output_folder import bytes_of, quantized_config, write_output
+from awq.run import output_folder
+from awq.run.output_folder import bytes_of, quantized_config
 from hf_checkpoint.checkpoint import INDEX, SINGLE, Checkpoint
 from hf_checkpoint.safetensors_file import write_safetensors
-from tyllm_base.errors import OutputError, SettingError
+from tyllm_base.errors import CheckpointError, OutputError, SettingError
+from tyllm_base.output_place import OutputPlace
 
 
 @pytest.fixture
@@ -30,6 +34,11 @@ def parts(tmp_path):
     for index in range(3):
         write_safetensors(tmp_path / f"{index}.part", {f"t{index}": np.full(50, index, np.float16)})
     return [tmp_path / f"{index}.part" for index in range(3)]
+
+
+def write_output(folder, *arguments, **options):
+    with OutputPlace.take(folder) as place:
+        output_folder.write_output(place, *arguments, **options)
 
 
 def test_one_file_when_it_fits(tmp_path, source, parts):
@@ -54,7 +63,7 @@ def test_what_others_put_in_the_place_meanwhile_stays(tmp_path, source, parts, m
         (tmp_path / "out" / "theirs").touch()
 
     monkeypatch.setattr("awq.run.output_folder.copy_auxiliary_files", put_theirs)
-    with pytest.raises(OutputError, match="not empty; choose another folder"):
+    with pytest.raises(OutputError, match="put there meanwhile, and stays"):
         write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
 
@@ -77,8 +86,10 @@ def test_parts_of_a_nested_config_agree(source):
     assert made["vision_config"] == {"depth": 2} and made["tie_word_embeddings"] is False
 
 
-def test_an_existing_folder_is_refused(tmp_path, source, parts):
+def test_an_empty_folder_is_used_and_any_other_refused(tmp_path, source, parts):
     (tmp_path / "out").mkdir()
+    write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
+    assert sorted(Checkpoint.open(tmp_path / "out")) == ["t0", "t1", "t2"]
     with pytest.raises(OutputError, match="exists already"):
         write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
 
@@ -88,6 +99,31 @@ def test_a_failure_leaves_nothing(tmp_path, source, parts):
     with pytest.raises(Exception, match="truncated"):
         write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_all_is_written_when_it_is_ready(tmp_path, source, parts):
+    seen = []
+    write_output(
+        tmp_path / "out",
+        parts,
+        source,
+        QuantConfig(),
+        "5GB",
+        {"a.json": 1},
+        lambda file: seen.append((sorted(path.name for path in file.parent.iterdir()), file.stat().st_ino)),
+    )
+    names, inode = seen[0]
+    assert names == sorted(path.name for path in (tmp_path / "out").iterdir()) and "a.json" in names
+    assert (tmp_path / "out" / "config.json").stat().st_ino == inode
+
+
+def test_what_cannot_be_read_is_not_said_to_be_unwritable(tmp_path, source, parts, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(CheckpointError, match=r"source/.*permission is denied"):
+        write_output(tmp_path / "out", parts, source, QuantConfig(), "5GB")
 
 
 def test_sizes():

@@ -1,5 +1,8 @@
 """The work folder keeps parts of the same recipe and nothing else."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -35,7 +38,7 @@ def test_what_a_killed_run_left_goes_with_another_recipe(work, name):
     work.open("one")
     assert (work.path / name).exists()
     work.open("two")
-    assert [path.name for path in work.path.iterdir()] == ["state.json"]
+    assert sorted(path.name for path in work.path.iterdir()) == ["lock", "state.json"]
 
 
 def test_a_tensor_that_was_read_outlives_its_part(work):
@@ -54,11 +57,58 @@ def test_a_torn_state_file_starts_anew(work):
 
 def test_a_folder_of_others_is_not_touched(tmp_path):
     (tmp_path / "thesis.txt").write_text("dear")
+    work = WorkFolder(tmp_path)
     with pytest.raises(OutputError, match=r"holds thesis\.txt"):
-        WorkFolder(tmp_path).open("one")
-    assert (tmp_path / "thesis.txt").read_text() == "dear"
+        work.open("one")
+    work.unlock()
+    assert (tmp_path / "thesis.txt").read_text() == "dear" and [path.name for path in tmp_path.iterdir()] == [
+        "thesis.txt"
+    ]
 
 
 def test_remove(work):
     work.remove()
     assert not work.path.exists()
+
+
+def test_a_second_run_is_refused_and_changes_nothing(work):
+    other = WorkFolder(work.path)
+    with pytest.raises(OutputError, match=rf"Another run works in {work.path} \(process {os.getpid()} on .*\); wait"):
+        other.open("two")
+    assert work.has("layer") and work.is_of("one")
+    work.unlock()
+    other.open("two")
+    assert other.is_of("two") and not work.has("layer")
+
+
+def test_a_folder_in_which_nothing_waits_goes_with_its_lock(tmp_path):
+    work = WorkFolder(tmp_path / "deep" / "work")
+    work.lock()
+    assert work.path.exists() and not work.is_begun()
+    work.unlock()
+    assert not work.path.exists()
+
+
+def test_the_result_is_known_by_its_marker(work, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "config.json").touch()
+    assert not work.has_made(tmp_path / "new" / "config.json")
+    work.note_result(tmp_path / "new" / "config.json")
+    (tmp_path / "new").rename(tmp_path / "out")
+    assert work.has_made(tmp_path / "out" / "config.json") and work.is_of("one")
+    assert not work.has_made(tmp_path / "new" / "config.json")
+    (tmp_path / "out" / "config.json").write_text("another")
+    assert not work.has_made(tmp_path / "out" / "config.json")
+
+
+def test_the_fingerprint_goes_last(work, monkeypatch):
+    gone, unlink = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **options: (gone.append(path.name), unlink(path, **options)))
+    work.remove()
+    assert gone == ["layer.part", "state.json", "lock"]
+
+
+def test_what_a_network_keeps_of_removed_files_is_no_stranger(work):
+    (work.path / ".nfs0001").touch()
+    work.remove()
+    assert [path.name for path in work.path.iterdir()] == [".nfs0001"]

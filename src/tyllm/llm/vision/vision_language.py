@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hf_checkpoint.auxiliary_files import copy_file
 from hf_checkpoint.vision_tower import find_tower, vision_tokens
 from tyllm.build.die_plan import DiePlan, ModelPlan, plan_model
 from tyllm.build.module_build import CompiledProgram, ModuleBuild, ModuleSource
@@ -111,7 +111,7 @@ class VisionLanguage:
         """
         own, combined = (self.settings.model_path / name for name in (PREPROCESSOR, PROCESSOR))
         if own.is_file():
-            shutil.copyfile(own, folder / PREPROCESSOR)
+            copy_file(own, folder / PREPROCESSOR)
             return
         part = json.loads(combined.read_text("utf-8")).get("image_processor") if combined.is_file() else None
         if part is None:
