@@ -8,8 +8,9 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from tyllm.package import RUNTIME_ABI, IoEntry, ProgramMemory
 from tyllm.package.params import params_data
 from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
-from tyllm.runtime.execute.code_library import unload_code
+from tyllm.runtime.execute.loaded_code import LoadedCode
 from tyllm_base.errors import GenerationError, StepError, TyllmError
 from tyllm_base.machine import available_threads, physical_cores
 
@@ -49,19 +50,6 @@ class DieCode:
     kv_bytes: int = 0
 
 
-class _Loaded:
-    """The libraries of an executor, and how its C session is destroyed, which must be done before they go."""
-
-    def __init__(self) -> None:
-        self.libraries: dict[Traversable, ctypes.CDLL] = {}
-        self.destroy: Callable[[], object] = lambda: None
-
-    def unload(self) -> None:
-        self.destroy()
-        while self.libraries:
-            unload_code(self.libraries.popitem()[1])
-
-
 class Executor:
     """Runs programs. Views live until `close`; whoever writes inputs, runs and reads outputs holds `lock` meanwhile."""
 
@@ -85,16 +73,16 @@ class Executor:
         """
         self.workers, self.dies, self.lock = workers, len(dies), threading.RLock()
         self._code = tuple(dies)
-        self._loaded = _Loaded()
-        self._close = weakref.finalize(self, self._loaded.unload)
-        self._close.atexit = False  # a thread may still be in the code then; only `_destroy` is done
-        self._mapped: dict[Traversable, npt.NDArray[np.uint8]] = {}  # the C library points into them
+        self._loaded = LoadedCode(self.lock)
+        self._unload = weakref.finalize(self, self._loaded.unload)
+        self._unload.atexit = False  # a thread may be in the code then
+        weakref.finalize(self, self._loaded.stop_at_exit)
         structs = [self._die(die) for die in dies]
         if pin:
             _pin(structs, workers, order or range(len(dies)))
         self._library = next(iter(self._loaded.libraries.values()))  # one drives, the others serve the code beside them
         self._session = self._create(structs, slots)
-        self._loaded.destroy = weakref.finalize(self, self._library.tyllm_destroy, self._session)
+        self._loaded.destroy = partial(self._library.tyllm_destroy, self._session)
         count = len(dies[0].programs)
         self._io = [[self._io_views(program, die) for die in range(len(dies))] for program in range(count)]
 
@@ -122,13 +110,11 @@ class Executor:
 
         No view may be used after it: the memory that it looks into is gone.
         """
-        with self.lock:
-            self._io = []
-            self._close()
-            self._mapped.clear()
+        self._unload()
+        self._io = []
 
     def _check_open(self) -> None:
-        if not self._close.alive:
+        if self._loaded.is_stopping:
             raise GenerationError("The session is closed; open the package again.")
 
     def _create(self, structs: Sequence[DieStruct], slots: int) -> int:
@@ -164,9 +150,10 @@ class Executor:
         return libraries[path]
 
     def _map(self, path: Traversable) -> npt.NDArray[np.uint8]:
-        if path not in self._mapped:
-            self._mapped[path] = params_data(path)
-        return self._mapped[path]
+        mapped = self._loaded.mapped
+        if path not in mapped:
+            mapped[path] = params_data(path)
+        return mapped[path]
 
     def _io_views(self, program: int, die: int) -> Views:
         memories = self._code[die].programs[program].memories
