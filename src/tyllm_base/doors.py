@@ -14,11 +14,11 @@ from typing import ParamSpec, TypeVar
 
 from tyllm_base.error_log import write_error_log
 from tyllm_base.errors import InternalError, TyllmError
+from tyllm_base.panics import is_failure
 from tyllm_base.system_errors import FULL, REFUSALS, read_refusal, write_refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
-RUST_PANIC = "PanicException"  # pyo3's: a BaseException, for a bug in the tokenizers
 CALLERS = "_tyllm_is_the_callers"
 LONGEST = 300  # characters of a foreign message in the sentence
 
@@ -46,7 +46,7 @@ def passes(error: BaseException) -> bool:
     """Whether an exception goes through doors unchanged."""
     if isinstance(error, TyllmError | Warning) or getattr(error, CALLERS, False):
         return True
-    return not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC
+    return not is_failure(error)
 
 
 def callers(function: Callable[P, R]) -> Callable[P, R]:

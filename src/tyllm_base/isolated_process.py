@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tyllm_base.errors import TyllmError
-from tyllm_base.isolated_worker import ANSWER, CALL
+from tyllm_base.isolated_worker import ANSWER, CALL, CHUNK
 
 WORKER = Path(__file__).with_name("isolated_worker.py")
 START_SECONDS = 60.0  # for Python and the task's imports, of which a busy machine makes seconds
 MIB = 1 << 20
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # a process that is gone is an error, and no SIGPIPE
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class IsolatedProcess:
                 self._process = process = _Process(self._task)
             except OSError as error:
                 raise refuse(Failure("not started", f"{error.strerror or error}")) from error
-            weakref.finalize(self, process.end)
+            self._finalizer = weakref.finalize(self, process.end)
             self._exchange(process, self._setup, self._limits, refuse)
         return self._process
 
@@ -138,13 +139,14 @@ class IsolatedProcess:
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.end()
+            self._finalizer()
             self._process = None
 
     def forget(self) -> None:
         """In the child of a fork: leave the process to the parent."""
         self._lock = threading.Lock()
         if self._process is not None:
+            self._finalizer.detach()
             self._process.leave()
             self._process = None
 
@@ -187,12 +189,12 @@ class _Process:
         """The answer, in a tuple, or why there is none."""
         deadline = time.monotonic() + limits.wall_seconds + (START_SECONDS if self.fresh else 0)
         try:
-            self._wait_until(deadline)
-            self._socket.sendall(CALL.pack(len(request), limits.seconds, limits.memory) + request, socket.MSG_NOSIGNAL)
-            (size,) = ANSWER.unpack(self._receive(ANSWER.size, deadline))
-            if size > limits.answer:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            self._socket.sendall(CALL.pack(len(request), limits.seconds, limits.memory) + request, NO_SIGNAL)
+            answer = self._receive(limits.answer, deadline)
+            if answer is None:
                 return Failure("stopped", f"gave more than {limits.answer // MIB} MiB")
-            kind, value = json.loads(self._receive(size, deadline))
+            kind, value = json.loads(answer)
         except TimeoutError:
             return Failure("stopped", f"took longer than {limits.wall_seconds:.3g} s")
         except (OSError, EOFError):
@@ -203,20 +205,21 @@ class _Process:
             return Failure("stopped", _too_much(limits))
         return (value,) if kind == "value" else Failure("raised", str(value))
 
-    def _wait_until(self, deadline: float) -> None:
-        self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
-
-    def _receive(self, size: int, deadline: float) -> bytes:
-        """So many bytes; raises `EOFError`, `TimeoutError`, `OSError`."""
-        parts, missing = [], size
-        while missing:
-            self._wait_until(deadline)
-            part = self._socket.recv(min(missing, MIB))
+    def _receive(self, longest: int, deadline: float) -> bytes | None:
+        """The answer to the one call; None of a longer one. Raises `EOFError`, `TimeoutError`, `OSError`."""
+        received, size = bytearray(), ANSWER.size
+        while len(received) < size:
+            part = self._socket.recv(CHUNK)
             if not part:
                 raise EOFError
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+            received += part
+            if len(received) >= ANSWER.size:
+                size = ANSWER.size + ANSWER.unpack_from(received)[0]
+            if size > ANSWER.size + longest:
+                return None
+            if len(received) < size:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        return bytes(memoryview(received)[ANSWER.size :])
 
     def _cause_of_death(self, limits: Limits) -> str:
         try:

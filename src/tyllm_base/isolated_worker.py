@@ -26,6 +26,7 @@ ANSWER = struct.Struct("<Q")
 LOOK_FOR_PARENT = 10.0  # seconds; its end is known at once unless a fork of it holds the socket, too
 LONGEST_MESSAGE = 500  # characters of an exception's
 FILES = 32  # open at a time, at most
+CHUNK = 1 << 18  # bytes received at a time
 
 Handler = Callable[[bytes], Any]
 
@@ -41,9 +42,8 @@ def main() -> None:
     memory = address_space()
     connection = socket.socket(fileno=int(number))
     handler: Handler | None = None
-    while header := _receive(connection, CALL.size, int(parent)):
-        size, seconds, more = CALL.unpack(header)
-        request = _receive(connection, size, int(parent))
+    while call := _receive(connection, int(parent)):
+        request, seconds, more = call
         _limit(resource.RLIMIT_AS, memory + more)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         if handler is None:
@@ -114,19 +114,21 @@ def _limit(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def _receive(connection: socket.socket, size: int, parent: int) -> bytes:
-    """So many bytes; none once the parent is gone."""
-    parts, missing = [], size
-    while missing:
+def _receive(connection: socket.socket, parent: int) -> tuple[bytes, float, int] | None:
+    """The next call: request, seconds, bytes of memory; None once the parent is gone. There is one call at a time."""
+    received, size = bytearray(), CALL.size
+    while len(received) < size:
         while not select.select([connection], [], [], LOOK_FOR_PARENT)[0]:
             if os.getppid() != parent:
-                return b""
-        part = connection.recv(min(missing, 1 << 20))
+                return None
+        part = connection.recv(CHUNK)
         if not part:
-            return b""
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+            return None
+        received += part
+        if len(received) >= CALL.size:
+            length, seconds, memory = CALL.unpack_from(received)
+            size = CALL.size + length
+    return bytes(memoryview(received)[CALL.size :]), seconds, memory
 
 
 if __name__ == "__main__":

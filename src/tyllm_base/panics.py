@@ -3,7 +3,7 @@
 
 def is_panic(error: BaseException) -> bool:
     """Whether it is a panic of a library in Rust, such as tokenizers; its class cannot be imported."""
-    return type(error).__name__ == "PanicException" and type(error).__module__ == "pyo3_runtime"
+    return type(error).__name__ == "PanicException" and not isinstance(error, Exception)
 
 
 def is_failure(error: BaseException) -> bool:

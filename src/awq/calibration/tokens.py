@@ -11,7 +11,8 @@ import torch
 from awq.calibration.chat_text import chat_text
 from awq.calibration.source import DatasetOptions, Document, documents_of, is_bundled
 from awq.calibration.source import Source as Source
-from tyllm_base.errors import CalibrationError
+from tyllm_base.errors import CalibrationError, TyllmError
+from tyllm_base.panics import is_failure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -68,7 +69,22 @@ def _is_ids(document: Document) -> bool:
 
 
 def encode(document: Document, tokenizer: PreTrainedTokenizerBase, beginning: int = 0) -> list[int]:
-    """A document's tokens, without as many at the beginning as the tokenizer puts before every text."""
+    """A document's tokens, without as many at the beginning as the tokenizer puts before every text.
+
+    Raises:
+        CalibrationError: the tokenizer fails, or the chat template refuses a conversation.
+    """
+    try:
+        return _encoded(document, tokenizer, beginning)
+    except BaseException as error:  # of a foreign library or of the caller's own class
+        if not is_failure(error) or isinstance(error, TyllmError):
+            raise
+        raise CalibrationError(
+            f"The tokenizer cannot encode the calibration data ({type(error).__name__}: {error}); correct either."
+        ) from error
+
+
+def _encoded(document: Document, tokenizer: PreTrainedTokenizerBase, beginning: int) -> list[int]:
     # Hugging Face's tokenizers warn of texts longer than the model's context, which do no harm here
     quiet = {"verbose": False} if hasattr(tokenizer, "model_max_length") else {}
     if isinstance(document, str):

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from tyllm.cli.signals import exit_code, signals_end
 from tyllm.cli.standard_streams import discard_stdout, standard_streams
-from tyllm_base.doors import RUST_PANIC, explained
+from tyllm_base.doors import explained
 from tyllm_base.errors import InternalError, TyllmError
+from tyllm_base.panics import is_failure
 from tyllm_base.printable import json_text, one_line, printable
 
 INTERRUPTED = exit_code(2)  # SIGINT
@@ -50,7 +51,7 @@ def _ended(given: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC:
+        if not is_failure(error):
             raise
         return _failed(error, given)
 

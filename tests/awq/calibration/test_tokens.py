@@ -1,12 +1,13 @@
 """Calibration samples: joined, cut, spread, in the form that the model knows."""
 
+import builtins
 import re
 
 import pytest
 import torch
 
 from awq.calibration.source import documents_of
-from awq.calibration.tokens import calibration_samples
+from awq.calibration.tokens import calibration_samples, encode
 from tyllm_base.errors import CalibrationError
 
 
@@ -125,3 +126,16 @@ def test_text_needs_a_tokenizer():
 def test_no_samples():
     with pytest.raises(CalibrationError, match="0 samples"):
         samples(None, count=0)
+
+
+@pytest.mark.parametrize("name", ["PanicException", "RuntimeError", "KeyboardInterrupt"])
+def test_a_tokenizer_that_fails(name):
+    failure = {"PanicException": type("PanicException", (BaseException,), {})}.get(name) or getattr(builtins, name)
+
+    class Failing:
+        def encode(self, _):
+            raise failure("index 9")
+
+    expected = KeyboardInterrupt if name == "KeyboardInterrupt" else CalibrationError
+    with pytest.raises(expected, match="index 9"):
+        encode("text", Failing())
