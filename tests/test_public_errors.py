@@ -1,6 +1,7 @@
 """A user's mistake at any public door raises a `TyllmError`, of a class that the door's docstring names."""
 
 import ast
+import builtins
 import inspect
 import re
 import sys
@@ -25,8 +26,11 @@ from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
 from tyllm.runtime import Session
 from tyllm.runtime.generation.conversation import Conversation
+from tyllm.runtime.generation.generation_stream import GenerationStream
 from tyllm.signing import sign_package
 from tyllm.torch_edgex.backend import DynamoGraph
+from tyllm.torch_edgex.graph_runner import _SubgraphRunner
+from tyllm_base.doors import Door
 from tytvm import target
 
 sys.path.insert(0, str(Path(__file__).parent / "tyllm"))
@@ -36,7 +40,7 @@ from fake_package import HERE, Fake, build
 SRC = Path(__file__).resolve().parents[1] / "src"
 NAME = re.compile(r"\b[A-Z]\w*Error\b")
 OURS = {name for name, value in vars(tyllm_base.errors).items() if isinstance(value, type)}
-OF_PYTHON = {"OSError", "ValueError", "KeyError", "IndexError"}
+OF_PYTHON = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
 """Python's own errors, which functions inside raise for mistakes of the code that calls them, or to be translated."""
 
 
@@ -302,3 +306,38 @@ def test_a_mistake_is_an_error_that_the_door_names(scene, door, name, call):
     assert isinstance(caught.value, getattr(errors, name))
     named = [getattr(errors, found) for found in NAME.findall(inspect.getdoc(door) or "")]
     assert isinstance(caught.value, tuple(set(named) - {errors.TyllmError})), f"{door.__qualname__} does not name it"
+
+
+DOORS = [
+    *(AutoAWQForCausalLM.from_pretrained, AutoAWQForCausalLM.from_quantized, load_quantized),
+    *(AwqModel.quantize, AwqModel.save_quantized),
+    *(build_and_compile_llm, build_and_compile_vlm, evaluate, open_package, verify_package, sign_package, run),
+    *(Session.__init__, Session.logits, Session.score, Session.generate, Session.chat, GenerationStream.prefill),
+    *(Conversation.append, Conversation.log_probs, Conversation.rewind, Conversation.save, Conversation.restore),
+    *(DynamoGraph._runner, _SubgraphRunner.forward),
+]
+
+
+@pytest.mark.parametrize("function", DOORS, ids=lambda function: function.__qualname__)
+def test_every_public_function_is_a_door(function):
+    assert any(isinstance(cell.cell_contents, Door) for cell in function.__closure__ or ())
+
+
+def test_what_nobody_foresaw_is_told_as_ours_and_a_callers_exception_is_the_callers(scene, monkeypatch):
+    class TheirsError(Exception):
+        """Of the caller's progress callable."""
+
+    def progress(done, total, what):
+        raise TheirsError
+
+    with pytest.raises(TheirsError):
+        scene.compile(progress=progress)
+    with pytest.raises(TheirsError):
+        verify_package(scene.package, progress)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "_start", lambda *_: 1 // 0)
+        with pytest.raises(errors.InternalError, match="ZeroDivisionError") as caught:
+            scene.session.generate([1, 2])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError) and caught.value.log.is_file()
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        Session(scene.package, luck=1)

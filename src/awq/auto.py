@@ -10,6 +10,7 @@ from awq.dequantized_model import DequantizedModel
 from awq.model import AwqModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.hub import local_folder
+from tyllm_base.doors import Door
 from tyllm_base.errors import CheckpointError, SettingError
 from tyllm_base.user_path import user_path
 
@@ -21,6 +22,7 @@ class AutoAWQForCausalLM:
         raise SettingError("AutoAWQForCausalLM is not made directly; use from_pretrained or from_quantized.")
 
     @staticmethod
+    @Door(CheckpointError)
     def from_pretrained(
         model_path: str | Path,
         torch_dtype: Any = "auto",
@@ -67,6 +69,7 @@ class AutoAWQForCausalLM:
         return AwqModel(checkpoint, device, trust_remote_code)
 
     @staticmethod
+    @Door(CheckpointError)
     def from_quantized(quant_path: str | Path, *, trust_remote_code: bool = False, **ignored: Any) -> DequantizedModel:
         """Load a quantized checkpoint with its weights dequantized to float32, to evaluate it with plain torch.
 

@@ -15,6 +15,7 @@ from awq.work.progress_bar import bar_unless
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.weight_names import model_name, stored_name
+from tyllm_base.doors import Door, callers
 from tyllm_base.errors import CheckpointError, OutputError, SettingError
 from tyllm_base.progress import Progress
 from tyllm_base.user_path import user_path
@@ -54,6 +55,7 @@ class AwqModel:
         """The checkpoint's config.json."""
         return self.checkpoint.config
 
+    @Door(CheckpointError)
     def quantize(
         self,
         tokenizer: PreTrainedTokenizerBase | ProcessorMixin | None = None,
@@ -117,8 +119,9 @@ class AwqModel:
             try_tokenizer(self.checkpoint.path, self.config)
             model = MetaModel.build(self.checkpoint, self._device(), self.trust_remote_code)
             recipe = self._recipe(model, arguments)
-            with bar_unless(arguments.progress) as report:
-                self._run(model, recipe, self._workplace, report, arguments.announce or _warn)
+            progress = arguments.progress and callers(arguments.progress)
+            with bar_unless(progress) as report:
+                self._run(model, recipe, self._workplace, report, callers(arguments.announce or _warn))
         except BaseException:
             self._let_go()
             raise
@@ -240,6 +243,7 @@ class AwqModel:
                 work.remove()
             raise
 
+    @Door(CheckpointError)
     def save_quantized(self, save_dir: str | Path, safetensors: bool = True, shard_size: str | int = "5GB") -> None:
         """Gather the quantized parts into the folder `save_dir`, which appears whole by a rename at the end.
 

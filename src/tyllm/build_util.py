@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
+from tyllm_base.doors import Door, callers
 from tyllm_base.errors import CheckpointError, OutputError, SettingError
 from tyllm_base.progress import Progress
 from tyllm_base.user_path import user_path
@@ -54,6 +55,7 @@ class ImageCompileOptions(CompileOptions, total=False):
     image_sizes: Sequence[tuple[int, int]]
 
 
+@Door(CheckpointError)
 def build_and_compile_llm(
     model_path: str | Path,
     artifacts_path: str | Path | None = None,
@@ -110,9 +112,11 @@ def build_and_compile_llm(
         die_order=_order("die_order", options.get("die_order")),
         visual_die_order=_order("visual_die_order", options.get("visual_die_order")),
     )
-    return compile_checkpoint(settings, options.get("progress"))
+    progress = options.get("progress")
+    return compile_checkpoint(settings, progress and callers(progress))
 
 
+@Door(CheckpointError)
 def build_and_compile_vlm(
     model_path: str | Path,
     artifacts_path: str | Path | None = None,

@@ -38,7 +38,7 @@ class Door(ContextDecorator):
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is not None and not passes(error):
+        if error is not None and not passes(error) and not _is_wrong_call(error, at):
             raise explained(error, self.refused) from error
 
 
@@ -47,6 +47,11 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, TyllmError | Warning) or getattr(error, CALLERS, False):
         return True
     return not is_failure(error)
+
+
+def _is_wrong_call(error: BaseException, at: TracebackType | None) -> bool:
+    """Whether the function itself was called with arguments that it does not have: it was not entered."""
+    return isinstance(error, TypeError) and at is not None and at.tb_next is None
 
 
 def callers(function: Callable[P, R]) -> Callable[P, R]:

@@ -59,6 +59,17 @@ def test_what_passes(error):
     assert through(error) is error
 
 
+def test_a_wrong_call_is_the_callers():
+    @Door()
+    def function(known):
+        return int(known)
+
+    with pytest.raises(TypeError, match="unknown"):
+        function(unknown=1)
+    with pytest.raises(InternalError):
+        function([])
+
+
 def test_what_the_callers_function_raises_passes():
     error = TypeError("theirs")
 

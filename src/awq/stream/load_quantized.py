@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tyllm_base.doors import Door
+from tyllm_base.errors import CheckpointError, SettingError
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 
+@Door(CheckpointError)
 def load_quantized(
     path: str | Path,
     dtype: torch.dtype | str | None = None,
@@ -36,7 +40,6 @@ def load_quantized(
     import torch
 
     from awq.stream.dequantize import load_dequantized
-    from tyllm_base.errors import SettingError
 
     found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype or torch.float32
     if not isinstance(found, torch.dtype) or not found.is_floating_point:

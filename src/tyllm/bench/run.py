@@ -12,7 +12,8 @@ from tyllm.bench.share import Share, share_of_limit
 from tyllm.bench.work import Work
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
-from tyllm_base.errors import SettingError
+from tyllm_base.doors import Door, callers
+from tyllm_base.errors import PackageError, SettingError
 from tyllm_base.progress import Progress
 
 
@@ -38,6 +39,7 @@ class Row:
     share: Share | None
 
 
+@Door(PackageError)
 def run(
     packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Progress
 ) -> list[Row]:
@@ -60,7 +62,7 @@ def run(
     for package in packages:
         with Session(package, threads=threads) as session:
             check_room(trials, session)
-    bench = _Bench(repetitions, report, len(packages) * len(trials) * (repetitions + 1))
+    bench = _Bench(repetitions, callers(report), len(packages) * len(trials) * (repetitions + 1))
     rows: list[Row] = []
     for package in packages:
         with Session(package, threads=threads) as session:

@@ -78,7 +78,7 @@ def _guarded(stream: TextIO | None, number: int, raw: type[io.FileIO], errors: s
 
 
 class _Result(io.FileIO):
-    """Standard output: the system's refusals are `OutputError`s; that a reader left stays a `BrokenPipeError`."""
+    """Standard output: the system's refusals are `OutputError`s; that a reader left is told as Python tells it."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         while True:

@@ -13,6 +13,7 @@ from tyllm.evaluate.open_predictor import open_predictor
 from tyllm.evaluate.predictor import Predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score_tokens
+from tyllm_base.doors import Door, callers
 from tyllm_base.errors import CheckpointError, SettingError
 from tyllm_base.progress import Advance, Progress
 from tyllm_base.user_path import user_path
@@ -20,6 +21,7 @@ from tyllm_base.user_path import user_path
 WINDOW = 2048  # as in GPTQ's evaluation
 
 
+@Door(CheckpointError)
 def evaluate(
     model: str | Path,
     reference: str | Path | None = None,
@@ -59,7 +61,7 @@ def evaluate(
         tokens = common_tokens([each.files for each in predictors], content)[: _checked(max_tokens)]
         check_vocabulary(tokens, predictors[0].vocabulary, str(model))
         windows = windows_of(tokens, _fitting(window, folders, predictors))
-        clock = _Clock(windows.size * len(predictors), progress)
+        clock = _Clock(windows.size * len(predictors), progress and callers(progress))
         named = zip(("model", "reference"), predictors, strict=False)
         rows = [each.predictions(windows, clock.advance(name)) for name, each in named]
         scores = score_tokens(windows[:, 1:].reshape(-1), *rows)

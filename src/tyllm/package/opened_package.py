@@ -16,6 +16,7 @@ from tyllm.package.manifest import Manifest
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PARAMS, Hashing, PackageFiles
 from tyllm.package.verification import check_agreement, check_module, check_required
+from tyllm_base.doors import Door, callers
 from tyllm_base.errors import PackageError
 from tyllm_base.progress import Progress
 
@@ -51,6 +52,7 @@ class Package:
         self.files.files.close()
 
 
+@Door(PackageError)
 def open_package(path: str | Path) -> Package:
     """The package in `path`, checked, the cheapest checks first.
 
@@ -60,11 +62,13 @@ def open_package(path: str | Path) -> Package:
     return _open(path, "cached", for_this_machine=True)
 
 
+@Door(PackageError)
 def read_package(path: str | Path) -> Package:
     """As `open_package`, of whatever machine and without hashing large parameters: to look at, not to run."""
     return _open(path, "none")
 
 
+@Door(PackageError)
 def verify_package(path: str | Path, progress: Progress | None = None) -> Manifest:
     """Hash every byte of a package, also of files whose hashes are cached.
 
@@ -75,7 +79,7 @@ def verify_package(path: str | Path, progress: Progress | None = None) -> Manife
     Raises:
         PackageError: a file is missing, extra, truncated or changed, or two contradict each other; the first of them.
     """
-    return _open(path, "fresh", progress).manifest
+    return _open(path, "fresh", progress and callers(progress)).manifest
 
 
 def check_params(path: str | Path, progress: Progress, from_bytes: int) -> None:

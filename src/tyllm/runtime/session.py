@@ -35,7 +35,8 @@ from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import VisionTower
 from tyllm.runtime.step.model_runner import Logits, ModelRunner
 from tyllm.signing.signer import Signer
-from tyllm_base.errors import GenerationError, SettingError
+from tyllm_base.doors import Door
+from tyllm_base.errors import GenerationError, PackageError, SettingError
 
 
 class Session:
@@ -46,6 +47,7 @@ class Session:
     when the step ends.
     """
 
+    @Door(PackageError)
     def __init__(
         self, path: str | Path, threads: int | None = None, slots: int = 1, *,
         pin: bool = False, signer: Signer | str | Path | None = None,
@@ -139,6 +141,7 @@ class Session:
             raise GenerationError(f"There is no slot {slot!r}, this session has 0 to {len(self._conversations) - 1}.")
         return self._conversations[slot]
 
+    @Door(PackageError)
     def logits(self, prompt: Prompt | Sequence[int] | Embeddings, slot: int = 0) -> Logits:
         """Logits float32 [V] after token ids, embeddings float32 [n, H] or a built prompt: a fresh conversation.
 
@@ -151,6 +154,7 @@ class Session:
         conversation.reset()
         return conversation.append(Prompt.of(prompt))
 
+    @Door(PackageError)
     def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
         """Log-probability of each token but the first given those before: float32 [n - 1].
 
@@ -175,6 +179,7 @@ class Session:
     def generate(
         self, prompt: Given, *, stream: bool, **options: Unpack[GenerateOptions]
     ) -> Result | GenerationStream: ...
+    @Door(PackageError)
     def generate(
         self, prompt: Given, *, stream: bool = False, **options: Unpack[GenerateOptions]
     ) -> Result | GenerationStream:
@@ -205,6 +210,7 @@ class Session:
         tools: Sequence[object] | None = None, template_options: Mapping[str, Any] | None = None,
         **options: Unpack[GenerateOptions],
     ) -> Result | GenerationStream: ...  # fmt: skip
+    @Door(PackageError)
     def chat(
         self, messages: Sequence[Message], *, stream: bool = False,
         tools: Sequence[object] | None = None, template_options: Mapping[str, Any] | None = None,

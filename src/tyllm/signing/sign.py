@@ -15,6 +15,7 @@ from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
 from tyllm.package.open_folder import OpenFolder
 from tyllm.signing.file_in_memory import file_in_memory
 from tyllm.signing.required_library import require_library
+from tyllm_base.doors import Door
 from tyllm_base.errors import PackageError, SettingError
 from tyllm_base.output_place import refuse_existing
 from tyllm_base.progress import Progress
@@ -42,6 +43,7 @@ class SigningKey:
     chain: Sequence[str | os.PathLike[str]] = ()
 
 
+@Door(PackageError)
 def sign_package(
     path: str | Path,
     key: SigningKey | str | os.PathLike[str],

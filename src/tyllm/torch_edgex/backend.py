@@ -21,6 +21,8 @@ from tyllm.graph.linear_layers import rewrite_as_linear_layers
 from tyllm.graph.trace import Argument, trace
 from tyllm.torch_edgex.graph_runner import GraphRunner
 from tyllm.torch_edgex.options import current
+from tyllm_base.doors import Door
+from tyllm_base.errors import PackageError
 
 FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
 
@@ -70,6 +72,7 @@ class DynamoGraph:
             runner = self.runners[key]
         return self.module(*arguments) if runner is None else runner(arguments)
 
+    @Door(PackageError)
     def _runner(self, arguments: Sequence[Argument]) -> GraphRunner | None:
         """A runner for these shapes and weights; None where torch has to run all of it."""
         options = self.base.updated(self.changes)

@@ -13,6 +13,8 @@ from tyllm.graph.subgraphs import Subgraph
 from tyllm.graph.trace import HALF_DTYPES, Argument, TracedGraph
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.torch_edgex.options import Options
+from tyllm_base.doors import Door
+from tyllm_base.errors import PackageError
 
 
 class GraphRunner:
@@ -69,6 +71,7 @@ class _SubgraphRunner(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.subgraph, self.module, self.is_single = subgraph, module, is_single
 
+    @Door(PackageError)
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         arrays = {name: value.detach().numpy() for name, value in zip(self.subgraph.inputs, inputs, strict=True)}
         found = self.module(self.subgraph.name, arrays)

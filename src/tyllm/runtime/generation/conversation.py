@@ -15,7 +15,8 @@ from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.step.model_runner import Logits, ModelRunner
 from tyllm.runtime.step.prefill import feed, schedule_chunks
 from tyllm_base.atomic_files import atomic_file
-from tyllm_base.errors import GenerationError, OutputError
+from tyllm_base.doors import Door
+from tyllm_base.errors import GenerationError, OutputError, PackageError
 from tyllm_base.regular_file import read_regular_file
 from tyllm_base.user_path import user_path
 
@@ -39,6 +40,7 @@ class Conversation:
         """The number of tokens that the cache holds: max_kv_cache_size."""
         return self.slot.limit
 
+    @Door(PackageError)
     def append(self, prompt: Sequence[int] | Prompt) -> Logits:
         """Feed tokens, and images among them, after those in the cache; the logits float32 [V] of the last one.
 
@@ -64,6 +66,7 @@ class Conversation:
         """How many of a prompt's first tokens the cache holds: the same tokens and images at the same positions."""
         return self.slot.shared_length(prompt)
 
+    @Door(PackageError)
     def log_probs(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """Log-probability of each token but the first, given those before it: float32 [n - 1], a fresh conversation.
 
@@ -90,6 +93,7 @@ class Conversation:
         for chunk in schedule_chunks(self.slot, Prompt.of(token_ids), self._runner):
             yield self._runner.logits_of_each_token(chunk)
 
+    @Door(PackageError)
     def rewind(self, length: int) -> None:
         """Forget all but the first `length` tokens; raises `GenerationError`."""
         self.slot.rewind(length)
@@ -98,10 +102,12 @@ class Conversation:
         """Forget all tokens."""
         self.rewind(0)
 
+    @Door(PackageError)
     def save(self) -> bytes:
         """The tokens and their KV cache as a .npz file."""
         return self.slot.save()
 
+    @Door(PackageError)
     def restore(self, saved: bytes) -> None:
         """Bring back what `save` gave, in this slot; where that fails, the conversation is as it was.
 

@@ -9,7 +9,11 @@ from tyllm.runtime.generation.result import Result
 from tyllm.runtime.generation.sequence import SequenceState
 from tyllm.runtime.step.model_runner import Logits, ModelRunner
 from tyllm.runtime.step.prefill import feed
+from tyllm_base.doors import Door, callers
+from tyllm_base.errors import PackageError
 from tyllm_base.progress import Progress, ignore
+
+DOOR = Door(PackageError)
 
 
 class GenerationStream(Iterator[str]):
@@ -30,7 +34,11 @@ class GenerationStream(Iterator[str]):
         return self._sequence.result
 
     def __next__(self) -> str:
-        return next(self._pieces)
+        with DOOR:
+            piece = next(self._pieces, None)
+        if piece is None:
+            raise StopIteration
+        return piece
 
     def run_to_end(self) -> Result:
         """Generate to the end."""
@@ -38,6 +46,7 @@ class GenerationStream(Iterator[str]):
             pass
         return self.result
 
+    @DOOR
     def prefill(self, progress: Progress = ignore) -> None:
         """Compute the prompt's images and feed the prompt, if that was not done.
 
@@ -49,7 +58,7 @@ class GenerationStream(Iterator[str]):
             StepError: compiled code failed.
         """
         if self._prompt_logits is None:
-            self._prompt_logits = self._feed_prompt(progress)
+            self._prompt_logits = self._feed_prompt(callers(progress))
 
     def _feed_prompt(self, progress: Progress) -> Logits:
         self._sequence.check_owner()
