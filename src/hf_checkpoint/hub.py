@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def local_folder(model_path: str | Path, cache_dir: str | None = None, **downloa
     """
     if not isinstance(model_path, str | Path):
         raise CheckpointError(f"{model_path!r} is no path; give the folder that holds config.json.")
-    path = Path(model_path).expanduser()
+    path = Path(os.path.expanduser(model_path))  # noqa: PTH111 (pathlib's raises for a user without a home)
     if path.is_dir():
         return path
     parts = str(model_path).split("/")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tyllm_base.durable import sync_file, sync_folder
 from tyllm_base.file_lock import FileLock
+from tyllm_base.unfinished import unfinished
 from tyllm_base.write_errors import explained
 
 TEMPORARY = ".tmp"
@@ -37,10 +38,11 @@ def atomic_file(path: Path, note: str = "", *, durable: bool = True) -> Iterator
         temporary = path.with_name(path.name + TEMPORARY)
         lock = FileLock.take(temporary, wait=True, needed=False)
         try:
-            yield temporary
-            if durable:
-                sync_file(temporary)
-            temporary.replace(path)
+            with unfinished(temporary):
+                yield temporary
+                if durable:
+                    sync_file(temporary)
+                temporary.replace(path)
             if durable:
                 sync_folder(path.parent)
         finally:

@@ -58,10 +58,18 @@ def _paths(kind: str, rest: str) -> list[Path]:
 
     if not rest.strip():
         raise ImageError(f"/{kind} names no file; say /{kind} PATH.")
-    whole = Path(rest.strip()).expanduser()
+    whole = _expanded(rest.strip())
     if whole.exists():
         return [whole]
     try:
-        return [Path(word).expanduser() for word in shlex.split(rest)]
+        return [_expanded(word) for word in shlex.split(rest)]
     except ValueError:  # a quote that is not closed
         return [whole]
+
+
+def _expanded(name: str) -> Path:
+    """A path in which ~ is the user's home, if there is one."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)

@@ -21,6 +21,8 @@ from tyllm.graph.unsupported_operators import find_unsupported
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm_base.errors import BuildError, OutputError
 from tyllm_base.output_place import OutputPlace
+from tyllm_base.unfinished import scratch_folder
+from tyllm_base.user_folders import temporary_place
 from tytvm.kernel_choice import Kernels
 from tytvm.link import compile_c
 from tytvm.target import InstructionSet, resolve
@@ -72,7 +74,7 @@ def compile_graph(traced: TracedGraph, settings: CompileSettings) -> CompiledGra
 def _compile_anew(traced: TracedGraph, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> CompiledGraph:
     nodes = [node for node in traced.graph_module.graph.nodes if node.op == "call_function"]
     unsupported = {node.name: str(node.target) for node in nodes if not has_known_types(node)}
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder(temporary_place()) as scratch:
         while True:
             graph_module = extract_supported(traced.graph_module, unsupported)
             subgraphs = find_subgraphs(graph_module, traced.weights)
@@ -80,7 +82,7 @@ def _compile_anew(traced: TracedGraph, dies: int, kernels: Kernels, temporary: P
                 config = None
                 break
             sharded = shard_subgraphs(subgraphs, traced.weights, dies)
-            module = _module_build(sharded, traced, kernels, temporary, Path(scratch))
+            module = _module_build(sharded, traced, kernels, temporary, scratch)
             compiled, failed = _compile(module, subgraphs)
             if not failed:
                 for task in module.writes(compiled):
@@ -103,7 +105,7 @@ def _module_build(
 @cache
 def _runtime(spec: InstructionSet) -> list[Path]:
     """The runtime's objects, compiled once; they go when the process ends."""
-    folder = tempfile.TemporaryDirectory()
+    folder = tempfile.TemporaryDirectory(dir=temporary_place())
     _KEPT.append(folder)
     return compile_c(native.sources(), native.compile_flags(), Path(folder.name), spec)
 
