@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test lint bench bench-vision bench-quantizers
+.PHONY: help quickstart test test-faults lint bench bench-vision bench-quantizers
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -18,6 +18,9 @@ quickstart: $(READY)  ## quantize, compile for 2 dies and run the small trained 
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest
+
+test-faults: $(READY)  ## kills, injected faults, damage and races by the thousand; FAULTS="kill-compile --tries 50" for a part
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name; packages are whole."""
+"""`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name; packages are whole.
+
+Two folders are no mirrors, on purpose: `bad_input/` and `faults/` play mistakes and faults against the whole product.
+"""
 
 from pathlib import Path
 
@@ -16,6 +19,12 @@ def unmirrored(src: Path, tests: Path) -> list[str]:
 
 def test_every_module_has_its_test():
     assert unmirrored(REPO / "src", REPO / "tests") == []
+
+
+def test_folders_beside_the_mirror_are_known():
+    beside = {path.name for path in (REPO / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
+    mirrors = {path.name for path in [*(REPO / "src").iterdir(), *REPO.iterdir()] if path.is_dir()}
+    assert beside - mirrors == {"bad_input", "faults"}
 
 
 @pytest.mark.parametrize(
