@@ -1,6 +1,7 @@
 """A tokenizer is tried before the work: good ones pass, and hostile ones end in a sentence, this process alive."""
 
 import json
+import os
 import time
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_hostile_tokenizer_is_refused(tmp_path, name):
     assert len(found) < 1000
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("HOSTILE"), reason="minutes; HOSTILE=1 tries all")
 @pytest.mark.parametrize("name", sorted(HOSTILE_TOKENIZERS.keys() - set(SAMPLE)))
 def test_all_hostile_tokenizers_end(tmp_path, name):
     outcome(tmp_path, name)
