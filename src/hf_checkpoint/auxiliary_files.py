@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from tyllm_base.errors import CheckpointError
@@ -21,10 +22,34 @@ PATTERNS = (
     "video_preprocessor_config.json",
 )
 
+SNAPSHOTS, CACHED = "snapshots", "models--"  # ~/.cache/huggingface/hub/models--org--name/snapshots/<revision>
+
 
 def auxiliary_files(folder: Path) -> list[Path]:
-    """Those of the checkpoint in `folder`, without config.json, which each writer makes for itself."""
-    return [file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()]
+    """Those of the checkpoint in `folder`, without config.json, which each writer makes for itself.
+
+    Only regular files. A symbolic link that leads out of the folder is left out and told by a warning, since what it
+    leads to would be copied; the hub's cache, whose files are links to `blobs` beside `snapshots`, is one folder.
+    """
+    found = []
+    for file in [file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()]:
+        if _leads_out(file, folder):
+            warnings.warn(
+                f"{file} is a link to {file.resolve()}, out of the checkpoint, and is not copied; put the file itself "
+                "there if it belongs to the model.",
+                stacklevel=2,
+            )
+        else:
+            found.append(file)
+    return found
+
+
+def _leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file lies outside of the folder that it is named in, or of the hub's cache of the model."""
+    inside = folder.resolve()
+    if inside.parent.name == SNAPSHOTS and inside.parent.parent.name.startswith(CACHED):
+        inside = inside.parent.parent
+    return not file.resolve().is_relative_to(inside)
 
 
 def copy_auxiliary_files(source: Path, folder: Path) -> None:

@@ -5,14 +5,15 @@ It imports neither torch nor transformers, so the compiler uses it too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_checkpoint.config_limits import check_config
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
 from tyllm_base.errors import CheckpointError, UntrustedCodeError
+from tyllm_base.json_reader import read_json
 from tyllm_base.user_path import user_path
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+MAX_NAME = 80  # characters of a shard's name; file systems take 255 bytes
 NUMBERED = "model-*-of-*.safetensors"  # other safetensors files may lie beside them, such as Mistral's consolidated one
 
 
@@ -47,7 +49,9 @@ class Checkpoint:
         if not folder.is_dir():
             raise CheckpointError(f"{folder} is not a folder; give the folder that holds config.json.")
         config = read_config(folder, trust_remote_code)
-        return cls(folder, config, _read_tensors(folder))
+        tensors = _read_tensors(folder)
+        check_config(folder / "config.json", config, len(tensors))
+        return cls(folder, config, tensors)
 
     def __contains__(self, name: object) -> bool:
         return name in self.tensors
@@ -89,8 +93,12 @@ class Checkpoint:
 
 def read_config(folder: Path, trust_remote_code: bool = False) -> dict[str, Any]:
     """config.json as a dictionary; raises `CheckpointError`, and `UntrustedCodeError` if it names code of its own."""
-    config = _read_json(folder / "config.json")
-    if not isinstance(config.get("model_type"), str):
+    path = folder / "config.json"
+    if not path.exists() and not path.is_symlink():
+        raise CheckpointError(f"{path} is missing; give the folder of a complete Hugging Face checkpoint.")
+    config = read_json(path, CheckpointError, "download it again", constants=True)
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or not model_type.isprintable():
         raise CheckpointError(f"{folder / 'config.json'} names no model_type; add it or download the checkpoint again.")
     if config.get("auto_map") and not trust_remote_code:
         raise UntrustedCodeError(
@@ -98,21 +106,6 @@ def read_config(folder: Path, trust_remote_code: bool = False) -> dict[str, Any]
             "read that code and pass trust_remote_code=True if you trust it."
         )
     return config
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from `path`."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; give the folder of a complete Hugging Face checkpoint.") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}); download it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} holds a JSON {type(value).__name__} instead of an object; download it again.")
-    return value
 
 
 def _read_tensors(folder: Path) -> dict[str, TensorInfo]:
@@ -143,16 +136,23 @@ def _refuse_extra(folder: Path, extra: set[str], named_by: str) -> None:
 
 def _read_index(folder: Path) -> dict[str, str]:
     """Tensor name to shard name, every shard a plain file name inside the folder."""
-    weight_map = _read_json(folder / INDEX).get("weight_map")
+    weight_map = read_json(folder / INDEX, CheckpointError, "download it again").get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{folder / INDEX} has no weight_map; download it again.")
     for name, shard in weight_map.items():
-        if not isinstance(shard, str) or shard in ("", ".", "..") or "/" in shard or "\\" in shard:
+        if not _is_file_name(shard):
             raise CheckpointError(
-                f"{folder / INDEX} puts {name} into {shard!r}, "
+                f"{folder / INDEX} puts {name!r:.80} into {shard!r:.80}, "
                 "which is no file of this folder; download the index again."
             )
     return weight_map
+
+
+def _is_file_name(shard: object) -> bool:
+    """Whether it is the name of a file of the folder itself."""
+    if not isinstance(shard, str) or not shard.isprintable() or len(shard) > MAX_NAME:
+        return False
+    return shard not in ("", ".", "..") and "/" not in shard and "\\" not in shard
 
 
 def _read_shards(folder: Path, index: dict[str, str]) -> dict[str, TensorInfo]:

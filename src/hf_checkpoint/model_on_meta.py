@@ -24,7 +24,7 @@ def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Pr
             )
     except Exception as error:  # a config can make transformers fail in any way
         raise UnsupportedError(
-            f"transformers cannot build {checkpoint.config['model_type']!r} as a causal language model "
+            f"transformers cannot build {checkpoint.config['model_type']!r:.60} as a causal language model "
             f"({_reason(error)}); correct config.json or give another model."
         ) from error
     return model.eval()
@@ -33,7 +33,8 @@ def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Pr
 def _reason(error: Exception) -> str:
     """The first sentence of an error, with the line that it announces."""
     first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
+    said = f"{first} {rest[0]}" if first.endswith(":") and rest else first.split(". ")[0].rstrip(".")
+    return "".join(filter(str.isprintable, said))[:300]
 
 
 def fill_buffers(model: PreTrainedModel, module: nn.Module, device: torch.device) -> None:

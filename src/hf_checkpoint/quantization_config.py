@@ -16,15 +16,18 @@ def refusal(found: Mapping[str, Any]) -> str | None:
     method = found.get("quant_method")
     if method == "awq":
         version, bits = str(found.get("version", "gemm")).lower(), found.get("bits", found.get("w_bit", 4))
-        return None if (version, bits) == ("gemm", 4) else f"as awq {version} with {bits} bits"
+        return None if (version, bits) == ("gemm", 4) else f"as awq {version:.20} with {bits!r:.20} bits"
     if method != "compressed-tensors":
-        return f"as {method} with {found.get('bits')} bits"
+        return f"as {method!s:.40} with {found.get('bits')!r:.20} bits"
     if found.get("transform_config"):
         return "as compressed-tensors with rotations (transform_config)"
-    for layers in found.get("config_groups", {}).values():
+    groups = found.get("config_groups") or {}
+    if not isinstance(groups, Mapping) or not all(isinstance(layers, Mapping) for layers in groups.values()):
+        return f"as compressed-tensors with config_groups {groups!r:.60}"
+    for layers in groups.values():
         own = layers.get("format") or found.get("format")
         if own != PACK_QUANTIZED:
-            return f"as compressed-tensors {own}"
+            return f"as compressed-tensors {own!s:.40}"
         if layers.get("input_activations"):
             return "as compressed-tensors with quantized activations"
     return None
@@ -38,9 +41,9 @@ def check_group_size(config: Mapping[str, Any], shapes: Mapping[str, PackedShape
         shapes: what the stored tensors say of each quantized weight, by its name.
     """
     found = config.get("group_size", config.get("q_group_size", 128))
-    if not isinstance(found, int) or (found < 1 and found != -1):
+    if type(found) is not int or (found < 1 and found != -1):
         raise CheckpointError(
-            f"config.json says group_size {found!r}, which is no group size; download or quantize the model again."
+            f"config.json says group_size {found!r:.40}, which is no group size; download or quantize the model again."
         )
     for name, shape in shapes.items():
         if shape.group_size != (shape.inputs if found == -1 else found):

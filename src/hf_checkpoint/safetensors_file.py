@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ import numpy.typing as npt
 from hf_checkpoint.dtypes import DTYPES, NAMES
 from tyllm_base.atomic_files import atomic_file
 from tyllm_base.errors import CheckpointError
+from tyllm_base.json_reader import parse_json
+from tyllm_base.regular_file import open_regular
+from tyllm_base.system_errors import reading
 
 Array = npt.NDArray[Any]
 
 BLOCK_BYTES = 1 << 26  # bytes of a tensor looked at in one go
 MAX_HEADER = 100_000_000  # bytes, the limit of the reference implementation
+MAX_NAME, MAX_RANK, MAX_OFFSET = 1000, 16, 1 << 63
+FIELDS = {"dtype", "shape", "data_offsets"}
 
 
 @dataclass(frozen=True)
@@ -72,40 +78,65 @@ class Blocks:
 
 def read_header(path: Path) -> dict[str, TensorInfo]:
     """The tensors of a safetensors file; raises `CheckpointError` where the file is damaged."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    cure = "download it again"
+    with os.fdopen(open_regular(path, CheckpointError, cure), "rb") as file, reading(path, CheckpointError):
+        size = os.fstat(file.fileno()).st_size
         start = 8 + int.from_bytes(file.read(8), "little")
         if size < 8 or start > size or start > MAX_HEADER:
             raise CheckpointError(
                 f"{path} is truncated or no safetensors file: its header ends at byte {start} "
-                f"and the file at {size}; download it again."
+                f"and the file at {size}; {cure}."
             )
         text = file.read(start - 8)
     try:
-        entries = json.loads(text)
-        entries.pop("__metadata__", None)
+        entries = parse_json(text)
+        if not isinstance(entries, dict):
+            raise ValueError(f"it is a {type(entries).__name__}")
+        _check_metadata(entries.pop("__metadata__", {}))
         tensors = {name: _tensor(path, start, name, entry) for name, entry in entries.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} has a damaged safetensors header ({error}); download it again.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} has a damaged safetensors header ({error}); {cure}.") from error
     _check_layout(path, start, size, tensors)
     return tensors
 
 
-def _tensor(path: Path, start: int, name: str, entry: dict[str, Any]) -> TensorInfo:
-    """One header entry, checked: known dtype, whole shape, as many bytes as the shape needs."""
-    if entry["dtype"] not in DTYPES:
-        raise CheckpointError(
-            f"{name} in {path} has the type {entry['dtype']!r}, which is not one of {', '.join(DTYPES)}."
-        )
-    first, last = entry["data_offsets"]
-    shape = tuple(int(length) for length in entry["shape"])
-    info = TensorInfo(entry["dtype"], shape, path, start + int(first))
-    if min(shape, default=0) < 0 or first < 0 or last - first != info.nbytes:
+def _check_metadata(metadata: Any) -> None:
+    """Texts by name, as the reference implementation demands."""
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its __metadata__ is no object of texts")
+
+
+def _tensor(path: Path, start: int, name: str, entry: Any) -> TensorInfo:
+    """One header entry, checked: a name to be shown, known dtype, whole shape, as many bytes as the shape needs.
+
+    Raises:
+        ValueError: a field is missing or of the wrong form.
+        CheckpointError: an unknown type, or a size that is not the shape's.
+    """
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME or "/" in name or "\\" in name:
+        raise ValueError(f"{name!r:.80} is no name of a tensor")
+    if not isinstance(entry, dict) or entry.keys() != FIELDS:
+        raise ValueError(f"{name} has other fields than {', '.join(sorted(FIELDS))}")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not _are_sizes(shape) or len(shape) > MAX_RANK:
+        raise ValueError(f"{name} has the shape {shape!r:.60}")
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        raise ValueError(f"{name} has the data_offsets {offsets!r:.60}")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise CheckpointError(f"{name} in {path} has the type {dtype!r:.30}, which is not one of {', '.join(DTYPES)}.")
+    first, last = offsets
+    info = TensorInfo(dtype, tuple(shape), path, start + first)
+    if last - first != info.nbytes:
         raise CheckpointError(
             f"{name} in {path} has shape {list(shape)} of {info.dtype} but {last - first} bytes, "
             f"not {info.nbytes}; the file is damaged, download it again."
         )
     return info
+
+
+def _are_sizes(values: Any) -> bool:
+    """Whether these are whole numbers from 0 on that a file can have."""
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < MAX_OFFSET for value in values)
 
 
 def _check_layout(path: Path, start: int, size: int, tensors: Mapping[str, TensorInfo]) -> None:
