@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tyllm_base.errors import OutputError
+from tyllm_base.atomic_files import atomic_file, make_folder
 
 WIDTH, NAMES, FIGURES, BAR, GAP, PANEL = 960, 330, 80, 12, 4, 36  # pixels; a panel's heading is PANEL high
 LINEAR, LAYER, INK = "#0b6e4f", "#9aa5b1", "#1f2933"
@@ -30,10 +30,9 @@ def write_report(path: Path, report: Document) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        path.write_text(WRITERS[path.suffix](report), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"The report {path} cannot be written ({error.strerror}); choose another place.") from error
+    make_folder(path.parent)
+    with atomic_file(path) as temporary:
+        temporary.write_text(WRITERS[path.suffix](report), encoding="utf-8")
 
 
 def as_json(report: Document) -> str:

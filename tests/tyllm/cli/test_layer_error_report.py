@@ -49,8 +49,11 @@ def test_json_is_the_document():
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_report(tmp_path / "nowhere" / "report.md", REPORT)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"Cannot write .*: a part of the path is a file"):
+        write_report(tmp_path / "file" / "report.md", REPORT)
+    write_report(tmp_path / "new" / "report.md", REPORT)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.md"]
 
 
 def test_another_ending_is_refused(tyllm, tmp_path):
