@@ -18,13 +18,13 @@ LIBRARIES: dict[str, set[str]] = {
     "hf_messages": {"numpy", "PIL", "jinja2"},
     "tyllm.errors": set(),
     "tyllm.native": set(),
-    "tyllm.package": {"numpy"},
+    "tyllm.package": {"msgspec", "numpy"},
     "tyllm.runtime": {"numpy", "tokenizers", "jinja2"},
     "tyllm.runtime.images": {"numpy", "PIL"},
 }
 """What these parts may import beside the project's own packages and the standard library."""
 HEAVY = {"torch", "tvm", "tvm_ffi", "transformers", "safetensors", "awq", "tytvm", "PIL"}
-HELP_AVOIDS = HEAVY | {"numpy", "tokenizers", "jinja2"}
+HELP_AVOIDS = HEAVY | {"msgspec", "numpy", "tokenizers", "jinja2"}
 
 
 def arrows_in(text: str) -> dict[str, set[str]]:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from tests.bad_input.broken_folders import empty
 from tests.bad_input.commands import RUN, agrees, fill
-from tests.tiny_checkpoint import edit_json
+from tests.forgeries import edit
 
 from tyllm.cli import main
 
@@ -27,13 +27,13 @@ def missing(name):
 
 
 def manifest(**changes):
-    return lambda folder: edit_json(folder / "manifest.json", **changes)
+    return lambda folder: edit(folder, "manifest.json", **changes)
 
 
 def target(**changes):
     def change(folder):
         found = json.loads((folder / "manifest.json").read_text())["target"]
-        edit_json(folder / "manifest.json", target=found | changes)
+        edit(folder, "manifest.json", target=found | changes)
 
     return change
 
@@ -60,8 +60,8 @@ PACKAGES = {
     "weights are too long": (
         wrong_weights_length,
         f"{{package}}/{WEIGHTS} is too long: … bytes instead of …; copy it again or compile again."),
-    "another version": (manifest(format_version=99), "{package}…has format_version 99, this TyLLM reads 2; …."),
-    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 1; …."),
+    "another version": (manifest(format_version=99), "{package}…has format_version 99, this TyLLM reads 3; …."),
+    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 2; …."),
     "another machine": (
         target(triple="s390x-linux-gnu"),
         "{package} was compiled for s390x, this machine is …; compile the model for it."),

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +14,20 @@ from tyllm.native import FOLDER, compile_flags, link_flags, sources
 from tyllm.package import (
     BufferConfig,
     DieBuffers,
+    Exports,
+    ImageSize,
     IoEntry,
     KvLayer,
     Manifest,
     ProgramMemory,
     Target,
+    Visual,
     file_entries,
     write_params,
 )
 from tyllm.package.buffer_config import KEY_TILE
+from tyllm.package.code_needs import CodeNeeds, decoder_layout
+from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.package.file_names import code_file, constants_file, params_file
 
 HERE = Path(__file__).parent
@@ -40,6 +46,18 @@ def build(source: Path, target: Path, extra: Sequence[str] = ("-shared",)) -> Pa
     return target
 
 
+def with_needs(library: bytes, needs: CodeNeeds) -> bytes:
+    """A toy library whose table of needs, of one program, says something else."""
+    sizes = (needs.params_bytes, needs.constants_bytes, needs.kv_bytes, needs.arena_bytes, needs.io_bytes)
+    row = struct.pack("=256s256s72s5Q", needs.body.encode(), needs.head.encode(), needs.layout.encode(), *sizes)
+    start = library.index(row[:512])
+    return library[:start] + row + library[start + len(row) :]
+
+
+TOKENS = {"image": 1, "video": 2, "start": 3, "end": 4}
+VISUAL = Visual(1, (0,), (ImageSize(28, 28, (2, 2)),), 2, TOKENS, None)
+
+
 @dataclass(frozen=True)
 class Fake:
     """What to write: the compiled toy program and the settings of a package."""
@@ -49,10 +67,17 @@ class Fake:
     seq_lens: tuple[int, ...] = (1, 8)
     max_kv_cache_size: int = 64
     embedding_as_input: bool = False
+    sees: bool = False
+    """Whether it has a vision tower and rotary positions, of which only what the files say matters."""
 
     @property
     def capacity(self) -> int:
         return -(-(self.max_kv_cache_size + max(self.seq_lens) - 1) // KEY_TILE) * KEY_TILE
+
+    @property
+    def values(self) -> int:
+        """Where a cache's values begin."""
+        return -(-2 * self.capacity // 64) * 64
 
     def write(self, folder: Path) -> Path:
         """The whole folder."""
@@ -64,6 +89,8 @@ class Fake:
         (folder / "config.json").write_text(json.dumps({"eos_token_id": 257}))
         (folder / "empty.bin").write_bytes(b"")
         write_tokenizer(folder)
+        if self.sees:
+            self._write_vision(folder)
         self.write_manifest(folder)
         return folder
 
@@ -75,34 +102,66 @@ class Fake:
             max_kv_cache_size=self.max_kv_cache_size, embedding_as_input=self.embedding_as_input,
             activations="float16", quantization=None,
             target=Target("plain", f"{platform.machine()}-linux-gnu"),
-            exports={"body": "llm_body", "head": "llm_head"}, built_with={}, source={}, files=file_entries(folder),
+            exports=Exports("llm_body", "llm_head"), built_with={}, source={}, files=file_entries(folder),
+            visual=VISUAL if self.sees else None, rope=self._rope.to_json() if self.sees else None,
         ).write_manifest(folder)  # fmt: skip
+
+    @property
+    def _rope(self) -> ModuleConfig:
+        rows = self.max_kv_cache_size
+        io = {"positions": IoEntry(0, (3, rows), "int32"), "rope_param": IoEntry(12 * rows, (rows, 2, 2), "float32")}
+        program = ModuleProgram("compute_rope_param", "double", ("positions",), ("rope_param",))
+        memory = {program.name: ModuleMemory(64, 28 * rows, 0, io)}
+        return ModuleConfig("compute_rope_param.so", "compute_rope_param.params", (program,), (memory,))
+
+    def _write_vision(self, folder: Path) -> None:
+        (folder / "visual").mkdir()
+        for name in ("visual/vit_die0.so", "compute_rope_param.so"):
+            (folder / name).write_bytes(self.library.read_bytes())
+        for name in ("visual/constant_die0", "compute_rope_param"):
+            write_params(folder / f"{name}.params", {"x": np.zeros(3, np.float32)})
+        write_params(folder / "rope_param.params", {"rope_param": np.zeros((self.max_kv_cache_size, 2, 2), np.float32)})
+        (folder / "preprocessor_config.json").write_text(json.dumps({"patch_size": 14, "merge_size": 2}))
+        io = {"patches": IoEntry(0, (4, 1176), "float32"), "embeddings": IoEntry(18816, (1, HIDDEN), "float32")}
+        program = ModuleProgram("28x28", "double", ("patches",), ("embeddings",))
+        memory = {"28x28": ModuleMemory(64, 18816 + 4 * HIDDEN, 0, io)}
+        tower = ModuleConfig("vit_die{die}.so", "constant_die{die}.params", (program,), (memory,))
+        tower.write_module_config(folder / "visual")
 
     def _die(self, folder: Path, die: int) -> DieBuffers:
         first, stop = VOCAB * die // self.dies, VOCAB * (die + 1) // self.dies
         (folder / "batch_1").mkdir(exist_ok=True)
         write_params(folder / params_file(die), {"bias": bias()[first:stop]})
         programs = {seq_len: self._program(folder, die, seq_len, first, stop) for seq_len in self.seq_lens}
-        layer = KvLayer(k_offset=0, v_offset=2 * self.capacity, kv_heads=1, head_dim=1, v_head_dim=1)
-        return DieBuffers(die, (first, stop), 4 * self.capacity, (layer,), programs)
+        layer = KvLayer(k_offset=0, v_offset=self.values, kv_heads=1, head_dim=1, v_head_dim=1)
+        buffers = DieBuffers(die, (first, stop), 2 * self.values, (layer,), programs)
+        self._write_code(folder, buffers)
+        return buffers
 
     def _program(self, folder: Path, die: int, seq_len: int, first: int, stop: int) -> ProgramMemory:
         io, end = {}, 0
         source = ("embeddings", (1, seq_len, HIDDEN), "float32")
+        positions = ("rope_param", (seq_len, 2, 2), "float32") if self.sees else ("positions", (1, seq_len), "int64")
         entries = [source if self.embedding_as_input else ("tokens", (1, seq_len), "int64"),
-                   ("positions", (1, seq_len), "int64"), ("position", (1,), "int64"), ("row", (1,), "int64"),
+                   positions, ("position", (1,), "int64"), ("row", (1,), "int64"),
                    ("first_token", (1,), "int64"), ("logits", (stop - first,), "float32")]  # fmt: skip
         for name, shape, dtype in entries:
             io[name] = IoEntry(end, shape, dtype)
             end += -(-io[name].nbytes // 64) * 64
         inputs = io["embeddings" if self.embedding_as_input else "tokens"]
-        names = ("positions", "position", "row", "first_token", "logits")
+        names = (positions[0], "position", "row", "first_token", "logits")
         places = [inputs.offset, *(io[name].offset for name in names)]
-        setup = [die, self.dies, seq_len, stop - first, self.capacity, HIDDEN, self.embedding_as_input, *places]
+        setup = [die, self.dies, seq_len, stop - first, self.values // 2, HIDDEN, self.embedding_as_input, *places]
         (folder / constants_file(die, seq_len)).parent.mkdir(exist_ok=True)
         write_params(folder / constants_file(die, seq_len), {"setup": np.asarray(setup, np.int64)})
-        (folder / code_file(die, seq_len)).write_bytes(self.library.read_bytes())
         return ProgramMemory(arena_bytes=4 * seq_len * HIDDEN, io_bytes=end, io=io)
+
+    def _write_code(self, folder: Path, die: DieBuffers) -> None:
+        for seq_len, memory in die.programs.items():
+            layout = decoder_layout(self.dies, self.max_kv_cache_size, self.capacity, die, seq_len)
+            sizes = -(-4 * die.rows // 64) * 64, 8 * 13, die.kv_bytes, memory.arena_bytes, memory.io_bytes
+            code = with_needs(self.library.read_bytes(), CodeNeeds("llm_body", "llm_head", layout, *sizes))
+            (folder / code_file(die.die, seq_len)).write_bytes(code)
 
 
 def bias() -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tyllm.package import IoEntry, KvLayer, ProgramMemory
+from tyllm.package import DieBuffers, IoEntry, KvLayer, ProgramMemory
 from tytvm.collectives import ALL_REDUCE
 from tytvm.memory_layout import MemoryLayout, bytes_of
 from tytvm.memory_plan import KernelLaunch, PlannedProgram
@@ -28,6 +28,13 @@ def summarize(program: PlannedProgram) -> ProgramSummary:
     """The facts of a program that its package's JSON files name, once its code is written."""
     constants = program.layouts["constants"].total
     return ProgramSummary(program.layouts["kv"], _memories(program), _steps_and_buffers(program), constants)
+
+
+def die_buffers(die: int, vocabulary: tuple[int, int], programs: Mapping[int, ProgramSummary]) -> DieBuffers:
+    """Sizes and offsets of a die's memories; `programs` are by sequence length."""
+    kv = next(iter(programs.values())).kv
+    memories = {seq_len: program.memories for seq_len, program in programs.items()}
+    return DieBuffers(die, vocabulary, kv.total, kv_layers(kv), memories)
 
 
 def kv_layers(kv: MemoryLayout) -> tuple[KvLayer, ...]:

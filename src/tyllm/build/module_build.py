@@ -17,11 +17,13 @@ import numpy as np
 
 from tyllm.build.die_plan import ModelPlan
 from tyllm.build.metadata import ProgramSummary, summarize
+from tyllm.build.needs_table import compile_needs
 from tyllm.build.pack_weights import pack_weights
 from tyllm.build.process_pool import Task
 from tyllm.build.tensor_parallel import IN, OUT
 from tyllm.build.weight_reader import Weights
 from tyllm.package import FileEntry, Params, ParamsWriter, write_params
+from tyllm.package.code_needs import CodeNeeds, module_layout
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm_base.progress import Advance
 from tytvm.capture import Capture
@@ -136,9 +138,21 @@ class ModuleBuild:
         owner = self.plan.owners()[die]
         output = self.folder / self.code.format(die=die)
         objects = [path for source in self.programs for path in compiled[owner, source.name].objects]
-        link([*objects, *self.runtime], output, self.kernels.spec)
+        needs = compile_needs(self._needs(die, compiled), self.scratch / output.name, self.kernels.spec)
+        link([*objects, needs, *self.runtime], output, self.kernels.spec)
         report(0, f"link {output.name}")
         return {}
+
+    def _needs(self, die: int, compiled: Mapping[tuple[int, str], CompiledProgram]) -> list[CodeNeeds]:
+        """What the library of a die says of its programs."""
+        module, owner, params = self.config(compiled), self.plan.owners()[die], self.plan.dies[die].layout.total
+        params += sum(compiled[owner, source.name].described.constants_bytes for source in self.programs)
+        found = []
+        for program in module.programs:
+            own = module.dies[die][program.name]
+            sizes = params, compiled[owner, program.name].described.constants_bytes, 0, own.arena_bytes, own.io_bytes
+            found.append(CodeNeeds(program.export, "", module_layout(len(module.dies), program, own), *sizes))
+        return found
 
     def _write_weights(
         self, compiled: Mapping[tuple[int, str], CompiledProgram], report: Advance

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 from tyllm.package import DieBuffers, Package, Params, ProgramMemory
 from tyllm.package.file_names import VISUAL, code_file, constants_file, params_file
@@ -34,7 +35,7 @@ def contents(path: Path) -> JsonObject:
     steps = read_program_file(files)
     return {
         "package": str(package.folder),
-        **{name: value for name, value in asdict(manifest).items() if name not in ("files", "rope")},
+        **{name: value for name, value in to_builtins(manifest).items() if name not in ("files", "rope", "sha256")},
         "bytes": package.nbytes,
         "kv_capacity": buffers.kv_capacity,
         "kv_cache_dtype": next((layer.dtype for die in buffers.dies for layer in die.layers), None),
@@ -57,7 +58,8 @@ def _visual(package: Package) -> JsonObject | None:
         }
         for die, programs in enumerate(module.dies)
     ]
-    return asdict(said) | {"dies": dies}
+    found: JsonObject = to_builtins(said)
+    return found | {"dies": dies}
 
 
 def _die(files: HeldPath, die: DieBuffers, steps: Mapping[int, ProgramSteps]) -> JsonObject:
@@ -84,7 +86,7 @@ def _program(program: ProgramMemory, described: ProgramSteps) -> JsonObject:
         "io_bytes": program.io_bytes,
         "steps": len(steps),
         "barriers": sum(step.barrier_before for step in steps),
-        "bytes_read": sum(step.bytes_read for step in steps),
+        "bytes_read": sum(step.cost.bytes_read for step in steps),
         "kernels": dict(Counter(step.kernel for step in steps).most_common()),
     }
 

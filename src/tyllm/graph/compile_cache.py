@@ -6,9 +6,9 @@ import atexit
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import TracedGraph
 from tyllm.package import FileEntry, file_entries
 from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package.field_types import FileName, Record
 from tyllm.package.held_path import HeldPath
-from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.json_file import checked, read_json, write_json
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PackageFiles
 from tyllm_base.atomic_folder import atomic_folder
@@ -54,6 +55,18 @@ class CompileSettings:
     cache_folder: Path | None = None
 
 
+class _Build(Record, frozen=True):
+    """The fields of build.json: whether anything is compiled, what torch runs, and all other files."""
+
+    compiled: bool
+    refused: Mapping[str, str]
+    files: Mapping[FileName, FileEntry]
+
+    @classmethod
+    def read(cls, folder: Path) -> _Build:
+        return checked(read_json(folder / BUILD), folder / BUILD, cls)
+
+
 def module_folder(traced: TracedGraph, settings: CompileSettings, spec: InstructionSet) -> Path:
     """Where a graph's compiled module is, or will be: its name is a hash of all that decides the module's bytes.
 
@@ -73,9 +86,8 @@ def module_folder(traced: TracedGraph, settings: CompileSettings, spec: Instruct
 def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
     """A folder's module, if anything is compiled, and the operators that torch runs; None where it is damaged."""
     try:
-        build, files = read_json(folder / BUILD), hold_module(folder)
-        with fields_of(folder / BUILD):
-            return ModuleConfig.read(files) if build["compiled"] else None, dict(build["refused"])
+        build, files = _Build.read(folder), hold_module(folder)
+        return ModuleConfig.read(files) if build.compiled else None, dict(build.refused)
     except PackageError:
         return None
 
@@ -83,11 +95,8 @@ def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
 def hold_module(folder: Path) -> HeldPath:
     """The files of a compiled module, checked and held; raises `PackageError` where the folder is damaged."""
     with OpenFolder(folder) as opened:
-        build = read_json(folder / BUILD)
-        with fields_of(folder / BUILD):
-            entries = {name: FileEntry(int(each["size"]), str(each["sha256"])) for name, each in build["files"].items()}
         files = PackageFiles(folder)
-        files.hold(opened, entries)
+        files.hold(opened, _Build.read(folder).files)
     return HeldPath(files)
 
 
@@ -102,8 +111,7 @@ def write_description(folder: Path, config: ModuleConfig | None, unsupported: Un
     """Write the JSON files, when all others are there."""
     if config is not None:
         config.write_module_config(folder)
-    files = {name: asdict(entry) for name, entry in file_entries(folder).items()}
-    write_json(folder / BUILD, {"compiled": config is not None, "refused": unsupported, "files": files})
+    write_json(folder / BUILD, _Build(config is not None, unsupported, file_entries(folder)))
 
 
 def _text(graph: fx.Graph) -> str:

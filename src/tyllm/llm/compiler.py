@@ -17,7 +17,8 @@ from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.llm.decoder_build import DecoderBuild
 from tyllm.llm.manifest import buffer_config, manifest
 from tyllm.llm.package_job import PackageJob, prepare
-from tyllm.package import BufferConfig, FileEntry, Manifest, file_entries
+from tyllm.package import FileEntry, Manifest, file_entries
+from tyllm.package.agreement import read_parts
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL
@@ -126,5 +127,4 @@ def _write_metadata(job: PackageJob, folder: Path, built: _Built) -> None:
 
 def _check_metadata(folder: Path) -> None:
     """Read the JSON files as the runtime will; raises `PackageError` where that would refuse them."""
-    Manifest.read(folder)
-    BufferConfig.read(folder)
+    read_parts(folder, Manifest.read(folder))

@@ -11,7 +11,8 @@ from itertools import product
 from pathlib import Path
 
 from hf_checkpoint.vision_tower import find_tower
-from tyllm.build.metadata import ProgramSummary, summarize
+from tyllm.build.metadata import ProgramSummary, die_buffers, summarize
+from tyllm.build.needs_table import compile_needs
 from tyllm.build.pack_weights import pack_weights
 from tyllm.build.process_pool import Task
 from tyllm.build.tensor_parallel import IN, OUT
@@ -19,6 +20,7 @@ from tyllm.llm.die_model import capture_step, cut_to_die
 from tyllm.llm.package_job import COMPILE_LAYER, PackageJob
 from tyllm.llm.vision.decoder_step import capture_decoder_step
 from tyllm.package import FileEntry, ParamsWriter, write_params
+from tyllm.package.code_needs import CodeNeeds, decoder_layout
 from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm_base.progress import Advance
 from tytvm.capture import Capture
@@ -79,10 +81,20 @@ class DecoderBuild:
         program = self._plan(captured, die)
         done("lower")
         output = self._made(code_file(die, seq_len))
-        build_shared_object(program, EXPORTS, self.job.kernels, self.runtime, output)
+        needs = compile_needs([self._needs(program, die, seq_len)], output, self.job.kernels.spec)
+        build_shared_object(program, EXPORTS, self.job.kernels, [*self.runtime, needs], output)
+        needs.unlink()
         write_params(self._made(constants_file(die, seq_len)), dict(program.constants))
         done("generate code for")
         return summarize(program)
+
+    def _needs(self, program: PlannedProgram, die: int, seq_len: int) -> CodeNeeds:
+        """What the library says of its program."""
+        plan, settings, summary = self.job.plan, self.job.settings, summarize(program)
+        buffers = die_buffers(die, plan.sharding.vocabulary[die], {seq_len: summary})
+        layout = decoder_layout(settings.dies, settings.max_kv_cache_size, settings.kv_capacity, buffers, seq_len)
+        memories, sizes = summary.memories, (plan.dies[die].layout.total, summary.constants_bytes, summary.kv.total)
+        return CodeNeeds(EXPORTS["body"], EXPORTS["head"], layout, *sizes, memories.arena_bytes, memories.io_bytes)
 
     def _capture(self, die: int, seq_len: int) -> Capture:
         """The graph of one step, with weights of the die's shapes."""

@@ -7,16 +7,16 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tyllm import __version__
 from tyllm.build.die_plan import ModelPlan
-from tyllm.build.metadata import ProgramSummary, kv_layers
+from tyllm.build.metadata import ProgramSummary, die_buffers
 from tyllm.build.weight_formats import Quantization
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.llm.decoder_build import EXPORTS
 from tyllm.llm.package_job import PackageJob
-from tyllm.package import BufferConfig, DieBuffers, FileEntry, Manifest, Target
+from tyllm.package import BufferConfig, Exports, FileEntry, Manifest, QuantizationEntry, Target
+from tyllm.package.compiled_module import AotConfig, ModuleBuffers
 from tyllm.package.file_names import CONFIG
 from tytvm.target import InstructionSet
 
@@ -28,16 +28,12 @@ def buffer_config(
     settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[int, ProgramSummary]]
 ) -> BufferConfig:
     """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
-    dies = []
-    for die, own in enumerate(programs):
-        kv = next(iter(own.values())).kv
-        memories = {seq_len: program.memories for seq_len, program in own.items()}
-        dies.append(DieBuffers(die, plan.sharding.vocabulary[die], kv.total, kv_layers(kv), memories))
-    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, tuple(dies))
+    dies = tuple(die_buffers(die, plan.sharding.vocabulary[die], own) for die, own in enumerate(programs))
+    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, dies)
 
 
 def manifest(
-    job: PackageJob, files: Mapping[str, FileEntry], rope: Sequence[Mapping[str, Any]] | None = None
+    job: PackageJob, files: Mapping[str, FileEntry], rope: tuple[AotConfig, ModuleBuffers] | None = None
 ) -> Manifest:
     """Everything that a reader checks before it loads code.
 
@@ -62,7 +58,7 @@ def manifest(
         activations=settings.activations if job.quantization.method else "float16",
         quantization=_quantization(job.quantization),
         target=_target(job.kernels.spec),
-        exports=EXPORTS,
+        exports=Exports(**EXPORTS),
         built_with={"python": platform.python_version()} | {name: version(name) for name in BUILT_WITH},
         source=_source(settings.model_path),
         files=files,
@@ -72,10 +68,10 @@ def manifest(
     )
 
 
-def _quantization(quantization: Quantization) -> dict[str, Any] | None:
+def _quantization(quantization: Quantization) -> QuantizationEntry | None:
     if not quantization.method:
         return None
-    return {"method": quantization.method, "bits": 4, "group_size": quantization.group_size}
+    return QuantizationEntry(quantization.method, 4, quantization.group_size)
 
 
 def _target(spec: InstructionSet) -> Target:

@@ -88,17 +88,14 @@ static int fill_session(struct tyllm_session *s, const tyllm_config *config) {
 }
 
 tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t error_bytes) {
-  if (config->abi != TYLLM_RUNTIME_ABI || !config->dies || !config->workers || !config->programs || !config->slots) {
-    snprintf(error, error_bytes, "a configuration of ABI %u with %u dies, %u workers, %u programs and %u slots",
-             config->abi, config->dies, config->workers, config->programs, config->slots);
-    return NULL;
-  }
+  if (tyllm_check(config, error, error_bytes)) return NULL;
   if (amx_request()) {
     snprintf(error, error_bytes, "the AMX tile registers that this program uses (%s); compile the model for a plainer "
              "target", strerror(errno));
     return NULL;
   }
   struct tyllm_session *s = zeroed(sizeof *s);
+  if (!s) snprintf(error, error_bytes, "memory for a session");
   if (s && fill_session(s, config)) {
     snprintf(error, error_bytes, "memory for %u dies and %u slots (%s); ask for fewer slots", config->dies, config->slots,
              strerror(errno));

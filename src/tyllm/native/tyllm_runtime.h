@@ -11,7 +11,9 @@
 
 #include <stdint.h>
 
-#define TYLLM_RUNTIME_ABI 1
+#define TYLLM_RUNTIME_ABI 2
+
+#define TYLLM_NAME_BYTES 256
 
 #define TYLLM_BODY 1u /* everything up to the final hidden states */
 #define TYLLM_HEAD 2u /* the logits of row io.row of the last body */
@@ -32,18 +34,33 @@ typedef struct {
 /* f(self, {params, constants, kv, arena, io, context, worker, workers}, 8, result): 0, or an error was raised. */
 typedef int (*tyllm_function)(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result);
 
+/* What the code of one program was compiled for; each library has one for each of its programs. */
+typedef struct {
+  char body[TYLLM_NAME_BYTES]; /* the exported symbols, without __tvm_ffi_ */
+  char head[TYLLM_NAME_BYTES]; /* "" without a head */
+  char layout[72];             /* SHA-256 of where all lies in its memory, as the package says it too (code_needs.py) */
+  uint64_t params_bytes;       /* all of the die's parameters, in a module with all constants behind them */
+  uint64_t constants_bytes;    /* the least that it reads and writes within, of these and what follows */
+  uint64_t kv_bytes;
+  uint64_t arena_bytes;
+  uint64_t io_bytes;
+} tyllm_needs;
+
 /* The compiled code of one die for one sequence length. */
 typedef struct {
   tyllm_function body;
   tyllm_function head;
   const char *(*error)(void); /* tyllm_program_error of the same library */
   const void *constants;
+  uint64_t constants_bytes; /* that may be read there */
   uint64_t arena_bytes;
   uint64_t io_bytes;
+  const tyllm_needs *needs; /* tyllm_needs_of of the same library */
 } tyllm_program;
 
 typedef struct {
   const void *params;
+  uint64_t params_bytes; /* that may be read there */
   uint64_t kv_bytes;
   const tyllm_program *programs; /* one per sequence length */
   const int32_t *cpus;           /* the CPU of each worker, or NULL: the system chooses */
@@ -64,7 +81,13 @@ typedef struct tyllm_session tyllm_session;
 
 TYLLM_EXPORT uint32_t tyllm_abi(void);
 
-/* Memory and threads; NULL and a sentence in `error` where the system refuses. `config` is copied. */
+/* What the code for a body needs; NULL where the library has no such program. */
+TYLLM_EXPORT const tyllm_needs *tyllm_needs_of(const char *body);
+
+/* 0, or -1 and in `error` what the package gives too little or too much of. */
+TYLLM_EXPORT int32_t tyllm_check(const tyllm_config *config, char *error, uint64_t error_bytes);
+
+/* Memory and threads; NULL and a sentence in `error` where tyllm_check or the system refuses. `config` is copied. */
 TYLLM_EXPORT tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t error_bytes);
 
 /* Run a program's body and/or head on the KV cache of `slot`; 0, or -1 and tyllm_last_error. */

@@ -1,37 +1,62 @@
-"""manifest.json: the model and machine of a package, its builders, and the size and SHA-256 of its every other file."""
+"""manifest.json: the model and machine of a package, its builders, and the size and SHA-256 of its every other file.
+
+It ends with a SHA-256 of itself: of its own bytes, with zeros in the place of that hash. So a bit that is flipped
+anywhere in it, be it in a space, is found before its JSON is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import hashlib
+from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta, field
+
+from tyllm.package.compiled_module import AotConfig, ModuleBuffers
+from tyllm.package.field_types import (
+    FORMAT_VERSION,
+    RUNTIME_ABI,
+    Bytes,
+    Count,
+    Die,
+    DieCount,
+    Digest,
+    FileName,
+    Record,
+    SeqLen,
+    Side,
+    Symbol,
+    Text,
+    TokenId,
+    Version,
+    one_of,
+)
 from tyllm.package.file_names import MANIFEST
-from tyllm.package.json_file import fields_of, read_json, write_json
+from tyllm.package.json_file import CURE, checked, content_of, json_object, json_text, shown
 from tyllm_base.errors import PackageError
 
-FORMAT_VERSION = 2
-RUNTIME_ABI = 1
+NO_DIGEST = "0" * 64
+BEFORE_DIGEST, AFTER_DIGEST = b',\n  "sha256": "', b'"\n}\n'
+"""What stands around the hash of itself at the end of the file."""
+Dies = Annotated[tuple[Die, ...], Meta(max_length=64)]
 
 
-@dataclass(frozen=True)
-class FileEntry:
+class FileEntry(Record, frozen=True):
     """A file's `size` in bytes and its SHA-256 as 64 hexadecimal digits."""
 
-    size: int
-    sha256: str
+    size: Bytes
+    sha256: Digest
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record, frozen=True):
     """The machine that the code is for; `features` are CPU flags as /proc/cpuinfo spells them."""
 
-    name: str
-    triple: str
-    cpu: str = ""
-    features: tuple[str, ...] = ()
+    name: Text
+    triple: Text
+    cpu: Text = ""
+    features: Annotated[tuple[Text, ...], Meta(max_length=1000)] = ()
 
     @property
     def machine(self) -> str:
@@ -39,13 +64,27 @@ class Target:
         return self.triple.split("-", maxsplit=1)[0]
 
 
-@dataclass(frozen=True)
-class ImageSize:
+class Exports(Record, frozen=True):
+    """Symbols of a die's functions, before the ABI's prefix."""
+
+    body: Symbol
+    head: Symbol
+
+
+class QuantizationEntry(Record, frozen=True):
+    """How the weights were quantized, for people to read."""
+
+    method: Text
+    bits: Annotated[int, Meta(ge=4, le=4)]
+    group_size: Annotated[int, Meta(ge=-1, le=1 << 20)]
+
+
+class ImageSize(Record, frozen=True):
     """A size that the vision tower is compiled for: height and width in pixels, `grid` of patches [rows, columns]."""
 
-    height: int
-    width: int
-    grid: tuple[int, int]
+    height: Side
+    width: Side
+    grid: tuple[Side, Side]
 
     @property
     def name(self) -> str:
@@ -53,8 +92,7 @@ class ImageSize:
         return f"{self.height}x{self.width}"
 
 
-@dataclass(frozen=True)
-class Visual:
+class Visual(Record, frozen=True):
     """The vision tower of a package.
 
     Attributes:
@@ -66,77 +104,81 @@ class Visual:
         tokens_per_second: steps of the temporal position in a second of video; None where frames are counted.
     """
 
-    dies: int
-    die_order: tuple[int, ...]
-    sizes: tuple[ImageSize, ...]
-    merge_size: int
-    tokens: Mapping[str, int]
-    tokens_per_second: float | None
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Visual:
-        """The vision tower from its object in manifest.json."""
-        sizes = (ImageSize(int(s["height"]), int(s["width"]), (s["grid"][0], s["grid"][1])) for s in raw["sizes"])
-        order = tuple(int(die) for die in raw["die_order"])
-        return cls(
-            int(raw["dies"]), order, tuple(sizes), int(raw["merge_size"]), raw["tokens"], raw["tokens_per_second"]
-        )
+    dies: DieCount
+    die_order: Dies
+    sizes: Annotated[tuple[ImageSize, ...], Meta(min_length=1, max_length=10_000)]
+    merge_size: Annotated[int, Meta(ge=1, le=64)]
+    tokens: Mapping[Annotated[str, one_of("image", "video", "start", "end")], TokenId]
+    tokens_per_second: Annotated[float, Meta(gt=0, le=1e6)] | None
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record, frozen=True):
     """The fields of manifest.json; docs/format.md says what each means."""
 
-    tyllm_version: str
-    architecture: str
-    model_type: str
-    vocab_size: int
-    hidden_size: int
-    layers: int
-    dies: int
-    seq_lens: tuple[int, ...]
-    max_kv_cache_size: int
+    tyllm_version: Text
+    architecture: Text
+    model_type: Text
+    vocab_size: Count
+    hidden_size: Count
+    layers: Annotated[int, Meta(ge=1, le=10_000)]
+    dies: DieCount
+    seq_lens: Annotated[tuple[SeqLen, ...], Meta(min_length=1, max_length=1000)]
+    max_kv_cache_size: Count
     embedding_as_input: bool
-    activations: str
-    quantization: Mapping[str, Any] | None
+    activations: Annotated[str, one_of("int8", "float16")]
+    quantization: QuantizationEntry | None
     target: Target
-    exports: Mapping[str, str]
-    built_with: Mapping[str, str]
-    source: Mapping[str, str]
-    files: Mapping[str, FileEntry] = field(default_factory=dict)
-    die_order: tuple[int, ...] = ()
+    exports: Exports
+    built_with: Annotated[Mapping[Text, Text], Meta(max_length=100)]
+    source: Annotated[Mapping[Text, Text], Meta(max_length=100)]
+    files: Annotated[Mapping[FileName, FileEntry], Meta(max_length=100_000)] = field(default_factory=dict)
+    die_order: Dies = ()
     visual: Visual | None = None
-    rope: Sequence[Mapping[str, Any]] | None = None
+    rope: tuple[AotConfig, ModuleBuffers] | None = None
     """Of a vision-language model: the module that computes rotary positions, as `ModuleConfig.to_json` has it."""
-    batch: int = 1
-    runtime_abi: int = RUNTIME_ABI
-    format_version: int = FORMAT_VERSION
+    batch: Annotated[int, Meta(ge=1, le=1)] = 1
+    runtime_abi: Annotated[int, Meta(ge=RUNTIME_ABI, le=RUNTIME_ABI)] = RUNTIME_ABI
+    format_version: Version = FORMAT_VERSION
+    sha256: Digest = NO_DIGEST
+    """Zeros: the hash in the file is of the file with this in its place."""
 
     @classmethod
     def read(cls, folder: Traversable) -> Manifest:
         """The manifest of the package in `folder`; raises `PackageError`."""
         path = folder / MANIFEST
-        raw = read_json(path)
+        return cls.parse(content_of(path), path)
+
+    @classmethod
+    def parse(cls, data: bytes, path: Traversable) -> Manifest:
+        """The manifest that a file's bytes say; raises `PackageError`, which names `path`."""
+        unsigned, digest = without_digest(data)
+        if digest is None:
+            check_versions(path, json_object(data, path))  # older packages have no digest
+            raise PackageError(f"{path} does not end with its SHA-256, so it was changed or cut; copy it again.")
+        if hashlib.sha256(unsigned).hexdigest().encode() != digest:
+            raise PackageError(f"{path} was changed or damaged: its SHA-256 is another; copy it again, or {CURE}.")
+        raw = json_object(unsigned, path)
         check_versions(path, raw)
-        with fields_of(path):
-            target = raw["target"]
-            return cls(
-                **{name: raw[name] for name in PLAIN_FIELDS},
-                seq_lens=tuple(int(length) for length in raw["seq_lens"]),
-                die_order=tuple(int(die) for die in raw["die_order"]),
-                visual=Visual.from_json(raw["visual"]) if raw["visual"] else None,
-                target=Target(target["name"], target["triple"], target.get("cpu", ""), tuple(target["features"])),
-                files={name: FileEntry(int(e["size"]), str(e["sha256"])) for name, e in raw["files"].items()},
-            )
+        return checked(raw, path, cls)
 
     def write_manifest(self, folder: Path) -> None:
         """Write manifest.json into `folder`; the last file of a package to be written."""
-        write_json(folder / MANIFEST, asdict(self))
+        (folder / MANIFEST).write_bytes(with_digest(json_text(self).encode()))
 
 
-PLAIN_FIELDS = tuple(
-    n for n in Manifest.__dataclass_fields__ if n not in ("seq_lens", "die_order", "visual", "target", "files")
-)
+def with_digest(text: bytes) -> bytes:
+    """The bytes of a manifest, whose last field is `NO_DIGEST`, with their SHA-256 in its place."""
+    unsigned, digest = without_digest(text)
+    assert digest == NO_DIGEST.encode(), "the manifest has its hash already"
+    return text[: -len(NO_DIGEST) - len(AFTER_DIGEST)] + hashlib.sha256(unsigned).hexdigest().encode() + AFTER_DIGEST
+
+
+def without_digest(data: bytes) -> tuple[bytes, bytes | None]:
+    """The bytes of a manifest with zeros for its hash, and that hash; None where its end is no hash."""
+    start = len(data) - len(AFTER_DIGEST) - len(NO_DIGEST)
+    if start < 0 or not data[:start].endswith(BEFORE_DIGEST) or not data.endswith(AFTER_DIGEST):
+        return data, None
+    return data[:start] + NO_DIGEST.encode() + AFTER_DIGEST, data[start : -len(AFTER_DIGEST)]
 
 
 def check_versions(path: Traversable, raw: Mapping[str, Any]) -> None:
@@ -145,6 +187,6 @@ def check_versions(path: Traversable, raw: Mapping[str, Any]) -> None:
         theirs = raw.get(name)
         if theirs != ours:
             raise PackageError(
-                f"{path} has {name} {theirs}, this TyLLM reads {ours}; compile the model again, "
-                f"or install the TyLLM that compiled it ({raw.get('tyllm_version', 'unknown')})."
+                f"{path} has {name} {theirs!r:.20}, this TyLLM reads {ours}; compile the model again, "
+                f"or install the TyLLM that compiled it ({shown(raw.get('tyllm_version', 'unknown'), 60)})."
             )

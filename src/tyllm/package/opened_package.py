@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from tyllm.package.agreement import read_parts
 from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.cpu import check_cpu
@@ -15,7 +16,7 @@ from tyllm.package.held_path import HeldPath
 from tyllm.package.manifest import Manifest
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PARAMS, Hashing, PackageFiles
-from tyllm.package.verification import check_agreement, check_module, check_required
+from tyllm.package.verification import check_module, check_required
 from tyllm_base.doors import Door, callers
 from tyllm_base.errors import PackageError
 from tyllm_base.progress import Progress
@@ -107,10 +108,7 @@ def _open(
         opened.check_files(manifest.files)
         check_required(opened.path, manifest)
         files.files.hold(opened, manifest.files, hashing, progress)
-    buffers = BufferConfig.read(files)
-    check_agreement(opened.path, manifest, buffers)
-    visual = ModuleConfig.read(files / VISUAL) if manifest.visual else None
-    rope = ModuleConfig.from_json(files / MANIFEST, *manifest.rope) if manifest.rope else None
+    buffers, visual, rope = read_parts(files, manifest)
     for place, module in ((files / VISUAL, visual), (files, rope)):
         if module is not None:
             check_module(place, module)

@@ -11,16 +11,17 @@ import os
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tyllm.package.field_types import Bytes, Record, Shape, one_of
 from tyllm.package.held_path import HeldPath
+from tyllm.package.json_file import CURE, checked, json_object, shown
 from tyllm.package.memory_map import map_file
 from tyllm.package.package_files import ALIGNMENT
 from tyllm_base.errors import PackageError
-from tyllm_base.json_reader import parse_json
 from tyllm_base.regular_file import open_regular
 
 PADDING = "padding."
@@ -38,6 +39,20 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
+MOST_HEADER = 1 << 25  # bytes: a hundred thousand tensors
+
+
+class TensorEntry(Record, frozen=True):
+    """What the header says of a tensor; `data_offsets` are where it begins and ends in the data section."""
+
+    dtype: Annotated[str, one_of(*DTYPES)]
+    shape: Shape
+    data_offsets: tuple[Bytes, Bytes]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a tensor of that shape."""
+        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
 class Params:
@@ -53,21 +68,16 @@ class Params:
         start = _data_start(path, content)
         self.data: npt.NDArray[np.uint8] = content[start:]
         self.address: int = self.data.ctypes.data
-        header = _header(path, content[8:start].tobytes())
-        self.tensors = {n: self._tensor(path, n, e) for n, e in header.items() if not n.startswith(PADDING)}
+        header = _header(path, content[8:start].tobytes(), self.data.size)
+        self.tensors = {name: self._tensor(entry) for name, entry in header.items() if not name.startswith(PADDING)}
 
     def close(self) -> None:
         """Let go of the memory, which is unmapped when no array looks into it any more."""
         self.tensors, self.data, self.address = {}, self.data[:0].copy(), 0
 
-    def _tensor(self, path: Traversable, name: str, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
-        try:
-            dtype, shape, (first, last) = DTYPES[entry["dtype"]], tuple(entry["shape"]), entry["data_offsets"]
-            if not 0 <= first <= last <= self.data.size or last - first != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"bytes {first} to {last} of {self.data.size}")
-            return self.data[first:last].view(dtype).reshape(shape)
-        except (KeyError, TypeError, ValueError) as error:
-            raise PackageError(f"{name} in {path} is damaged ({error}); compile the model again.") from error
+    def _tensor(self, entry: TensorEntry) -> npt.NDArray[Any]:
+        first, last = entry.data_offsets
+        return self.data[first:last].view(DTYPES[entry.dtype]).reshape(entry.shape)
 
 
 def params_data(path: Traversable) -> npt.NDArray[np.uint8]:
@@ -96,17 +106,30 @@ def _content(path: Traversable) -> npt.NDArray[np.uint8]:
 def _data_start(path: Traversable, content: npt.NDArray[np.uint8]) -> int:
     """The offset of the data section in bytes."""
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
-    if start > len(content) or start % ALIGNMENT:
+    if start > len(content) or start % ALIGNMENT or start > MOST_HEADER:
         raise PackageError(f"{path} is no .params file: its data would start at byte {start} of {len(content)}; "
                            "compile the model again.")  # fmt: skip
     return start
 
 
-def _header(path: Traversable, text: bytes) -> dict[str, Any]:
-    """The header's entries."""
-    try:
-        header: dict[str, Any] = parse_json(text)
-        header.pop("__metadata__", None)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise PackageError(f"{path} has a damaged header ({error}); compile the model again.") from error
+def _header(path: Traversable, text: bytes, size: int) -> Mapping[str, TensorEntry]:
+    """The header's entries; raises `PackageError` where tensors overlap, leave gaps or do not fill `size` bytes."""
+    header = checked(json_object(text, path), path, dict[str, TensorEntry])
+    _check_places(path, header, size)
     return header
+
+
+def _check_places(path: Traversable, header: Mapping[str, TensorEntry], size: int) -> None:
+    """The tensors lie one behind the other, from the first byte of the data section to its last."""
+    end = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1].data_offsets):
+        first, last = entry.data_offsets
+        aligned = first % ALIGNMENT == 0 or name.startswith(PADDING)
+        if first != end or last > size or last - first != entry.nbytes or not aligned:
+            raise PackageError(
+                f"{shown(name, 60)} in {path} is damaged: {entry.nbytes} bytes from {first} to {last} of {size}, "
+                f"behind {end}; {CURE}."
+            )
+        end = last
+    if end != size:
+        raise PackageError(f"{path} is damaged: its tensors end at byte {end} of {size}; {CURE}.")

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tyllm.package import Package
+from tyllm.package.file_names import BUFFER_CONFIG, PROGRAM
 from tyllm.package.program_file import ProgramStep, ProgramSteps, read_program_file
+from tyllm_base.errors import PackageError
 
 FEWEST_PRODUCTS = 16
 """Operations per byte written from which on a step that reads parameters multiplies by them: 32 inputs, float32 sums.
@@ -26,7 +28,14 @@ class ProgramCost:
     @classmethod
     def of(cls, package: Package) -> ProgramCost:
         """Read program.json; raises `PackageError`."""
-        return cls(tuple(read_program_file(package.files).values()))
+        dies = read_program_file(package.files)
+        for die in package.buffers.dies:
+            if sorted(dies.get(die.die, ())) != sorted(die.programs) or len(dies) != len(package.buffers.dies):
+                raise PackageError(
+                    f"{package.folder} contradicts itself: {PROGRAM} has other programs of die {die.die} than "
+                    f"{BUFFER_CONFIG}; compile the model again."
+                )
+        return cls(tuple(dies[die.die] for die in package.buffers.dies))
 
     def weight_bytes(self, seq_len: int) -> int:
         """Bytes of weights that all dies read in one run of body and head."""
@@ -50,18 +59,18 @@ class ProgramCost:
 
 def _parameter_bytes(program: ProgramSteps, step: ProgramStep) -> int:
     """Bytes of the whole parameters that a step reads, or reads some rows of."""
-    return sum(program.parameter_bytes.get(name, 0) for name in step.reads)
+    return sum(map(program.parameter_bytes, step.reads))
 
 
 def _weight_bytes(program: ProgramSteps, step: ProgramStep) -> int:
     """Bytes of the parameters that a step reads: an embedding's rows, of a linear layer all."""
-    return min(_parameter_bytes(program, step), step.bytes_read)
+    return min(_parameter_bytes(program, step), step.cost.bytes_read)
 
 
 def _products(program: ProgramSteps, step: ProgramStep) -> Counter[str]:
     """A step's products with weights: of its operations those of the most frequent type; the rest is scaling."""
-    if not step.operations or not _parameter_bytes(program, step):
+    if not step.cost.operations or not _parameter_bytes(program, step):
         return Counter()
-    kind = max(step.operations, key=lambda name: step.operations[name])
-    is_product = step.operations[kind] >= FEWEST_PRODUCTS * step.bytes_written
-    return Counter({kind: step.operations[kind]}) if is_product else Counter()
+    kind = max(step.cost.operations, key=lambda name: step.cost.operations[name])
+    is_product = step.cost.operations[kind] >= FEWEST_PRODUCTS * step.cost.bytes_written
+    return Counter({kind: step.cost.operations[kind]}) if is_product else Counter()

@@ -1,82 +1,98 @@
 """program.json: the steps of every program with their costs, which `tyllm inspect` and `tyllm bench` count.
 
 Running needs nothing of it. {format_version, dies: [{die, programs: {sequence length: {body, head, buffers}}}]}: body
-and head are lists of steps, `buffers` has place, offset and bytes of every buffer that a step names.
+and head are lists of steps, `buffers` has place, offset and bytes of every buffer that a step names. The programs of
+a vision-language model's modules, by name, are under `visual` and `rope`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Annotated
 
+from msgspec import Meta
+
+from tyllm.package.compiled_module import ProgramName
+from tyllm.package.field_types import BufferName, Bytes, Die, Record, SeqLen, Text, one_of
 from tyllm.package.file_names import PROGRAM
-from tyllm.package.json_file import fields_of, read_json
+from tyllm.package.json_file import checked, read_json
+
+Work = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Names = tuple[BufferName, ...]
 
 
-@dataclass(frozen=True)
-class ProgramStep:
+class StepCost(Record, frozen=True):
+    """Multiplications and additions by the type of the factors, and bytes from and to all buffers."""
+
+    operations: Mapping[Text, Work]
+    bytes_read: Work
+    bytes_written: Work
+
+
+class ProgramStep(Record, frozen=True):
     """One call of a kernel.
 
     Attributes:
         kernel: its name.
         reads: names of the buffers that it reads.
+        writes: names of those that it writes.
         barrier_before: whether the threads of all dies wait for each other before it.
-        operations: multiplications and additions by the type of the factors.
-        bytes_read: from all buffers.
-        bytes_written: to all buffers.
+        cost: its work.
     """
 
-    kernel: str
-    reads: tuple[str, ...]
+    kernel: BufferName
+    reads: Names
+    writes: Names
     barrier_before: bool
-    operations: Mapping[str, int]
-    bytes_read: int
-    bytes_written: int
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> ProgramStep:
-        """A step as program.json has it; raises `KeyError`, `TypeError` or `ValueError` where it is damaged."""
-        cost = raw["cost"]
-        return cls(
-            str(raw["kernel"]),
-            tuple(raw["reads"]),
-            bool(raw["barrier_before"]),
-            dict(cost["operations"]),
-            int(cost["bytes_read"]),
-            int(cost["bytes_written"]),
-        )
+    cost: StepCost
 
 
-@dataclass(frozen=True)
-class ProgramSteps:
+class BufferPlace(Record, frozen=True):
+    """Where a buffer lies: in which memory, at which byte, and how many bytes it has."""
+
+    place: Annotated[str, one_of("arena", "io", "kv", "params", "constants")]
+    offset: Bytes
+    bytes: Bytes
+
+
+class ProgramSteps(Record, frozen=True):
     """The steps of one die's program for one sequence length.
 
     Attributes:
         body: run for every chunk of a prompt and for every token.
         head: run where logits are wanted.
-        parameter_bytes: sizes of the buffers that lie in the die's .params file, by name.
+        buffers: what the steps name.
     """
 
     body: tuple[ProgramStep, ...]
     head: tuple[ProgramStep, ...]
-    parameter_bytes: Mapping[str, int]
+    buffers: Mapping[BufferName, BufferPlace]
 
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> ProgramSteps:
-        """A program as program.json has it; raises as `ProgramStep.from_json`."""
-        body, head = (tuple(map(ProgramStep.from_json, raw[part])) for part in ("body", "head"))
-        buffers = raw["buffers"].items()
-        return cls(body, head, {name: int(each["bytes"]) for name, each in buffers if each["place"] == "params"})
+    def parameter_bytes(self, name: str) -> int:
+        """Bytes of a buffer that lies in the die's .params file; 0 for any other."""
+        found = self.buffers.get(name)
+        return found.bytes if found and found.place == "params" else 0
 
 
-def read_program_file(folder: Traversable) -> dict[int, dict[int, ProgramSteps]]:
+class _Die(Record, frozen=True):
+    die: Die
+    programs: Mapping[SeqLen, ProgramSteps]
+
+
+class _ModuleDie(Record, frozen=True):
+    die: Die
+    programs: Mapping[ProgramName, ProgramSteps]
+
+
+class _ProgramFile(Record, frozen=True, omit_defaults=True):
+    format_version: Annotated[int, Meta(ge=1, le=1)]
+    dies: tuple[_Die, ...]
+    visual: tuple[_ModuleDie, ...] = ()
+    rope: tuple[_ModuleDie, ...] = ()
+
+
+def read_program_file(folder: Traversable) -> dict[int, Mapping[int, ProgramSteps]]:
     """The programs of the package in `folder`: die → sequence length → steps; raises `PackageError`."""
     path = folder / PROGRAM
-    raw = read_json(path)
-    with fields_of(path):
-        return {
-            int(die["die"]): {int(length): ProgramSteps.from_json(own) for length, own in die["programs"].items()}
-            for die in raw["dies"]
-        }
+    return {die.die: die.programs for die in checked(read_json(path), path, _ProgramFile).dies}

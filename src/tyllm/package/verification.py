@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from tyllm.package.buffer_config import BufferConfig
 from tyllm.package.compiled_module import AOT_CONFIG, ModuleConfig
 from tyllm.package.file_hashes import sha256_of_file
 from tyllm.package.file_names import (
     BUFFER_CONFIG,
     CONFIG,
     EMBEDDING,
-    MANIFEST,
     PREPROCESSOR,
     ROPE_CODE,
     ROPE_PARAMS,
@@ -60,22 +58,6 @@ def check_module(place: Traversable, module: ModuleConfig) -> None:
         for path in (module_code(place, module, die), module_params(place, module, die)):
             if not path.is_file():
                 raise PackageError(f"{path} is code or parameters that the manifest does not name; compile again.")
-
-
-def check_agreement(folder: Path, manifest: Manifest, buffers: BufferConfig) -> None:
-    """The manifest and the buffer configuration say the same; raises `PackageError`."""
-    pairs = {
-        "dies": (manifest.dies, len(buffers.dies)),
-        "seq_lens": (sorted(manifest.seq_lens), sorted(buffers.seq_lens)),
-        "max_kv_cache_size": (manifest.max_kv_cache_size, buffers.max_kv_cache_size),
-        "vocab_size": (manifest.vocab_size, max((die.vocabulary[1] for die in buffers.dies), default=0)),
-    }
-    for name, (left, right) in pairs.items():
-        if left != right:
-            raise PackageError(
-                f"{folder} contradicts itself: {name} is {left} in {MANIFEST} and {right} in {BUFFER_CONFIG}; "
-                "compile the model again."
-            )
 
 
 def file_entries(folder: Path, known: Iterable[tuple[str, FileEntry]] = ()) -> dict[str, FileEntry]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from tyllm.build.module_build import ModuleBuild, ModuleSource
 from tyllm.build.process_pool import run_in_processes
 from tyllm.build.tensor_parallel import IN, OUT, ModelSharding, WeightSharding
 from tyllm.build.weight_formats import Quantization, local_shape
-from tyllm.package.compiled_module import ModuleConfig
+from tyllm.package.compiled_module import ModuleBuffers, ModuleConfig
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm_base.errors import PackageError, StepError
 from tytvm.capture import capture
@@ -134,6 +135,7 @@ def test_steps_by_die_and_program(built):
 def test_what_lies_outside_its_memory_is_refused(built):
     folder, *_ = built
     aot, buffers = ModuleConfig.read(folder).to_json()
+    buffers = msgspec.to_builtins(buffers)
     buffers["dies"][0]["programs"]["3x32"]["io_bytes"] = 8
     with pytest.raises(PackageError, match="of 3x32 does not lie in the 8 bytes of io; compile again"):
-        ModuleConfig.from_json(folder / "aot_config.json", aot, buffers)
+        ModuleConfig.of(folder / "aot_config.json", aot, msgspec.convert(buffers, ModuleBuffers))

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tyllm.cli import main
-from tyllm.package import Manifest, file_entries
+from tyllm.package import Manifest, QuantizationEntry, file_entries
 
 STEP = {
     "kernel": "linear_w4a8_1_64_32",
@@ -60,7 +61,7 @@ def package(own_toy) -> Path:
     (own_toy / "program.json").write_text(json.dumps({"format_version": 1, "dies": programs}))
     manifest = replace(
         Manifest.read(own_toy),
-        quantization={"method": "awq", "bits": 4, "group_size": 32},
+        quantization=QuantizationEntry("awq", 4, 32),
         built_with={"torch": "2.13.0"},
         source={"checkpoint": "tiny", "config_sha256": "0123456789abcdef"},
         files=file_entries(own_toy),

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.forgeries import edit
 
 
 def test_a_sound_package(tyllm, package):
@@ -25,9 +26,8 @@ def test_a_flipped_bit(tyllm, package, name):
 
 
 def test_another_cpu(tyllm, package):
-    manifest = json.loads((package / "manifest.json").read_text())
-    manifest["target"]["features"] = ["no_such_flag"]
-    (package / "manifest.json").write_text(json.dumps(manifest))
+    target = json.loads((package / "manifest.json").read_text())["target"]
+    edit(package, "manifest.json", target=target | {"features": ["no_such_flag"]})
     outcome = tyllm("verify", package)
     assert outcome.code == 6
     assert "no_such_flag" in outcome.err

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tests.tiny_checkpoint import edit_json, write_tiny
+from tests.forgeries import edit
+from tests.tiny_checkpoint import write_tiny
 from tests.tyllm.evaluate.conftest import CACHE
 
 from awq.stream.dequantize import load_dequantized
@@ -148,7 +149,7 @@ def test_models_that_cannot_be_compared(tiny, trained, text, tmp_path):
 def test_models_that_are_none(tiny, package, text, tmp_path):
     refused(CheckpointError, "give a Hugging Face model folder or a compiled package", tmp_path / "none", text=text)
     copy = shutil.copytree(package, tmp_path / "copy")
-    edit_json(copy / "manifest.json", format_version=99)
+    edit(copy, "manifest.json", format_version=99)
     refused(PackageError, "version", copy, text=text)
 
 

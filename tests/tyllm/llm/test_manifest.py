@@ -11,7 +11,7 @@ from tyllm.build.weight_formats import Quantization
 from tyllm.llm.decoder_build import EXPORTS
 from tyllm.llm.manifest import buffer_config, manifest
 from tyllm.llm.package_job import PackageJob
-from tyllm.package import FileEntry, IoEntry, ProgramMemory
+from tyllm.package import Exports, FileEntry, IoEntry, ProgramMemory, QuantizationEntry
 from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
@@ -34,7 +34,7 @@ def test_buffer_config():
     ("quantization", "activations", "expected"),
     [
         (Quantization(None, 128, frozenset()), "float16", None),
-        (Quantization("awq", 32, frozenset({"w"})), "int8", {"method": "awq", "bits": 4, "group_size": 32}),
+        (Quantization("awq", 32, frozenset({"w"})), "int8", QuantizationEntry("awq", 4, 32)),
     ],
 )
 def test_manifest(meta_model, tiny, quantization, activations, expected):
@@ -45,7 +45,7 @@ def test_manifest(meta_model, tiny, quantization, activations, expected):
     assert (found.architecture, found.model_type) == ("Qwen2ForCausalLM", "qwen2")
     assert (found.vocab_size, found.hidden_size, found.layers, found.dies) == (320, 128, 2, 1)
     assert (found.activations, found.quantization) == (activations, expected)
-    assert found.exports == EXPORTS and found.files == files
+    assert found.exports == Exports(**EXPORTS) and found.files == files
     assert found.source["checkpoint"] == tiny.name  # no path of the machine that compiled it
     assert (found.target.triple, found.target.features) == ("x86_64-linux-gnu", TARGET.flags)
     assert set(found.built_with) == {"python", "apache-tvm", "torch", "transformers"}

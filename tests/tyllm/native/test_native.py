@@ -120,7 +120,8 @@ def test_a_library_exports_the_control_functions_and_programs_only(toy_library):
     ).stdout
     names = {line.split()[-1] for line in table.splitlines()}
     assert names == {"tyllm_abi", "tyllm_create", "tyllm_step", "tyllm_io", "tyllm_kv", "tyllm_last_error",
-                     "tyllm_destroy", "tyllm_limit", "tyllm_program_error", "__tvm_ffi_llm_body",
+                     "tyllm_destroy", "tyllm_limit", "tyllm_check", "tyllm_needs_of", "tyllm_program_error",
+                     "__tvm_ffi_llm_body",
                      "__tvm_ffi_llm_head"}  # fmt: skip
 
 
@@ -135,3 +136,56 @@ def test_sources_are_there():
     assert {path.suffix for path in sources()} == {".c"}
     assert {path.suffix for path in headers()} == {".h"}
     assert np.all([path.is_file() for path in (*sources(), *headers())])
+
+
+@pytest.fixture(scope="module")
+def with_number(tmp_path_factory):
+    """`with_number("dies", 0)`: what `tyllm_check` and `tyllm_create` say of a session with that number."""
+    program = build(HERE / "native" / "needs.c", tmp_path_factory.mktemp("needs") / "needs", ("-fsanitize=undefined",))
+
+    def run(*arguments):
+        command = [str(argument) for argument in (program, *arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert not done.stderr
+        return done.stdout.splitlines()
+
+    return run
+
+
+def test_a_session_with_just_what_its_code_needs(with_number):
+    assert with_number() == ["taken", "taken"]
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "what"),
+    [
+        ("params_bytes", 256, "parameters"),
+        ("constants_bytes", 128, "constants"),
+        ("kv_bytes", 1024, "KV cache"),
+        ("arena_bytes", 2048, "arena"),
+        ("io_bytes", 512, "io"),
+    ],
+)
+def test_memory_that_is_too_small_or_absurd(with_number, name, least, what):
+    for value in (0, least - 1, 2**47, 2**63, 2**64 - 1):
+        check, create = with_number(name, value)
+        assert check == create != "taken"
+        assert what in check
+    assert with_number(name, least) == ["taken", "taken"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("abi", (0, 1, 99)),
+        ("dies", (0, 65, 2**31, 2**32 - 1)),
+        ("workers", (0, 2**16 + 1, 2**31, 2**32 - 1)),
+        ("programs", (0, 2**31, 2**32 - 1)),
+        ("slots", (0, 2**31, 2**32 - 1)),
+        *((name, (0,)) for name in ("die", "of_die", "needs", "body", "error")),
+    ],
+)
+def test_numbers_that_cannot_be(with_number, name, values):
+    for value in values:
+        check, create = with_number(name, value)
+        assert check == create != "taken"

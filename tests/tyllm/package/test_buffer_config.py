@@ -1,8 +1,7 @@
 """The buffer configuration comes back from its file as it was, and nothing in it may lie outside its region."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tyllm.package import BufferConfig, DieBuffers, IoEntry, KvLayer, ProgramMemory
 from tyllm_base.errors import PackageError
@@ -39,23 +38,33 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (replace(config(), kv_capacity=71), "kv_capacity is 71, not a multiple of 16"),
+        (replace(config(), kv_capacity=71), "multiple of 16 - at `\\$.kv_capacity`"),
         (with_layer(dtype="int8"), "a layer of die 0 has a cache of type 'int8' and other scales"),
-        (with_layer(dtype="float64"), "a layer of die 0 has a cache of type 'float64'"),
-        (with_layer(dtype="int8", k_scale_offset=0, v_scale_offset=10**6), "a layer of die 0 lies outside"),
+        (with_layer(dtype="float64"), r"float16\|int8.*dies\[0\].layers\[0\].dtype"),
+        (with_layer(dtype="int8", k_scale_offset=0, v_scale_offset=64 * 10**6), "a layer of die 0 lies outside"),
         (with_die(kv_bytes=10), "a layer of die 0 lies outside its 10 bytes"),
         (
             with_die(programs={8: ProgramMemory(100, 100, config().dies[0].programs[8].io)}),
             "logits of die 0 does not fit 100",
         ),
+        (replace(config(), kv_capacity=64), "a padded chunk writes up to row 71"),
+        (with_die(die=1), "die 1 stands in the place of die 0"),
+        (with_die(vocabulary=(0, 0)), "Expected `int` >= 1"),
+        (with_layer(k_offset=32), "multiple of 64"),
+        (with_layer(k_offset=2**60), "Expected `int` <= "),
+        (with_layer(kv_heads=0), "Expected `int` >= 1"),
+        (with_die(kv_bytes=2**60), "Expected `int` <= "),
+        (with_io(tokens=IoEntry(0, (2**60, 2**60), "int64")), "Expected `int` <= "),
+        (with_io(tokens=IoEntry(0, (8,), "int64")), r"tokens of die 0 is int64 \[8\] for 8 tokens"),
+        (with_io(row=IoEntry(0, (1,), "int32")), r"row of die 0 is int32 \[1\]"),
         (with_io(row=None), "the io of die 0 lacks row"),
         (with_io(tokens=None), "the io of die 0 lacks embeddings or tokens"),
         (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
-        (with_die(vocabulary=(1, 17)), "die 0 has the vocabulary from row 1, not from 0"),
+        (with_die(vocabulary=(1, 17)), r"die 0 has the vocabulary \[1, 17\], not from row 0 on"),
         (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
         (
             with_die(programs={8: ProgramMemory(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}),
-            "wrong type|does not fit",
+            r"float32.*dies\[0\].programs\[...\].io\[...\].dtype",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """A compiled module comes back from its two files as it was; files that contradict each other are refused."""
 
-import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_one_file_names_programs_and_the_other_lays_out_memory(tmp_path):
     assert buffers["dies"][1]["programs"]["28x28"]["io"]["tokens"] == {
         "offset": 64, "shape": [4], "dtype": "float16"
     }  # fmt: skip
-    assert aot["format_version"] == buffers["format_version"] == 2
+    assert aot["format_version"] == buffers["format_version"] == 3
 
 
 def test_a_program_by_its_name():
@@ -67,13 +67,44 @@ def no_arena(buffers):
     [
         (without_pixels, "pixels of 28x28 does not lie in the 72 bytes of io"),
         (beyond_the_end, "tokens of 28x28 does not lie in the 71 bytes of io"),
-        (before_the_start, "tokens of 28x28 does not lie in the 72 bytes of io"),
+        (before_the_start, "Expected `int` >= 0"),
         (other_programs, "die 1 has other programs"),
-        (no_arena, "has no field 'arena_bytes'"),
+        (no_arena, "missing required field `arena_bytes`"),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path, change, sentence):
-    aot, buffers = copy.deepcopy(json.loads(json.dumps(MODULE.to_json())))
+    MODULE.write_module_config(tmp_path)
+    path = tmp_path / "buffer_config.json"
+    buffers = json.loads(path.read_text())
     change(buffers)
+    path.write_text(json.dumps(buffers))
     with pytest.raises(PackageError, match=sentence):
-        ModuleConfig.from_json(tmp_path / "aot_config.json", aot, buffers)
+        ModuleConfig.read(tmp_path)
+
+
+def first_name_twice(aot):
+    aot["programs"][1]["name"] = aot["programs"][0]["name"]
+
+
+def first_symbol_twice(aot):
+    aot["programs"][1]["export"] = aot["programs"][0]["export"]
+
+
+@pytest.mark.parametrize("change", [first_name_twice, first_symbol_twice])
+def test_each_program_has_its_own_name_and_symbol(tmp_path, change):
+    MODULE.write_module_config(tmp_path)
+    path = tmp_path / "aot_config.json"
+    aot = json.loads(path.read_text())
+    change(aot)
+    path.write_text(json.dumps(aot))
+    with pytest.raises(PackageError, match="two programs have one name"):
+        ModuleConfig.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.so", "/x.so", "{x}.so", "{0}.so", "{die:>999999999999}.so", "a.b.so", "x.py", ""]
+)
+def test_a_file_is_named_by_letters_and_the_die_alone(tmp_path, name):
+    replace(MODULE, code=name).write_module_config(tmp_path)
+    with pytest.raises(PackageError, match=r"matching regex .* at `\$.code`"):
+        ModuleConfig.read(tmp_path)

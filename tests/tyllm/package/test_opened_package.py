@@ -3,25 +3,18 @@
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from fake_package import Fake
+from tests.forgeries import edit, read, reseal
 
 from tyllm.package import (
-    ImageSize,
-    IoEntry,
-    Manifest,
-    Visual,
-    file_entries,
     file_hashes,
     open_package,
     package_files,
     verify_package,
-    write_params,
 )
-from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.package.opened_package import check_params, read_package
 from tyllm_base.errors import PackageError
 
@@ -70,8 +63,7 @@ def test_the_bytes_of_all_files(own_toy):
 
 def test_to_look_at_a_package_no_large_parameters_are_hashed(own_toy, large):
     raw = json.loads((own_toy / "manifest.json").read_text())
-    raw["target"]["features"] = ["quantum_dot4"]
-    (own_toy / "manifest.json").write_text(json.dumps(raw))
+    edit(own_toy, "manifest.json", target=raw["target"] | {"features": ["quantum_dot4"]})
     assert read_package(own_toy).manifest.target.features == ("quantum_dot4",)
     assert large == []
 
@@ -100,9 +92,7 @@ def swapped(folder: Path, content: dict[str, bytes]) -> None:
     shutil.copytree(old, folder)
     for name, data in content.items():
         (folder / name).write_bytes(data)
-    raw = json.loads((folder / "manifest.json").read_text())
-    raw["files"] = {name: {"size": e.size, "sha256": e.sha256} for name, e in file_entries(folder).items()}
-    (folder / "manifest.json").write_text(json.dumps(raw))
+    reseal(folder, *content)
 
 
 def test_a_folder_that_is_swapped_while_it_is_opened(own_toy, monkeypatch):
@@ -120,35 +110,26 @@ def test_a_folder_that_is_swapped_while_it_is_opened(own_toy, monkeypatch):
     assert json.loads((open_package(own_toy).files / "config.json").read_bytes()) == {"eos_token_id": 1}
 
 
-MEMORY = ModuleMemory(64, 128, 0, {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")})
-PROGRAMS = (ModuleProgram("28x28", "double", ("x",), ("y",)),)
-
-
 @pytest.fixture
-def seeing(own_toy):
+def seeing(toy_library, tmp_path):
     """`seeing(code=…, rope=…)`: the toy with a vision tower and rotary positions, of which only the files matter."""
 
-    def write(code="vit_die{die}.so", params="constant_die{die}.params", rope="compute_rope_param.so"):
-        (own_toy / "visual").mkdir()
-        for name in ("visual/vit_die0.so", "compute_rope_param.so"):
-            shutil.copy(own_toy / CODE, own_toy / name)
-        for name in ("visual/constant_die0", "compute_rope_param", "embedding", "rope_param"):
-            write_params(own_toy / f"{name}.params", {"x": np.zeros(3, np.float32)})
-        (own_toy / "preprocessor_config.json").write_text("{}")
-        ModuleConfig(code, params, PROGRAMS, ({"28x28": MEMORY},)).write_module_config(own_toy / "visual")
-        module = ModuleConfig(rope, "compute_rope_param.params", PROGRAMS, ({"28x28": MEMORY},))
-        tokens = {"image": 1, "video": 2, "start": 3, "end": 4}
-        visual = Visual(1, (0,), (ImageSize(28, 28, (2, 2)),), 2, tokens, None)
-        known = replace(Manifest.read(own_toy), visual=visual, rope=module.to_json(), files=file_entries(own_toy))
-        known.write_manifest(own_toy)
-        return own_toy
+    def write(code=None, params=None, rope=None):
+        folder = Fake(toy_library, dies=2, embedding_as_input=True, sees=True).write(tmp_path / "package")
+        changes = {name: value for name, value in (("code", code), ("params", params)) if value}
+        edit(folder, "visual/aot_config.json", **changes)
+        if rope:
+            aot, buffers = read(folder / "manifest.json")["rope"]
+            edit(folder, "manifest.json", rope=[aot | {"code": rope}, buffers])
+        return folder
 
     return write
 
 
 def test_a_package_that_sees(seeing):
     package = open_package(seeing())
-    assert package.visual.programs == package.rope.programs == PROGRAMS
+    assert [program.name for program in package.visual.programs] == ["28x28"]
+    assert [program.name for program in package.rope.programs] == ["compute_rope_param"]
 
 
 NAMES = [

@@ -81,5 +81,5 @@ def test_missing_file(tmp_path):
 def test_damaged_entry(tmp_path, entry):
     text = json.dumps({"t": entry}).encode().ljust(120)
     (tmp_path / "x.params").write_bytes(len(text).to_bytes(8, "little") + text + bytes(64))
-    with pytest.raises(PackageError, match=r"t in .* is damaged"):
+    with pytest.raises(PackageError, match=r"is damaged|says what cannot be"):
         Params(tmp_path / "x.params")

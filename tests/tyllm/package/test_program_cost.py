@@ -1,9 +1,12 @@
 """Bytes and products are counted from program.json, whatever kernels are called."""
 
+import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
+from tyllm.package import open_package
 from tyllm.package.program_cost import ProgramCost
 from tyllm.package.program_file import ProgramSteps
 from tyllm_base.errors import PackageError
@@ -26,8 +29,17 @@ TILED = Int8(64, tiled=True)
 
 def test_a_program_json_without_dies(tmp_path):
     (tmp_path / "program.json").write_text("{}")
-    with pytest.raises(PackageError, match="has no field 'dies'"):
+    with pytest.raises(PackageError, match="missing required field `format_version`"):
         ProgramCost.of(SimpleNamespace(files=tmp_path))
+
+
+def test_programs_that_the_package_does_not_have(toy, tmp_path):
+    package = open_package(toy(dies=2))
+    for dies in ([], [0], [0, 1, 2], [0, 1]):
+        programs = [{"die": die, "programs": {"1": {"body": [], "head": [], "buffers": {}}}} for die in dies]
+        (tmp_path / "program.json").write_text(json.dumps({"format_version": 1, "dies": programs}))
+        with pytest.raises(PackageError, match="has other programs of die"):
+            ProgramCost.of(SimpleNamespace(folder=tmp_path, files=tmp_path, buffers=package.buffers))
 
 
 def test_weights_are_read_whole_and_tables_by_rows():
@@ -47,7 +59,7 @@ def step(operations, bytes_read, bytes_written=1):
 def program_cost(*steps, place="params"):
     """One die and sequence length 8."""
     program = {"body": list(steps), "head": [], "buffers": {"w": {"place": place, "offset": 0, "bytes": 64}}}
-    return ProgramCost(({8: ProgramSteps.from_json(program)},))
+    return ProgramCost(({8: msgspec.convert(program, ProgramSteps)},))
 
 
 @pytest.mark.parametrize("target", ["x86-64-avx512-amx", "x86-64-v3"])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tyllm.package.program_file import ProgramStep, ProgramSteps, read_program_file
+from tyllm.package.program_file import BufferPlace, ProgramStep, ProgramSteps, StepCost, read_program_file
 from tyllm_base.errors import PackageError
 
 STEP = {
@@ -28,10 +28,11 @@ FILE = {"format_version": 1, "dies": [{"die": 0, "programs": {"1": PROGRAM, "8":
 
 def test_steps_by_die_and_sequence_length(tmp_path):
     (tmp_path / "program.json").write_text(json.dumps(FILE))
-    steps = ProgramSteps(
-        (ProgramStep("linear_w4a8", ("x", "weight"), True, {"int8": 64, "float32": 2}, 72, 8),), (), {"weight": 64}
-    )
+    step = ProgramStep("linear_w4a8", ("x", "weight"), ("y",), True, StepCost({"int8": 64, "float32": 2}, 72, 8))
+    buffers = {"x": BufferPlace("arena", 0, 8), "weight": BufferPlace("params", 64, 64)}
+    steps = ProgramSteps((step,), (), buffers)
     assert read_program_file(tmp_path) == {0: {1: steps, 8: steps}}
+    assert [steps.parameter_bytes(name) for name in ("x", "weight", "other")] == [0, 64, 0]
 
 
 @pytest.mark.parametrize("field", ["kernel", "reads", "barrier_before", "cost"])
@@ -39,5 +40,5 @@ def test_a_field_that_is_missing(tmp_path, field):
     damaged = copy.deepcopy(FILE)
     del damaged["dies"][0]["programs"]["8"]["body"][0][field]
     (tmp_path / "program.json").write_text(json.dumps(damaged))
-    with pytest.raises(PackageError, match=f"has no field '{field}'"):
+    with pytest.raises(PackageError, match=f"missing required field `{field}`"):
         read_program_file(tmp_path)

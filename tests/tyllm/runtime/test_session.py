@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_package import HERE, Fake, build, reference_greedy, reference_logits
+from msgspec import structs
 
 from tyllm.package import Visual, open_package
 from tyllm.runtime import Session
@@ -78,7 +79,7 @@ def ordered(toy, monkeypatch):
     """A package of two dies that are played by the physical dies 1 and 0, with a vision tower on die 2."""
     package = open_package(toy(dies=2))
     visual = Visual(1, (2,), (), 2, {}, None)
-    manifest = replace(package.manifest, die_order=(1, 0), visual=visual)
+    manifest = structs.replace(package.manifest, die_order=(1, 0), visual=visual)
     monkeypatch.setattr(session_module, "open_package", lambda path: replace(package, manifest=manifest))
     return package.folder
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from model_signing.verifying import Config
+from tests.forgeries import edit
 
 from tyllm.package import Manifest
 from tyllm.package.file_hashes import sha256_of_file
@@ -49,18 +50,15 @@ def test_another_signer_without_the_hint_which_key_it_was(signed, keys, capsys):
 
 def test_a_replaced_manifest(signed, keys):
     """Whoever changes a file and makes every hash right again cannot make the signature right."""
-    (signed / "config.json").write_text('{"eos_token_id": 1}')
-    raw = json.loads((signed / "manifest.json").read_text())
-    raw["files"]["config.json"] = {"size": 19, "sha256": sha256_of_file(signed / "config.json")}
-    (signed / "manifest.json").write_text(json.dumps(raw))
+    edit(signed, "config.json", eos_token_id=1)
     refused(signed, keys / "author.pub.pem", "is the signature of another package, or of another state")
 
 
 def test_a_file_left_out_of_manifest_and_folder(signed, keys):
     (signed / "tokenizer.json").unlink()
-    raw = json.loads((signed / "manifest.json").read_text())
-    del raw["files"]["tokenizer.json"]
-    (signed / "manifest.json").write_text(json.dumps(raw))
+    files = json.loads((signed / "manifest.json").read_text())["files"]
+    del files["tokenizer.json"]
+    edit(signed, "manifest.json", files=files)
     refused(signed, keys / "author.pub.pem", "is the signature of another package, or of another state")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tyllm.package import Package
+from tyllm.package.code_needs import decoder_layout
 from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode, Views, view
 from tyllm_base.errors import StepError
@@ -62,6 +63,7 @@ class Engine:
 
     def _program(self, die: int, seq_len: int) -> ProgramCode:
         files, exports = self.package.files, self.package.manifest.exports
-        memories = self.package.buffers.dies[die].programs[seq_len]
-        constants = files / constants_file(die, seq_len)
-        return ProgramCode(files / code_file(die, seq_len), exports["body"], exports["head"], constants, 0, memories)
+        buffers, own = self.package.buffers, self.package.buffers.dies[die]
+        layout = decoder_layout(len(buffers.dies), buffers.max_kv_cache_size, buffers.kv_capacity, own, seq_len)
+        library, constants = files / code_file(die, seq_len), files / constants_file(die, seq_len)
+        return ProgramCode(library, exports.body, exports.head, constants, 0, own.programs[seq_len], layout)

@@ -19,11 +19,23 @@ import numpy.typing as npt
 
 from tyllm.package import RUNTIME_ABI, IoEntry, ProgramMemory
 from tyllm.package.params import params_data
-from tyllm.runtime.execute.binding import BODY, ERROR_BYTES, HEAD, ConfigStruct, DieStruct, ProgramStruct, address, load
+from tyllm.runtime.execute.binding import (
+    BODY,
+    ERROR_BYTES,
+    HEAD,
+    ConfigStruct,
+    DieStruct,
+    ProgramStruct,
+    address,
+    load,
+    needs_of,
+)
 from tyllm.runtime.execute.loaded_code import LoadedCode
-from tyllm_base.errors import GenerationError, StepError, TyllmError
+from tyllm_base.errors import GenerationError, PackageError, SettingError, StepError, TyllmError
 from tyllm_base.machine import available_threads, physical_cores
 
+MOST_THREADS, MOST_SLOTS = 1 << 16, 1 << 20
+"""As native/needs.c has them."""
 SPIN_NS = 100_000  # longer than the workers of a step differ, shorter than a nap of the system
 Array = npt.NDArray[Any]
 Views = dict[str, Array]
@@ -39,6 +51,8 @@ class ProgramCode:
     constants: Traversable
     constants_offset: int
     memories: ProgramMemory
+    layout: str
+    """The hash of its memories that its library must have too; see `code_needs`."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,11 @@ class Executor:
                 physical die.
 
         Raises:
-            PackageError: code that cannot be loaded.
+            PackageError: code that cannot be loaded, or that needs more memory than the package gives it.
+            SettingError: more threads or slots than the C library counts.
             TyllmError: the system refuses memory or threads.
         """
+        _check_counts(workers * len(dies), slots)
         self.workers, self.dies, self.lock = workers, len(dies), threading.RLock()
         self._code = tuple(dies)
         self._loaded = LoadedCode(self.lock)
@@ -123,6 +139,8 @@ class Executor:
         array, programs = (DieStruct * len(structs))(*structs), len(self._code[0].programs)
         config = ConfigStruct(RUNTIME_ABI, len(structs), self.workers, programs, slots, 0, spin, array)
         error = ctypes.create_string_buffer(ERROR_BYTES)
+        if self._library.tyllm_check(ctypes.byref(config), error, ERROR_BYTES):
+            raise PackageError(f"The package gives {error.value.decode()}; compile the model again.")
         session: int | None = self._library.tyllm_create(ctypes.byref(config), error, ERROR_BYTES)
         if not session:
             raise TyllmError(f"The system refuses {error.value.decode()}.")
@@ -130,17 +148,21 @@ class Executor:
 
     def _die(self, die: DieCode) -> DieStruct:
         programs = (ProgramStruct * len(die.programs))(*map(self._program, die.programs))
-        return DieStruct(self._map(die.params).ctypes.data, die.kv_bytes, programs, None)
+        params = self._map(die.params)
+        return DieStruct(params.ctypes.data, params.size, die.kv_bytes, programs, None)
 
     def _program(self, code: ProgramCode) -> ProgramStruct:
-        library = self._load(code.library)
+        library, constants = self._load(code.library), self._map(code.constants)
+        needs = needs_of(library, code.body, code.head, code.layout)
         return ProgramStruct(
             address(library, f"__tvm_ffi_{code.body}"),
             address(library, f"__tvm_ffi_{code.head}") if code.head else None,
             address(library, "tyllm_program_error"),
-            self._map(code.constants).ctypes.data + code.constants_offset,
+            constants.ctypes.data + code.constants_offset,
+            max(0, constants.size - code.constants_offset),
             code.memories.arena_bytes,
             code.memories.io_bytes,
+            needs,
         )
 
     def _load(self, path: Traversable) -> ctypes.CDLL:
@@ -159,6 +181,12 @@ class Executor:
         memories = self._code[die].programs[program].memories
         region = _region(self._library.tyllm_io(self._session, die, program), memories.io_bytes)
         return {name: view(region, entry) for name, entry in memories.io.items()}
+
+
+def _check_counts(threads: int, slots: int) -> None:
+    for count, most, what in ((threads, MOST_THREADS, "threads"), (slots, MOST_SLOTS, "slots")):
+        if count > most:
+            raise SettingError(f"{count} {what} are more than the {most} that there can be; give fewer.")
 
 
 def view(region: Array, entry: IoEntry) -> Array:

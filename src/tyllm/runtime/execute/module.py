@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.package import ProgramMemory
+from tyllm.package.code_needs import module_layout
 from tyllm.package.compiled_module import ModuleConfig, ModuleProgram
 from tyllm.package.module_files import module_code, module_params
 from tyllm.runtime.execute.executor import DieCode, Executor, ProgramCode
@@ -91,5 +92,6 @@ def _die(folder: Traversable, config: ModuleConfig, die: int) -> DieCode:
     for program in config.programs:
         own = config.dies[die][program.name]
         memories = ProgramMemory(own.arena_bytes, own.io_bytes, own.io)
-        programs.append(ProgramCode(library, program.export, None, params, own.constants_offset, memories))
+        layout = module_layout(len(config.dies), program, own)
+        programs.append(ProgramCode(library, program.export, None, params, own.constants_offset, memories, layout))
     return DieCode(params, tuple(programs))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
+from tyllm.package.hf_config import HfConfig, HfGenerationConfig
+from tyllm.package.json_file import checked
 
 
 def eos_token_ids(generation_config: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:
-    """Token ids of generation_config.json, or else of config.json, or else of its `text_config`; () for none."""
-    for source in (generation_config, config, config.get("text_config") or {}):
-        ids = source.get("eos_token_id")
-        if ids is not None:
-            return tuple(ids) if isinstance(ids, list) else (int(ids),)
-    return ()
+    """Token ids of generation_config.json, or else of config.json, or else of its `text_config`; () for none.
+
+    Raises:
+        PackageError: they are no integers.
+    """
+    own = checked(generation_config, Path(GENERATION_CONFIG), HfGenerationConfig, whole=False)
+    ids = own.eos_token_id
+    if ids is None:
+        ids = checked(config, Path(CONFIG), HfConfig, whole=False).first("eos_token_id")
+    return () if ids is None else ids if isinstance(ids, tuple) else (ids,)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from tyllm_base.errors import CheckpointError
+from tyllm_base.json_reader import parse_json
 
 PROCESSOR = "processor_config.json"
 PREPROCESSOR = "preprocessor_config.json"
+MOST = {"patch_size": 1024, "temporal_patch_size": 64, "merge_size": 64, "min_pixels": 1 << 40, "max_pixels": 1 << 40}
+"""The largest values with which sizes of images are still numbers that one can compute with."""
+LARGEST = 1e30
 RESAMPLES = range(6)  # Pillow's filters: nearest, Lanczos, bilinear, bicubic, box, Hamming
 
 
@@ -89,11 +91,13 @@ class ImageSettings:
 
     def _check(self, file: Traversable) -> None:
         """Refuses values that no image can be prepared with."""
-        for name in ("patch_size", "temporal_patch_size", "merge_size", "min_pixels", "max_pixels"):
+        for name, most in MOST.items():
             value = getattr(self, name)
             _require(type(value) is int and value > 0, file, name, value, "a positive integer")
+            _require(value <= most, file, name, value, f"at most {most}")
         _require(self.min_pixels <= self.max_pixels, file, "min_pixels", self.min_pixels, f"at most {self.max_pixels=}")
-        _require(self.resample in RESAMPLES, file, "resample", self.resample, "one of Pillow's filters, 0 to 5")
+        is_filter = type(self.resample) is int and self.resample in RESAMPLES
+        _require(is_filter, file, "resample", self.resample, "one of Pillow's filters, 0 to 5")
         factor = self.rescale_factor
         _require(_is_number(factor) and factor != 0, file, "rescale_factor", factor, "a number other than zero")
         _require(all(std > 0 for std in self.image_std), file, "image_std", self.image_std, "positive")
@@ -101,7 +105,7 @@ class ImageSettings:
 
 def _json(path: Traversable) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes(), constants=True)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); copy it from the model's checkpoint again.") from error
     _require(isinstance(value, dict), path, "content", type(value).__name__, "a JSON object")
@@ -118,9 +122,9 @@ def _triple(value: Any, name: str, file: Traversable) -> tuple[float, float, flo
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def _require(holds: bool, file: Traversable, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise CheckpointError(f"{file} says {name} = {value!r}, which must be {expected}; correct that file.")
+        raise CheckpointError(f"{file} says {name} = {value!r:.60}, which must be {expected}; correct that file.")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_package import UNLUCKY, reference_logits
+from msgspec import structs
 
 from tyllm.package import open_package
 from tyllm.runtime import Session
@@ -151,9 +152,10 @@ def test_each_slot_has_its_own_cache(toy):
     loaded.close()
 
 
-def test_more_memory_than_the_system_gives(toy):
+def test_more_memory_than_the_system_gives(toy, monkeypatch):
     package = open_package(toy(dies=1))
     (die,) = package.buffers.dies
-    greedy = replace(package, buffers=replace(package.buffers, dies=(replace(die, kv_bytes=1 << 60),)))
-    with pytest.raises(TyllmError, match=r"refuses memory for 1 dies and 1 slots \(.*\); ask for fewer slots"):
-        Engine(greedy, workers=1, slots=1)
+    monkeypatch.setattr(executor, "needs_of", lambda library, *_: library.tyllm_needs_of(b"llm_body"))
+    greedy = replace(package, buffers=structs.replace(package.buffers, dies=(structs.replace(die, kv_bytes=1 << 46),)))
+    with pytest.raises(TyllmError, match=r"refuses memory for 1 dies and 2 slots \(.*\); ask for fewer slots"):
+        Engine(greedy, workers=1, slots=2)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_package import HERE, build
+from fake_package import HERE, build, with_needs
+from msgspec import structs
 
 from tyllm.package import IoEntry, file_entries, write_params
+from tyllm.package.code_needs import CodeNeeds, module_layout
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.package.held_path import HeldPath
 from tyllm.package.open_folder import OpenFolder
@@ -21,6 +23,8 @@ from tyllm_base.errors import GenerationError, PackageError, StepError
 
 IO = {"x": IoEntry(0, (3,), "float32"), "y": IoEntry(64, (3,), "float32")}
 CONSTANT = 0.5
+PROGRAM = ModuleProgram("double", "edgex_double", ("x",), ("y",))
+MEMORY = ModuleMemory(arena_bytes=64, io_bytes=128, constants_offset=0, io=IO)
 X = np.asarray([1, 2, 3], np.float32)
 
 
@@ -28,22 +32,19 @@ X = np.asarray([1, 2, 3], np.float32)
 def folder(tmp_path_factory):
     """The files of a module of two dies."""
     folder = tmp_path_factory.mktemp("module")
-    build(HERE / "runtime" / "execute" / "doubling_module.c", folder / "die0.so")
-    (folder / "die1.so").write_bytes((folder / "die0.so").read_bytes())
+    built = build(HERE / "runtime" / "execute" / "doubling_module.c", folder / "built.so").read_bytes()
+    layout = module_layout(2, PROGRAM, MEMORY)
+    for die in range(2):
+        needs = CodeNeeds(PROGRAM.export, "", layout, 64, 4, 0, MEMORY.arena_bytes, MEMORY.io_bytes)
+        (folder / f"die{die}.so").write_bytes(with_needs(built, needs))
     for die in range(2):
         write_params(folder / f"die{die}.params", {"constant": np.asarray([CONSTANT], np.float32)})
     return folder
 
 
 @pytest.fixture(scope="module")
-def config(folder):
-    from tyllm.package import Params
-
-    params = Params(folder / "die0.params")
-    offset = params.tensors["constant"].ctypes.data - params.address
-    memory = {"double": ModuleMemory(arena_bytes=64, io_bytes=128, constants_offset=offset, io=IO)}
-    program = ModuleProgram("double", "edgex_double", ("x",), ("y",))
-    return ModuleConfig("die{die}.so", "die{die}.params", (program,), (memory, memory))
+def config():
+    return ModuleConfig("die{die}.so", "die{die}.params", (PROGRAM,), ({"double": MEMORY},) * 2)
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2, 4])
@@ -131,7 +132,7 @@ def test_a_closed_module_leaves_nothing_loaded(folder, config):
     assert lines() > before
     module.close()
     assert lines() == before
-    broken = replace(config, programs=(replace(config.programs[0], export="nothing"),))
+    broken = replace(config, programs=(structs.replace(config.programs[0], export="nothing"),))
     with pytest.raises(PackageError, match="does not export"):
         CompiledModule(folder, broken, 2)
     gc.collect()
