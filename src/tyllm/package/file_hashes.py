@@ -26,7 +26,7 @@ MOST_CACHED = 1000  # files; the oldest are dropped first
 MOST_BYTES = 1 << 20  # of the cache: a thousand hashes are 130 kB
 TEMPORARY = ".tmp"
 STALE_SECONDS = 3600
-_BLOCK = 1 << 20  # bytes
+_BLOCK = 1 << 16  # bytes: they stay in the nearest caches until they are hashed
 _LARGE = 64 << 20
 _POPULATE_READ = 22  # of Linux 5.14; Python has no name for it, and none for the next
 _COARSE_CLOCK = 5  # CLOCK_REALTIME_COARSE, which stamps files
@@ -41,13 +41,22 @@ def sha256_of(descriptor: int) -> str:
     """
     digest, block, offset = hashlib.sha256(), bytearray(_BLOCK), 0
     with _large_pages(descriptor) as mapped:
-        while count := os.preadv(descriptor, [block], offset):
-            if mapped and offset % _LARGE == 0:
-                with suppress(OSError, ValueError):  # an older kernel, or the file is shorter now
-                    mapped.madvise(_POPULATE_READ, offset, min(_LARGE, len(mapped) - offset))
+        while count := _read_block(descriptor, block, offset, mapped):
             digest.update(memoryview(block)[:count])
             offset += count
     return digest.hexdigest()
+
+
+def _read_block(descriptor: int, block: bytearray, offset: int, mapped: mmap.mmap | None) -> int:
+    """Read into `block` and return the bytes read; what is not in the page cache comes there by the mapping first."""
+    if mapped:
+        try:
+            return os.preadv(descriptor, [block], offset, os.RWF_NOWAIT)
+        except OSError:  # it is not in the page cache
+            start = offset - offset % mmap.PAGESIZE
+            with suppress(OSError, ValueError):  # an older kernel, or the file is shorter now
+                mapped.madvise(_POPULATE_READ, start, min(_LARGE, len(mapped) - start))
+    return os.preadv(descriptor, [block], offset)
 
 
 def sha256_of_file(path: Path) -> str:

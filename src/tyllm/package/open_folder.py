@@ -111,7 +111,7 @@ class OpenFolder:
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
-        with reading(f"{self.path}/{name}", PackageError):
+        with reading(self.path if name == "." else f"{self.path}/{name}", PackageError):
             try:
                 yield
             except (FileNotFoundError, NotADirectoryError) as error:

@@ -216,8 +216,10 @@ def test_a_large_file_that_is_truncated_while_it_is_hashed_ends_no_process(tmp_p
     assert sha256_of_file(file) == digest(bytes(3 << 20))
     real = os.preadv
 
-    def shorter(descriptor, blocks, offset):
+    def shorter(descriptor, blocks, offset, *flags):
         os.truncate(file, 1 << 20)
+        if flags:
+            raise BlockingIOError
         return real(descriptor, blocks, offset)
 
     monkeypatch.setattr(os, "preadv", shorter)
