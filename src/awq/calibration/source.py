@@ -5,7 +5,6 @@ A document is a text, a conversation in the form of Hugging Face's chat template
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -13,7 +12,10 @@ from typing import Any, TypedDict
 from awq.calibration.conversations import is_message, located
 from hf_messages.messages import Message
 from tyllm_base.errors import CalibrationError
+from tyllm_base.json_reader import parse_json
+from tyllm_base.regular_file import decoded, read_regular_file
 
+MAX_BYTES = 1 << 30  # of a file; samples take a few megabytes of it
 BUNDLED = Path(__file__).with_name("calibration.jsonl")
 CHOICES = "give 'bundled', 'self', a text or .jsonl file, or a list of texts"
 
@@ -75,11 +77,9 @@ def _checked(source: Iterable[Any]) -> list[Document]:
 
 
 def _read_text(path: Path) -> str:
-    """A text file's content."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"The calibration file {path} cannot be read as UTF-8 text ({error}).") from error
+    """A text file's content; a byte order mark, which editors of Windows write, is left out."""
+    cure = "give a text or .jsonl file in UTF-8"
+    return decoded(read_regular_file(path, CalibrationError, cure, MAX_BYTES), path, CalibrationError)
 
 
 def _read_lines(path: Path, text_column: str) -> list[Document]:
@@ -88,7 +88,7 @@ def _read_lines(path: Path, text_column: str) -> list[Document]:
     for number, line in enumerate(_read_text(path).split("\n"), 1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = parse_json(line.encode())
             except ValueError as error:
                 raise CalibrationError(
                     f"Line {number} of {path} is no JSON ({error}); give an object a line."

@@ -13,20 +13,17 @@ from hf_checkpoint.tokenizer_trial import try_tokenizer
 from tyllm.package.file_names import MANIFEST, TOKENIZER
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm_base.errors import CheckpointError, PackageError, SettingError
+from tyllm_base.regular_file import decoded, read_regular_file
 
 HELD_OUT = Path(__file__).with_name("heldout.txt")  # nine documents of Python's documentation
+MAX_BYTES = 1 << 30  # of a text to predict
 Tokens = npt.NDArray[np.int64]
 
 
 def read_text(path: Path | None) -> str:
     """The text of a UTF-8 file, of `HELD_OUT` when None; raises `SettingError`."""
     path = path or HELD_OUT
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingError(f"The text {path} cannot be read ({error.strerror}); give a text file.") from error
-    except UnicodeDecodeError as error:
-        raise SettingError(f"{path} is not UTF-8 text ({error}); convert it or give another file.") from error
+    return decoded(read_regular_file(path, SettingError, "give a text file", MAX_BYTES), path, SettingError)
 
 
 def common_tokens(folders: Sequence[Traversable], text: str) -> list[int]:

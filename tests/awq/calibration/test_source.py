@@ -81,7 +81,7 @@ def test_a_text_file(tmp_path):
 
 def test_a_file_that_is_not_text(tmp_path):
     (tmp_path / "x").write_bytes(b"\xff\xfe\xfa")
-    refused(str(tmp_path / "x"), "cannot be read as UTF-8")
+    refused(str(tmp_path / "x"), "is not UTF-8 text")
 
 
 def test_a_jsonl_file(lines):
@@ -127,3 +127,11 @@ def test_images_lie_beside_the_file(lines):
 def test_a_part_that_is_no_image(lines):
     row = {"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}]}
     refused(lines(row), r"Line 1 of .* has neither a text under 'text' nor messages")
+
+
+def test_files_of_windows_editors_are_read_and_strange_json_is_a_sentence(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffé".encode())
+    assert documents_of(tmp_path / "a.txt") == ["é"]
+    for line in ("[" * 100_000, '{"text": "a", "text": "b"}', '{"text": "\\ud800"}', '{"text": NaN}'):
+        (tmp_path / "a.jsonl").write_text(line)
+        refused(str(tmp_path / "a.jsonl"), "Line 1 of .* is no JSON")

@@ -35,7 +35,7 @@ def test_a_file_of_the_users(tmp_path):
 
 
 def test_files_that_are_no_text(tmp_path):
-    with pytest.raises(SettingError, match="cannot be read"):
+    with pytest.raises(SettingError, match="is missing"):
         read_text(tmp_path / "none")
     (tmp_path / "latin").write_bytes("Füße".encode("latin-1"))
     with pytest.raises(SettingError, match="is not UTF-8 text"):
