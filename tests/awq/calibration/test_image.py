@@ -68,7 +68,7 @@ def test_what_cannot_be_read(processor, tmp_path, monkeypatch):
     image(1, 560, 560).save(tmp_path / "a.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:900])
     refused(processor, str(tmp_path / "cut.png"), r"cut\.png is damaged or truncated")
-    refused(processor, str(tmp_path), "is not a file; give the path of an image")
+    refused(processor, str(tmp_path), "is a folder and not a file; give the path of an image")
     refused(processor, "https://host/a.png", "is an address on the web; fetch it first and give the file")
     refused(processor, 7, "A int is no image; give a path")
     refused(processor, Image.new("RGB", (9000, 30)), "is 9000×30, one side more than 200 times the other; crop it")
