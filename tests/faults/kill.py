@@ -73,7 +73,7 @@ def _play(tally: Tally, count: int, arguments: list[object], prepare: Callable[[
         killed = end is None
         end = child.kill() if killed else end
         now = contents(out)
-        found = "whole" if now == reference else "as before" if now == before else "broken"
+        found = "whole" if now == reference else "as before" if now == before else "absent" if now is None else "broken"
         good = end.kind in (DONE, KILLED) and (found == "whole" or (killed and found == "as before"))
         finished_with_remains = killed and found == "whole" and not prepare and _beside(out)
         if good and (not killed or finished_with_remains or number % 10 == 9):

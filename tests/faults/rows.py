@@ -47,4 +47,6 @@ ROWS: dict[str, Row] = {
     "tokenizers": Row("tokenizers that want the same", strangers.tokenizers, 100, 3),
     "conversations": Row("saved conversations changed or forged", strangers.conversations, 3_000, 60),
     "images": Row("images changed, and bombs", strangers.images, 3_000, 100),
+    "checkpoints": Row("checkpoints changed in every part", strangers.checkpoints, 500, 3),
+    "forged-packages": Row("packages forged with all hashes right", strangers.forged_packages, 2_000, 40),
 }

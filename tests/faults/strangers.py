@@ -23,11 +23,18 @@ def forged_packages(tally: Tally, count: int) -> None:
 
     warm()
     sources = [package()] if count < 100 else [package(), vision_package()]
-    kinds = [(source, forgery) for source in sources for forgery in forgeries(source)]
-    random.Random(tally.seed).shuffle(kinds)
+    by_file: dict[tuple[Path, str], list] = {}  # a file in turn: program.json, which no one runs, has most values
+    for source in sources:
+        for forgery in forgeries(source):
+            by_file.setdefault((source, forgery.file), []).append(forgery)
+    for found in by_file.values():
+        random.Random(tally.seed).shuffle(found)
+    files = list(by_file)
 
     def one(number, chance):
-        source, forgery = kinds[number % len(kinds)]
+        source, file = files[number % len(files)]
+        found = by_file[source, file]
+        forgery = found[number // len(files) % len(found)]
         folder = shutil.copytree(source, fresh(tally.row))
         forgery.apply(folder)
         return (str(forgery), *_tried(lambda: _use(folder)))
@@ -128,7 +135,7 @@ def conversations(tally: Tally, count: int) -> None:
         accepted = check_restore(made, before, changed)
         return "bytes" if number % 2 else "forged archive", ANSWERED if accepted else REFUSED, True
 
-    batch.play(tally, count, one, limit=10.0)
+    batch.play(tally, count, one, limit=60.0)
 
 
 def images(tally: Tally, count: int) -> None:
