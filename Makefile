@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test test-faults lint bench bench-vision bench-quantizers
+.PHONY: help quickstart test test-faults test-fuzz lint bench bench-vision bench-quantizers
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,6 +21,10 @@ test: $(READY)  ## run every test
 
 test-faults: $(READY)  ## kills, injected faults, damage and races by the thousand; FAULTS="kill-compile --tries 50" for a part
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+test-fuzz: $(READY)  ## feed every parser inputs that a fuzzer makes; FUZZ="json_reader --seconds 60" for a part
+	@$(BIN)/pip install --quiet --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

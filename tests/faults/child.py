@@ -150,8 +150,7 @@ def run(work: Sequence[object] | Callable[[], object], limit: float = 120.0) -> 
 
 
 def contents(folder: Path) -> dict[str, bytes] | None:
-    """Every file's bytes by its path in the folder, but a writer's lock; None where there is no folder."""
+    """Every file's bytes by its path in the folder; None where there is no folder."""
     if not folder.exists():
         return None
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".tyllm.lock"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults import damage, injection, kill, open_session, races, strangers
+from tests.faults import damage, guard_pages, injection, kill, open_session, races, sanitizers, strangers
 from tests.faults.tally import Tally
 
 
@@ -49,4 +49,6 @@ ROWS: dict[str, Row] = {
     "images": Row("images changed, and bombs", strangers.images, 3_000, 100),
     "checkpoints": Row("checkpoints changed in every part", strangers.checkpoints, 500, 3),
     "forged-packages": Row("packages forged with all hashes right", strangers.forged_packages, 2_000, 40),
+    "guard-pages": Row("packages whose memory lies between pages that trap", guard_pages.guard_pages, 27, 1),
+    "sanitizers": Row("packages whose C library is under ASan and UBSan, or TSan", sanitizers.sanitizers, 12, 1),
 }

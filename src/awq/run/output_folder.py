@@ -28,7 +28,7 @@ PARTS = ("text_config", "vision_config")  # of the config.json of a vision-langu
 
 def bytes_of(size: str | int) -> int:
     """A size such as "5GB" in bytes; raises `SettingError`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", str(size).strip())
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]*)", str(size).strip())
     if not found or found[2].upper() not in UNITS or float(found[1]) <= 0:
         raise SettingError(f"The shard size {size!r} is no size; write it like '5GB' or '500MB'.")
     return int(float(found[1]) * UNITS[found[2].upper()])

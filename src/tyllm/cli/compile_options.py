@@ -1,5 +1,6 @@
 """The options of `tyllm compile`, and the numbers and sizes that are written in them."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +40,10 @@ def whole_numbers(text: str | None) -> list[int] | None:
 
 def parsed_size(text: str) -> tuple[int, int]:
     """Height and width in pixels of '540x960'; raises `BadParameter`."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
-        raise typer.BadParameter(f"{text!r} is no height and width such as 540x960.")
-    return int(parts[0]), int(parts[1])
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*x\s*([0-9]{1,9})\s*", text, re.IGNORECASE)
+    if not found:
+        raise typer.BadParameter(f"{text!r:.60} is no height and width such as 540x960.")
+    return int(found[1]), int(found[2])
 
 
 Output = Annotated[

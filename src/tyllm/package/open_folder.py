@@ -15,15 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY, WRITERS_LOCK
+from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
 from tyllm.package.manifest import FileEntry
 from tyllm_base.errors import PackageError
 from tyllm_base.regular_file import FLAGS, KINDS
 from tyllm_base.system_errors import reading
 from tyllm_base.user_path import user_path
 
-UNNAMED = (MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY, WRITERS_LOCK)
-"""What the manifest does not name: itself, what is made of it, and the lock of who replaces it."""
+UNNAMED = (MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY)
+"""What the manifest does not name: itself, and what is made of it."""
 
 
 class OpenFolder:

@@ -128,6 +128,6 @@ def test_what_cannot_be_read_is_not_said_to_be_unwritable(tmp_path, source, part
 
 def test_sizes():
     assert [bytes_of(size) for size in ("5GB", "1.5 kb", "2MiB", 7)] == [5 * 10**9, 1500, 2 << 20, 7]
-    for wrong in ("much", "0GB", "5 parsecs"):
+    for wrong in ("much", "0GB", "5 parsecs", "9" * 400, "5³GB"):
         with pytest.raises(SettingError, match="no size"):
             bytes_of(wrong)

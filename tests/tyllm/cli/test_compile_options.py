@@ -22,7 +22,7 @@ def test_a_size_is_height_then_width():
     assert parsed_size("448X768") == (448, 768)
 
 
-@pytest.mark.parametrize("text", ["540", "540x", "0.5x3", "-28x28", "axb", "1x2x3"])
+@pytest.mark.parametrize("text", ["540", "540x", "0.5x3", "-28x28", "axb", "1x2x3", "540x¹", f"9x{10**12}"])
 def test_what_is_no_size(text):
     with pytest.raises(typer.BadParameter, match="such as 540x960"):
         parsed_size(text)

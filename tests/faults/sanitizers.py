@@ -1,0 +1,64 @@
+"""The C library under the sanitizers in real packages: compiled with them, run in a process that preloads theirs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.faults.child import run
+from tests.faults.samples import COMPILE, REPO, checkpoint, scratch
+from tests.faults.tally import Tally
+
+SANITIZERS = {
+    "address": ("libasan.so", ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]),
+    "thread": ("libtsan.so", ["-fsanitize=thread"]),
+}
+FORMS = [(dies, extra) for dies in (1, 2, 3) for extra in ((), ("--kv-cache-dtype", "int8"))]
+LIMIT = 300  # seconds
+
+
+def compile_sanitized(folder: Path, flags: list[str], arguments: list[object]) -> int:
+    """Exit code of `tyllm compile` whose C files are compiled and linked with `flags` too; call it in a child."""
+    from tyllm import native
+    from tyllm.cli import main
+    from tytvm import link
+
+    own_flags, own_run = native.compile_flags, link._run
+    native.compile_flags = lambda: [*own_flags(), "-g", "-fno-omit-frame-pointer", *flags]
+
+    def run_with_flags(command, *others):
+        if "-shared" in command:  # the sanitizer's own functions are defined in what is preloaded
+            command = [*(part for part in command if part != "-Wl,-z,defs"), *flags]
+        own_run(command, *others)
+
+    link._run = run_with_flags
+    return main(["compile", str(checkpoint()), str(folder), *map(str, arguments)])
+
+
+def run_sanitized(package: Path, library: str) -> tuple[int, str]:
+    """Exit code and the end of what was printed, where the sanitizer's library is preloaded."""
+    found = subprocess.run(
+        ["cc", f"-print-file-name={library}"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    environment = os.environ | {
+        "PYTHONPATH": f"{REPO / 'src'}:{REPO}", "LD_PRELOAD": found,
+        "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.guard_pages", package],
+        capture_output=True, text=True, timeout=LIMIT, env=environment, cwd=REPO, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout.strip() or done.stderr[-600:]
+
+
+def sanitizers(tally: Tally, count: int) -> None:
+    """Play the row: forms of packages under each sanitizer."""
+    cases = [(name, dies, extra) for name in SANITIZERS for dies, extra in FORMS]
+    for number in tally.numbers_alone(min(count, len(cases))):
+        name, dies, extra = cases[number]
+        library, flags = SANITIZERS[name]
+        folder = scratch() / f"sanitized-{number}"
+        arguments = ["--dies", dies, "--seq-lens", "1,4", *COMPILE, *extra]
+        made = run(lambda f=folder, c=flags, a=arguments: compile_sanitized(f, c, a))
+        code, said = run_sanitized(folder, library) if folder.is_dir() else (-1, str(made))
+        tally.add(number, f"{name}, {dies} dies {' '.join(extra)}", f"{code} {said}", held=code == 0)
