@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test test-faults test-fuzz lint bench bench-vision bench-quantizers
+.PHONY: help quickstart test test-faults test-fuzz lint bench bench-vision bench-quantizers bench-busy
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -39,6 +39,9 @@ bench-vision: $(READY)  ## vision tower of TyLLM beside OpenVINO, ONNX Runtime a
 
 bench-quantizers: $(READY)  ## our quantizer beside AutoAWQ and llm-compressor; BENCH="--part quality" for a part
 	$(BIN)/python scripts/compare_quantizers.py $(BENCH)
+
+bench-busy: $(READY)  ## what a busy core leaves of the speed, 1 and 2 dies; BENCH="PACKAGE" for another model
+	$(BIN)/python scripts/busy_core.py $(BENCH)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -12,7 +12,7 @@
 const tyllm_needs tyllm_needs_table[] = {{"llm_body", "llm_head", "", 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
-#define UNLUCKY 259 /* a token at which the last die's last worker fails */
+#define UNLUCKY 259 /* a token at which the last die fails, in whoever holds the piece */
 
 enum { DIE, DIES, SEQ_LEN, ROWS, CAPACITY, HIDDEN, EMBEDDED, IO_INPUT, IO_POSITIONS, IO_POSITION, IO_ROW, IO_FIRST, IO_LOGITS };
 
@@ -23,13 +23,12 @@ typedef struct {
   float *hidden;
   char *io;
   void *context;
-  int32_t worker, workers;
+  int32_t worker;
 } frame;
 
 static frame unpack(const tyllm_any *a) {
   frame f = {a[0].value.pointer, a[1].value.pointer, a[2].value.pointer, 0,
-             a[3].value.pointer, a[4].value.pointer, a[5].value.pointer, (int32_t)a[6].value.integer,
-             (int32_t)a[7].value.integer};
+             a[3].value.pointer, a[4].value.pointer, a[5].value.pointer, (int32_t)a[6].value.integer};
   f.values = f.keys + f.setup[CAPACITY];
   return f;
 }
@@ -48,19 +47,24 @@ static int64_t token_at(const frame *f, int64_t s) {
   return f->setup[EMBEDDED] ? (int64_t)((const float *)input)[s * f->setup[HIDDEN]] : ((const int64_t *)input)[s];
 }
 
-static int unlucky(const frame *f) {
-  for (int64_t s = 0; s < f->setup[SEQ_LEN]; s++)
-    if (token_at(f, s) == UNLUCKY) return f->setup[DIE] == f->setup[DIES] - 1 && f->worker == f->workers - 1;
+/* Only who holds a piece may fail: nobody waits for a worker that holds none. */
+static int unlucky(const frame *f, int64_t first, int64_t stop) {
+  for (int64_t s = first; s < stop; s++)
+    if (token_at(f, s) == UNLUCKY) return f->setup[DIE] == f->setup[DIES] - 1;
   return 0;
 }
 
-static void append(const frame *f, int64_t position) {
+static int append(const frame *f, int64_t position) {
   const int64_t *positions = (const int64_t *)(f->io + f->setup[IO_POSITIONS]);
-  for (int64_t s, stop; next(f, f->setup[SEQ_LEN], &s, &stop);)
+  const char *parts[] = {"a token ", "is unlucky"};
+  for (int64_t s, stop; next(f, f->setup[SEQ_LEN], &s, &stop);) {
+    if (unlucky(f, s, stop)) return TVMFFIErrorSetRaisedFromCStrParts("ValueError", parts, 2), -1;
     for (; s < stop; s++) {
       f->keys[position + s] = (uint16_t)token_at(f, s);
       f->values[position + s] = (uint16_t)(positions[s] + 1);
     }
+  }
+  return 0;
 }
 
 static float partial(const frame *f, int64_t end, int64_t h) {
@@ -73,11 +77,9 @@ static float partial(const frame *f, int64_t end, int64_t h) {
 TYLLM_EXPORT int __tvm_ffi_llm_body(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result) {
   (void)self, (void)result;
   frame f = unpack(arguments);
-  const char *parts[] = {"a token ", "is unlucky"};
-  if (count != 8 || unlucky(&f)) return TVMFFIErrorSetRaisedFromCStrParts("ValueError", parts, 2), -1;
+  if (count != 8) return TVMFFIErrorSetRaisedFromCStr("TypeError", "not 8 arguments"), -1;
   int64_t position = io_int(&f, IO_POSITION), n = f.setup[SEQ_LEN], hidden = f.setup[HIDDEN];
-  append(&f, position);
-  if (tyllm_barrier(f.context, f.worker)) return -1;
+  if (append(&f, position) || tyllm_barrier(f.context, f.worker)) return -1;
   for (int64_t s, stop; next(&f, n, &s, &stop);)
     for (; s < stop; s++)
       for (int64_t h = 0; h < hidden; h++) f.hidden[s * hidden + h] = partial(&f, position + s, h);

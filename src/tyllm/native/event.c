@@ -44,7 +44,8 @@ static int changed_while_spinning(event *e, unsigned seen, uint64_t spin_ns) {
 
 /* Half as long after a spin that did not pay; in full again after a trial that did. Sleeping makes the sleeper late, and the
  * others' spins in vain: by small steps upwards two threads that have a core each would hardly come out of that. */
-static int spin(event *e, unsigned seen, patience *p) {
+int event_spin(event *e, unsigned seen, patience *p) {
+  if (event_value(e) != seen) return 1;
   int trial = ++p->waits % WAITS_PER_TRIAL == 0;
   int paid = changed_while_spinning(e, seen, trial ? p->most_ns : p->now_ns);
   p->now_ns = !paid ? p->now_ns / 2 : trial ? p->most_ns : p->now_ns * 2;
@@ -53,12 +54,15 @@ static int spin(event *e, unsigned seen, patience *p) {
   return paid;
 }
 
-void event_wait(event *e, unsigned seen, patience *p) {
-  if (event_value(e) != seen || spin(e, seen, p)) return;
+void event_sleep(event *e, unsigned seen) {
   /* Counted before the last look at the value, which the kernel takes: event_advance cannot miss a sleeper. */
   atomic_fetch_add(&e->sleepers, 1);
   while (event_value(e) == seen) syscall(SYS_futex, &e->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
   atomic_fetch_sub(&e->sleepers, 1);
+}
+
+void event_wait(event *e, unsigned seen, patience *p) {
+  if (!event_spin(e, seen, p)) event_sleep(e, seen);
 }
 
 void event_advance(event *e) {

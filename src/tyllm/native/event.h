@@ -18,8 +18,12 @@ typedef struct {
   unsigned waits;
 } patience;
 
-/* Return once the value differs from `seen`. */
+/* Return once the value differs from `seen`: spin, then sleep. */
 __attribute__((visibility("hidden"))) void event_wait(event *e, unsigned seen, patience *p);
+
+/* The two halves of it: whether the value changed while it was worth to spin; the sleep. */
+__attribute__((visibility("hidden"))) int event_spin(event *e, unsigned seen, patience *p);
+__attribute__((visibility("hidden"))) void event_sleep(event *e, unsigned seen);
 
 /* Add one and wake all who wait. */
 __attribute__((visibility("hidden"))) void event_advance(event *e);

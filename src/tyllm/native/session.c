@@ -11,6 +11,8 @@
 
 #include "amx.h"
 
+#define MEETING_SPIN_NS 30000 /* a guest's way through a program takes a few microseconds: then rather help than wait */
+
 uint32_t tyllm_abi(void) { return TYLLM_RUNTIME_ABI; }
 
 /* Zeroed pages that cost memory only once they are touched. */
@@ -47,11 +49,19 @@ static int map_memory(struct tyllm_session *s, die_state *die, uint64_t kv_bytes
   return map_region(&die->arena, arena);
 }
 
-static worker_state make_worker(const tyllm_config *all, die_state *die, uint32_t index) {
-  const int32_t *cpus = all->die[die->index].cpus;
-  patience fresh = {.most_ns = all->spin_ns, .now_ns = all->spin_ns};
-  return (worker_state){.session = die->session, .die = die, .index = index, .cpu = cpus ? cpus[index] : -1,
-                        .step = 1, .at_barriers = fresh, .between_steps = fresh};
+static void make_thread(struct tyllm_session *s, uint32_t index, const tyllm_config *all) {
+  uint32_t home = index / s->workers;
+  const int32_t *cpus = all->die[home].cpus;
+  uint64_t most = all->spin_ns, at_meetings = most < MEETING_SPIN_NS ? most : MEETING_SPIN_NS;
+  patience fresh = {.most_ns = most, .now_ns = most}, brief = {.most_ns = at_meetings, .now_ns = at_meetings};
+  s->thread[index] = (thread_state){.session = s, .index = index, .home = home,
+                                    .cpu = cpus ? cpus[index % s->workers] : -1, .between_steps = fresh,
+                                    .at_meetings = brief, .first = s->first + (size_t)index * s->dies};
+  for (uint32_t d = 0; d < s->dies; d++) {
+    uint32_t within = (index + s->threads - d * s->workers) % s->threads;
+    *worker_of(&s->die[d], within) =
+        (worker_state){.thread = &s->thread[index], .die = &s->die[d], .index = within, .at_barriers = fresh};
+  }
 }
 
 static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config *all) {
@@ -60,8 +70,7 @@ static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config 
   die->session = s;
   die->index = index;
   die->params = config->params;
-  for (uint32_t w = 0; w < s->workers; w++)
-    s->worker[index * s->workers + w] = make_worker(all, die, w);
+  die->last_step = 1;
   return copy_programs(die, config, s->programs) || map_memory(s, die, config->kv_bytes) ? -1 : 0;
 }
 
@@ -78,12 +87,15 @@ static int fill_session(struct tyllm_session *s, const tyllm_config *config) {
   s->workers = config->workers;
   s->programs = config->programs;
   s->slots = config->slots;
-  s->everyone.count = s->dies * s->workers;
+  s->threads = s->dies * s->workers;
   s->die = zeroed(s->dies * sizeof *s->die);
-  s->worker = zeroed((size_t)s->dies * s->workers * sizeof *s->worker);
-  if (!s->die || !s->worker) return -1;
+  s->thread = zeroed(s->threads * sizeof *s->thread);
+  s->worker = zeroed((size_t)s->dies * s->threads * sizeof *s->worker);
+  s->first = zeroed((size_t)s->dies * s->threads * sizeof *s->first);
+  if (!s->die || !s->thread || !s->worker || !s->first) return -1;
   for (uint32_t d = 0; d < s->dies; d++)
     if (make_die(s, d, config)) return -1;
+  for (uint32_t i = 0; i < s->threads; i++) make_thread(s, i, config);
   return 0;
 }
 
@@ -101,7 +113,7 @@ tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t er
              strerror(errno));
   } else if (s && (errno = workers_start(s))) {
     snprintf(error, error_bytes, "thread %u of %u (%s); ask for fewer threads", s->started + 1,
-             s->dies * s->workers - 1, strerror(errno));
+             s->threads - 1, strerror(errno));
   } else if (s) {
     return s;
   }
@@ -111,8 +123,8 @@ tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t er
 
 int session_fail(struct tyllm_session *s, const char *where, const char *text) {
   if (!atomic_exchange(&s->failed, 1)) snprintf(s->error, sizeof s->error, "%s: %s", where, text);
-  barrier_break(&s->everyone);
   for (uint32_t d = 0; d < s->dies; d++) sharing_break(&s->die[d]);
+  meeting_break(s);
   return -1;
 }
 
@@ -121,24 +133,37 @@ static int refuse(struct tyllm_session *s, const char *text) {
   return -1;
 }
 
+/* After a failure, once all threads have come out: who goes in later sees `opening` ahead and comes out again. */
 static int mend(struct tyllm_session *s) {
-  barrier_mend(&s->everyone);
+  atomic_fetch_add(&s->opening, 1);
+  for (;;) {
+    unsigned left = event_value(&s->left);
+    if (atomic_load(&s->inside) == 0) break;
+    event_wait(&s->left, left, &s->thread[0].between_steps);
+  }
   for (uint32_t d = 0; d < s->dies; d++) sharing_mend(&s->die[d]);
+  meeting_mend(s);
   atomic_store(&s->failed, 0);
   return -1;
+}
+
+/* The step begins where the last one ended: what the dies left at its last meeting. */
+static void write_step(struct tyllm_session *s, uint32_t program, uint32_t slot, uint32_t flags) {
+  atomic_store(&s->opening, event_value(&s->start) + 1);
+  atomic_store(&s->program, program);
+  atomic_store(&s->slot, slot);
+  atomic_store(&s->flags, flags);
+  atomic_store(&s->meeting, event_value(&s->die[0].met));
+  for (uint32_t d = 0; d < s->dies; d++)
+    atomic_store(&s->die[d].first, (uint64_t)s->die[d].last_step << 32 | s->die[d].last_due);
+  event_advance(&s->start);
 }
 
 int32_t tyllm_step(tyllm_session *s, uint32_t program, uint32_t slot, uint32_t flags) {
   if (getpid() != s->process) return refuse(s, "the session was opened before a fork and its threads stayed behind");
   if (program >= s->programs || slot >= s->slots) return refuse(s, "there is no such program or slot");
-  s->program = program;
-  s->slot = slot;
-  s->flags = flags;
-  unsigned done = event_value(&s->done);
-  atomic_store(&s->running, s->dies * s->workers);
-  event_advance(&s->start);
-  worker_run(&s->worker[0]);
-  event_wait(&s->done, done, &s->worker[0].between_steps);
+  write_step(s, program, slot, flags);
+  run_step(&s->thread[0], event_value(&s->start));
   return atomic_load(&s->failed) ? mend(s) : 0;
 }
 
@@ -165,6 +190,8 @@ void tyllm_destroy(tyllm_session *s) {
   if (s->started && getpid() == s->process) workers_stop(s); /* a forked child has no threads to wait for */
   for (uint32_t d = 0; s->die && d < s->dies; d++) free_die(s, &s->die[d]);
   free(s->die);
+  free(s->thread);
   free(s->worker);
+  free(s->first);
   free(s);
 }

@@ -1,8 +1,12 @@
 /* What the shared library of a die exports: the control functions for the host, the collectives for the compiled code.
  *
- * A session runs one program at a time on `dies` groups of `workers` threads. The thread that calls tyllm_step is worker 0
- * of die 0, all others are made once by tyllm_create. Every state lives in the session, so that each library of a package
- * may carry its own copy of this code: one library's copy drives, the others' copies serve the code beside them.
+ * A session runs one program at a time on `dies` groups of `workers` threads, which help one another: any thread may come
+ * into any die's code as one more worker. The thread that calls tyllm_step is worker 0 of die 0, all others are made once by
+ * tyllm_create. Every state lives in the session, so that each library of a package may carry its own copy of this code: one
+ * library's copy drives, the others' copies serve the code beside them.
+ *
+ * A step is over when its pieces (tyllm_next) are done. Threads that hold none may still be on their way through its code:
+ * what that does outside of pieces must have no effect.
  *
  * Not safe: two steps of one session at once. After fork() the child has no workers: tyllm_step fails there and says so.
  */
@@ -31,7 +35,8 @@ typedef struct {
   } value;
 } tyllm_any;
 
-/* f(self, {params, constants, kv, arena, io, context, worker, workers}, 8, result): 0, or an error was raised. */
+/* f(self, {params, constants, kv, arena, io, context, worker, workers}, 8, result): 0, or an error was raised. Workers are
+ * all threads, those of other dies after the die's own. */
 typedef int (*tyllm_function)(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result);
 
 /* What the code of one program was compiled for; each library has one for each of its programs. */
@@ -69,7 +74,7 @@ typedef struct {
 typedef struct {
   uint32_t abi;
   uint32_t dies;
-  uint32_t workers; /* threads of each die */
+  uint32_t workers; /* threads for each die */
   uint32_t programs;
   uint32_t slots; /* conversations, each with a KV cache of its own */
   uint32_t reserved;
@@ -105,7 +110,8 @@ TYLLM_EXPORT const char *tyllm_program_error(void);
  * "int8", "float32", "tile_int8" or "tile_bfloat16". 0 where there is no such instruction; -1 without memory or threads. */
 TYLLM_EXPORT double tyllm_limit(const char *name, uint32_t threads);
 
-/* Called by compiled code; nonzero when a worker failed, and then every later call is nonzero until the step has ended. */
+/* Called by compiled code; nonzero when a worker failed or this one has to leave, and then every later call of it is nonzero
+ * (tyllm_next: negative) until the code has ended. */
 TYLLM_INSIDE int32_t tyllm_barrier(void *context, int32_t worker); /* all that tyllm_next gave before is done */
 TYLLM_INSIDE int32_t tyllm_all_reduce(void *context, int32_t worker, float *data, int64_t count);
 

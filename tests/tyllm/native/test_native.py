@@ -3,6 +3,7 @@
 import platform
 import re
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
@@ -61,22 +62,30 @@ def test_no_sanitizer_speaks(stress_sanitized, dies, workers, spin_ns):
     run(stress_sanitized, dies, workers, 60, spin_ns)
 
 
+def numbers(*command):
+    """What a program prints."""
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return tuple(map(int, printed.split()))
+
+
 @pytest.fixture(scope="module")
 def sharing(tmp_path_factory):
+    """With a laggard: iterations of worker 0, of the laggard; whether worker 0 went ahead of what was not done."""
     program = build(HERE / "native" / "work_stealing.c", tmp_path_factory.mktemp("sharing") / "sharing", ())
-
-    def run_with_laggard(where):
-        """Iterations of worker 0 and of the laggard, and whether worker 0 went ahead of what was not done."""
-        command = [program, where]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
-        return tuple(map(int, done))
-
-    return run_with_laggard
+    return partial(numbers, program)
 
 
+@pytest.fixture(scope="module")
+def meeting(tmp_path_factory):
+    """With a latecomer: die 1's iterations of its own, of the guest; wrong sums; whether a step ended too early."""
+    program = build(HERE / "native" / "meeting.c", tmp_path_factory.mktemp("meeting") / "meeting", ())
+    return partial(numbers, program)
+
+
+@pytest.mark.parametrize("source", ["work_stealing.c", "meeting.c"])
 @pytest.mark.parametrize("where", ["outside", "inside"])
-def test_no_sanitizer_speaks_where_a_worker_lags(tmp_path, sanitizer, where):
-    program = build(HERE / "native" / "work_stealing.c", tmp_path / "sharing", sanitizer)
+def test_no_sanitizer_speaks_where_a_worker_lags(tmp_path, sanitizer, source, where):
+    program = build(HERE / "native" / source, tmp_path / "lagging", sanitizer)
     result = subprocess.run([program, where], capture_output=True, text=True, timeout=120, check=False)
     if "unexpected memory mapping" in result.stderr:
         pytest.skip("ThreadSanitizer does not run on this kernel")
@@ -92,6 +101,39 @@ def test_others_take_all_but_the_piece_that_is_held(sharing):
     assert first + laggard == 20 * 1000
     assert laggard >= 125  # a quarter of its half
     assert not early
+
+
+def test_nobody_waits_for_a_die_whose_thread_holds_no_piece(meeting):
+    """All of 20 steps × 5 rounds × 1000 iterations, and the latecomer goes on with the steps after them."""
+    assert meeting("outside") == (0, 20 * 5 * 1000, 0, 0)
+
+
+def test_a_guest_takes_all_but_the_piece_that_is_held_and_the_step_waits_for_that(meeting):
+    own, guest, wrong, early = meeting("inside")
+    assert own + guest == 20 * 5 * 1000
+    assert own >= 500  # half of its die's iterations
+    assert guest >= 500
+    assert not wrong
+    assert not early
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """Moments set up by hand: what steps.c says of each."""
+    program = build(HERE / "native" / "steps.c", tmp_path_factory.mktemp("steps") / "steps", ())
+    return partial(numbers, program)
+
+
+def test_no_thread_goes_into_a_step_while_the_next_one_is_written(steps):
+    assert steps("begun") == (1, 1)
+
+
+def test_after_a_failure_the_step_is_not_found_and_its_sum_forgotten(steps):
+    assert steps("failed") == (1, 0, 0)
+
+
+def test_a_step_waits_for_the_blocks_of_a_sum_that_another_holds(steps):
+    assert steps("sum") == (1, 1)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="AMX is x86's")

@@ -1,4 +1,4 @@
-/* A compiled module in small: y = 2 · x + constant of three values, computed by a die's last worker; it fails for x[0] = 13. */
+/* A compiled module in small: y = 2 · x + constant of three values; it fails for x[0] = 13. */
 #include <stdint.h>
 
 #include "needs.h"
@@ -11,9 +11,10 @@ TYLLM_EXPORT int __tvm_ffi_edgex_double(void *self, const tyllm_any *arguments, 
   (void)self, (void)result, (void)count;
   const float *constant = arguments[1].value.pointer;
   float *io = arguments[4].value.pointer;
-  if (arguments[6].value.integer != arguments[7].value.integer - 1) return 0;
   const char *parts[] = {"thirteen ", "is unlucky"};
-  if (io[0] == 13) return TVMFFIErrorSetRaisedFromCStrParts("ValueError", parts, 2), -1;
-  for (int i = 0; i < 3; i++) io[16 + i] = 2 * io[i] + *constant;
+  for (int64_t piece; (piece = tyllm_next(arguments[5].value.pointer, (int32_t)arguments[6].value.integer, 3, 1)) >= 0;) {
+    if (io[0] == 13) return TVMFFIErrorSetRaisedFromCStrParts("ValueError", parts, 2), -1;
+    for (int64_t i = piece >> 32; i < (piece & 0xffffffff); i++) io[16 + i] = 2 * io[i] + *constant;
+  }
   return 0;
 }
