@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults import damage, guard_pages, injection, kill, open_session, races, sanitizers, strangers
+from tests.faults import damage, forged, guard_pages, injection, kill, open_session, races, sanitizers, strangers
 from tests.faults.tally import Tally
 
 
@@ -43,12 +43,15 @@ ROWS: dict[str, Row] = {
     "race-quantize": Row("two quantizations with one output", races.race_quantize, 200, 2),
     "race-compile": Row("two compiles with one output", races.race_compile, 200, 2),
     "race-sign": Row("two signings of one package", races.race_sign, 200, 2),
+    "forgeries-text": Row("packages forged, all hashes made right", forged.forgeries_text, 1_000, 40),
+    "forgeries-vision": Row(
+        "packages with a vision tower forged, all hashes made right", forged.forgeries_vision, 1_000, 20
+    ),
     "templates": Row("chat templates that want to crash, hang or fill the process", strangers.templates, 100, 3),
     "tokenizers": Row("tokenizers that want the same", strangers.tokenizers, 100, 3),
     "conversations": Row("saved conversations changed or forged", strangers.conversations, 3_000, 60),
     "images": Row("images changed, and bombs", strangers.images, 3_000, 100),
     "checkpoints": Row("checkpoints changed in every part", strangers.checkpoints, 500, 3),
-    "forged-packages": Row("packages forged with all hashes right", strangers.forged_packages, 2_000, 40),
     "guard-pages": Row("packages whose memory lies between pages that trap", guard_pages.guard_pages, 27, 1),
     "sanitizers": Row("packages whose C library is under ASan and UBSan, or TSan", sanitizers.sanitizers, 12, 1),
 }

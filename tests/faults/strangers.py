@@ -1,45 +1,18 @@
-"""What strangers send: forged packages, checkpoints, templates, tokenizers, saved conversations, images.
+"""What strangers send: checkpoints, templates, tokenizers, saved conversations, images.
 
 Held: a sentence, or an answer like any other; never a signal, a hang or an error that is not ours.
 """
 
-import random
 import shutil
 from collections.abc import Callable
 from functools import cache
 from itertools import islice
-from pathlib import Path
 
 from tests.faults import batch
-from tests.faults.samples import checkpoint, fresh, package, vision_package, warm
+from tests.faults.samples import checkpoint, fresh, package, warm
 from tests.faults.tally import Tally
 
 ANSWERED, REFUSED = "answered", "refused"
-
-
-def forged_packages(tally: Tally, count: int) -> None:
-    """Packages with one JSON value changed and all hashes made right: opened, and used where they open."""
-    from tests.forgeries import forgeries
-
-    warm()
-    sources = [package()] if count < 100 else [package(), vision_package()]
-    by_file: dict[tuple[Path, str], list] = {}  # a file in turn: program.json, which no one runs, has most values
-    for source in sources:
-        for forgery in forgeries(source):
-            by_file.setdefault((source, forgery.file), []).append(forgery)
-    for found in by_file.values():
-        random.Random(tally.seed).shuffle(found)
-    files = list(by_file)
-
-    def one(number, chance):
-        source, file = files[number % len(files)]
-        found = by_file[source, file]
-        forgery = found[number // len(files) % len(found)]
-        folder = shutil.copytree(source, fresh(tally.row))
-        forgery.apply(folder)
-        return (str(forgery), *_tried(lambda: _use(folder)))
-
-    batch.play(tally, count, one, limit=20.0)
 
 
 def checkpoints(tally: Tally, count: int) -> None:
@@ -153,14 +126,6 @@ def images(tally: Tally, count: int) -> None:
         return (f"{len(contents[number])} bytes", *_tried(lambda: load_image(path)))
 
     batch.play(tally, min(count, len(contents)), one, limit=20.0)
-
-
-def _use(folder: Path) -> None:
-    """Open a package and have it answer."""
-    from tyllm.runtime import Session
-
-    with Session(folder, threads=2) as session:
-        session.generate([5, 6, 7], max_new_tokens=3)
 
 
 def _tried(call: Callable[[], object]) -> tuple[str, bool]:

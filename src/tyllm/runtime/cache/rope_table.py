@@ -20,14 +20,17 @@ class RopeTable:
     """Makes tables float32 [N, 2, D/2], where N is max_kv_cache_size and D the size of a head: cosines, then sines."""
 
     def __init__(self, package: Package) -> None:
-        """Map the table of plain text; raises `PackageError` where there is none or it is not of the cache's length."""
+        """Map the table of plain text; raises `PackageError` where there is none or it is not one of the program's."""
         self._package, rows = package, package.buffers.max_kv_cache_size
+        half = package.rope.dies[0][ROPE_PROGRAM].io["rope_param"].shape[-1] if package.rope else None
         self._params = Params(package.files / ROPE_TABLE)
         table = self._params.tensors.get("rope_param")
-        if table is None or table.ndim != 3 or table.shape[:2] != (rows, 2):
-            found = "no tensor" if table is None else f"shape {list(table.shape)}"
+        fits = table is not None and table.ndim == 3 and table.shape[:2] == (rows, 2) and table.dtype == np.float32
+        if table is None or not fits or half not in (None, table.shape[2]):
+            found = "no tensor" if table is None else f"shape {list(table.shape)} of {table.dtype}"
             raise PackageError(
-                f"{ROPE_TABLE} has {found} instead of a rope_param [{rows}, 2, …]; compile the model again."
+                f"{ROPE_TABLE} has {found} instead of a rope_param [{rows}, 2, {half or '…'}] of float32; compile the "
+                "model again."
             )
         self.plain: Table = table
 

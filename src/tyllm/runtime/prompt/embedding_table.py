@@ -16,14 +16,14 @@ class EmbeddingTable:
     """The table [V, H] in float16, mapped: a row costs a page, not the table."""
 
     def __init__(self, package: Package) -> None:
-        """Map the table; raises `PackageError` where there is none or its shape is not the model's."""
+        """Map the table; raises `PackageError` where there is none or it is not the model's."""
         self._params = Params(package.files / EMBEDDING)
         shape = (package.manifest.vocab_size, package.manifest.hidden_size)
         table = self._params.tensors.get("embedding")
-        if table is None or table.shape != shape:
-            found = "no tensor" if table is None else f"shape {list(table.shape)}"
+        if table is None or table.shape != shape or table.dtype != np.float16:
+            found = "no tensor" if table is None else f"shape {list(table.shape)} of {table.dtype}"
             raise PackageError(
-                f"{EMBEDDING} has {found} instead of an embedding {list(shape)}; compile the model again."
+                f"{EMBEDDING} has {found} instead of an embedding {list(shape)} of float16; compile the model again."
             )
         self._table: npt.NDArray[np.float16] | None = table
 

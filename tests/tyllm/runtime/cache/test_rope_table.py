@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.package import write_params
+from tyllm.package import IoEntry, write_params
 from tyllm.runtime.cache.rope_table import RopeTable
 from tyllm.runtime.prompt.rope_index import rope_index
 from tyllm_base.errors import PackageError
@@ -35,7 +35,19 @@ def test_anything_else_is_computed(tmp_path):
     assert asked[0][1]["positions"].dtype == np.int32
 
 
-@pytest.mark.parametrize("tensors", [{"other": PLAIN}, {"rope_param": PLAIN[1:]}, {"rope_param": PLAIN[:, :1]}])
+@pytest.mark.parametrize(
+    "tensors",
+    [{"other": PLAIN}, {"rope_param": PLAIN[1:]}, {"rope_param": PLAIN[:, :1]}, {"rope_param": PLAIN.view(np.int32)}],
+)
 def test_a_table_that_does_not_fit(tmp_path, tensors):
-    with pytest.raises(PackageError, match=r"instead of a rope_param \[6, 2, …\]; compile the model again"):
+    with pytest.raises(PackageError, match=r"instead of a rope_param \[6, 2, …\] of float32; compile the model again"):
         RopeTable(opened(tmp_path, tensors))
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_table_of_another_width_than_the_program_makes(tmp_path, width):
+    package = opened(tmp_path, {"rope_param": np.zeros((ROWS, 2, width), np.float32)})
+    memory = SimpleNamespace(io={"rope_param": IoEntry(0, (ROWS, 2, 2), "float32")})
+    package.rope = SimpleNamespace(dies=[{"compute_rope_param": memory}])
+    with pytest.raises(PackageError, match=r"instead of a rope_param \[6, 2, 2\]"):
+        RopeTable(package)

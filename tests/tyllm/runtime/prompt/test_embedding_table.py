@@ -17,10 +17,17 @@ def test_rows(toy):
     assert np.array_equal(rows, embedding_table()[[3, 3, 250]])
 
 
-@pytest.mark.parametrize(("name", "found"), [("other", "has no tensor"), ("embedding", r"has shape \[2, 2\]")])
-def test_a_wrong_table(own_toy, name, found):
+@pytest.mark.parametrize(
+    ("name", "table", "found"),
+    [
+        ("other", embedding_table(), "has no tensor"),
+        ("embedding", np.zeros((2, 2), np.float16), r"has shape \[2, 2\]"),
+        ("embedding", embedding_table().view(np.int16), "of int16 instead of"),
+    ],
+)
+def test_a_wrong_table(own_toy, name, table, found):
     package = replace(open_package(own_toy), files=own_toy)
-    write_params(own_toy / "embedding.params", {name: np.zeros((2, 2), np.float16)})
+    write_params(own_toy / "embedding.params", {name: table})
     with pytest.raises(PackageError, match=found):
         EmbeddingTable(package)
 
