@@ -33,7 +33,7 @@ HOSTILE_JSON = (
     b'{"model_type": "qwen2", "model_type": "llama"}', b'{"model_type": NaN}', b'{"a": ' + b"9" * 10_000 + b"}",
     b'{"model_type": "\\u0000"}', b'{"model_type": "\\ud800"}', b"\0" * 100,
 )  # fmt: skip
-BESIDE = ("generation_config.json", "tokenizer_config.json", "preprocessor_config.json")  # tokenizers: their own trial
+BESIDE = ("generation_config.json", "tokenizer_config.json", "preprocessor_config.json", "tokenizer.json")
 
 
 def change_config(folder: Path, chance: random.Random) -> None:

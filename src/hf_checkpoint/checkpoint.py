@@ -5,6 +5,7 @@ It imports neither torch nor transformers, so the compiler uses it too.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from hf_checkpoint.config_limits import check_config
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
 from tyllm_base.errors import CheckpointError, UntrustedCodeError
 from tyllm_base.json_reader import read_json
+from tyllm_base.regular_file import KINDS
 from tyllm_base.user_path import user_path
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Checkpoint:
         config = read_config(folder, trust_remote_code)
         tensors = _read_tensors(folder)
         check_config(folder / "config.json", config, len(tensors))
+        _refuse_special_files(folder)
         return cls(folder, config, tensors)
 
     def __contains__(self, name: object) -> bool:
@@ -123,6 +126,18 @@ def _read_tensors(folder: Path) -> dict[str, TensorInfo]:
     raise CheckpointError(
         f"{folder} has neither {SINGLE} nor {INDEX}; convert other weight files to safetensors first."
     )
+
+
+def _refuse_special_files(folder: Path) -> None:
+    """Pipes and devices, which the libraries that read the rest of the folder would wait for, or read for ever."""
+    for path in sorted(folder.iterdir()):
+        try:
+            mode = path.stat().st_mode
+        except OSError:  # a link to nowhere: no file to those libraries, and refused by our readers
+            continue
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            kind = KINDS.get(stat.S_IFMT(mode), "no regular file")
+            raise CheckpointError(f"{path} is {kind} and not a file; remove it, or download the checkpoint again.")
 
 
 def _refuse_extra(folder: Path, extra: set[str], named_by: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import Any
 
 from tyllm_base.errors import CheckpointError
 from tyllm_base.isolated_process import MIB, Failure, IsolatedProcess, Limits, Refuse
+from tyllm_base.regular_file import open_regular
 
 TASK = Path(__file__).with_name("tokenizer_trial_task.py")
 TOKENIZER = "tokenizer.json"
-LARGEST_FILE = 512 * MIB  # the largest known ones have 40
-LOADING = Limits(seconds=1.5, wall_seconds=15.0, memory=1024 * MIB, answer=MIB)
+LARGEST_FILE = 128 * MIB  # the largest known ones have 50
+LOADING = Limits(seconds=1.5, wall_seconds=8.0, memory=1024 * MIB, answer=MIB)
 SECONDS_PER_MIB, MEMORY_PER_BYTE = 0.5, 64  # of the file, on top
-TEXT_SECONDS, TEXT_WALL_SECONDS = 2.0, 4.0  # of processor time, for all texts; and how long each is waited for
+TEXT_SECONDS, TEXT_WALL_SECONDS = 2.0, 8.0  # of processor time, and by the clock, for all texts together
 TOKENS_PER_BYTE = 16  # Unicode's own normalization makes up to 11 of one, byte by byte
 LETTERS_PER_LETTER = 64  # of decoded text, to one of the tokens' as the vocabulary writes them
 PLAIN = "plain text"
@@ -53,15 +55,15 @@ def try_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
         CheckpointError: it cannot be loaded, crashes, panics, goes beyond a limit, or gives tokens beyond the model's.
     """
     file = folder / TOKENIZER
-    if not file.is_file():
+    if not file.exists() and not file.is_symlink():
         return
-    size = file.stat().st_size
+    size = _size(file)
     if size > LARGEST_FILE:
         raise _refusal(file, f"it has {size / MIB:,.0f} MiB, more than the {LARGEST_FILE // MIB} that are read")
     loading = replace(
         LOADING,
         seconds=LOADING.seconds + SECONDS_PER_MIB * size / MIB,
-        wall_seconds=LOADING.wall_seconds + 10 * SECONDS_PER_MIB * size / MIB,
+        wall_seconds=LOADING.wall_seconds + 4 * SECONDS_PER_MIB * size / MIB,
         memory=LOADING.memory + MEMORY_PER_BYTE * size,
     )
     process = IsolatedProcess(TASK, os.fsencode(file.absolute()), loading)
@@ -72,13 +74,24 @@ def try_tokenizer(folder: Path, config: Mapping[str, Any]) -> None:
         process.close()
 
 
+def _size(file: Path) -> int:
+    """Bytes of a regular file; a pipe, which a reader would wait for, a device or a link to nowhere is refused."""
+    descriptor = open_regular(file, CheckpointError, "download it again")
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
 def _try_texts(process: IsolatedProcess, file: Path, limits: Limits, vocabulary: int | None) -> None:
     """Each of `TEXTS`; a text that is refused with an error is fine, unless all are."""
-    left, refused = TEXT_SECONDS, []
+    left, end, refused = TEXT_SECONDS, time.monotonic() + TEXT_WALL_SECONDS, []
     for name, text in TEXTS.items():
         refuse = _refuser(file, f"encoding {name}")
         found = process.call(
-            json.dumps(text).encode(), refuse, replace(limits, seconds=max(left, 0.1), wall_seconds=TEXT_WALL_SECONDS)
+            json.dumps(text).encode(),
+            refuse,
+            replace(limits, seconds=max(left, 0.1), wall_seconds=max(end - time.monotonic(), 0.1)),
         )
         left -= found["seconds"]
         if "refused" in found:

@@ -162,6 +162,10 @@ def _forget_all() -> None:
 os.register_at_fork(after_in_child=_forget_all)
 
 
+class _SlowStartError(Exception):
+    """Python and the task's imports took longer than `START_SECONDS`."""
+
+
 class _Process:
     """One process and the socket to it."""
 
@@ -187,14 +191,18 @@ class _Process:
 
     def exchange(self, request: bytes, limits: Limits) -> tuple[Any] | Failure:
         """The answer, in a tuple, or why there is none."""
-        deadline = time.monotonic() + limits.wall_seconds + (START_SECONDS if self.fresh else 0)
         try:
+            if self.fresh:  # its imports run none of the foreign input: a busy machine may take its time
+                self._await_start()
+            deadline = time.monotonic() + limits.wall_seconds
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             self._socket.sendall(CALL.pack(len(request), limits.seconds, limits.memory) + request, NO_SIGNAL)
             answer = self._receive(limits.answer, deadline)
             if answer is None:
                 return Failure("stopped", f"gave more than {limits.answer // MIB} MiB")
             kind, value = json.loads(answer)
+        except _SlowStartError:
+            return Failure("not started", f"it was not there after {START_SECONDS:.3g} s")
         except TimeoutError:
             return Failure("stopped", f"took longer than {limits.wall_seconds:.3g} s")
         except (OSError, EOFError):
@@ -205,10 +213,18 @@ class _Process:
             return Failure("stopped", _too_much(limits))
         return (value,) if kind == "value" else Failure("raised", str(value))
 
+    def _await_start(self) -> None:
+        """Wait until the process says that its imports are done; raises `EOFError`, `_SlowStartError`, `OSError`."""
+        try:
+            self._receive(0, time.monotonic() + START_SECONDS)
+        except TimeoutError as error:
+            raise _SlowStartError from error
+
     def _receive(self, longest: int, deadline: float) -> bytes | None:
         """The answer to the one call; None of a longer one. Raises `EOFError`, `TimeoutError`, `OSError`."""
         received, size = bytearray(), ANSWER.size
         while len(received) < size:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             part = self._socket.recv(CHUNK)
             if not part:
                 raise EOFError
@@ -217,8 +233,6 @@ class _Process:
                 size = ANSWER.size + ANSWER.unpack_from(received)[0]
             if size > ANSWER.size + longest:
                 return None
-            if len(received) < size:
-                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
         return bytes(memoryview(received)[ANSWER.size :])
 
     def _cause_of_death(self, limits: Limits) -> str:

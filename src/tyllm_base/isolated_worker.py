@@ -1,8 +1,8 @@
 """The process behind `isolated_process.py`: `python isolated_worker.py SOCKET PARENT TASK PATHS`.
 
 A call is a header (`CALL`: bytes of the request, seconds of processor time, bytes of memory) and the request; an
-answer is its size (`ANSWER`) and JSON: ["value", anything], ["raised", message] or ["memory", null]. The first call
-prepares the task. Standard library only.
+answer is its size (`ANSWER`) and JSON: ["value", anything], ["raised", message] or ["memory", null]. An empty answer
+says, unasked, that the task's imports are done; the first call prepares the task. Standard library only.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def main() -> None:
         _limit(kind, least)
     memory = address_space()
     connection = socket.socket(fileno=int(number))
+    connection.sendall(ANSWER.pack(0))
     handler: Handler | None = None
     while call := _receive(connection, int(parent)):
         request, seconds, more = call

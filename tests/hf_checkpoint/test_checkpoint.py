@@ -1,6 +1,7 @@
 """Checkpoint folders: what is read, and the sentence for each way that a folder can be wrong."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -137,3 +138,13 @@ def test_tensor_in_two_shards(sharded):
 def test_tensor_not_in_its_shard(sharded):
     write_index(sharded, {"a": FIRST, "b": SECOND, "c": SECOND})
     refused(sharded, "lacks c")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "special_tokens_map.json", "generation_config.json"])
+def test_no_library_is_left_to_wait_at_a_pipe(single, name):
+    (single / name).symlink_to("nowhere")
+    Checkpoint.open(single)
+    (single / name).unlink()
+    os.mkfifo(single / name)
+    with pytest.raises(CheckpointError, match=f"{name} is a named pipe and not a file; remove it"):
+        Checkpoint.open(single)

@@ -74,7 +74,7 @@ def test_why_one_is_refused(tmp_path, description, reason):
 def test_too_large_a_file_is_not_read(tmp_path):
     with (tmp_path / "tokenizer.json").open("wb") as file:
         file.truncate(LARGEST_FILE + 1)
-    with pytest.raises(CheckpointError, match="it has 512 MiB, more than the 512"):
+    with pytest.raises(CheckpointError, match="it has 128 MiB, more than the 128"):
         try_tokenizer(tmp_path, {})
 
 
@@ -135,3 +135,45 @@ def test_a_hostile_tokenizer_is_refused(tmp_path, name):
 @pytest.mark.parametrize("name", sorted(HOSTILE_TOKENIZERS.keys() - set(SAMPLE)))
 def test_all_hostile_tokenizers_end(tmp_path, name):
     outcome(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is a named pipe and not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device and not a file"),
+        (lambda path: path.symlink_to("nowhere"), "is missing"),
+        (lambda path: path.mkdir(), "is a folder and not a file"),
+    ],
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path, make, words):
+    make(tmp_path / "tokenizer.json")
+    with pytest.raises(CheckpointError, match=f"{words}; download it again"):
+        try_tokenizer(tmp_path, {})
+
+
+def test_all_texts_together_are_waited_for_a_bounded_time(tmp_path, monkeypatch):
+    """A process that sleeps uses no processor time: only the clock ends it, and one for all texts."""
+    task = tmp_path / "task.py"
+    task.write_text(
+        "import time\ndef attempt(request):\n    time.sleep(0.3)\n"
+        "    return {'bytes': 9, 'tokens': 1, 'largest': 0, 'spelled': 1, 'decoded': 1, 'seconds': 0.0}\n"
+        "def prepare(setup):\n    return attempt\n"
+    )
+    monkeypatch.setattr(tokenizer_trial, "TASK", task)
+    monkeypatch.setattr(tokenizer_trial, "TEXT_WALL_SECONDS", 1.0)
+    started = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"took longer than \S+ s"):
+        attempt(tmp_path, whole())
+    assert time.monotonic() - started < len(TEXTS) * 0.3
+
+
+def test_loading_that_sleeps_is_waited_for_a_bounded_time(tmp_path, monkeypatch):
+    task = tmp_path / "task.py"
+    task.write_text("import time\ndef prepare(setup):\n    time.sleep(60)\n")
+    monkeypatch.setattr(tokenizer_trial, "TASK", task)
+    monkeypatch.setattr(tokenizer_trial, "LOADING", tokenizer_trial.replace(tokenizer_trial.LOADING, wall_seconds=0.5))
+    started = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"loading it took longer than \S+ s"):
+        attempt(tmp_path, whole())
+    assert time.monotonic() - started < 30

@@ -208,9 +208,10 @@ from tyllm_base.isolated_process import *
 from pathlib import Path
 LIMITS = Limits(1.0, 10.0, 1 << 26, 1 << 20)
 process = IsolatedProcess(Path(sys.argv[1]), b"", LIMITS)
-print(process.call(b'["pid"]', lambda failure: RuntimeError(failure), LIMITS), flush=True)
+found = process.call(b'["pid"]', lambda failure: RuntimeError(failure), LIMITS)
 if sys.argv[2] == "fork" and not os.fork():
     time.sleep(60)
+print(found, flush=True)  # after the fork: then this process is killed
 time.sleep(60 if sys.argv[2] != "leave" else 0)
 """
 
@@ -257,3 +258,19 @@ def test_an_answer_that_cannot_be_read(process, monkeypatch):
     monkeypatch.setattr(isolated_process.json, "loads", lambda _: 3)
     with pytest.raises(GenerationError, match="gave no answer that can be read"):
         process.call(b'["echo", 1]', refuse, LIMITS)
+
+
+def test_a_process_that_does_not_start_is_waited_for_a_bounded_time(tmp_path, monkeypatch):
+    (tmp_path / "task.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(isolated_process, "START_SECONDS", 0.5)
+    with pytest.raises(GenerationError, match=r"not started: it was not there after 0\.5 s"):
+        IsolatedProcess(tmp_path / "task.py", b"", LIMITS).start(refuse)
+
+
+def test_the_time_to_start_is_no_time_to_prepare_in(tmp_path):
+    """A foreign file that is prepared gets its own seconds, and not those that Python may take to start."""
+    (tmp_path / "task.py").write_text("import time\ndef prepare(setup):\n    time.sleep(60)\n")
+    started = time.monotonic()
+    with pytest.raises(GenerationError, match=r"stopped: took longer than 0\.5 s"):
+        IsolatedProcess(tmp_path / "task.py", b"", replace(LIMITS, wall_seconds=0.5)).start(refuse)
+    assert time.monotonic() - started < 20

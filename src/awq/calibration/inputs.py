@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,9 @@ from awq.calibration.source import DatasetOptions, Source, documents_of
 from awq.calibration.tokens import calibration_samples
 from awq.stream.meta_model import MetaModel
 from tyllm_base.errors import CalibrationError, CheckpointError
+from tyllm_base.json_reader import MAX_BYTES, parse_json
 from tyllm_base.panics import is_failure
+from tyllm_base.regular_file import read_regular_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
@@ -100,7 +101,11 @@ def _processor_template(model: MetaModel) -> str | None:
     file = model.checkpoint.path / "chat_template.json"
     if not file.is_file():
         return None
+    content = read_regular_file(file, CalibrationError, "download it again", MAX_BYTES)
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["chat_template"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = parse_json(content)["chat_template"]
+        if not isinstance(found, str):
+            raise TypeError(f"it is a {type(found).__name__} and no text")
+        return found
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CalibrationError(f"{file} holds no chat template ({error}); download it again.") from error

@@ -88,7 +88,7 @@ def _read_lines(path: Path, text_column: str) -> list[Document]:
     for number, line in enumerate(_read_text(path).split("\n"), 1):
         if line.strip():
             try:
-                row = parse_json(line.encode())
+                row = parse_json(line.encode(), constants=True)
             except ValueError as error:
                 raise CalibrationError(
                     f"Line {number} of {path} is no JSON ({error}); give an object a line."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from hf_checkpoint.safetensors_file import Array, Blocks, read_header, write_saf
 from tyllm_base.atomic_files import TEMPORARY, make_folder, write_json
 from tyllm_base.errors import OutputError
 from tyllm_base.file_lock import FileLock
+from tyllm_base.json_reader import read_json
 from tyllm_base.write_errors import explained
 
 STATE = "state.json"
@@ -87,10 +87,9 @@ class WorkFolder:
     def _state(self) -> dict[str, str]:
         """What is written there: the fingerprint, and the result once there is one; empty if there is none to read."""
         try:
-            found = json.loads((self.path / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_json(self.path / STATE, OutputError, "")
+        except OutputError:
             return {}
-        return found if isinstance(found, dict) else {}
 
     def clear(self) -> None:
         """Remove our files, the fingerprint last; raises `OutputError` if there are others."""

@@ -53,9 +53,10 @@ def test_the_template_may_lie_in_the_processors_file(folder):
         samples(folder, TALKS)
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
     assert torch.equal(samples(folder, TALKS)[0], wanted)
-    (folder / "chat_template.json").write_text("{}")
-    with pytest.raises(CalibrationError, match=r"chat_template\.json holds no chat template"):
-        samples(folder, TALKS)
+    for content in ("{}", "[]", '{"chat_template": 5}', '{"chat_template": "a", "chat_template": "b"}', "[" * 10_000):
+        (folder / "chat_template.json").write_text(content)
+        with pytest.raises(CalibrationError, match=r"chat_template\.json holds no chat template"):
+            samples(folder, TALKS)
 
 
 def test_samples_that_happen_to_have_no_image_are_text(folder):

@@ -49,8 +49,11 @@ def test_a_tensor_that_was_read_outlives_its_part(work):
     found += 1
 
 
-def test_a_torn_state_file_starts_anew(work):
-    (work.path / "state.json").write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"fingerprint": "one", "fingerprint": "one"}', "[" * 200_000, "\ufeff{}"]
+)
+def test_a_torn_or_forged_state_file_starts_anew(work, content):
+    (work.path / "state.json").write_text(content)
     work.open("one")
     assert not work.has("layer")
 

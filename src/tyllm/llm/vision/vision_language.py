@@ -35,6 +35,7 @@ from tyllm.package.file_names import (
     VISUAL_PARAMS,
 )
 from tyllm_base.errors import CheckpointError
+from tyllm_base.json_reader import read_json
 from tytvm.capture import Capture
 from tytvm.kernel_choice import Kernels
 from tytvm.memory_layout import lay_out
@@ -107,14 +108,16 @@ class VisionLanguage:
         """preprocessor_config.json, as the checkpoint has it.
 
         Raises:
-            CheckpointError: it has none.
+            CheckpointError: it has none, or one that cannot be read.
         """
         own, combined = (self.settings.model_path / name for name in (PREPROCESSOR, PROCESSOR))
         if own.is_file():
             copy_file(own, folder / PREPROCESSOR)
             return
-        part = json.loads(combined.read_text("utf-8")).get("image_processor") if combined.is_file() else None
-        if part is None:
+        part = None
+        if combined.is_file():
+            part = read_json(combined, CheckpointError, "download it again", constants=True).get("image_processor")
+        if not isinstance(part, dict):
             raise CheckpointError(
                 f"{self.settings.model_path} has no {PREPROCESSOR}, without which no image can be prepared; "
                 "download it with the rest of the model."

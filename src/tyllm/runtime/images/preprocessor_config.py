@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tyllm_base.errors import CheckpointError
-from tyllm_base.json_reader import parse_json
+from tyllm_base.json_reader import parse_json, read_json
 
 PROCESSOR = "processor_config.json"
 PREPROCESSOR = "preprocessor_config.json"
 MOST = {"patch_size": 1024, "temporal_patch_size": 64, "merge_size": 64, "min_pixels": 1 << 40, "max_pixels": 1 << 40}
 """The largest values with which sizes of images are still numbers that one can compute with."""
 LARGEST = 1e30
+CURE = "copy it from the model's checkpoint again"
 RESAMPLES = range(6)  # Pillow's filters: nearest, Lanczos, bilinear, bicubic, box, Hamming
 
 
@@ -104,10 +105,12 @@ class ImageSettings:
 
 
 def _json(path: Traversable) -> dict[str, Any]:
-    try:
+    if isinstance(path, Path):
+        return read_json(path, CheckpointError, CURE, constants=True)
+    try:  # a file that an open package holds
         value = parse_json(path.read_bytes(), constants=True)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); copy it from the model's checkpoint again.") from error
+        raise CheckpointError(f"{path} cannot be read ({error}); {CURE}.") from error
     _require(isinstance(value, dict), path, "content", type(value).__name__, "a JSON object")
     return dict(value)
 

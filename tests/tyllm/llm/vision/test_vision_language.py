@@ -166,6 +166,15 @@ def test_no_preprocessor(tmp_path):
     assert not Path(tmp_path / "out" / "1die").exists()
 
 
+@pytest.mark.parametrize("content", ["[" * 10_000, '{"image_processor": 5}', '{"a": 1, "a": 2}', "\ufeff{}", "[]"])
+def test_a_processor_that_is_none(tmp_path, content):
+    checkpoint = write_tiny_vision_language(tmp_path / "model")
+    (checkpoint / "preprocessor_config.json").unlink()
+    (checkpoint / "processor_config.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"processor_config\.json"):
+        build_and_compile_vlm(checkpoint, tmp_path / "out", SIZES[1:], CACHE, (8,))
+
+
 def test_sizes_for_a_text_model(tmp_path):
     from tests.tiny_checkpoint import write_tiny
 
