@@ -13,6 +13,7 @@ import numpy as np
 from hf_messages.image_limits import FORMATS, SHOWN, check_format, check_size, check_work, load_plugins, too_large
 from hf_messages.image_modes import to_rgb
 from hf_messages.image_source import file_of, name_of
+from hf_messages.pillow_warnings import silent_pillow
 from tyllm_base.errors import ImageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def decoding(name: str, unknown: str = "", cure: str = "fetch or save it again")
     from PIL import Image, UnidentifiedImageError
 
     try:
-        yield
+        with silent_pillow():
+            yield
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

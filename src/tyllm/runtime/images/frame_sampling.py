@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from tyllm_base.errors import ImageError
 
 MIN_FRAMES = 4
 MAX_FRAMES = 768
+MOST_FRAMES = 10**9
+RATES = 1e-6, 1e6
+"""Least and most frames of a second; those that files say are within."""
 
 
 def sample_frames(
@@ -41,9 +45,7 @@ def sample_frames(
     """
     if not total:
         raise ImageError("The video has no frames; give at least one.")
-    for name, value in (("fps", fps), ("num_frames", num_frames), ("source_fps", source_fps)):
-        if value is not None and not (isinstance(value, Real) and math.isfinite(value) and value > 0):
-            raise ImageError(f"{name} is {value}; it must be a positive number.")
+    check_rates(source_fps, fps, num_frames)
     if fps is not None and num_frames is not None:
         raise ImageError(f"Both fps={fps} and num_frames={num_frames} are given; give one of them.")
     count = _count(total, source_fps, fps, num_frames, max_frames, temporal_patch_size)
@@ -53,6 +55,29 @@ def sample_frames(
         )
     # transformers' steps are float32, which at times decides the rounding.
     return [int(index) for index in np.arange(0, total, total / count).astype(np.float32)]
+
+
+def check_rates(source_fps: Any, fps: Any, num_frames: Any) -> None:
+    """Raise `ImageError` for rates and numbers, of whatever type, that no video can be sampled with."""
+    for name, value in (("fps", fps), ("source_fps", source_fps)):
+        if value is not None and not (_is_number(value, Real) and RATES[0] <= value <= RATES[1]):
+            raise ImageError(
+                f"{name} is {_shown(value)}; it must be a positive number, from {RATES[0]:g} to 1,000,000."
+            )
+    if num_frames is not None and not (_is_number(num_frames, Integral) and 0 < num_frames <= MOST_FRAMES):
+        raise ImageError(f"num_frames is {_shown(num_frames)}; it must be a positive whole number.")
+
+
+def _is_number(value: object, kind: type[Real] | type[Integral]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A value of the caller's, shortened; Python writes no integers of more than 4,300 digits."""
+    try:
+        return f"{value!r:.40}"
+    except Exception:
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def _count(

@@ -14,6 +14,8 @@ from tyllm_base.errors import GenerationError
 if TYPE_CHECKING:
     from tyllm.runtime.images import Fitted
 
+MOST_POSITIONS = 1 << 24  # float32, by which rotations are computed, tells whole numbers apart up to here
+
 
 def fill_placeholders(
     tokens: Sequence[int], visual: Visual, hidden_size: int, images: Sequence[Fitted], videos: Sequence[Fitted],
@@ -33,10 +35,8 @@ def fill_placeholders(
     Raises:
         GenerationError: there are more or fewer placeholders than images.
     """
+    check_placeholders(tokens, visual, len(images), len(videos), show)
     given = {visual.tokens["image"]: iter(images), visual.tokens["video"]: iter(videos)}
-    for name, kind, there in (("image", "image", images), ("video", "video", videos)):
-        token = visual.tokens[kind]
-        _check_count(name, show(token), list(tokens).count(token), len(there))
     filled: list[int] = []
     inserts, spans = [], []
     for token in tokens:
@@ -49,6 +49,35 @@ def fill_placeholders(
         spans.append(_span(len(filled), fitted, visual))
         filled += repeat(token, fitted.tokens)
     return Prompt(filled, tuple(inserts), rope_index(len(filled), spans))
+
+
+def check_placeholders(
+    tokens: Sequence[int], visual: Visual, images: int, videos: int, show: Callable[[int], str]
+) -> None:
+    """Raise `GenerationError` where the prompt has not as many placeholders as there are images and videos."""
+    for name, given in (("image", images), ("video", videos)):
+        token = visual.tokens[name]
+        _check_count(name, show(token), list(tokens).count(token), given)
+
+
+def check_room(tokens: int, visual: Visual, images: int, most: int) -> None:
+    """Refuse images that cannot fit, even if each became as few tokens as one can, before any is decoded.
+
+    Args:
+        tokens: of the prompt, in which each image is one.
+        visual: says which sizes there are.
+        images: images and videos.
+        most: tokens that the cache holds.
+
+    Raises:
+        GenerationError: they are too many.
+    """
+    least = min((size.grid[0] * size.grid[1] // visual.merge_size**2 for size in visual.sizes), default=1)
+    if tokens + images * (least - 1) > most:
+        raise GenerationError(
+            f"{images:,} images or videos of at least {least:,} tokens each do not fit into the {most:,} tokens that "
+            "the cache holds; give fewer, or compile the model with a larger max_kv_cache_size."
+        )
 
 
 def _check_count(name: str, placeholder: str, found: int, given: int) -> None:
@@ -79,4 +108,10 @@ def _once(embeddings: Callable[[Fitted], Embeddings], fitted: Fitted) -> Callabl
 def _span(start: int, fitted: Fitted, visual: Visual) -> Span:
     t, h, w = fitted.grid
     grid = t, h // visual.merge_size, w // visual.merge_size
-    return Span(start, grid, temporal_step(fitted.seconds_per_grid, visual.tokens_per_second))
+    step = temporal_step(fitted.seconds_per_grid, visual.tokens_per_second)
+    if t * step > MOST_POSITIONS:
+        raise GenerationError(
+            f"A video has {t:,} times {fitted.seconds_per_grid:.3g} s, longer than positions can tell; check its rate "
+            "(fps, source_fps)."
+        )
+    return Span(start, grid, step)

@@ -12,7 +12,7 @@ import numpy as np
 from hf_messages.messages import Message, separate_media
 from tyllm.package import Manifest
 from tyllm.runtime.prompt.chat_template import ChatTemplate
-from tyllm.runtime.prompt.placeholders import fill_placeholders
+from tyllm.runtime.prompt.placeholders import check_placeholders, check_room, fill_placeholders
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt, token_ids
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import VideoInput
@@ -80,7 +80,10 @@ class PromptBuilder:
         self._check_sight(images, videos)
         if self._vision_tower is None:
             return Prompt(tokens)
-        started, tower = time.perf_counter(), self._vision_tower
+        started, tower, count = time.perf_counter(), self._vision_tower, len(images) + len(videos)
+        check_placeholders(tokens, tower.visual, len(images), len(videos), self._show)
+        if count:
+            check_room(len(tokens), tower.visual, count, self._info.max_kv_cache_size)
         fitted_images = [tower.image(image, fit) for image in images]
         fitted_videos = [tower.video(VideoInput.of(video), fit) for video in videos]
         prompt = fill_placeholders(

@@ -44,7 +44,8 @@ class VisionTower:
         """A video likewise."""
         if isinstance(given.video, Fitted):
             return given.video
-        return fit_video(given.video, self.settings, self._sizes, fit, **given.rates)
+        most = self._package.manifest.max_kv_cache_size
+        return fit_video(given.video, self.settings, self._sizes, fit, max_tokens=most, **given.rates)
 
     def embeddings(self, fitted: Fitted) -> Embeddings:
         """float32 [tokens, H]: the program runs once for each temporal patch, unless the result is still kept."""

@@ -1,9 +1,14 @@
 """Frames are taken as transformers takes them."""
 
+import math
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from tyllm.runtime.images import ImageSettings, fit_video
 from tyllm.runtime.images.frame_sampling import sample_frames
 from tyllm_base.errors import ImageError
 
@@ -59,3 +64,24 @@ def test_videos_shorter_than_a_temporal_patch():
 def test_what_is_refused(arguments, message):
     with pytest.raises(ImageError, match=message):
         sample_frames(*arguments, 768, 2)
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**4000), float("inf"), -math.inf, math.nan, 0, 0.0, 5e-324, 1e308, True, "2", [2], 1j,
+              Fraction(10) ** 400, Decimal("NaN"), np.float64("nan"), np.zeros(2)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["fps", "source_fps", "num_frames"])
+def test_rates_that_are_none(name, value):
+    rates = {"source_fps": 30, "fps": None, "num_frames": None, name: value}
+    with pytest.raises(ImageError, match=f"{name} is .*; it must be a positive") as caught:
+        sample_frames(9, *rates.values(), 768, 2)
+    assert len(str(caught.value)) < 200
+    with pytest.raises(ImageError, match=f"{name} is .*; it must be a positive"):
+        fit_video([], ImageSettings(), ((56, 56),), **rates)
+
+
+@pytest.mark.parametrize(
+    "rates", [(1e-6, 1e6), (1e6, 1e-6), (1e-6, 1e-6), (1e6, 1e6), (np.float32(24), Fraction(1, 3))]
+)
+def test_extreme_rates_are_sampled(rates):
+    assert 4 <= len(sample_frames(9, *rates, None, 768, 2)) <= 9

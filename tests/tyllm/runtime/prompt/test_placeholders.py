@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.package import Visual
-from tyllm.runtime.prompt.placeholders import fill_placeholders
+from tyllm.package import ImageSize, Visual
+from tyllm.runtime.prompt.placeholders import check_room, fill_placeholders
 from tyllm_base.errors import GenerationError
 
 TOKENS = {"image": 7, "video": 8, "start": 5, "end": 6}
@@ -64,3 +64,17 @@ def test_placeholders_that_do_not_match(tokens, images, videos, words):
     images = [seen((1, 2, 2), "a")] * images, [seen((1, 2, 2), "v", 1.0)] * videos
     with pytest.raises(GenerationError, match=words):
         fill(tokens, *images)
+
+
+@pytest.mark.parametrize("seconds", [1e7, 1e300])
+def test_a_video_longer_than_positions_tell(seconds):
+    with pytest.raises(GenerationError, match=r"has 2 times \S+ s, longer than positions can tell; check its rate"):
+        fill([8], videos=[seen((2, 2, 2), "v", seconds)])
+    assert fill([8], videos=[seen((2, 2, 2), "v", 1e6)])[0].rope_positions.max() == 2_000_000
+
+
+def test_images_that_cannot_fit_are_refused_by_their_number():
+    visual = Visual(1, (0,), (ImageSize(56, 56, (4, 4)), ImageSize(84, 84, (6, 6))), 2, TOKENS, 2.0)
+    check_room(10, visual, 10, 40)
+    with pytest.raises(GenerationError, match="11 images or videos of at least 4 tokens each do not fit into the 40"):
+        check_room(11, visual, 11, 40)

@@ -55,7 +55,9 @@ def template():
 
 
 def prompts(vision):
-    info = SimpleNamespace(visual=VISUAL if vision else None, hidden_size=4, architecture="Qwen2ForCausalLM")
+    info = SimpleNamespace(
+        visual=VISUAL if vision else None, hidden_size=4, architecture="Qwen2ForCausalLM", max_kv_cache_size=64
+    )
     return PromptBuilder(info, vision, tokenizer, template)
 
 
@@ -97,3 +99,19 @@ def test_mistakes():
     for ask in (lambda: BLIND.of("I", ["cat"]), lambda: BLIND.of_chat([{"role": "user", "content": ""}], videos=["a"])):
         with pytest.raises(ImageError, match=r"compiled from a text model \(Qwen2ForCausalLM\) and takes no images"):
             ask()
+
+
+def test_images_that_cannot_fit_or_have_no_place_are_not_decoded():
+    class Blind(FakeVision):
+        def image(self, source, fit):
+            raise AssertionError(source)
+
+        video = image
+
+    made = prompts(Blind())
+    with pytest.raises(GenerationError, match="100 images or videos of at least 1 tokens each do not fit into the 64"):
+        made.of([IMAGE] * 100, ["cat"] * 100)
+    with pytest.raises(GenerationError, match="1 placeholder I for 5000 images"):
+        made.of([IMAGE], ["cat"] * 5000)
+    with pytest.raises(GenerationError, match="0 placeholders V for 1 video"):
+        made.of([1], videos=["dog"])

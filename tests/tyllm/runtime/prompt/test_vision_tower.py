@@ -32,9 +32,10 @@ class FakeTower:
 @pytest.fixture
 def vision(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"min_pixels": 3136, "max_pixels": 100_000}))
-    made = VisionTower(
-        SimpleNamespace(folder=tmp_path, files=tmp_path, visual=None), Visual(1, (0,), SIZES, 2, {}, None), 1
+    package = SimpleNamespace(
+        folder=tmp_path, files=tmp_path, visual=None, manifest=SimpleNamespace(max_kv_cache_size=256)
     )
+    made = VisionTower(package, Visual(1, (0,), SIZES, 2, {}, None), 1)
     made.__dict__["_tower"] = FakeTower()
     return made
 
@@ -121,3 +122,16 @@ def test_closing_stops_a_tower_that_was_loaded(vision):
     assert tower.closed
     del vision.__dict__["_tower"]
     vision.close()
+
+
+def test_a_video_that_no_cache_holds_is_refused_at_its_first_frame(vision):
+    read = []
+
+    class Frames(list):
+        def __getitem__(self, index):
+            read.append(index)
+            return super().__getitem__(index)
+
+    with pytest.raises(ImageError, match=r"becomes 260 tokens with 130 frames, more than the 256 .* fewer frames with"):
+        vision.video(VideoInput(Frames(image(at) for at in range(130))))
+    assert len(read) == 1
