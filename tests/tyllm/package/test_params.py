@@ -83,3 +83,15 @@ def test_damaged_entry(tmp_path, entry):
     (tmp_path / "x.params").write_bytes(len(text).to_bytes(8, "little") + text + bytes(64))
     with pytest.raises(PackageError, match=r"is damaged|says what cannot be"):
         Params(tmp_path / "x.params")
+
+
+@pytest.mark.parametrize("second", [[0, 64], [32, 64], [128, 192]])
+def test_tensors_over_each_other_or_apart(tmp_path, second):
+    file = tmp_path / "x.params"
+    entries = {"a": [0, 64], "b": second}
+    entry = {name: {"dtype": "U8", "shape": [at[1] - at[0]], "data_offsets": at} for name, at in entries.items()}
+    header = json.dumps(entry).encode()
+    header += b" " * (-(8 + len(header)) % 64)
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(second[1]))
+    with pytest.raises(PackageError, match="is damaged"):
+        Params(file)
