@@ -17,7 +17,7 @@ from tyllm.package import open_package
 from tyllm.runtime import Session
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.engine import Engine
-from tyllm_base.errors import GenerationError, StepError, TyllmError
+from tyllm_base.errors import GenerationError, PackageError, StepError, TyllmError
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 8])
@@ -159,3 +159,12 @@ def test_more_memory_than_the_system_gives(toy, monkeypatch):
     greedy = replace(package, buffers=structs.replace(package.buffers, dies=(structs.replace(die, kv_bytes=1 << 46),)))
     with pytest.raises(TyllmError, match=r"refuses memory for 1 dies and 2 slots \(.*\); ask for fewer slots"):
         Engine(greedy, workers=1, slots=2)
+
+
+def test_a_place_that_the_code_was_not_compiled_for(toy):
+    package = open_package(toy(dies=1))
+    (die,) = package.buffers.dies
+    moved = structs.replace(die, layers=tuple(structs.replace(e, k_offset=e.v_offset) for e in die.layers))
+    forged = replace(package, buffers=structs.replace(package.buffers, dies=(moved,)))
+    with pytest.raises(PackageError, match="was compiled for other sizes and places in memory"):
+        Engine(forged, workers=1, slots=1)
