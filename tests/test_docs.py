@@ -20,7 +20,7 @@ def prose(document: Path) -> str:
 
 def named_paths(text: str) -> set[str]:
     """What stands in backticks and looks like a path of the repository; patterns and placeholders are left out."""
-    named = re.findall(r"`([\w.][\w./-]*)`", text)
+    named = re.findall(r"`([\w.][\w./-]*)(?:::\w+)?`", text)
     return {name for name in named if name.split("/")[0] in PLACES and "/" in name}
 
 
@@ -83,3 +83,9 @@ def test_entries_of_the_log_say_when_where_what_was_expected_and_what_came():
         for entry in entries:
             fields = re.findall(r"^- \*\*(\w+):\*\* ", entry, re.MULTILINE)
             assert fields == ["Date", "Machine", "Prediction", "Outcome"], entry.splitlines()[0]
+
+
+def test_named_tests_exist(document):
+    named = re.findall(r"`(tests/[\w./]+\.py)::(\w+)`", document.read_text(encoding="utf-8"))
+    missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / file).read_text()]
+    assert not missing
