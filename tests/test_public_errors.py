@@ -290,7 +290,6 @@ MISTAKES: list[Mistake] = [
     (open_package, "PackageError", lambda s: open_package(s.missing)),
     (open_package, "PackageError", lambda s: open_package(None)),
     (verify_package, "PackageError", lambda s: verify_package(s.full)),
-    (sign_package, "PackageError", lambda s: sign_package(s.full, s.missing)),
     (sign_package, "PackageError", lambda s: sign_package(3, s.missing)),
     (sign_package, "SettingError", lambda s: sign_package(s.package, s.missing)),
     (sign_package, "SettingError", lambda s: sign_package(s.package, 3)),

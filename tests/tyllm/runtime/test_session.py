@@ -173,11 +173,12 @@ def test_the_same_files_rewritten_and_opened_again_run_the_new_code(own_toy, toy
         session.logits([1, 2])
     source = (HERE / "fake_program.c").read_text().replace("* 31", "* 37", 1)
     (tmp_path / "other.c").write_text(source)
-    code = build(tmp_path / "other.c", tmp_path / "other.so", ("-shared", f"-I{HERE}")).read_bytes()
+    library = build(tmp_path / "other.c", tmp_path / "other.so", ("-shared", f"-I{HERE}"))
+    other = Fake(library, dies=2).write(tmp_path / "other")
     for path in own_toy.rglob("*.so"):
         with path.open("r+b") as file:
             file.truncate(0)
-            file.write(code)
+            file.write((other / path.relative_to(own_toy)).read_bytes())
     Fake(toy_library, dies=2).write_manifest(own_toy)
     with Session(own_toy) as session:
         assert not np.array_equal(session.logits([1, 2]), reference_logits([1, 2]))
