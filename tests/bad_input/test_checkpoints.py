@@ -73,7 +73,7 @@ CHECKPOINTS = {
         missing_index, 3, f"{{checkpoint}} has safetensors shards but no {INDEX}; download the index too."),
     "an index that points outside": (
         index_outside, 3,
-        f"{{checkpoint}}/{INDEX} puts {NORM} into '../secret.safetensors', which is no file of this folder; "
+        f"{{checkpoint}}/{INDEX} puts '{NORM}' into '../secret.safetensors', which is no file of this folder; "
         "download the index again."),
     "a missing tensor": (
         tensor(NORM, lambda _: None), 3,
@@ -106,8 +106,14 @@ CHECKPOINTS = {
         "{checkpoint} has no tensor lm_head.weight, which its config.json calls for; download the checkpoint again."),
     "a config with heads that do not divide": (
         config(num_attention_heads=3), 3, f"… has shape […] where config.json calls for […]; {OTHER_MODEL}"),
-    "a config with no width": (config(hidden_size=-128), 5, CANNOT_BUILD),
-    "a config with words for numbers": (config(hidden_size="wide"), 5, CANNOT_BUILD),
+    "a config with no width": (
+        config(hidden_size=-128), 3,
+        "{checkpoint}/config.json says hidden_size = -128, which must be a whole number from 1 to 16,777,216; "
+        "correct it or download the checkpoint again."),
+    "a config with words for numbers": (
+        config(hidden_size="wide"), 3,
+        "{checkpoint}/config.json says hidden_size = 'wide', which must be a whole number from 1 to 16,777,216; "
+        "correct it or download the checkpoint again."),
     "a model that nobody knows": (config(model_type="mystery"), 5, CANNOT_BUILD),
     "a config that asks for code of its own": (
         config(auto_map={"AutoModelForCausalLM": "modeling.Own"}), 3,

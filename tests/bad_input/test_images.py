@@ -57,8 +57,8 @@ IMAGES = {
         "bomb.png is …400,000,000 pixels, more than the … that are decoded; scale it down, …."),
     "more than there is room for": (
         " ".join([GOOD] * 11),
-        "… tokens (176 of images) are more than the 160 that the cache holds; give fewer images or words, or "
-        "compile the model with a larger max_kv_cache_size."),
+        "11 images or videos of at least 16 tokens each do not fit into the 160 tokens that the cache holds; give "
+        "fewer, or compile the model with a larger max_kv_cache_size."),
     "a video without frames": (
         "--video {images}/empty", "The folder {images}/empty has no frames in it; put images there, …."),
     "a film": ("--video {images}/film.mp4", "film.mp4 is a film, which is not decoded here; take its frames with …."),

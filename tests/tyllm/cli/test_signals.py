@@ -35,8 +35,15 @@ IN_C = "re.match(r'(a+)+$', 'a' * 20 + 'b')\n        while True: __import__('cty
 """Calls that let no handler run until they end: a loop of sleeps in C, with the lock released, as kernels run."""
 
 
+def as_in_a_terminal():
+    """Signals do what they do by default, also where the tests run in the background, under nohup or in a pipeline."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder, block, **options):
     program = COMMAND.replace("BLOCK", block)
+    options.setdefault("preexec_fn", as_in_a_terminal)
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder)],
         stdout=subprocess.PIPE,
@@ -55,7 +62,10 @@ def is_running(pid):
 
 
 def assert_ended(process, children, folder, code, since):
-    assert process.wait(20) == code
+    try:
+        assert process.wait(20) == code
+    finally:
+        process.kill()
     assert time.monotonic() - since < LIMIT_S
     assert process.stderr.read() == ""
     assert not any(map(is_running, children))
