@@ -1,9 +1,8 @@
 """The description of a package is what its files say."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tyllm.cli.package_contents import contents, dtype_bytes
 from tyllm.package import Manifest, file_entries, write_params
@@ -37,7 +36,7 @@ def test_a_missing_file_is_a_package_error(package):
 def test_a_program_without_steps_is_a_package_error(package):
     (package / "program.json").write_text('{"dies": [{"die": 0}]}')
     replace(Manifest.read(package), files=file_entries(package)).write_manifest(package)
-    with pytest.raises(PackageError, match="has no field 'programs'"):
+    with pytest.raises(PackageError, match="missing required field `programs`"):
         contents(package)
 
 

@@ -131,7 +131,15 @@ def test_the_handlers_of_others_come_back():
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_part_of_a_command_may_end_by_an_interrupt():
+@pytest.fixture
+def interrupts():
+    """Ctrl-C interrupts this process, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_part_of_a_command_may_end_by_an_interrupt(interrupts):
     with signals_end(is_process=False):
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
