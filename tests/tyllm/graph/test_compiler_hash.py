@@ -22,7 +22,7 @@ SOURCES = (
     "tyllm/package/params_writer.py",
     "tyllm/package/compiled_module.py",
     "tyllm/native/__init__.py",
-    "tyllm/native/barrier.c",
+    "tyllm/native/meeting.c",
     "tyllm/native/amx.h",
 )
 
