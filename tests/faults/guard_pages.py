@@ -66,16 +66,16 @@ def guarded_params(preloaded: ctypes.CDLL) -> None:
     executor.params_data = copied
 
 
-def run(package: Path, *, guarded: bool) -> tuple[int, str]:
-    """Exit code, negative for a signal, and what was printed."""
-    environment = os.environ | {"PYTHONPATH": f"{REPO / 'src'}:{REPO}"}
-    if guarded:
-        environment["LD_PRELOAD"] = str(library())
+def run(package: Path, preloaded: Path | None = None, **options: str) -> tuple[int, str]:
+    """Exit code, negative for a signal, and what was printed, with a library preloaded and more in the environment."""
+    environment = os.environ | options | {"PYTHONPATH": f"{REPO / 'src'}:{REPO}"}
+    if preloaded:
+        environment["LD_PRELOAD"] = str(preloaded)
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-m", "tests.faults.guard_pages", package],
         capture_output=True, text=True, timeout=LIMIT, env=environment, cwd=REPO, check=False,
     )  # fmt: skip
-    return done.returncode, done.stdout.strip() or done.stderr[-300:]
+    return done.returncode, done.stdout.strip() or done.stderr[-600:]
 
 
 def packages():
@@ -99,7 +99,7 @@ def guard_pages(tally: Tally, count: int) -> None:
         if made.kind != DONE:
             tally.add(number, " ".join(map(str, form)), str(made), held=False)
             continue
-        plain, guarded = run(folder, guarded=False), run(folder, guarded=True)
+        plain, guarded = run(folder), run(folder, library())
         held = guarded == plain and plain[0] == 0
         tally.add(number, " ".join(map(str, form)), "same tokens" if held else f"{plain} | {guarded}", held)
 

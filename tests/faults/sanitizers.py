@@ -1,12 +1,11 @@
 """The C library under the sanitizers in real packages: compiled with them, run in a process that preloads theirs."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.faults.child import run
-from tests.faults.samples import COMPILE, REPO, checkpoint, scratch
+from tests.faults.guard_pages import run as run_package
+from tests.faults.samples import COMPILE, checkpoint, scratch
 from tests.faults.tally import Tally
 
 SANITIZERS = {
@@ -14,7 +13,7 @@ SANITIZERS = {
     "thread": ("libtsan.so", ["-fsanitize=thread"]),
 }
 FORMS = [(dies, extra) for dies in (1, 2, 3) for extra in ((), ("--kv-cache-dtype", "int8"))]
-LIMIT = 300  # seconds
+OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}
 
 
 def compile_sanitized(folder: Path, flags: list[str], arguments: list[object]) -> int:
@@ -35,20 +34,10 @@ def compile_sanitized(folder: Path, flags: list[str], arguments: list[object]) -
     return main(["compile", str(checkpoint()), str(folder), *map(str, arguments)])
 
 
-def run_sanitized(package: Path, library: str) -> tuple[int, str]:
-    """Exit code and the end of what was printed, where the sanitizer's library is preloaded."""
-    found = subprocess.run(
-        ["cc", f"-print-file-name={library}"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    environment = os.environ | {
-        "PYTHONPATH": f"{REPO / 'src'}:{REPO}", "LD_PRELOAD": found,
-        "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.guard_pages", package],
-        capture_output=True, text=True, timeout=LIMIT, env=environment, cwd=REPO, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout.strip() or done.stderr[-600:]
+def preloaded(library: str) -> Path:
+    """Where the compiler has a sanitizer's library."""
+    command = ["cc", f"-print-file-name={library}"]
+    return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def sanitizers(tally: Tally, count: int) -> None:
@@ -60,5 +49,5 @@ def sanitizers(tally: Tally, count: int) -> None:
         folder = scratch() / f"sanitized-{number}"
         arguments = ["--dies", dies, "--seq-lens", "1,4", *COMPILE, *extra]
         made = run(lambda f=folder, c=flags, a=arguments: compile_sanitized(f, c, a))
-        code, said = run_sanitized(folder, library) if folder.is_dir() else (-1, str(made))
+        code, said = run_package(folder, preloaded(library), **OPTIONS) if folder.is_dir() else (-1, str(made))
         tally.add(number, f"{name}, {dies} dies {' '.join(extra)}", f"{code} {said}", held=code == 0)
