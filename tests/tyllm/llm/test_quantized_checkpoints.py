@@ -48,4 +48,4 @@ def test_logits_are_those_of_the_floats(quantized, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.004 * np.abs(expected).max())
     assert np.argmax(found) == np.argmax(expected)
     quantization = Manifest.read(package).quantization
-    assert quantization is None if config.get("w_bit") == 8 else quantization["method"] in ("awq", "compressed-tensors")
+    assert quantization is None if config.get("w_bit") == 8 else quantization.method in ("awq", "compressed-tensors")
