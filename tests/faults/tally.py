@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 KEPT = 40  # failures that are told whole
+TOLD_EVERY = 30.0  # seconds
 
 
 @dataclass
@@ -29,19 +30,23 @@ class Tally:
     tries: int = 0
     held: int = 0
     seconds: float = 0.0
+    _planned: int = 0
+    _started: float = 0.0
+    _told: float = 0.0
 
     def numbers(self, count: int) -> Iterator[tuple[int, random.Random]]:
         """The numbers of the tries, each with its own source of chance."""
-        started = time.monotonic()
-        for number in self.only or range(count):
-            if time.monotonic() - started > self.limit:
+        for number in self.numbers_alone(count):
+            if time.monotonic() - self._started > self.limit:
                 break
             yield number, random.Random(f"{self.row} {self.seed} {number}")
-        self.seconds = time.monotonic() - started
+        self.seconds = time.monotonic() - self._started
 
     def numbers_alone(self, count: int) -> Iterator[int]:
         """The numbers of the tries."""
-        return iter(self.only or range(count))
+        numbers = self.only or range(count)
+        self._planned, self._started = len(numbers), time.monotonic()
+        return iter(numbers)
 
     def add(self, number: int, fault: str, end: str, held: bool) -> None:
         """Count a try: what was done, how it ended, and whether that is as it should be."""
@@ -53,6 +58,10 @@ class Tally:
             if len(self.failures) < KEPT:
                 self.failures.append(line)
                 print(line, flush=True)
+        if (now := time.monotonic()) - self._told > TOLD_EVERY:
+            self._told = now
+            left = (now - self._started) / self.tries * (self._planned - self.tries)
+            print(f"{self.row}: {self.tries} of {self._planned} tries, {self.held} held, {left:.0f} s left", flush=True)
 
     def as_json(self) -> dict[str, object]:
         """The row of the table, and what did not hold."""
