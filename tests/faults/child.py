@@ -107,7 +107,8 @@ class Child:
                 break
             time.sleep(PAUSE)
         else:
-            os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         return self._ended(status)
 
     def output(self) -> str:
