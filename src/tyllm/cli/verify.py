@@ -20,18 +20,17 @@ def verify(
 
     Example: `tyllm verify out/quickstart/2die`, or `tyllm verify out/quickstart/2die --signer public.pem`
     """
-    from tyllm.package import verify_package
     from tyllm.package.cpu import check_cpu
-    from tyllm.package.file_hashes import sha256_of_file
-    from tyllm.package.file_names import MANIFEST
+    from tyllm.package.opened_package import verified_package
 
     demanded = demanded_signer(signer, issuer)
     started = time.monotonic()
     with progress_bar("verify") as progress:
-        manifest = verify_package(package, progress)
+        found = verified_package(package, progress)
+    manifest = found.manifest
     if demanded is not None:
-        demanded.check(package, manifest.files, sha256_of_file(package / MANIFEST))
-    check_cpu(package, manifest.target)
+        demanded.check(found.folder, manifest.files, found.fingerprint)
+    check_cpu(found.folder, manifest.target)
     count, total = len(manifest.files), sum(entry.size for entry in manifest.files.values())
     seconds = round(time.monotonic() - started, 3)
 

@@ -80,7 +80,13 @@ def verify_package(path: str | Path, progress: Progress | None = None) -> Manife
     Raises:
         PackageError: a file is missing, extra, truncated or changed, or two contradict each other; the first of them.
     """
-    return _open(path, "fresh", progress and callers(progress)).manifest
+    return verified_package(path, progress).manifest
+
+
+@Door(PackageError)
+def verified_package(path: str | Path, progress: Progress | None = None) -> Package:
+    """As `verify_package`; the package as it was when its bytes were hashed, of whatever machine."""
+    return _open(path, "fresh", progress and callers(progress))
 
 
 def check_params(path: str | Path, progress: Progress, from_bytes: int) -> None:

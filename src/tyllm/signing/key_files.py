@@ -30,8 +30,12 @@ LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 MAKE_KEY = "`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private.pem`"
 
 
-def read_pem(path: str | os.PathLike[str]) -> tuple[bytes, str]:
+def read_pem(path: str | os.PathLike[str], cure: str = "give a PEM file") -> tuple[bytes, str]:
     """The bytes of a PEM file, a pipe too, and what its first part is, such as "PUBLIC KEY".
+
+    Args:
+        path: the file.
+        cure: what to do where it cannot be read.
 
     Raises:
         SettingError: it cannot be read, or is no PEM.
@@ -41,7 +45,7 @@ def read_pem(path: str | os.PathLike[str]) -> tuple[bytes, str]:
             data = file.read(LARGEST + 1)
     except (OSError, ValueError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise SettingError(f"{path!s:.200} cannot be read: {reason}; give a PEM file.") from error
+        raise SettingError(f"{path!s:.200} cannot be read: {reason}; {cure}.") from error
     label = LABEL.search(data)
     if label is None or len(data) > LARGEST:
         raise SettingError(f"{path} is no PEM file of a key or certificate; give one.")
@@ -80,19 +84,18 @@ def public_key(path: str | os.PathLike[str], data: bytes) -> ec.EllipticCurvePub
     return key
 
 
-def certificates(path: str | os.PathLike[str]) -> list[x509.Certificate]:
-    """The certificates in `path`, one at least; raises `SettingError`."""
-    data, _ = read_pem(path)
+def certificates(path: str | os.PathLike[str], data: bytes | None = None) -> list[x509.Certificate]:
+    """The certificates in `path`, or in `data`, which is what it holds: one at least; raises `SettingError`."""
     try:
-        return x509.load_pem_x509_certificates(data)
+        return x509.load_pem_x509_certificates(read_pem(path)[0] if data is None else data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise SettingError(f"{path} holds no certificate that can be read; give one in PEM.") from error
 
 
-def check_in_force(path: str | os.PathLike[str], certificate: x509.Certificate) -> None:
-    """Raise `SettingError` for a certificate that is not valid yet or any more."""
+def check_in_force(path: str | os.PathLike[str], certificate: x509.Certificate, cure: str) -> None:
+    """Raise `SettingError`, which ends with `cure`, for a certificate that is not valid yet or any more."""
     if (state := out_of_force(certificate)) is not None:
-        raise SettingError(f"The certificate {path} {state}; sign with one that is in force.")
+        raise SettingError(f"The certificate {path} {state}; {cure}.")
 
 
 def out_of_force(certificate: x509.Certificate) -> str | None:

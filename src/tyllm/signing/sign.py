@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyllm.package import verify_package
-from tyllm.package.file_hashes import sha256_of_file
-from tyllm.package.file_names import MANIFEST, SIGNATURE, SIGNATURE_UNDER_WAY
+from tyllm.package.file_names import SIGNATURE, SIGNATURE_UNDER_WAY
 from tyllm.package.open_folder import OpenFolder
+from tyllm.package.opened_package import verified_package
 from tyllm.signing.file_in_memory import file_in_memory
 from tyllm.signing.required_library import require_library
 from tyllm_base.doors import Door
@@ -57,7 +56,7 @@ def sign_package(
         path: the package's folder.
         key: what to sign with, or the private key's file.
         overwrite: replace a signature that is there.
-        progress: as of `verify_package`.
+        progress: as of `tyllm.package.verify_package`.
 
     Returns:
         The SHA-256 of the public key's PEM, by which the signature names it.
@@ -76,12 +75,12 @@ def sign_package(
         refuse_existing(target, "is there already; replace it with --overwrite")
     with ExitStack() as files:
         config, fingerprint = _configured(key if isinstance(key, SigningKey) else SigningKey(key), files)
-        manifest = verify_package(folder, progress)
-        if SIGNATURE in manifest.files:
+        package = verified_package(folder, progress)
+        if SIGNATURE in package.manifest.files:
             raise PackageError(f"The manifest of {folder} names {SIGNATURE}, the signature's place; compile it again.")
         from tyllm.signing.package_hashes import PackageHashes
 
-        config.set_hashing_config(PackageHashes(manifest.files, sha256_of_file(folder / MANIFEST)))
+        config.set_hashing_config(PackageHashes(package.manifest.files, package.fingerprint))
         made = files.enter_context(file_in_memory(b""))
         config.sign(folder, made)
         _write(folder, made.read_bytes())
@@ -119,12 +118,13 @@ def _certificates(private: EllipticCurvePrivateKey, key: SigningKey) -> tuple[by
 
     assert key.certificate is not None
     own, *above = certificates(key.certificate)
-    check_in_force(key.certificate, own)
+    check_in_force(key.certificate, own, "sign with one that is in force")
     if own.public_key() != private.public_key():
         raise SettingError(f"The certificate {key.certificate} is of another key than {key.path}; give the key's own.")
     for path in key.chain:
         above += certificates(path)
-    return own.public_bytes(Encoding.PEM), [certificate.public_bytes(Encoding.PEM) for certificate in above]
+    chain = above or [own]  # directly under the root nothing is between, and the library cannot read an empty chain
+    return own.public_bytes(Encoding.PEM), [certificate.public_bytes(Encoding.PEM) for certificate in chain]
 
 
 def _write(folder: Path, signature: bytes) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import os
 import sys
@@ -39,13 +37,18 @@ class Signer:
     who: str | os.PathLike[str]
     issuer: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `SettingError` for what names no signer."""
+        if not isinstance(self.who, str | os.PathLike):
+            raise SettingError(
+                f"{self.who!r:.60} is no signer; give the file of a public key or certificate, or a Signer."
+            )
+        if not isinstance(self.issuer, str | None):
+            raise SettingError(f"{self.issuer!r:.60} is no issuer; give the URL of an OpenID Connect provider.")
+
     @classmethod
     def of(cls, given: Signer | str | os.PathLike[str]) -> Signer:
         """A signer, or the one of a file; raises `SettingError`."""
-        if not isinstance(given, Signer | str | os.PathLike):
-            raise SettingError(
-                f"{given!r:.60} is no signer; give the file of a public key or certificate, or a Signer."
-            )
         return given if isinstance(given, Signer) else cls(given)
 
     def __str__(self) -> str:
@@ -77,8 +80,8 @@ class Signer:
                     config.set_hashing_config(PackageHashes(files, manifest_sha256)).verify(folder, copy)
                 except Exception as error:
                     raise self._refusal(folder, error) from error
-        if self.issuer is None:
-            _check_validity(folder, signature)
+            if self.issuer is None:
+                _check_validity(folder, copy)
 
     def _configured(self, stack: ExitStack) -> Config:
         """The library's configuration; raises `SettingError`."""
@@ -90,14 +93,13 @@ class Signer:
             except Exception as error:
                 reason = f"Sigstore's keys cannot be had, which needs the network ({type(error).__name__})"
                 raise PackageError(f"The signature of {self} cannot be checked: {reason}; try again online.") from error
-        from tyllm.signing.key_files import certificates, public_key, read_pem
+        from tyllm.signing.key_files import certificates, check_in_force, public_key, read_pem
 
-        if not Path(self.who).exists():
-            raise SettingError(f"There is no file {self.who}; give the signer's public key, or add its --issuer.")
-        data, label = read_pem(self.who)
+        data, label = read_pem(self.who, "give the signer's public key, or add its --issuer")
         checked = stack.enter_context(file_in_memory(data))
         if label == "CERTIFICATE":
-            certificates(checked)
+            for root in certificates(self.who, data):
+                check_in_force(self.who, root, "demand one that is in force")
             return Config().use_certificate_verifier(certificate_chain=[checked])
         if label != "PUBLIC KEY":
             raise SettingError(
@@ -136,15 +138,19 @@ def read_signature(folder: Path, signer: str) -> bytes:
     return read_regular_file(path, PackageError, "ask the author for a signature", LARGEST)
 
 
-def _check_validity(folder: Path, signature: bytes) -> None:
-    """Raise `PackageError` for a certificate out of force: the library takes it, but who knows when it signed."""
+def _check_validity(folder: Path, signature: Path) -> None:
+    """Raise `PackageError` for a certificate out of force: the library takes it, but who knows when it signed.
+
+    The library reads the signature here too: JSON can say one thing in several ways, and what it took is what counts.
+    """
     from cryptography.x509 import load_der_x509_certificate
+    from model_signing._signing.sign_sigstore_pb import Signature
 
     from tyllm.signing.key_files import out_of_force
 
-    chain = json.loads(signature)["verificationMaterial"].get("x509CertificateChain") or {}
-    for entry in chain.get("certificates", ()):
-        if (state := out_of_force(load_der_x509_certificate(base64.b64decode(entry["rawBytes"])))) is not None:
+    chain = Signature.read(signature).bundle.verification_material.x509_certificate_chain
+    for certificate in chain.certificates if chain else ():
+        if (state := out_of_force(load_der_x509_certificate(certificate.raw_bytes))) is not None:
             raise PackageError(
                 f"{folder / SIGNATURE} was made with a certificate that {state}; ask its author to sign again."
             )

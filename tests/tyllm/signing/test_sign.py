@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from tests.forgeries import edit
 
-from tyllm.package import open_package, verify_package
+from tyllm.package import open_package, opened_package, verify_package
 from tyllm.signing import Signer, SigningKey, sign_package
 from tyllm_base.errors import OutputError, PackageError, SettingError
 
@@ -33,6 +34,13 @@ def test_a_certificate_and_its_chain(own_toy, keys):
     key = SigningKey(keys / "leaf.pem", None, keys / "leaf.crt.pem", [keys / "between.crt.pem"])
     sign_package(own_toy, key)
     check(own_toy, keys / "root.crt.pem")
+
+
+def test_a_certificate_directly_under_the_root(own_toy, keys):
+    sign_package(own_toy, SigningKey(keys / "direct.pem", None, keys / "direct.crt.pem"))
+    check(own_toy, keys / "root.crt.pem")
+    with pytest.raises(PackageError, match="does not lead to"):
+        check(own_toy, keys / "other_root.crt.pem")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,24 @@ def test_a_damaged_package_is_not_signed(own_toy, keys):
     with pytest.raises(PackageError, match="was changed or damaged"):
         sign_package(own_toy, keys / "author.pem")
     assert sorted(own_toy.glob("model.sig*")) == []
+
+
+def test_what_is_signed_is_what_was_checked(own_toy, keys, monkeypatch):
+    """A manifest that takes the place of the checked one meanwhile is not signed."""
+    good = (own_toy / "manifest.json").read_bytes()
+
+    def verified(*given, original=opened_package._open):
+        found = original(*given)
+        edit(own_toy, "manifest.json", tyllm_version="another")
+        return found
+
+    monkeypatch.setattr(opened_package, "_open", verified)
+    sign_package(own_toy, keys / "author.pem")
+    monkeypatch.undo()
+    with pytest.raises(PackageError, match="of another package, or of another state"):
+        check(own_toy, keys / "author.pub.pem")
+    (own_toy / "manifest.json").write_bytes(good)
+    check(own_toy, keys / "author.pub.pem")
 
 
 def test_remains_of_a_killed_signing_are_replaced(own_toy, keys):

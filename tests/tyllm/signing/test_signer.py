@@ -136,6 +136,9 @@ def test_certificates_that_do_not_count(signed, keys, certificate, root, words):
     refused(signed, keys / f"{root}.crt.pem", words)
 
 
+SPELLINGS = [("x509CertificateChain", "x509_certificate_chain"), ("rawBytes", "raw_bytes")]
+
+
 @pytest.mark.parametrize(("name", "words"), [("expired", "expired on"), ("early", "is valid only from")])
 def test_a_certificate_out_of_force(signed, keys, monkeypatch, name, words):
     """The library takes it, as of the time at which the certificate says that it begins."""
@@ -143,12 +146,34 @@ def test_a_certificate_out_of_force(signed, keys, monkeypatch, name, words):
     key = SigningKey(keys / "leaf.pem", None, keys / f"{name}.crt.pem", [keys / "between.crt.pem"])
     sign_package(signed, key, overwrite=True)
     refused(signed, keys / "root.crt.pem", words)
+    for names in SPELLINGS:
+        respell(signed, *names)
+        refused(signed, keys / "root.crt.pem", words)
+
+
+def respell(package, name: str, other: str) -> None:
+    """Write a field of the signature by its other name, which the library takes too."""
+    path = package / "model.sig"
+    path.write_text(path.read_text().replace(f'"{name}"', f'"{other}"'))
+
+
+@pytest.mark.parametrize("names", SPELLINGS)
+def test_a_signature_in_another_spelling(signed, keys, names):
+    key = SigningKey(keys / "leaf.pem", None, keys / "leaf.crt.pem", [keys / "between.crt.pem"])
+    sign_package(signed, key, overwrite=True)
+    respell(signed, *names)
+    check(signed, keys / "root.crt.pem")
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere.pem", "There is no file"),
+        ("nowhere.pem", "No such file or directory; give the signer's public key, or add its --issuer"),
+        ("a" * 5000, "File name too long; give"),
+        ("author.pem/below", "Not a directory; give"),
+        ("a\0.pem", "embedded null byte; give"),
+        ("expired.crt.pem", "expired on"),
+        ("early.crt.pem", "is valid only from"),
         ("author.pem", "holds a private key; demand the signer by the public key"),
         ("text.txt", "is no PEM file"),
         ("damaged.pub.pem", "it is damaged"),
@@ -160,9 +185,13 @@ def test_files_that_name_no_signer(signed, keys, name, words):
     refused(signed, keys / name, words, SettingError)
 
 
-def test_a_signer_of_a_wrong_type(signed):
-    with pytest.raises(SettingError, match="3 is no signer"):
-        Signer.of(3)
+@pytest.mark.parametrize("wrong", [3, None, b"author.pub.pem", ["author.pub.pem"]])
+def test_a_signer_of_a_wrong_type(wrong):
+    for make in (Signer.of, Signer):
+        with pytest.raises(SettingError, match="is no signer"):
+            make(wrong)
+    with pytest.raises(SettingError, match="3 is no issuer"):
+        Signer("dev@example.com", 3)
 
 
 def test_an_identity_without_the_network(signed, monkeypatch):
