@@ -72,7 +72,13 @@ def read_json(
     Raises:
         error: there is no such file, it cannot be read, or it holds anything else.
     """
-    content = read_regular_file(path, error, cure, max_bytes)
+    return json_object(read_regular_file(path, error, cure, max_bytes), path, error, cure, constants=constants)
+
+
+def json_object(
+    content: bytes, path: object, error: type[TyllmError], cure: str, *, constants: bool = False
+) -> dict[str, Any]:
+    """The object in a JSON text; `path` is for the message, all else is as `read_json` has it."""
     try:
         value = parse_json(content, constants=constants)
     except ValueError as reason:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tyllm_base import json_reader
 from tyllm_base.errors import PackageError
-from tyllm_base.json_reader import MAX_BYTES, parse_json
+from tyllm_base.json_reader import MAX_BYTES
+from tyllm_base.printable import one_line
 from tyllm_base.regular_file import read_regular_file
 
 CURE = "compile the model again"
@@ -35,13 +37,7 @@ def read_json_if_there(path: Traversable) -> dict[str, Any]:
 
 def json_object(data: bytes, path: Traversable, *, constants: bool = False) -> dict[str, Any]:
     """The object in a JSON text; `path` is for the message of the `PackageError`."""
-    try:
-        value = parse_json(data, constants=constants)
-    except ValueError as error:
-        raise PackageError(f"{path} is not JSON ({error}); {CURE}.") from error
-    if not isinstance(value, dict):
-        raise PackageError(f"{path} holds a {type(value).__name__} instead of an object; {CURE}.")
-    return value
+    return json_reader.json_object(data, path, PackageError, CURE, constants=constants)
 
 
 def parsed(data: bytes, path: Traversable, kind: type[T]) -> T:
@@ -82,8 +78,8 @@ def json_text(value: object) -> str:
 
 
 def shown(text: object, most: int = 300) -> str:
-    """Foreign text within a sentence: printable, and not without end."""
-    found = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in str(text)[: most + 1])
+    """Foreign text within a sentence: on one line, without control characters, and not without end."""
+    found = one_line(str(text)[: most + 1])
     return found if len(found) <= most else f"{found[:most]}…"
 
 

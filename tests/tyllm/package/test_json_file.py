@@ -26,7 +26,7 @@ def test_what_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("{", "is not JSON"), ("[]", "holds a list"), (b"\xff\xfe", "is not JSON")]
+    ("text", "words"), [("{", "is not valid JSON"), ("[]", "holds a JSON list"), (b"\xff\xfe", "is not valid JSON")]
 )
 def test_what_is_wrong(tmp_path, text, words):
     (tmp_path / "x.json").write_bytes(text if isinstance(text, bytes) else text.encode())

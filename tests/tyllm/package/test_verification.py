@@ -115,7 +115,7 @@ def test_another_cpu(own_toy):
 
 def test_manifest_that_is_no_json(own_toy):
     (own_toy / "manifest.json").write_text("{")
-    fails(own_toy, "manifest.json is not JSON")
+    fails(own_toy, "manifest.json is not valid JSON")
 
 
 def test_manifest_without_a_field(own_toy):
