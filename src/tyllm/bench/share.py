@@ -42,7 +42,7 @@ def share_of_limit(work: Work, trial: Trial, rate: float, limits: Mapping[str, f
 def _share_of_arithmetic(work: Work, trial: Trial, rate: float, limits: Mapping[str, float]) -> Share | None:
     """The seconds that the products with weights take at the peak, of those that all took."""
     operations = work.operations_of_a_prompt(trial.count, trial.depth)
-    if not operations or any(LIMIT_OF[kind] not in limits for kind in operations):
+    if not operations or any(LIMIT_OF.get(kind) not in limits for kind in operations):
         return None
     seconds = {LIMIT_OF[kind]: count / limits[LIMIT_OF[kind]] for kind, count in operations.items()}
     return Share(max(seconds, key=lambda name: seconds[name]), sum(seconds.values()) * rate / trial.count)

@@ -73,6 +73,7 @@ class OpenFolder:
             _check_name(self.path, name)
             with self._explained(name):
                 status = os.stat(name, dir_fd=self._descriptor)
+                self._check_kind(name, status)
             check_size(f"{self.path}/{name}", status.st_size, entry)
         for extra in self._extra({*UNNAMED, *entries}):
             raise PackageError(f"{self.path} holds {extra}, which its manifest does not name; remove that file.")

@@ -69,6 +69,8 @@ def _of_config(described: Visual, config: HfConfig, vocab_size: int) -> Iterator
             CONFIG,
             True,
         )
+    own_tokens = len(set(described.tokens.values()))
+    yield "the number of different tokens for images and videos", MANIFEST, own_tokens, "the format", len(TOKENS)
     found = config.vision_config
     if found and found.spatial_merge_size is not None:
         yield "merge_size", MANIFEST, described.merge_size, CONFIG, found.spatial_merge_size

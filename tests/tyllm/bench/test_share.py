@@ -34,5 +34,11 @@ def test_products_of_two_types_take_the_time_of_both(opened, monkeypatch):
     assert share == Share("tile_bfloat16", pytest.approx(0.3))
 
 
+def test_a_type_of_factors_that_nobody_knows_has_no_share(opened, monkeypatch):
+    """What a package's program.json calls a type is text."""
+    monkeypatch.setattr(Work, "operations_of_a_prompt", lambda *_: {"int8": 1000, "ternary": 8000})
+    assert share_of_limit(Work.of(opened), Trial("pp", 16, 0), 16, LIMITS) is None
+
+
 def test_without_the_limit_there_is_no_share(opened):
     assert share_of_limit(Work.of(opened), Trial("pp", 16, 0), 8, {"read": 1.0}) is None

@@ -87,6 +87,18 @@ def test_what_is_no_file(folder):
         pass
 
 
+@pytest.mark.parametrize(("target", "kind"), [(None, "a folder"), ("/dev/zero", "a device"), ("pipe", "a named pipe")])
+@pytest.mark.parametrize("size", [0, 1, 4096])
+def test_no_file_is_told_as_such_whatever_its_size_is(folder, tmp_path, target, kind, size):
+    os.mkfifo(tmp_path / "pipe")
+    (folder / "a").unlink()
+    if target is None:
+        (folder / "a").mkdir()
+    else:
+        (folder / "a").symlink_to(tmp_path / target)
+    fails(folder, f"a is {kind} and should be a file; copy the package again", ENTRIES | {"a": FileEntry(size, "")})
+
+
 def test_a_circle_of_links_and_a_name_that_is_too_long(folder):
     (folder / "a").unlink()
     (folder / "a").symlink_to("a")

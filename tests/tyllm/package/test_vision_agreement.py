@@ -1,12 +1,14 @@
 """Each number of a vision tower that two files say is compared at opening."""
 
 import copy
+import itertools
 
 import pytest
 from fake_package import Fake
 from tests.forgeries import at, edit, read
 
 from tyllm.package import open_package
+from tyllm.package.vision_agreement import TOKENS
 from tyllm_base.errors import PackageError
 
 CONFIG = {
@@ -30,6 +32,17 @@ def seeing(toy_library, tmp_path):
 def test_a_package_that_agrees(seeing):
     package = open_package(seeing)
     assert package.visual and package.rope
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(TOKENS, 2)))
+def test_two_roles_of_one_token(seeing, one, other):
+    """In both files alike: a video would be taken for an image."""
+    edit(seeing, "config.json", **{TOKENS[one]: CONFIG[TOKENS[other]]})
+    visual = read(seeing / MANIFEST)["visual"]
+    visual["tokens"][one] = visual["tokens"][other]
+    edit(seeing, MANIFEST, visual=visual)
+    with pytest.raises(PackageError, match=r"different tokens for images and videos is 3 in manifest.json"):
+        open_package(seeing)
 
 
 @pytest.mark.parametrize(
