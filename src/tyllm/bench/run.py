@@ -12,6 +12,7 @@ from tyllm.bench.share import Share, share_of_limit
 from tyllm.bench.work import Work
 from tyllm.runtime import Session
 from tyllm.runtime.execute.limits import measure_limits
+from tyllm.signing import Signer
 from tyllm_base.doors import Door, callers
 from tyllm_base.errors import PackageError, SettingError
 from tyllm_base.progress import Progress
@@ -41,8 +42,9 @@ class Row:
 
 @Door(PackageError)
 def run(
-    packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Progress
-) -> list[Row]:
+    packages: Sequence[Path], trials: Sequence[Trial], repetitions: int, threads: int | None, report: Progress,
+    signer: Signer | str | Path | None = None,
+) -> list[Row]:  # fmt: skip
     """Every trial on every package; each is opened and has its trials checked before the first one runs.
 
     Args:
@@ -51,21 +53,23 @@ def run(
         repetitions: runs of each trial that are counted.
         threads: of all dies together; None for the default.
         report: called as `report(done, total, what)`.
+        signer: who must have signed every package, as of `Session`.
 
     Raises:
-        PackageError: a package is damaged, of another version or for another machine.
-        SettingError: threads or repetitions below 1.
+        PackageError: a package is damaged, of another version or for another machine, or not signed by `signer`.
+        SettingError: threads or repetitions below 1, or a signer's file that cannot be used.
         GenerationError: a trial does not fit a package's cache.
+        MissingExtraError: `signer` is given and the library that checks signatures is not installed.
     """
     if repetitions < 1:
         raise SettingError(f"{repetitions} repetitions measure nothing; give 1 or more.")
     for package in packages:
-        with Session(package, threads=threads) as session:
+        with Session(package, threads=threads, signer=signer) as session:
             check_room(trials, session)
     bench = _Bench(repetitions, callers(report), len(packages) * len(trials) * (repetitions + 1))
     rows: list[Row] = []
     for package in packages:
-        with Session(package, threads=threads) as session:
+        with Session(package, threads=threads, signer=signer) as session:
             rows += bench.rows(package, session, trials)
     return rows
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.progress_bar import progress_bar
-from tyllm.cli.shared_options import Debug, Json
+from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json
 from tyllm_base.printable import json_text, printable
 
 
@@ -32,6 +33,8 @@ def bench(
     ] = None,
     repetitions: Annotated[int, typer.Option("--repetitions", "-r", min=1, help="Runs of each test.")] = 5,
     threads: Annotated[int | None, typer.Option("--threads", "-t", help="Worker threads of all dies together.")] = None,
+    signer: Demanded = None,
+    issuer: Issuer = None,
     output: Annotated[TableFormat, typer.Option(help="Markdown, CSV or JSON.")] = TableFormat.MD,
     as_json: Json = False,
     debug: Debug = False,
@@ -51,8 +54,9 @@ def bench(
     trials = trials_of(_numbers(prompt, 512, "--prompt"), _numbers(gen, 128, "--gen"), _numbers(depth, 0, "--depth"))
     if not trials:
         raise typer.BadParameter("there is nothing to measure; give --prompt or --gen a number above 0")
+    demanded = demanded_signer(signer, issuer)
     with progress_bar("bench") as progress:
-        rows = run(packages, trials, repetitions, threads, progress)
+        rows = run(packages, trials, repetitions, threads, progress, demanded)
     if as_json or output is TableFormat.JSON:
         print(json_text(document(rows), indent=2))
     else:

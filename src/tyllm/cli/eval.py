@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.eval_table import draw_evaluation
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
 from tyllm.cli.print_result import print_result
 from tyllm.cli.progress_bar import progress_bar
-from tyllm.cli.shared_options import Debug, Json, Threads, TrustRemoteCode
+from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json, Threads, TrustRemoteCode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,8 @@ def eval_(
     max_tokens: Annotated[int | None, typer.Option(min=2, help="Only so many tokens from the text's start.")] = None,
     threads: Threads = None,
     trust_remote_code: TrustRemoteCode = False,
+    signer: Demanded = None,
+    issuer: Issuer = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -51,6 +54,7 @@ def eval_(
         require("eval", QUANTIZE_MODULES)
     from tyllm.evaluate import evaluate
 
+    demanded = demanded_signer(signer, issuer)
     with progress_bar("eval") as progress:
         found = evaluate(
             model,
@@ -60,6 +64,7 @@ def eval_(
             max_tokens=max_tokens,
             threads=threads,
             trust_remote_code=trust_remote_code,
+            signer=demanded,
             progress=progress,
         )
     _print_evaluation(found, model, reference, text, as_json)

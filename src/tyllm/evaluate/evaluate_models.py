@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tyllm.evaluate.evaluation import Evaluation, quality_and_closeness
-from tyllm.evaluate.open_predictor import open_predictor
+from tyllm.evaluate.open_predictor import is_package, open_predictor
 from tyllm.evaluate.predictor import Predictor
 from tyllm.evaluate.text_windows import check_vocabulary, common_tokens, read_text, windows_of
 from tyllm.evaluate.token_scores import score_tokens
+from tyllm.signing import Signer
 from tyllm_base.doors import Door, callers
-from tyllm_base.errors import CheckpointError, SettingError
+from tyllm_base.errors import CheckpointError, PackageError, SettingError
 from tyllm_base.progress import Advance, Progress
 from tyllm_base.user_path import user_path
 
@@ -31,6 +32,7 @@ def evaluate(
     max_tokens: int | None = None,
     threads: int | None = None,
     trust_remote_code: bool = False,
+    signer: Signer | str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure how well a model predicts a text, and how close it stays to a reference.
@@ -46,17 +48,21 @@ def evaluate(
         max_tokens: only so many tokens from the start of the text.
         threads: worker threads of a package.
         trust_remote_code: run Python code that lies in a checkpoint.
+        signer: who must have signed the model, a package then, and the reference where that is one; as of `Session`.
         progress: called with (tokens done, in all, what is being done).
 
     Raises:
-        SettingError: a text, window or number of tokens that cannot work; models that cannot be compared.
-        CheckpointError, PackageError, UnsupportedError: a model cannot be read.
+        SettingError: a text, window, number of tokens or signer's file that cannot work, or models not to be compared.
+        CheckpointError, PackageError, UnsupportedError: a model cannot be read, or is not signed by `signer`.
+        MissingExtraError: `signer` is given and the library that checks signatures is not installed.
     """
     started = time.monotonic()
     folders = [user_path(folder, CheckpointError) for folder in (model, reference) if folder is not None]
     content = read_text(None if text is None else user_path(text, SettingError))
+    if signer is not None and not is_package(folders[0]):
+        raise PackageError(f"{folders[0]} is no package, and only those are signed; give one, or demand no signer.")
     with ExitStack() as stack:
-        predictors = [stack.enter_context(open_predictor(each, threads, trust_remote_code)) for each in folders]
+        predictors = [stack.enter_context(open_predictor(each, threads, trust_remote_code, signer)) for each in folders]
         _check_comparable(folders, predictors)
         tokens = common_tokens([each.files for each in predictors], content)[: _checked(max_tokens)]
         check_vocabulary(tokens, predictors[0].vocabulary, str(model))

@@ -35,17 +35,18 @@ TokenRequest = tuple[tuple[str, str], list[int], list[int]]  # texts; tokens of 
 class TyllmLM(TemplateLM):  # type: ignore[misc]
     """A compiled package with lm_eval's interface; its base class tokenizes, this one scores and writes."""
 
-    def __init__(self, path: str, threads: int | None = None, **ignored: object) -> None:
-        """Open a package.
+    def __init__(self, path: str, threads: int | None = None, signer: str | None = None, **ignored: object) -> None:
+        """Open a package; raises as `Session`.
 
         Args:
             path: the folder.
             threads: worker threads of all dies together.
+            signer: the file of the public key or root certificate of whoever must have signed the package.
             ignored: lm_eval's batch_size and device, which a package has no use for.
         """
         super().__init__()
         self.path = Path(path)
-        self.session = Session(self.path, threads)
+        self.session = Session(self.path, threads, signer=signer)
         self._special = special_tokens(self.session.package.files)
 
     @property

@@ -9,15 +9,16 @@ from pathlib import Path
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
 from tyllm.runtime import Session
+from tyllm.signing import Signer
 from tyllm_base.progress import Advance
 
 
 class PackagePredictor:
     """Feeds each window in chunks of the compiled lengths; the head runs once a token."""
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Open the package; raises as `Session`."""
-        self._session = Session(folder, threads)
+    def __init__(self, folder: Path, threads: int | None = None, signer: Signer | str | Path | None = None) -> None:
+        """Open the package; arguments and errors as of `Session`."""
+        self._session = Session(folder, threads, signer=signer)
         self.vocabulary = self._session.info.vocab_size
         self.context: int | None = self._session.info.max_kv_cache_size
         self.files: Traversable = self._session.package.files

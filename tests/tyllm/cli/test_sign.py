@@ -41,14 +41,35 @@ def test_an_unsigned_package_is_sound_but_not_whom_you_demand(tyllm, package, ke
     assert outcome.code == 6 and "is not signed" in outcome.err
 
 
-@pytest.mark.parametrize("command", ["run", "chat"])
-def test_the_signer_is_demanded_before_a_package_runs(tyllm, package, keys, command, monkeypatch):
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("run", ("Hello", "--max-new-tokens", 1)),
+        ("chat", ()),
+        ("bench", ("-p", 8, "-n", 0, "-r", 1)),
+        ("eval", ("--max-tokens", 8)),
+    ],
+)
+def test_the_signer_is_demanded_before_a_package_runs(tyllm, package, keys, command, options, monkeypatch):
     tyllm("sign", package, "--key", keys / "private.pem")
-    prompt = ("Hello",) if command == "run" else ()
     monkeypatch.setattr("builtins.input", lambda *_: (_ for _ in ()).throw(EOFError))
-    assert tyllm(command, package, *prompt, "--max-new-tokens", 1, "--signer", keys / "public.pem").code == 0
-    outcome = tyllm(command, package, *prompt, "--max-new-tokens", 1, "--signer", keys / "other.pub.pem")
+    monkeypatch.setattr("tyllm.bench.run.measure_limits", lambda *_: {"read": 1e9, "int8": 1e9})
+    assert tyllm(command, package, *options, "--signer", keys / "public.pem").code == 0
+    monkeypatch.setattr("tyllm.runtime.session.Engine", None)
+    outcome = tyllm(command, package, *options, "--signer", keys / "other.pub.pem")
     assert outcome.code == 6 and "was not made by" in outcome.err
+    outcome = tyllm(command, package, *options, "--issuer", "https://example.com")
+    assert outcome.code == 2 and "add --signer" in outcome.err
+
+
+def test_the_signer_is_demanded_of_every_package(tyllm, package, keys, toy):
+    tyllm("sign", package, "--key", keys / "private.pem")
+    other, signer = toy(dies=2), ("--signer", keys / "public.pem")
+    for outcome in (
+        tyllm("bench", package, other, "-p", 8, "-n", 0, *signer),
+        tyllm("eval", package, "--reference", other, *signer),
+    ):
+        assert outcome.code == 6 and f"{other} is not signed" in outcome.err
 
 
 def test_a_key_that_cannot_sign(tyllm, package, keys):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.forgeries import edit
 from tests.tiny_checkpoint import write_tiny
 from tests.tyllm.evaluate.conftest import CACHE
@@ -13,6 +14,8 @@ from tests.tyllm.evaluate.conftest import CACHE
 from awq.stream.dequantize import load_dequantized
 from tyllm.evaluate import evaluate
 from tyllm.runtime.prompt.tokenizer import Tokenizer
+from tyllm.signing import sign_package
+from tyllm.signing.key_files import public_pem, unencrypted
 from tyllm_base.errors import CheckpointError, PackageError, SettingError
 
 WINDOW = 32
@@ -130,6 +133,24 @@ def test_progress_ends_at_the_total(package, int4, text):
 def refused(error, said, *models, **options):
     with pytest.raises(error, match=said):
         evaluate(*models, **options)
+
+
+def test_a_checkpoint_has_no_signer(package, tiny, text):
+    refused(PackageError, "float16 is no package, and only those are signed", tiny, package, text=text, signer="pem")
+
+
+def test_a_signer_is_demanded_of_packages(package, tiny, text, tmp_path):
+    """The reference may be a checkpoint, which is data."""
+    own, private = tmp_path / "own", ec.generate_private_key(ec.SECP256R1())
+    shutil.copytree(package, own)
+    (tmp_path / "key.pem").write_bytes(unencrypted(private))
+    public = tmp_path / "public.pem"
+    public.write_bytes(public_pem(private.public_key()))
+    options = {"text": text, "max_tokens": 8, "signer": public}
+    refused(PackageError, "own is not signed", own, tiny, **options)
+    sign_package(own, tmp_path / "key.pem")
+    assert evaluate(own, tiny, **options).tokens == 7
+    refused(PackageError, "package is not signed", own, package, **options)
 
 
 def test_windows_that_do_not_fit(package, tiny, text):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from fake_package import reference_logits
 
+from tyllm_base.errors import SettingError
+
 ADAPTER = "tyllm.evaluate.lm_eval"
 
 
@@ -75,6 +77,11 @@ def model(request, toy, monkeypatch):
     found.session.close()
     if request.param == "stand-in":
         del sys.modules[ADAPTER]
+
+
+def test_a_signer_is_demanded(model, toy):
+    with pytest.raises(SettingError, match=r"nowhere\.pem cannot be read"):
+        type(model)(path=str(toy(dies=2)), signer="nowhere.pem")
 
 
 def asked(*pairs):
