@@ -17,7 +17,7 @@ quickstart: $(READY)  ## quantize, compile for 2 dies and run the small trained 
 	$(BIN)/python scripts/quickstart.py
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-faults: $(READY)  ## kills, injected faults, damage and races by the thousand; FAULTS="kill-compile --tries 50" for a part
 	$(BIN)/python -m tests.faults $(FAULTS)
