@@ -106,12 +106,12 @@ def _undisturbed(call: list[object], out: Path, prepare) -> tuple[dict[str, byte
 
 
 def _complete(call, out: Path, reference, clear: bool) -> tuple[bool, str]:
-    """Whether a run that nobody kills gives the reference, or leaves it there, and leaves nothing else beside it."""
+    """Whether a run that nobody kills gives the reference, or says that it is there, and leaves nothing beside it."""
     if clear:
         _clear(out)
     end = run(call, LIMIT)
-    stays = end.kind == SENTENCE and call[0] == "compile" and not clear and "exists" in end.said  # whole: it is refused
-    good = (end.kind == DONE or stays) and contents(out) == reference and not _beside(out)
+    says_so = not clear and end.kind == SENTENCE and ("exists" in end.said or "is finished" in end.said)
+    good = (end.kind == DONE or says_so) and contents(out) == reference and not _beside(out)
     return good, "completed" if good else f"next run: {end.kind} {end.said[-160:]}, beside it {_beside(out)}"
 
 
