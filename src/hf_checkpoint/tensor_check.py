@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.dtypes import FLOATS
 from hf_checkpoint.packed_rows import packed_parts, packed_shape
 from tyllm_base.errors import CheckpointError
 
@@ -19,7 +20,7 @@ def check_tensors(
     shapes: Mapping[str, tuple[int, ...]],
     packed: Collection[str],
     sources: Mapping[str, str],
-    dtypes: Collection[str] | None = None,
+    dtypes: Collection[str] = FLOATS,
 ) -> None:
     """Every weight of the model has its tensor in the right shape and type, and no tensor is left over.
 
@@ -28,7 +29,7 @@ def check_tensors(
         shapes: of the model's weights, by name.
         packed: those that are stored quantized, as the tensors of their packed form.
         sources: tied weight → the tensor that stands for it, which may be stored beside it.
-        dtypes: types that a float tensor may have, by safetensors' names; None for any.
+        dtypes: types that a float tensor may have, by safetensors' names.
 
     Raises:
         CheckpointError: config.json and the tensors contradict each other.
@@ -50,9 +51,9 @@ def check_tensors(
             )
 
 
-def _check_float(checkpoint: Checkpoint, name: str, shape: tuple[int, ...], dtypes: Collection[str] | None) -> None:
+def _check_float(checkpoint: Checkpoint, name: str, shape: tuple[int, ...], dtypes: Collection[str]) -> None:
     info = checkpoint.info(name)
-    if dtypes is not None and info.dtype not in dtypes:
+    if info.dtype not in dtypes:
         raise CheckpointError(
             f"{name} has type {info.dtype}; a float checkpoint has F16, BF16 or F32: convert it first."
         )

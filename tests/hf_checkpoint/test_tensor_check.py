@@ -14,17 +14,18 @@ FLOATS = {"norm.weight": np.zeros(4, np.float16), "table.weight": np.zeros((8, 4
 PACKED = pack_linear(np.zeros((8, 32), np.uint8), np.zeros((8, 1), np.uint8), np.ones((8, 1), np.float16))._asdict()
 GOOD = FLOATS | {f"up.{name}": array for name, array in PACKED.items()}
 TIED = {"head.weight": "table.weight"}
+ANY_FLOAT = ()  # the default
 
 
 @pytest.fixture
 def check(tmp_path):
     """`check(**changes)`: compare a checkpoint in which some tensors are others; None removes one."""
 
-    def compare(changes=None, dtypes=("F16", "F32")):
+    def compare(changes=None, dtypes=(("F16", "F32"),)):
         tensors = {name: array for name, array in (GOOD | (changes or {})).items() if array is not None}
         write_safetensors(tmp_path / "model.safetensors", tensors)
         checkpoint = Checkpoint(tmp_path, {}, read_header(tmp_path / "model.safetensors"))
-        check_tensors(checkpoint, SHAPES, {"up.weight"}, TIED, dtypes)
+        check_tensors(checkpoint, SHAPES, {"up.weight"}, TIED, *dtypes)
 
     return compare
 
@@ -57,5 +58,8 @@ def test_a_packed_weight_of_another_shape(check):
         check({f"up.{name}": array for name, array in wide._asdict().items()})
 
 
-def test_any_type_where_none_is_asked_for(check):
-    check({"norm.weight": np.zeros(4, np.int64)}, dtypes=None)
+@pytest.mark.parametrize("kind", [np.int64, np.int16, np.uint8, np.bool_])
+def test_whole_numbers_are_no_weights(check, kind):
+    check({"norm.weight": np.zeros(4, np.float64)}, ANY_FLOAT)
+    with pytest.raises(CheckpointError, match=r"norm\.weight has type .*; a float checkpoint has"):
+        check({"norm.weight": np.zeros(4, kind)}, ANY_FLOAT)
