@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from awq.calibration.chat_text import chat_text
+from awq.calibration.tokens import encoding
 from tyllm_base.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MARK = "\u2042"  # stands for the user's words while the template is taken apart
 
 
+@encoding()
 def planned_samples(
     tokenizer: PreTrainedTokenizerBase | None, count: int, length: int, vocabulary: int, seed: int = 0
 ) -> torch.Tensor:
@@ -36,7 +38,7 @@ def planned_samples(
         seed: of the random words.
 
     Raises:
-        CalibrationError: no samples, or samples without room for the model's text.
+        CalibrationError: no samples, samples without room for the model's text, or a tokenizer that fails.
     """
     beginning = _beginning(tokenizer)
     least = len(beginning) + 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -74,9 +75,16 @@ def encode(document: Document, tokenizer: PreTrainedTokenizerBase, beginning: in
     Raises:
         CalibrationError: the tokenizer fails, or the chat template refuses a conversation.
     """
-    try:
+    with encoding():
         return _encoded(document, tokenizer, beginning)
-    except BaseException as error:  # of a foreign library or of the caller's own class
+
+
+@contextmanager
+def encoding() -> Iterator[None]:
+    """Turn whatever a tokenizer raises, of a foreign library or of the caller's own class, into `CalibrationError`."""
+    try:
+        yield
+    except BaseException as error:
         if not is_failure(error) or isinstance(error, TyllmError):
             raise
         raise CalibrationError(
@@ -127,7 +135,8 @@ def check_tokens(stream: Sequence[int], source: Source, vocabulary: int) -> None
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The BOS token, if the tokenizer puts it before every text and nothing behind one."""
-    found = list(tokenizer.encode(""))
+    with encoding():
+        found = list(tokenizer.encode(""))
     return found if found == [getattr(tokenizer, "bos_token_id", None)] else []
 
 

@@ -81,3 +81,10 @@ def test_short_samples_have_no_room_for_the_template(tokenizer):
 def test_no_room_at_all(count, length):
     with pytest.raises(CalibrationError, match=f"cannot write {count} samples of {length} tokens"):
         planned_samples(None, count, length, VOCABULARY)
+
+
+@pytest.mark.parametrize("failing", ["encode", "decode"])
+def test_a_tokenizer_that_fails(tokenizer, monkeypatch, failing):
+    monkeypatch.setattr(tokenizer, failing, lambda *_, **__: "a" < 1)
+    with pytest.raises(CalibrationError, match="The tokenizer cannot encode the calibration data"):
+        planned_samples(tokenizer, 2, 32, VOCABULARY)

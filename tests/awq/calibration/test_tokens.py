@@ -139,3 +139,5 @@ def test_a_tokenizer_that_fails(name):
     expected = KeyboardInterrupt if name == "KeyboardInterrupt" else CalibrationError
     with pytest.raises(expected, match="index 9"):
         encode("text", Failing())
+    with pytest.raises(expected, match="index 9"):
+        calibration_samples(["text"], Failing(), 1, 1, 256)
