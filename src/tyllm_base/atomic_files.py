@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tyllm_base.durable import sync_file, sync_folder
+from tyllm_base.durable import make_folders, sync_file, sync_folder
 from tyllm_base.file_lock import FileLock
 from tyllm_base.unfinished import unfinished
 from tyllm_base.write_errors import explained
@@ -59,4 +59,4 @@ def write_json(path: Path, value: object, note: str = "") -> None:
 def make_folder(path: Path) -> None:
     """Make `path` and its parents; raises `OutputError`."""
     with explained(path):
-        path.mkdir(parents=True, exist_ok=True)
+        make_folders(path)

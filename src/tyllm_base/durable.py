@@ -59,6 +59,21 @@ def exchange(one: Path, other: Path) -> bool:
     return rename_by_flag(one, other, EXCHANGE)
 
 
+def make_folders(path: Path) -> list[Path]:
+    """Make a folder and those above it, one by one: a path may have 2,000 parts, too many for a recursive call.
+
+    Returns:
+        Those that were not there, the innermost first.
+
+    Raises:
+        OSError: the system refuses, or a part of the path is a file.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+    return missing
+
+
 def sync_file(path: Path) -> None:
     """Wait until a file's bytes are on the disk; raises `OSError`."""
     _sync(path, os.O_RDONLY | os.O_NOFOLLOW)

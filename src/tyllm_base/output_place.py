@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tyllm_base.durable import remove_tree, rename_new, sync_folder
+from tyllm_base.durable import make_folders, remove_tree, rename_new, sync_folder
 from tyllm_base.errors import OutputError
 from tyllm_base.file_lock import FileLock
 from tyllm_base.filling import FILLED, finish_filling
@@ -146,8 +146,7 @@ class OutputPlace:
 
     def _make_parents(self) -> None:
         """Make the folders above, and note those that were not there."""
-        missing = [parent for parent in self.folder.parents if not parent.exists()]
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        missing = make_folders(self.folder.parent)
         self._parents = [*dict.fromkeys([*missing, *self._parents])]
 
     def _recover(self) -> None:
@@ -164,8 +163,15 @@ class OutputPlace:
             told.append("what it was about to replace is back in its place")
         for suffix in (REPLACED, TEMPORARY):
             told += _removed(_near(self.folder, suffix, False))
+        self._refuse_remains()
         if told:
             warnings.warn(f"An earlier run to {self.given} was ended; {', '.join(told)}.", UserWarning, stacklevel=4)
+
+    def _refuse_remains(self) -> None:
+        """Raise `OutputError`, before the work and not after it, if a name of ours is taken by what cannot go."""
+        for path in [self.near(TEMPORARY)] + [_near(self.folder, FILLED, True)] * self.inside:
+            if os.path.lexists(path):
+                raise OutputError(f"{path} is in the way of {self.given}; remove it, or choose another folder.")
 
     def __enter__(self) -> Self:
         return self
@@ -185,7 +191,7 @@ def has_remains(given: Path) -> bool:
 
 
 def _near(folder: Path, suffix: str, inside: bool) -> Path:
-    return folder / f"{OWN}{suffix}" if inside else folder.with_name(f".{folder.name}{OWN}{suffix}")
+    return folder / f"{OWN}{suffix}" if inside else folder.parent / f".{folder.name}{OWN}{suffix}"
 
 
 def _removed(remains: Path) -> list[str]:

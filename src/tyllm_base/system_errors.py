@@ -41,7 +41,7 @@ def _table() -> dict[int, Refusal]:
                              f"raise the limit (ulimit -f) or {elsewhere}"),
         errno.EACCES: denied,
         errno.EPERM: denied,
-        errno.ENOENT: Refusal("there is no such file", "{again}", "a folder was removed meanwhile; run again"),
+        errno.ENOENT: Refusal("there is no such file", "{again}", "check its path, or choose another folder"),
         errno.ENOTDIR: no_folder,
         errno.EEXIST: no_folder,
         errno.EISDIR: Refusal("it is a folder and should be a file", "{again}", elsewhere),

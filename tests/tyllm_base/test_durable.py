@@ -8,7 +8,7 @@ import pytest
 from tests.full_disk import small_disk
 
 from tyllm_base import durable
-from tyllm_base.durable import exchange, remove_tree, rename_by_flag, rename_new, sync_tree
+from tyllm_base.durable import exchange, make_folders, remove_tree, rename_by_flag, rename_new, sync_tree
 
 
 @pytest.fixture
@@ -117,3 +117,15 @@ def test_a_link_is_not_followed(folders):
     link.symlink_to(folders[0])
     remove_tree(link)
     assert names(folders[0]) == ["a"]
+
+
+def test_folders_are_made_however_deep(tmp_path):
+    deep = tmp_path / ("d/" * 1900)[: 4000 - len(str(tmp_path))]
+    made = make_folders(deep)
+    assert deep.is_dir() and made[0] == deep and made[-1] == tmp_path / "d"
+    assert make_folders(deep) == []
+    for folder in made:
+        folder.rmdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        make_folders(tmp_path / "file" / "x")

@@ -176,10 +176,38 @@ def test_what_a_killed_run_was_about_to_replace_comes_back(tmp_path):
 def test_a_link_under_our_name_is_left(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "x").touch()
-    for suffix in ("tmp", "old"):
-        (tmp_path / f".out.tyllm.{suffix}").symlink_to("mine")
+    (tmp_path / ".out.tyllm.old").symlink_to("mine")
     OutputPlace.take(tmp_path / "out").release()
     assert "mine/x" in left(tmp_path) and ".out.tyllm.old" in left(tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("mine")])
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_is_in_the_way_is_told_before_the_work(tmp_path, monkeypatch, make, inside):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out").mkdir()
+    if inside:
+        monkeypatch.chdir(tmp_path / "out")
+    for name in ("out/.tyllm.tmp", "out/.tyllm.new") if inside else (".out.tyllm.tmp",):
+        make(tmp_path / name)
+        before = left(tmp_path)
+        with pytest.raises(OutputError, match=rf"{name} is in the way of .*out; remove it, or choose another"):
+            OutputPlace.take(tmp_path / "out")
+        assert left(tmp_path) == before
+        (tmp_path / name).unlink()
+    OutputPlace.take(tmp_path / "out").release()
+
+
+def test_the_root_is_a_folder_like_others():
+    with pytest.raises(OutputError, match="it stays"):
+        OutputPlace.take(Path("/"), refuse)
+    assert not has_remains(Path("/"))
+
+
+def test_a_path_of_many_parts(tmp_path):
+    folder = tmp_path / ("d/" * 1900)[: 4000 - len(str(tmp_path))] / "out"
+    OutputPlace.take(folder).release()
+    assert left(tmp_path) == []
 
 
 def refuse(path):
