@@ -52,12 +52,23 @@ def fill_placeholders(
 
 
 def check_placeholders(
-    tokens: Sequence[int], visual: Visual, images: int, videos: int, show: Callable[[int], str]
-) -> None:
-    """Raise `GenerationError` where the prompt has not as many placeholders as there are images and videos."""
+    tokens: Sequence[int], visual: Visual, images: int, videos: int, show: Callable[[int], str], *,
+    of_chat: bool = False,
+) -> None:  # fmt: skip
+    """Raise `GenerationError` where the prompt has not as many placeholders as there are images and videos.
+
+    Args:
+        tokens: of the prompt.
+        visual: says which tokens these are.
+        images: how many.
+        videos: how many.
+        show: the text of a token.
+        of_chat: whether a chat template wrote the prompt, and with it the placeholders.
+    """
     for name, given in (("image", images), ("video", videos)):
         token = visual.tokens[name]
-        _check_count(name, show(token), list(tokens).count(token), given)
+        if (found := list(tokens).count(token)) != given:
+            raise _mismatch(name, show(token), found, given, of_chat)
 
 
 def check_room(tokens: int, visual: Visual, images: int, most: int) -> None:
@@ -80,13 +91,17 @@ def check_room(tokens: int, visual: Visual, images: int, most: int) -> None:
         )
 
 
-def _check_count(name: str, placeholder: str, found: int, given: int) -> None:
-    if found != given:
-        raise GenerationError(
-            f"The prompt has {found} placeholder{'s' * (found != 1)} {placeholder} for {given} "
-            f"{name}{'s' * (given != 1)}; write one where each {name} belongs, or give a chat whose messages have the "
-            f"{name}s in them."
-        )
+def _mismatch(name: str, placeholder: str, found: int, given: int, of_chat: bool) -> GenerationError:
+    cure = (
+        f"put each {name} into a message and {placeholder} into no text, and where that is so, correct the "
+        "checkpoint's chat template"
+        if of_chat
+        else f"write one where each {name} belongs, or give a chat whose messages have the {name}s in them"
+    )
+    return GenerationError(
+        f"The {'chat' if of_chat else 'prompt'} has {found} placeholder{'s' * (found != 1)} {placeholder} for {given} "
+        f"{name}{'s' * (given != 1)}; {cure}."
+    )
 
 
 def _nothing() -> Iterator[Fitted]:

@@ -16,7 +16,7 @@ from tyllm.runtime.prompt.placeholders import check_placeholders, check_room, fi
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt, token_ids
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_base.errors import ImageError, PackageError
+from tyllm_base.errors import GenerationError, ImageError, PackageError
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit
@@ -41,12 +41,12 @@ class PromptBuilder:
         """The prompt of text (tokenized with the special tokens that the tokenizer adds), token ids or embeddings.
 
         Raises:
-            GenerationError: placeholders that do not match the images, an image that cannot be used, or images
-                for a text model.
+            GenerationError: placeholders that do not match the images, an image that cannot be used, images for a text
+                model, or a tokenizer that makes tokens that the model does not have.
         """
         if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.ndim != 1):
             return Prompt.of(given)
-        tokens = self._tokenizer().encode(given) if isinstance(given, str) else token_ids(given)
+        tokens = self._encoded(given) if isinstance(given, str) else token_ids(given)
         return self._with_images(tokens, images, videos, fit)
 
     def of_chat(
@@ -57,15 +57,19 @@ class PromptBuilder:
         """The prompt of a chat, up to where the answer begins; `images` and `videos` follow those of the messages.
 
         Raises:
-            GenerationError: the template refuses the messages; as `of`.
+            GenerationError: the template refuses the messages, or makes nothing of them; as `of`.
             PackageError: the package has no chat template.
         """
         separated = separate_media(messages)
         images, videos = [*separated.images, *images], [*separated.videos, *videos]
         self._check_sight(images, videos)
         text = self._template().render(separated.messages, tools=tools, **(options or {}))
-        tokens = self._tokenizer().encode(text, add_special_tokens=False)
-        return self._with_images(tokens, images, videos, fit)
+        tokens = self._encoded(text, add_special_tokens=False)
+        if not tokens:
+            raise GenerationError(
+                "The chat template makes nothing of these messages; give others, or correct the checkpoint's template."
+            )
+        return self._with_images(tokens, images, videos, fit, of_chat=True)
 
     def has_placeholders(self, text: str) -> bool:
         """Whether a text says itself where images or videos belong."""
@@ -74,14 +78,27 @@ class PromptBuilder:
             self._tokenizer().encode(text)
         )
 
+    def _encoded(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """Token ids of a text, all of which the model has."""
+        tokens, vocabulary = (
+            self._tokenizer().encode(text, add_special_tokens=add_special_tokens),
+            self._info.vocab_size,
+        )
+        if max(tokens, default=0) >= vocabulary:
+            raise GenerationError(
+                f"The package's tokenizer.json makes token {max(tokens)} of this text, and the model has {vocabulary} "
+                "tokens; give token ids, or compile a checkpoint whose tokenizer is its own."
+            )
+        return tokens
+
     def _with_images(
-        self, tokens: list[int], images: Sequence[AnyImage], videos: Sequence[AnyVideo], fit: Fit
+        self, tokens: list[int], images: Sequence[AnyImage], videos: Sequence[AnyVideo], fit: Fit, of_chat: bool = False
     ) -> Prompt:
         self._check_sight(images, videos)
         if self._vision_tower is None:
             return Prompt(tokens)
         started, tower, count = time.perf_counter(), self._vision_tower, len(images) + len(videos)
-        check_placeholders(tokens, tower.visual, len(images), len(videos), self._show)
+        check_placeholders(tokens, tower.visual, len(images), len(videos), self._show, of_chat=of_chat)
         if count:
             check_room(len(tokens), tower.visual, count, self._info.max_kv_cache_size)
         fitted_images = [tower.image(image, fit) for image in images]

@@ -56,7 +56,11 @@ def template():
 
 def prompts(vision):
     info = SimpleNamespace(
-        visual=VISUAL if vision else None, hidden_size=4, architecture="Qwen2ForCausalLM", max_kv_cache_size=64
+        visual=VISUAL if vision else None,
+        hidden_size=4,
+        vocab_size=128,
+        architecture="Qwen2ForCausalLM",
+        max_kv_cache_size=64,
     )
     return PromptBuilder(info, vision, tokenizer, template)
 
@@ -99,6 +103,31 @@ def test_mistakes():
     for ask in (lambda: BLIND.of("I", ["cat"]), lambda: BLIND.of_chat([{"role": "user", "content": ""}], videos=["a"])):
         with pytest.raises(ImageError, match=r"compiled from a text model \(Qwen2ForCausalLM\) and takes no images"):
             ask()
+
+
+def test_the_cure_of_a_chat_is_not_to_give_a_chat():
+    """Whoever gave one has done what the sentence for a text says; a template may write no placeholders."""
+    image = [{"role": "user", "content": [{"type": "image", "image": "cat"}]}]
+    silent = PromptBuilder(SEEING._info, FakeVision(), tokenizer, lambda: SimpleNamespace(render=lambda *_, **__: "a"))
+    with pytest.raises(
+        GenerationError, match=r"The chat has 0 placeholders I for 1 image; put each .* chat template\.$"
+    ):
+        silent.of_chat(image)
+    with pytest.raises(GenerationError, match=r"The prompt has 0 placeholders I for 1 image; write one .* in them\.$"):
+        silent.of("a", ["cat"])
+
+
+@pytest.mark.parametrize("made", [SEEING, BLIND])
+def test_a_tokenizer_of_another_model(made):
+    for ask in (lambda: made.of("aé"), lambda: made.of_chat([{"role": "user", "content": "aé"}])):
+        with pytest.raises(GenerationError, match=r"makes token 233 of this text, and the model has 128 tokens; give"):
+            ask()
+
+
+@pytest.mark.parametrize("made", [SEEING, BLIND])
+def test_a_template_that_makes_nothing(made):
+    with pytest.raises(GenerationError, match="The chat template makes nothing of these messages"):
+        made.of_chat([{"role": "user", "content": ""}])
 
 
 def test_images_that_cannot_fit_or_have_no_place_are_not_decoded():
