@@ -86,10 +86,11 @@ class OutputPlace:
         """
         try:
             refuse(given)
-        except OutputError:
-            if has_remains(given):
-                cls.take(given).release()  # a run that lives is a better reason
-            raise
+        except OutputError as error:
+            if not has_remains(given):
+                raise
+            cls.take(given).release()  # a run that lives is a better reason
+            raise OutputError(f"{error} What a run that was ended had left beside it is removed now.") from None
         with explained(given):
             folder = real_path(given)
             place = cls(given, folder, cannot_be_renamed(folder))

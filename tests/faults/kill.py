@@ -110,7 +110,7 @@ def _complete(call, out: Path, reference, clear: bool) -> tuple[bool, str]:
     if clear:
         _clear(out)
     end = run(call, LIMIT)
-    says_so = not clear and end.kind == SENTENCE and ("exists" in end.said or "is finished" in end.said)
+    says_so = not clear and end.kind == SENTENCE and ("removed now" in end.said or "is finished" in end.said)
     good = (end.kind == DONE or says_so) and contents(out) == reference and not _beside(out)
     return good, "completed" if good else f"next run: {end.kind} {end.said[-160:]}, beside it {_beside(out)}"
 

@@ -84,6 +84,11 @@ class WorkFolder:
         except OSError:
             return False
 
+    def is_bare(self) -> bool:
+        """Whether the folder is there with nothing in it: a run ended before its first part, or when all were gone."""
+        with explained(self.path):
+            return self.path.is_dir() and all(file.name == LOCK for file in self.path.iterdir())
+
     def _state(self) -> dict[str, str]:
         """What is written there: the fingerprint, and the result once there is one; empty if there is none to read."""
         try:

@@ -131,12 +131,16 @@ def partial_folder(output: Path) -> Path:
 
 def _tidy_finished(output: Path, work: WorkFolder, marker: str) -> None:
     """Raise `OutputError` where a run was killed after its result had its name; what it left goes first."""
-    if not work.has_made(output / marker):
+    is_made = work.has_made(output / marker)
+    is_bare = work.path == partial_folder(output) and (output / marker).exists() and work.is_bare()
+    if not is_made and not is_bare:
         return
     with OutputPlace.take(output):
         work.lock()
         work.remove()
-    raise OutputError(
-        f"{output} is finished: the run that wrote it was ended while it removed {work.path.name}, which is done now; "
-        "use it, or choose another output folder."
+    said = (
+        f"is finished: the run that wrote it was ended while it removed {work.path.name}, which is done now"
+        if is_made
+        else f"is there, and {work.path.name}, which a run that was ended had left, was empty and is removed now"
     )
+    raise OutputError(f"{output} {said}; use it, or choose another output folder.")

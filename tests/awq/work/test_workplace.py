@@ -133,6 +133,28 @@ def test_work_of_another_recipe_is_not_saved(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_that_was_killed_when_even_its_work_was_gone(tmp_path):
+    """Its work folder is empty or holds a lock: that goes, and nobody is told to remove the result, which stands."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MARKER).touch()
+    for names in ((), ("lock",)):
+        (tmp_path / "out.partial").mkdir()
+        for name in names:
+            (tmp_path / "out.partial" / name).touch()
+        with pytest.raises(OutputError, match=r"out is there, and out.partial, .* is removed now; use it, or"):
+            take(tmp_path / "out")
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_empty_work_folder_of_the_users_stays(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MARKER).touch()
+    (tmp_path / "work").mkdir()
+    with pytest.raises(OutputError, match="out exists already.$"):
+        take(tmp_path / "out", tmp_path / "work")
+    assert (tmp_path / "work").is_dir()
+
+
 def test_a_run_that_was_killed_when_all_was_done(tmp_path):
     """Its folder has its name, its work is still there: it is said to be finished, and the work goes."""
     workplace = begun(tmp_path / "out")
