@@ -150,7 +150,7 @@ def test_an_empty_work_folder_of_the_users_stays(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / MARKER).touch()
     (tmp_path / "work").mkdir()
-    with pytest.raises(OutputError, match="out exists already.$"):
+    with pytest.raises(OutputError, match=r"out exists already\.$"):
         take(tmp_path / "out", tmp_path / "work")
     assert (tmp_path / "work").is_dir()
 
