@@ -15,6 +15,7 @@ from tyllm.runtime.generation.sampling_params import SamplingParams
 
 Logits = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Sampler:
@@ -41,8 +42,9 @@ def penalize(logits: Logits, history: Sequence[int], penalty: float) -> Logits:
         return logits
     seen = np.unique(np.asarray(history, np.int64))
     seen = seen[seen >= 0]
-    penalized = logits.copy()
-    penalized[seen] = np.where(logits[seen] < 0, logits[seen] * penalty, logits[seen] / penalty)
+    exact, penalized = logits[seen].astype(np.float64), logits.copy()
+    with np.errstate(over="ignore"):  # the largest float32 stands for what is beyond
+        penalized[seen] = np.clip(np.where(exact < 0, exact * penalty, exact / penalty), -LARGEST, LARGEST)
     return penalized
 
 
@@ -53,7 +55,9 @@ def candidates(logits: Logits, params: SamplingParams) -> tuple[Indices, npt.NDA
         Their ids, int64 [n], ascending, and their probabilities, float64 [n], which sum to 1.
     """
     tokens = np.arange(logits.size)
-    values = logits.astype(np.float64) / params.temperature
+    exact = logits.astype(np.float64)
+    with np.errstate(over="ignore"):  # −∞ is as unlikely as a token can be
+        values = (exact - exact.max()) / params.temperature
     if 0 < params.top_k < logits.size:
         tokens = tokens[values >= np.partition(values, -params.top_k)[-params.top_k]]
     if params.top_p < 1:

@@ -76,3 +76,24 @@ def test_greedy_needs_no_randomness():
 
 def test_huge_logits_do_not_overflow():
     assert Sampler(SamplingParams(temperature=1e-3, seed=0)).pick(np.asarray([3e4, 2e4, -3e4], np.float32), []) == 0
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-100, 1.7e308])
+@pytest.mark.parametrize("more", [{}, {"top_k": 3}, {"top_p": 0.9}, {"min_p": 0.5}])
+@pytest.mark.filterwarnings("error")
+def test_extreme_temperatures_pick_what_they_should(temperature, more):
+    logits = LOGITS[0] * 1e30
+    tokens, probabilities = candidates(logits, SamplingParams(temperature=temperature, **more))
+    assert np.isclose(probabilities.sum(), 1)
+    if temperature < 1:
+        assert tokens[probabilities.argmax()] == logits.argmax() and probabilities.max() == 1
+        assert Sampler(SamplingParams(temperature=temperature, seed=1, **more)).pick(logits, []) == logits.argmax()
+
+
+@pytest.mark.parametrize("penalty", [5e-324, 1e-300, 1e300, 1.7e308])
+@pytest.mark.filterwarnings("error")
+def test_extreme_penalties_stay_numbers(penalty):
+    found = penalize(TIES, [0, 5, 7], penalty)
+    assert np.isfinite(found).all() and found[7] == 0
+    assert found.dtype == np.float32
+    Sampler(SamplingParams(temperature=1, repetition_penalty=penalty)).pick(TIES, [0, 5, 7])
