@@ -77,6 +77,7 @@ class _Watch:
         self.terminal = _terminal()
         self.main = threading.get_ident()
         self.read, self.write = os.pipe()
+        self.thread = threading.Thread(target=self.run, name="signals", daemon=True)
 
     def start(self) -> dict[int, Any]:
         """Take the signals over; the handlers before that."""
@@ -89,7 +90,8 @@ class _Watch:
         self.wakeup = signal.set_wakeup_fd(self.write, warn_on_full_buffer=False)
         self.unraisable, sys.unraisablehook = sys.unraisablehook, self.on_unraisable
         adopt_orphans()
-        threading.Thread(target=self.run, name="signals", daemon=True).start()
+        with suppress(RuntimeError):  # no more threads are allowed: the exceptions in the main thread must do
+            self.thread.start()
         return before
 
     def stop(self, before: dict[int, Any]) -> None:
@@ -101,6 +103,8 @@ class _Watch:
         adopt_orphans(False)
         self.stopped.set()
         os.close(self.write)
+        if self.thread.ident is None:  # it was not started
+            os.close(self.read)
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """End the command, unless it is ending already."""

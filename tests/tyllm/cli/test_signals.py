@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -147,3 +148,15 @@ def test_a_part_of_a_command_may_end_by_an_interrupt(interrupts):
                 time.sleep(5)
             go_on()
         time.sleep(0.7)  # nothing ends the process
+
+
+def test_a_machine_without_threads_left(interrupts, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with signals_end(is_process=False), pytest.raises(SystemExit):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
