@@ -1,5 +1,6 @@
 """`tyllm chat`: a conversation in the terminal; its history stays in the KV cache."""
 
+import io
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,8 @@ def chat(
         "seed": seed,
         "stop": tuple(stop or ()),
     }
+    if isinstance(sys.stdin, io.TextIOWrapper):  # a line of other bytes is refused by itself, and names files rightly
+        sys.stdin.reconfigure(errors="surrogateescape")
     with open_session(package, threads, demanded_signer(signer, issuer)) as session:
         terminal = TerminalChat(session, options, system, as_json, Attachments(session, image_fit.value, fps))
         _ = session.chat_template  # a package without one is told before the first question

@@ -1,6 +1,7 @@
 """`tyllm run`: one prompt to a package, the text to stdout as it comes, timings to stderr."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from tyllm.runtime import Session
     from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.prompt.prompt import Prompt
+
+LONGEST_PROMPT = 1 << 24  # characters; the longest contexts hold about as many
 
 
 def run(
@@ -134,7 +137,11 @@ class PromptArguments:
 
 
 def prompt_text(prompt: str | None, file: Path | None) -> str:
-    """The prompt of the argument, the file, or stdin; raises `typer.BadParameter` for none, two, or no UTF-8."""
+    """The prompt of the argument, the file, or stdin.
+
+    Raises:
+        typer.BadParameter: none is given, or two; it is no UTF-8, or does not end.
+    """
     if prompt is not None and file is not None:
         raise typer.BadParameter("there is a prompt as an argument too; give one of them", param_hint="'--file'")
     if prompt is not None:
@@ -142,9 +149,13 @@ def prompt_text(prompt: str | None, file: Path | None) -> str:
     if file is None and sys.stdin.isatty():
         raise typer.BadParameter("give it as an argument, in a --file or on stdin", param_hint="'PROMPT'")
     try:
-        return sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
+        with nullcontext(sys.stdin) if file is None else file.open(encoding="utf-8") as stream:
+            text = stream.read(LONGEST_PROMPT + 1)
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"the prompt is not UTF-8 text ({error.reason})") from error
+    if len(text) > LONGEST_PROMPT:
+        raise typer.BadParameter(f"the prompt is longer than the {LONGEST_PROMPT:,} characters that are read")
+    return text
 
 
 def _write(piece: str) -> None:

@@ -137,3 +137,10 @@ def test_an_image_that_is_not_there_is_told_as_json(session, say):
     told, answer = say("/image x", "hello", arguments=["--json"]).out.splitlines()
     assert json.loads(told) == {"error": "There is no image x.", "exit_code": 8}
     assert json.loads(answer)["text"] == "<11>"
+
+
+def test_bytes_that_are_no_text_are_refused_line_by_line(toy, tyllm, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\nhi\n"), encoding="utf-8"))
+    outcome = tyllm("chat", toy(max_kv_cache_size=200), "--json", "--max-new-tokens", 2)
+    first, second = map(json.loads, outcome.out.splitlines())
+    assert outcome.code == 0 and first["exit_code"] == 8 and "error" not in second

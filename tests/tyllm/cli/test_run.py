@@ -96,6 +96,15 @@ def test_a_file_that_is_no_text(tyllm, session, tmp_path):
     assert "not UTF-8" in outcome.err
 
 
+def test_a_prompt_that_does_not_end(tyllm, session, monkeypatch):
+    outcome = tyllm("run", "package", "--file", "/dev/zero")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "the prompt is longer than the 16,777,216 characters that are read" in outcome.err
+    with Path("/dev/zero").open(encoding="utf-8") as endless:
+        monkeypatch.setattr("sys.stdin", endless)
+        assert tyllm("run", "package").code == 2
+
+
 def test_a_real_session_gives_the_tokens_of_the_reference(tyllm, toy):
     from fake_package import reference_greedy
 
