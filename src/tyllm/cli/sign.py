@@ -16,6 +16,8 @@ from tyllm_base.errors import SettingError
 if TYPE_CHECKING:
     from rich.console import Console
 
+LONGEST_PASSWORD = 1023  # bytes, as OpenSSL has it
+
 
 def sign(
     package: Package,
@@ -58,7 +60,12 @@ def _password(key: Path, file: Path | None) -> bytes | Callable[[], bytes] | Non
     """The first line of the file, or else a question in the terminal; None where nobody sits there."""
     if file is not None:
         try:
-            return file.read_bytes().split(b"\n")[0].rstrip(b"\r")
+            with file.open("rb") as stream:
+                line = stream.readline(LONGEST_PASSWORD + 3)
         except OSError as error:
             raise SettingError(f"{file} cannot be read: {error.strerror}; give the file of the password.") from error
+        password = line.rstrip(b"\n").rstrip(b"\r")
+        if len(password) > LONGEST_PASSWORD:
+            raise SettingError(f"The first line of {file} is longer than a password; give the file of the password.")
+        return password
     return (lambda: getpass(f"Password of {key}: ").encode()) if sys.stdin.isatty() else None

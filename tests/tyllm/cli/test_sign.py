@@ -91,6 +91,8 @@ def test_the_password_of_a_key(tyllm, package, keys, monkeypatch):
     outcome = tyllm("sign", package, *key)
     assert outcome.code == 4 and "is encrypted; give its password" in outcome.err
     assert tyllm("sign", package, *key, "--password-file", keys / "nowhere").code == 4
+    endless = tyllm("sign", package, *key, "--password-file", "/dev/zero")
+    assert endless.code == 4 and "is longer than a password" in endless.err
     assert tyllm("sign", package, *key, "--password-file", keys / "password").code == 0
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sign_module, "getpass", lambda question: "sesame")
