@@ -20,11 +20,13 @@ from tyllm.graph.compiler_hash import compiler_hash
 from tyllm.graph.trace import TracedGraph
 from tyllm.package import FileEntry, file_entries
 from tyllm.package.compiled_module import ModuleConfig
-from tyllm.package.field_types import FileName, Record
+from tyllm.package.field_types import Digest, FileName, Record
 from tyllm.package.held_path import HeldPath
-from tyllm.package.json_file import checked, read_json, write_json
+from tyllm.package.json_file import checked, content_of, json_object, json_text
+from tyllm.package.manifest import NO_DIGEST, with_digest, without_digest
 from tyllm.package.open_folder import OpenFolder
 from tyllm.package.package_files import PackageFiles
+from tyllm.package.verification import check_module
 from tyllm_base.atomic_folder import atomic_folder
 from tyllm_base.errors import PackageError
 from tyllm_base.output_place import OutputPlace
@@ -56,15 +58,21 @@ class CompileSettings:
 
 
 class _Build(Record, frozen=True):
-    """The fields of build.json: whether anything is compiled, what torch runs, and all other files."""
+    """The fields of build.json: whether anything is compiled, what torch runs, all other files, and its own SHA-256."""
 
     compiled: bool
     refused: Mapping[str, str]
     files: Mapping[FileName, FileEntry]
+    sha256: Digest = NO_DIGEST
+    """Zeros: the hash in the file is of the file with this in its place, as in a package's manifest."""
 
     @classmethod
     def read(cls, folder: Path) -> _Build:
-        return checked(read_json(folder / BUILD), folder / BUILD, cls)
+        path = folder / BUILD
+        text, digest = without_digest(content_of(path))
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            raise PackageError(f"{path} was changed or damaged: its SHA-256 is another; remove that folder.")
+        return checked(json_object(text, path), path, cls)
 
 
 def module_folder(traced: TracedGraph, settings: CompileSettings, spec: InstructionSet) -> Path:
@@ -87,7 +95,10 @@ def load_module(folder: Path) -> tuple[ModuleConfig | None, Unsupported] | None:
     """A folder's module, if anything is compiled, and the operators that torch runs; None where it is damaged."""
     try:
         build, files = _Build.read(folder), hold_module(folder)
-        return ModuleConfig.read(files) if build.compiled else None, dict(build.refused)
+        config = ModuleConfig.read(files) if build.compiled else None
+        if config is not None:
+            check_module(files, config)
+        return config, dict(build.refused)
     except PackageError:
         return None
 
@@ -111,7 +122,8 @@ def write_description(folder: Path, config: ModuleConfig | None, unsupported: Un
     """Write the JSON files, when all others are there."""
     if config is not None:
         config.write_module_config(folder)
-    write_json(folder / BUILD, _Build(config is not None, unsupported, file_entries(folder)))
+    build = _Build(config is not None, unsupported, file_entries(folder))
+    (folder / BUILD).write_bytes(with_digest(json_text(build).encode()))
 
 
 def _text(graph: fx.Graph) -> str:

@@ -59,16 +59,28 @@ def compile_graph(traced: TracedGraph, settings: CompileSettings) -> CompiledGra
     """
     kernels = Kernels(resolve(settings.target), settings.activations == "int8")
     folder = compile_cache.module_folder(traced, settings, kernels.spec)
-    found = compile_cache.load_module(folder)
+    found = _compiled_before(traced, folder)
     if found is None:
         with OutputPlace.take(folder, wait=True) as place:
-            found = compile_cache.load_module(folder)  # another process may have compiled it while we waited
+            found = _compiled_before(traced, folder)  # another process may have compiled it while we waited
             if found is None:
                 with compile_cache.module_under_way(place) as temporary:
                     return _compile_anew(traced, settings.dies, kernels, temporary, folder)
+    return found
+
+
+def _compiled_before(traced: TracedGraph, folder: Path) -> CompiledGraph | None:
+    """The module in a folder; None where there is none, or it is damaged or not of this graph."""
+    found = compile_cache.load_module(folder)
+    if found is None:
+        return None
     config, unsupported = found
     graph_module = extract_supported(traced.graph_module, unsupported)
-    return CompiledGraph(graph_module, find_subgraphs(graph_module, traced.weights), folder, config, unsupported)
+    subgraphs = find_subgraphs(graph_module, traced.weights)
+    programs = [(each.name, each.inputs, each.outputs) for each in (config.programs if config else ())]
+    if programs != [(each.name, each.inputs, each.outputs) for each in subgraphs]:
+        return None
+    return CompiledGraph(graph_module, subgraphs, folder, config, unsupported)
 
 
 def _compile_anew(traced: TracedGraph, dies: int, kernels: Kernels, temporary: Path, folder: Path) -> CompiledGraph:

@@ -1,5 +1,6 @@
 """A compiled module is found again, unless a byte of it changed; a folder that cannot be written is named."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 from tests.tyllm.torch_edgex.blocks import GatedMlp, compiled, folders, sample
 
-from tyllm.graph.compile_cache import CompileSettings, module_folder
+from tyllm.graph.compile_cache import CompileSettings, load_module, module_folder
 from tyllm.graph.trace import trace
+from tyllm.package.manifest import NO_DIGEST, with_digest
 from tyllm.torch_edgex import graph_runner
 from tyllm_base.errors import OutputError, PackageError
 from tytvm.target import resolve
@@ -32,6 +34,63 @@ def test_a_damaged_module_is_compiled_again(tmp_path):
     params.write_bytes(params.read_bytes()[:-8] + b"damaged!")
     torch._dynamo.reset()
     assert torch.equal(compiled(module)(x), first)
+
+
+def sorting(module):
+    """A graph of two compiled parts with one between them that torch runs."""
+    return lambda x: module(torch.sort(module(x), -1).values)
+
+
+def build(folder, **changes):
+    """Change build.json, its hash made right."""
+    raw = json.loads((folder / "build.json").read_text()) | changes | {"sha256": NO_DIGEST}
+    (folder / "build.json").write_bytes(with_digest((json.dumps(raw, indent=2) + "\n").encode()))
+
+
+@pytest.fixture(scope="module")
+def sorted_module(tmp_path_factory):
+    """The module's function, its argument and result, the folder, and its files as they should be."""
+    module, x = sample(GatedMlp)
+    torch._dynamo.reset()
+    place = tmp_path_factory.mktemp("aot")
+    with torch.no_grad():
+        wanted = compiled(sorting(module), AOT_DIR=place)(x)
+    (folder,) = folders(place)
+    return sorting(module), x, wanted, place, {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_every_bit_of_build_json_counts(sorted_module):
+    *_, files = sorted_module
+    (path,) = (each for each in files if each.name == "build.json")
+    assert load_module(path.parent) is not None
+    try:
+        for number in range(8 * len(files[path])):
+            flipped = bytearray(files[path])
+            flipped[number // 8] ^= 1 << number % 8
+            path.write_bytes(flipped)
+            assert load_module(path.parent) is None, number
+    finally:
+        path.write_bytes(files[path])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: {"compiled": False},
+        lambda raw: {"refused": {}},
+        lambda raw: {"refused": raw["refused"] | {"silu": "aten.silu.default"}},
+        lambda raw: {"files": {n: entry for n, entry in raw["files"].items() if n != "edgex_die0.so"}},
+        lambda raw: {"files": {n: entry for n, entry in raw["files"].items() if n != "edgex_die0.params"}},
+    ],
+)
+def test_a_module_that_is_not_of_the_graph_is_compiled_again(sorted_module, change):
+    function, x, wanted, place, files = sorted_module
+    (folder,) = folders(place)
+    build(folder, **change(json.loads((folder / "build.json").read_text())))
+    torch._dynamo.reset()
+    with torch.no_grad():
+        assert torch.equal(compiled(function, AOT_DIR=place)(x), wanted)
+    assert (folder / "build.json").read_bytes() == files[folder / "build.json"]
 
 
 @pytest.mark.parametrize("name", ["edgex_die0.so", "edgex_die0.params"])
