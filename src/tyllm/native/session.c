@@ -109,11 +109,11 @@ tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t er
   struct tyllm_session *s = zeroed(sizeof *s);
   if (!s) snprintf(error, error_bytes, "memory for a session");
   if (s && fill_session(s, config)) {
-    snprintf(error, error_bytes, "memory for %u dies and %u slots (%s); ask for fewer slots", config->dies, config->slots,
-             strerror(errno));
+    snprintf(error, error_bytes, "memory for %u dies and %u slots (%s); ask for fewer slots, or allow this process more memory "
+             "(ulimit -v)", config->dies, config->slots, strerror(errno));
   } else if (s && (errno = workers_start(s))) {
-    snprintf(error, error_bytes, "thread %u of %u (%s); ask for fewer threads", s->started + 1,
-             s->threads - 1, strerror(errno));
+    snprintf(error, error_bytes, "thread %u of %u (%s); ask for fewer threads, or allow more (ulimit -u, or the container's "
+             "limit of processes)", s->started + 1, s->threads - 1, strerror(errno));
   } else if (s) {
     return s;
   }
