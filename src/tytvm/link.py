@@ -14,8 +14,9 @@ from tyllm_base.child_processes import run_child
 from tyllm_base.errors import BuildError
 from tytvm.target import InstructionSet
 
-LINKER = ("-z,defs", "-Bsymbolic", "--build-id=none")
-"""No undefined symbols; calls inside stay inside, without a detour over a table; the same bytes every time."""
+LINKER = ("-z,defs", "-Bsymbolic", "--build-id=none", "--fatal-warnings")
+"""No undefined symbols; calls inside stay inside, without a detour over a table; the same bytes every time; and what
+the linker could not read of an object, of which it only warns, is an error."""
 
 
 @cache

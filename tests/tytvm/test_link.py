@@ -42,6 +42,13 @@ def test_an_undefined_symbol_is_refused_now(compiled, tmp_path):
     assert not (tmp_path / "out.so").exists()
 
 
+def test_what_the_linker_only_warns_of_is_refused(compiled, tmp_path):
+    """It warns, and goes on without them, of frames that it cannot read."""
+    text = 'int answer(void) { return 42; } __asm__(".section .eh_frame\\n.byte 1, 2, 3\\n.previous");'
+    with pytest.raises(BuildError, match="failed with status 1"):
+        link(compiled(text), tmp_path / "out.so", NATIVE)
+
+
 def test_the_same_objects_give_the_same_bytes(compiled, tmp_path):
     objects = compiled("int answer(void) { return 42; }")
     for name in ("a.so", "b.so"):
