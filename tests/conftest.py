@@ -1,9 +1,12 @@
-"""What tests share: the repository's folder, the trained model, and `models/` on the import path."""
+"""What tests share: the repository, the trained model, `models/` on the import path, the compiled C library."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from tytvm import link
 
 REPO = Path(__file__).resolve().parents[1]
 # The scripts of models/ import each other by bare names, as Python runs them; `models.…` works too.
@@ -20,3 +23,24 @@ def repo() -> Path:
 def trained(repo: Path) -> Path:
     """The checkpoint of the small trained model."""
     return repo / "models" / "tyllm-7m"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _c_library_once(repo: Path):
+    """Compile the C library of all packages once for each set of flags: it takes a second, hundreds of times."""
+    run, kept = link._run, {}
+
+    def run_once(command: Sequence[str], folder: Path) -> None:
+        source = Path(command[command.index("-c") + 1]) if "-c" in command else Path()
+        if source.parent != repo / "src" / "tyllm" / "native":
+            return run(command, folder)
+        *key, target = command  # … -c source -o target
+        if tuple(key) not in kept:
+            run(command, folder)
+            kept[tuple(key)] = Path(target).read_bytes()
+        Path(target).write_bytes(kept[tuple(key)])
+        return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link, "_run", run_once)
+        yield
