@@ -77,8 +77,8 @@ def test_what_cannot_be_restored(toy):
         assert np.array_equal(one.conversation().append([9]), reference_logits([1, 2, 3, 9]))
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.slow)])
-def test_a_changed_conversation_is_restored_right_or_refused_and_changes_nothing(toy, count):
+def test_a_changed_conversation_is_restored_right_or_refused_and_changes_nothing(toy, count=60):
+    """`make test-faults` changes 3,000."""
     with Session(toy(dies=2)) as session:
         conversation = session.conversation()
         conversation.append(TEXT[:21])
