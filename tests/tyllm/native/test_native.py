@@ -82,11 +82,14 @@ def meeting(tmp_path_factory):
     return partial(numbers, program)
 
 
-@pytest.mark.parametrize("source", ["work_stealing.c", "meeting.c"])
+@pytest.fixture(scope="module", params=["work_stealing.c", "meeting.c"])
+def lagging(request, tmp_path_factory, sanitizer):
+    return build(HERE / "native" / request.param, tmp_path_factory.mktemp("lagging") / "lagging", sanitizer)
+
+
 @pytest.mark.parametrize("where", ["outside", "inside"])
-def test_no_sanitizer_speaks_where_a_worker_lags(tmp_path, sanitizer, source, where):
-    program = build(HERE / "native" / source, tmp_path / "lagging", sanitizer)
-    result = subprocess.run([program, where], capture_output=True, text=True, timeout=120, check=False)
+def test_no_sanitizer_speaks_where_a_worker_lags(lagging, where):
+    result = subprocess.run([lagging, where], capture_output=True, text=True, timeout=120, check=False)
     if "unexpected memory mapping" in result.stderr:
         pytest.skip("ThreadSanitizer does not run on this kernel")
     assert result.returncode == 0, result.stderr
