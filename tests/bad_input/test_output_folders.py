@@ -8,7 +8,8 @@ from tests.full_disk import small_disk
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (COMPILE, "{output} exists; choose another folder, or allow overwriting (--overwrite)."),
+        (COMPILE,
+         "{output} exists and is no package (it has no manifest.json), so it stays as it is; choose another folder."),
         ((*COMPILE, "--overwrite"),
          "{output} exists and is no package (it has no manifest.json), so it stays as it is; choose another folder."),
         (QUANTIZE, "{output} exists already; remove it or choose another output folder."),

@@ -43,8 +43,9 @@ def refuse_existing_package(folder: Path, overwrite: bool) -> None:
                 f"{folder} holds {others[0]}, which is no part of the package; move it away, or choose another folder."
             )
         return
-    foreign = f"exists and is no package (it has no {MANIFEST}), so it stays as it is; choose another folder"
-    sentence = foreign if overwrite else "exists; choose another folder, or allow overwriting (--overwrite)"
+    sentence = f"exists and is no package (it has no {MANIFEST}), so it stays as it is; choose another folder"
+    if is_package(folder):
+        sentence = "exists; choose another folder, or allow overwriting (--overwrite)"
     refuse_existing(folder, sentence, unless_empty=True)
 
 
