@@ -12,7 +12,7 @@ def demanded_signer(signer: str | None, issuer: str | None) -> "Signer | None":
     """Who must have signed the package; None where anybody may, or nobody; raises `typer.BadParameter`."""
     if signer is None:
         if issuer is not None:
-            raise typer.BadParameter("it vouches for an identity: add --signer", param_hint="'--issuer'")
+            raise typer.BadParameter("it vouches for an identity: add --signer.", param_hint="'--issuer'")
         return None
     from tyllm.signing import Signer
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def eval_(
-    model: Annotated[Path, typer.Argument(help="A Hugging Face folder, quantized or not, or a compiled package.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A Hugging Face folder, quantized or not, or a compiled package.")
+    ],
     reference: Annotated[
         Path | None,
         typer.Option(metavar="OTHER", help="What to compare with: a folder of any of these kinds, of one tokenizer."),
