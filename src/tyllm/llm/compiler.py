@@ -49,9 +49,9 @@ def _compile_at(place: OutputPlace, settings: LlmCompileSettings, progress: Prog
     job = prepare(settings)  # refuses what it can before anything is written
     work = _Work(progress, job.work + 1)
     with atomic_package(place, settings.overwrite) as folder:
-        write_embedding(folder, job.model, job.reader, job.settings)  # quick, and finds values beyond float16 early
+        _write_auxiliary_files(job, folder)  # quick, and may refuse what the checkpoint holds
+        write_embedding(folder, job.model, job.reader, job.settings)  # the same, of values beyond float16
         built = _build(job, folder, work)  # all minutes are spent here
-        _write_auxiliary_files(job, folder)
         _write_metadata(job, folder, built)  # last: a folder with a manifest is whole
         work.advance(1, "manifest")
         _check_metadata(folder)

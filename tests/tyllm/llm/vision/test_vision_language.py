@@ -158,6 +158,13 @@ def test_a_tied_head(tmp_path):
     np.testing.assert_array_equal(table, expected)
 
 
+@pytest.fixture
+def no_work(monkeypatch):
+    """What is refused is refused before the minutes of work."""
+    monkeypatch.setattr("tyllm.llm.compiler._build", lambda *_: pytest.fail("the work began"))
+
+
+@pytest.mark.usefixtures("no_work")
 def test_no_preprocessor(tmp_path):
     checkpoint = write_tiny_vision_language(tmp_path / "model")
     (checkpoint / "preprocessor_config.json").unlink()
@@ -167,6 +174,7 @@ def test_no_preprocessor(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[" * 10_000, '{"image_processor": 5}', '{"a": 1, "a": 2}', "\ufeff{}", "[]"])
+@pytest.mark.usefixtures("no_work")
 def test_a_processor_that_is_none(tmp_path, content):
     checkpoint = write_tiny_vision_language(tmp_path / "model")
     (checkpoint / "preprocessor_config.json").unlink()
