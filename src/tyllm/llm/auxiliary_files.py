@@ -11,6 +11,9 @@ from tyllm.build.weight_reader import ROWS, WeightReader
 from tyllm.llm.compile_settings import LlmCompileSettings
 from tyllm.package import ParamsWriter
 from tyllm.package.file_names import CONFIG, EMBEDDING
+from tyllm.package.hf_config import HfConfig, HfGenerationConfig, HfPreprocessor
+from tyllm.package.json_file import CURE
+from tyllm_base.errors import CheckpointError, PackageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,6 +23,16 @@ def copy_config_and_tokenizer(source: Path, folder: Path) -> None:
     """Copy config.json, the generation config, the chat template and the tokenizer files that the checkpoint has."""
     copy_file(source / CONFIG, folder / CONFIG)
     copy_auxiliary_files(source, folder)
+
+
+def check_auxiliary_files(source: Path) -> None:
+    """Read the JSON files that come along as the runtime will; raises `CheckpointError` where that would refuse one."""
+    try:
+        for kind in (HfConfig, HfGenerationConfig, HfPreprocessor):
+            kind.read(source)
+    except PackageError as error:
+        wrong = str(error).removesuffix(f"; {CURE}.")
+        raise CheckpointError(f"{wrong}; correct it, or download the model again.") from error
 
 
 def write_embedding(folder: Path, model: PreTrainedModel, reader: WeightReader, settings: LlmCompileSettings) -> None:

@@ -13,6 +13,7 @@ from tyllm.build.package_folder import need_space
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
+from tyllm.llm.auxiliary_files import check_auxiliary_files
 from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, settings_for_model
 from tyllm.llm.die_model import build_model
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
@@ -90,6 +91,7 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     spec = resolve(settings.target)
     checkpoint = Checkpoint.open(settings.model_path, settings.trust_remote_code)
     try_tokenizer(checkpoint.path, checkpoint.config)
+    check_auxiliary_files(checkpoint.path)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name

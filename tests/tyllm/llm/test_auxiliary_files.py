@@ -1,5 +1,7 @@
 """The files that a package takes along, and the table of embeddings where they are an input."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,8 @@ from tests.tyllm.llm.test_compile_settings import GOOD
 from tyllm.build.weight_formats import Quantization
 from tyllm.build.weight_reader import WeightReader
 from tyllm.llm import auxiliary_files
-from tyllm.llm.auxiliary_files import copy_config_and_tokenizer, write_embedding
+from tyllm.llm.auxiliary_files import check_auxiliary_files, copy_config_and_tokenizer, write_embedding
+from tyllm.llm.package_job import prepare
 from tyllm.package import Params
 from tyllm_base.errors import CheckpointError
 
@@ -23,6 +26,33 @@ def test_config_and_tokenizer_come_along(tiny, tmp_path):
     names = {path.name for path in tmp_path.iterdir()}
     assert expected <= names and not any(name.endswith("safetensors") for name in names)
     assert all((tmp_path / name).read_bytes() == (tiny / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("generation_config.json", {"eos_token_id": "x"}),
+        ("generation_config.json", {"eos_token_id": [1, 1 << 40]}),
+        ("config.json", {"vision_config": {"spatial_merge_size": 0}}),
+        ("config.json", {"image_token_id": 1.5}),
+        ("preprocessor_config.json", {"patch_size": -1}),
+        ("processor_config.json", {"image_processor": {"merge_size": "2"}}),
+    ],
+)
+def test_what_the_runtime_would_refuse_is_said_of_the_checkpoint(tmp_path, name, content):
+    (tmp_path / name).write_text(json.dumps(content))
+    said = rf"{tmp_path}/pr?[a-z_]+\.json says|{tmp_path}/{name} says"
+    with pytest.raises(
+        CheckpointError, match=rf"({said}) what cannot be .*; correct it, or download the model again\.$"
+    ):
+        check_auxiliary_files(tmp_path)
+
+
+def test_it_is_refused_before_anything_is_prepared(tiny, tmp_path):
+    checkpoint = shutil.copytree(tiny, tmp_path / "checkpoint")
+    (checkpoint / "generation_config.json").write_text('{"eos_token_id": "x"}')
+    with pytest.raises(CheckpointError, match=r"checkpoint/generation_config\.json says what cannot be"):
+        prepare(replace(GOOD, model_path=checkpoint))
 
 
 @pytest.fixture
