@@ -1,5 +1,8 @@
 """What goes onto the cache comes off it, in order, and nothing older."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -52,3 +55,21 @@ def test_erasing_leaves_nothing_and_the_cache_can_be_used_again(cache, tmp_path)
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="Cannot write"):
         ActivationCache(tmp_path / "no", torch.device("cpu")).append("a", torch.zeros(1, 1))
+
+
+def test_what_cannot_be_read_or_was_cut_is_told(cache, tmp_path, monkeypatch):
+    """A batch that is missing would give other weights, silently."""
+    cache.append("a", torch.zeros(4, 1024))
+    file = tmp_path / "a.activations"
+    with file.open("r+b") as cut:
+        cut.truncate(3 * 4096)
+    with pytest.raises(OutputError, match=r"a\.activations was cut short .*; run again\.$"):
+        list(cache.batches("a", 2))
+    opened = Path.open
+
+    def failing(path, *arguments):
+        return os.fdopen(os.open("/proc/self/mem", os.O_RDONLY), "rb") if path == file else opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", failing)  # whose first byte cannot be read: EIO
+    with pytest.raises(OutputError, match=r"Cannot read .*a\.activations: the disk"):
+        list(cache.batches("a", 2))
