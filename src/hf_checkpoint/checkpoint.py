@@ -123,6 +123,8 @@ def _read_tensors(folder: Path) -> dict[str, TensorInfo]:
         return _read_shards(folder, index)
     if numbered:
         raise CheckpointError(f"{folder} has safetensors shards but no {INDEX}; download the index too.")
+    if (folder / "manifest.json").is_file() and (folder / "buffer_config.json").is_file():
+        raise CheckpointError(f"{folder} is a compiled package; give the checkpoint that it was compiled from.")
     raise CheckpointError(
         f"{folder} has neither {SINGLE} nor {INDEX}; convert other weight files to safetensors first."
     )

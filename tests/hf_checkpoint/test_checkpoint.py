@@ -148,3 +148,13 @@ def test_no_library_is_left_to_wait_at_a_pipe(single, name):
     os.mkfifo(single / name)
     with pytest.raises(CheckpointError, match=f"{name} is a named pipe and not a file; remove it"):
         Checkpoint.open(single)
+
+
+def test_a_package_in_the_place_of_a_checkpoint(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    for name in ("manifest.json", "buffer_config.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        CheckpointError, match="is a compiled package; give the checkpoint that"
+    ):
+        Checkpoint.open(tmp_path)

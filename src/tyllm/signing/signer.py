@@ -95,7 +95,9 @@ class Signer:
                 raise PackageError(f"The signature of {self} cannot be checked: {reason}; try again online.") from error
         from tyllm.signing.key_files import certificates, check_in_force, public_key, read_pem
 
-        data, label = read_pem(self.who, "give the signer's public key, or add its --issuer")
+        data, label = read_pem(
+            self.who, "give the file of the signer's public key (an identity needs its --issuer too)"
+        )
         checked = stack.enter_context(file_in_memory(data))
         if label == "CERTIFICATE":
             for root in certificates(self.who, data):
@@ -117,7 +119,8 @@ class Signer:
         path, text = folder / SIGNATURE, str(error)
         if isinstance(error, InvalidSignature) or "Key mismatch" in text:
             return PackageError(
-                f"{path} was not made by {self}, or was altered; use this package only if you trust it."
+                f"{path} was not made by the key of {self}, or was altered; get the package from its author again, or "
+                "demand the signer who made it."
             )
         if isinstance(error, X509StoreContextError):
             return PackageError(f"{path} was made with a certificate that does not lead to {self}: {text:.80}.")
@@ -134,7 +137,10 @@ def read_signature(folder: Path, signer: str) -> bytes:
     """The bytes of a package's signature; raises `PackageError`."""
     path = folder / SIGNATURE
     if not path.exists():
-        raise PackageError(f"{folder} is not signed: it has no {SIGNATURE}, and {signer} must have signed it.")
+        raise PackageError(
+            f"{folder} is not signed: it has no {SIGNATURE}, and {signer} must have signed it; "
+            "ask its author to sign it (tyllm sign)."
+        )
     return read_regular_file(path, PackageError, "ask the author for a signature", LARGEST)
 
 

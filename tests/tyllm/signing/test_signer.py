@@ -168,7 +168,7 @@ def test_a_signature_in_another_spelling(signed, keys, names):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nowhere.pem", "No such file or directory; give the signer's public key, or add its --issuer"),
+        ("nowhere.pem", "No such file or directory; give the file of the signer's public key"),
         ("a" * 5000, "File name too long; give"),
         ("author.pem/below", "Not a directory; give"),
         ("a\0.pem", "embedded null byte; give"),
