@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from tyllm_base.child_processes import adopt_orphans, kill_descendants
 from tyllm_base.unfinished import remove_unfinished
@@ -51,10 +51,9 @@ def signals_end(is_process: bool) -> Iterator[None]:
         yield
     finally:
         if is_process and watch.ending:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own end takes a while too
-        else:
-            watch.stop(before)
-            _watch = None
+            watch.leave()  # the interpreter's own end takes a second with all libraries that are loaded
+        watch.stop(before)
+        _watch = None
         if is_process:
             kill_descendants()
 
@@ -139,7 +138,15 @@ class _Watch:
                 self.end_now(number)
         os.close(self.read)
 
-    def end_now(self, number: int) -> None:
+    def leave(self) -> NoReturn:
+        """End the process, whose blocks have cleaned up, by the signal that ended the command."""
+        assert self.ending is not None
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        self.end_now(self.ending)
+
+    def end_now(self, number: int) -> NoReturn:
         """Do what the main thread would do, and end the process."""
         kill_descendants()
         remove_unfinished()
