@@ -154,7 +154,5 @@ def test_a_package_in_the_place_of_a_checkpoint(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
     for name in ("manifest.json", "buffer_config.json"):
         (tmp_path / name).touch()
-    with pytest.raises(
-        CheckpointError, match="is a compiled package; give the checkpoint that"
-    ):
+    with pytest.raises(CheckpointError, match="is a compiled package; give the checkpoint that"):
         Checkpoint.open(tmp_path)

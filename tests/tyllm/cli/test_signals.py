@@ -32,6 +32,11 @@ sys.argv[1:2], sys.argv[1:] = [], sys.argv[1:2]
 sys.exit(entry_point.main())
 """
 IN_PYTHON = "time.sleep(60)"
+WITH_LIBRARIES = """
+        sys.library = type("Library", (), {"__del__": lambda self, sleep=time.sleep: sleep(60)})()
+        time.sleep(60)
+"""
+"""Large libraries take seconds when the interpreter ends, after all other threads."""
 IN_C = "re.match(r'(a+)+$', 'a' * 20 + 'b')\n        while True: __import__('ctypes').CDLL(None).sleep(60)"
 """Calls that let no handler run until they end: a loop of sleeps in C, with the lock released, as kernels run."""
 
@@ -73,7 +78,7 @@ def assert_ended(process, children, folder, code, since):
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("block", [IN_PYTHON, IN_C], ids=["in Python", "in C"])
+@pytest.mark.parametrize("block", [IN_PYTHON, IN_C, WITH_LIBRARIES], ids=["in Python", "in C", "with libraries"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_command_within_a_second(tmp_path, number, block):
     process, children = start(tmp_path, block)
