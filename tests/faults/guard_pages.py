@@ -92,7 +92,7 @@ def guard_pages(tally: Tally, count: int) -> None:
     from tests.faults.child import run as run_child
 
     forms = list(packages())
-    for number in tally.numbers_alone(min(count, len(forms))):
+    for number, _ in tally.numbers(min(count, len(forms))):
         form = forms[number]
         folder = scratch() / f"guarded-{number}"
         made = run_child(["compile", checkpoint(), folder, "--seq-lens", "1,4", *COMPILE, *form])

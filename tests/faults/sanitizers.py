@@ -43,7 +43,7 @@ def preloaded(library: str) -> Path:
 def sanitizers(tally: Tally, count: int) -> None:
     """Play the row: forms of packages under each sanitizer."""
     cases = [(name, dies, extra) for name in SANITIZERS for dies, extra in FORMS]
-    for number in tally.numbers_alone(min(count, len(cases))):
+    for number, _ in tally.numbers(min(count, len(cases))):
         name, dies, extra = cases[number]
         library, flags = SANITIZERS[name]
         folder = scratch() / f"sanitized-{number}"

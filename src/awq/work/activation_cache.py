@@ -23,7 +23,7 @@ class ActivationCache:
 
     Attributes:
         path: an existing folder.
-        device: where `read` puts what it reads.
+        device: where `batches` puts what it reads.
         shapes: [tokens, K] of each name that was appended since the cache was last cleared.
     """
 
