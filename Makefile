@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test test-faults test-fuzz lint bench bench-vision bench-quantizers bench-busy
+.PHONY: help quickstart test test-long test-faults test-fuzz test-serving lint bench bench-serving bench-vision bench-quantizers bench-busy
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -16,8 +16,12 @@ help:  ## list the targets
 quickstart: $(READY)  ## quantize, compile for 2 dies and run the small trained model; leaves out/quickstart
 	$(BIN)/python scripts/quickstart.py
 
+# pytest-xdist 3.8 may wait for ever after it has replaced a process that ended in a test, so none is replaced.
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+
+test-long: $(READY)  ## the cases that `make test` leaves out: every architecture on every number of dies, and such
+	$(BIN)/python -m pytest -m long
 
 test-faults: $(READY)  ## kills, injected faults, damage and races by the thousand; FAULTS="kill-compile --tries 50" for a part
 	$(BIN)/python -m tests.faults $(FAULTS)
@@ -26,6 +30,9 @@ test-fuzz: $(READY)  ## feed every parser inputs that a fuzzer makes; FUZZ="json
 	@$(BIN)/pip install --quiet --editable ".[fuzz]"
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
+test-serving: $(READY)  ## 20,000 requests over one engine, 1,000 left early, and drafts sampled: compared, memory watched; SERVING="--requests 2000"
+	$(BIN)/python -m tests.serving $(SERVING)
+
 lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,6 +40,9 @@ lint: $(READY)  ## ruff and mypy --strict
 
 bench: $(READY)  ## TyLLM beside llama.cpp, OpenVINO GenAI and ONNX Runtime GenAI; BENCH="--only tg@96" for a part
 	$(BIN)/python scripts/compare_engines.py $(BENCH)
+
+bench-serving: $(READY)  ## many requests at once beside OpenVINO GenAI, llama.cpp and vLLM; BENCH="--only steps" for a part
+	$(BIN)/python scripts/compare_serving.py $(BENCH)
 
 bench-vision: $(READY)  ## vision tower of TyLLM beside OpenVINO, ONNX Runtime and PyTorch; BENCH="--depth 2" for a look
 	$(BIN)/python scripts/compare_vision_towers.py $(BENCH)

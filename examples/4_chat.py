@@ -17,4 +17,4 @@ with Session(package) as session:
         messages.append({"role": "assistant", "content": answer.text})
         print(f"> {question}\n{answer.text}")
         timings = answer.timings
-        print(f"[{timings.prompt_tokens} tokens fed, {timings.reused_tokens} were in the cache]\n")
+        print(f"[{timings.prompt_tokens} tokens fed, {timings.cached_tokens} were in the cache]\n")

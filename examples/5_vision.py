@@ -12,7 +12,7 @@ model_dir = sys.argv[1] if len(sys.argv) > 1 else "models/tyllm-vl-4m"
 image = sys.argv[2] if len(sys.argv) > 2 else "examples/image.png"
 num_die = 4
 prefill_lens = 96  # prompts, images included, go through in steps of 96 tokens
-max_model_len = 4096  # tokens that a conversation can hold
+max_model_len = 2048  # tokens that a conversation can hold: the positions that the small model has; the manual has 4096
 input_size = (112, 168)  # height and width; the manual's is (540, 960)
 save_dir = f"./out/examples/tyllm-vl-AOT_{input_size[1]}x{input_size[0]}_{max_model_len}"
 

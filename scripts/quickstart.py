@@ -21,10 +21,10 @@ from rich.table import Table
 
 from awq import AutoAWQForCausalLM
 from tyllm.build_util import build_and_compile_llm
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantities import byte_size
 from tyllm.evaluate import evaluate
 from tyllm.evaluate.text_windows import HELD_OUT
+from tyllm.progress_bar import progress_bar
 from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Timings
 
@@ -110,7 +110,7 @@ def speed_of(package: Path) -> Timings:
     """The speed of a prompt of `WINDOW` tokens and of the text after it."""
     with Session(package) as session:
         prompt = session.tokenizer.encode(HELD_OUT.read_text(encoding="utf-8"))[:WINDOW]
-        return session.generate(prompt, max_new_tokens=DECODED_TOKENS, ignore_eos=True).timings
+        return session.generate(prompt, max_new_tokens=DECODED_TOKENS, ignore_eos=True, temperature=0).timings
 
 
 def main() -> None:

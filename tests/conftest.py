@@ -1,11 +1,13 @@
 """What tests share: the repository, the trained model, `models/` on the import path, the compiled C library."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tyllm.llm import compile_settings
 from tytvm import link
 
 REPO = Path(__file__).resolve().parents[1]
@@ -23,6 +25,12 @@ def repo() -> Path:
 def trained(repo: Path) -> Path:
     """The checkpoint of the small trained model."""
     return repo / "models" / "tyllm-7m"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name a test at once that failed, or that a worker process ended in: a run may be cut before its summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nFAILED {report.nodeid}: {getattr(report.longrepr, 'reprcrash', report.longrepr)}", flush=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,4 +51,12 @@ def _c_library_once(repo: Path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(link, "_run", run_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_batches_unless_asked_for():
+    """Compile batches where a test asks for them only: each takes as long as a program of another length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compile_settings, "BATCH_SIZES", ())
         yield

@@ -19,7 +19,7 @@ LIBRARIES: dict[str, set[str]] = {
     "tyllm.errors": set(),
     "tyllm.native": set(),
     "tyllm.package": {"msgspec", "numpy"},
-    "tyllm.runtime": {"numpy", "tokenizers", "jinja2"},
+    "tyllm.runtime": {"numpy", "tokenizers", "jinja2", "llguidance"},
     "tyllm.runtime.images": {"numpy", "PIL"},
 }
 """What these parts may import beside the project's own packages and the standard library."""
@@ -170,6 +170,12 @@ def test_importing_the_runtime_loads_nothing_heavy():
     loaded = loaded_by("-c", "import tyllm.runtime.images, tyllm.errors, tyllm.package")
     assert "tyllm" in loaded
     assert not loaded & HEAVY
+
+
+def test_importing_the_package_loads_its_classes_only_when_they_are_asked_for():
+    assert "numpy" not in loaded_by("-c", "import tyllm")
+    loaded = loaded_by("-c", "from tyllm import SamplingParams, Session")
+    assert "numpy" in loaded and not loaded & HEAVY
 
 
 def test_help_loads_nothing_heavy():

@@ -1,7 +1,7 @@
 """`tests/` mirrors `src/`: the test of a module lies where the module lies, under its name; packages are whole.
 
-Three folders are no mirrors, on purpose: `bad_input/` and `faults/` play mistakes and faults against the whole product,
-`fuzz/` feeds its parsers.
+Four folders are no mirrors, on purpose: `bad_input/` and `faults/` play mistakes and faults against the whole product,
+`fuzz/` feeds its parsers, `serving/` uses an engine for long.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_every_module_has_its_test():
 def test_folders_beside_the_mirror_are_known():
     beside = {path.name for path in (REPO / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
     mirrors = {path.name for path in [*(REPO / "src").iterdir(), *REPO.iterdir()] if path.is_dir()}
-    assert beside - mirrors == {"bad_input", "faults", "fuzz"}
+    assert beside - mirrors == {"bad_input", "faults", "fuzz", "serving"}
 
 
 @pytest.mark.parametrize(

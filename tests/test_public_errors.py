@@ -24,7 +24,7 @@ from tyllm.bench.run import run
 from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
 from tyllm.evaluate import evaluate
 from tyllm.package import open_package, verify_package
-from tyllm.runtime import Session
+from tyllm.runtime import LLM, AsyncLLM, Session
 from tyllm.runtime.generation.conversation import Conversation
 from tyllm.runtime.generation.generation_stream import GenerationStream
 from tyllm.signing import sign_package
@@ -102,6 +102,11 @@ class Scene:
         build_and_compile_vlm(
             **{"model_path": self.tiny, "artifacts_path": self.out, "max_kv_cache_size": 64} | options
         )
+
+    def ask_llm(self, prompts: Any, *params: Any, chat: bool = False, **options: Any) -> None:
+        """Ask an engine of its own."""
+        with LLM(self.package, max_num_seqs=1) as llm:
+            (llm.chat if chat else llm.generate)(prompts, *params, progress=False, **options)
 
     def run_module(self, **options: Any) -> None:
         """Call a module that `torch.compile` gave."""
@@ -240,6 +245,15 @@ MISTAKES: list[Mistake] = [
     (Session.logits, "SettingError", lambda s: s.session.logits(np.zeros((1, 8), np.float32))),
     (Session.score, "GenerationError", lambda s: s.session.score([1])),
     (Session.score, "GenerationError", lambda s: s.session.score([1, 9999])),
+    (Session.score, "GenerationError", lambda s: s.session.score("Hello")),
+    (Session.score, "GenerationError", lambda s: s.session.score(3)),
+    (Session.score, "GenerationError", lambda s: s.session.score([1, 2], slot=False)),
+    (Conversation.append, "GenerationError", lambda s: s.session.conversation().append("Hello")),
+    (Conversation.append, "GenerationError", lambda s: s.session.conversation().append(b"Hello")),
+    (Conversation.append, "GenerationError", lambda s: s.session.conversation().append(None)),
+    (Conversation.append, "GenerationError", lambda s: s.session.conversation().append_embeddings("Hello")),
+    (Conversation.append, "GenerationError", lambda s: s.session.conversation().append_embeddings([[np.nan] * 8])),
+    (Conversation.log_probs, "GenerationError", lambda s: s.session.conversation().log_probs(3)),
     (Session.generate, "GenerationError", lambda s: s.session.generate([])),
     (Session.generate, "GenerationError", lambda s: s.session.generate(None)),
     (Session.generate, "GenerationError", lambda s: s.session.generate("Hello" * 100)),
@@ -253,7 +267,20 @@ MISTAKES: list[Mistake] = [
     (Session.generate, "GenerationError", lambda s: ask(s, seed=1.5)),
     (Session.generate, "GenerationError", lambda s: ask(s, logprobs=1.5)),
     (Session.generate, "GenerationError", lambda s: ask(s, max_new_tokens=1.5)),
-    (Session.generate, "GenerationError", lambda s: ask(s, max_new_tokens=None)),
+    (Session.generate, "GenerationError", lambda s: ask(s, max_new_tokens=True)),
+    (Session.generate, "GenerationError", lambda s: ask(s, logit_bias={9999: 1})),
+    (Session.generate, "GenerationError", lambda s: ask(s, n=2)),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(b"Hello")),
+    (Session.generate, "GenerationError", lambda s: s.session.generate({1: 2})),
+    (Session.generate, "GenerationError", lambda s: s.session.generate({1, 2})),
+    (Session.generate, "GenerationError", lambda s: s.session.generate([True, False])),
+    (Session.generate, "GenerationError", lambda s: s.session.generate([[1, 2], [3, 4]])),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(np.ones((2, 3), np.int64))),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(np.ones(3))),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(np.ones((1, 2, 3), np.float32))),
+    (Session.generate, "GenerationError", lambda s: s.session.generate(iter([1, 2]))),
+    (Session.generate, "GenerationError", lambda s: s.session.generate([1], stream="yes")),
+    (Session.generate, "GenerationError", lambda s: ask(s, images="cat.jpg")),
     (Session.generate, "GenerationError", lambda s: ask(s, max_new_tokens="many")),
     (Session.generate, "GenerationError", lambda s: ask(s, eos_token_ids=5)),
     (Session.generate, "GenerationError", lambda s: ask(s, slot=9)),
@@ -262,11 +289,52 @@ MISTAKES: list[Mistake] = [
     (Session.generate, "ImageError", lambda s: ask(s, images=["x.png"])),
     (Session.chat, "GenerationError", lambda s: s.session.chat([])),
     (Session.chat, "GenerationError", lambda s: s.session.chat("Hello")),
+    (Session.chat, "GenerationError", lambda s: s.session.chat({"role": "user", "content": "Hello"})),
+    (Session.chat, "GenerationError", lambda s: s.session.chat([{"role": "user", "content": "Hello"}], tools="x")),
+    (Session.chat, "GenerationError", lambda s: s.session.chat([{"role": "user", "content": "Hello"}], stream=1)),
+    (
+        Session.chat,
+        "GenerationError",
+        lambda s: s.session.chat([{"role": "user", "content": "Hello"}], template_options=["enable_thinking"]),
+    ),
+    (
+        Session.chat,
+        "GenerationError",
+        lambda s: s.session.chat([{"role": "user", "content": "Hello"}], template_options={"messages": []}),
+    ),
     (Session.chat, "GenerationError", lambda s: s.session.chat(None)),
     (Session.chat, "GenerationError", lambda s: say(s, [{"type": "smell"}])),
     (Session.chat, "ImageError", lambda s: say(s, [{"type": "image", "image": "x.png"}])),
     (Session.chat, "ImageError", lambda s: say(s, [{"type": "video", "video": "file://[x/a.gif"}])),
     (Session.vision_tower.fget, "ImageError", lambda s: s.session.vision_tower),
+    (LLM.__init__, "PackageError", lambda s: LLM(s.missing)),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, max_num_seqs="many")),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, kv_cache_memory="much")),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, kv_cache_memory=1)),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, max_batched_tokens=0)),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, enable_prefix_caching="no")),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, num_draft_tokens=0)),
+    (LLM.__init__, "SettingError", lambda s: LLM(s.package, draft_model=s.package)),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm(b"Hello")),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm([1, "Hello"])),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm(np.zeros((2, 2), np.int64))),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm({"prompt": "Hello", "images": "path"})),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm({"prompt": "Hello", "images": ["path"]})),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm({"text": "Hello"})),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm("Hello" * 100)),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm("Hello", {"temperature": 1})),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm(["Hello"], [])),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm("Hello", timeout="soon")),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm("Hello", timeout=10**400)),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm([10**5000])),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm({10**5000: 1})),
+    (LLM.generate, "GenerationError", lambda s: s.ask_llm("Hello", 10**5000)),
+    (LLM.chat, "GenerationError", lambda s: s.ask_llm("Hello", chat=True)),
+    (LLM.chat, "GenerationError", lambda s: s.ask_llm([], chat=True)),
+    (AsyncLLM.__init__, "PackageError", lambda s: AsyncLLM(s.missing)),
+    (AsyncLLM.__init__, "SettingError", lambda s: AsyncLLM(s.package, pin="no")),
+    (AsyncLLM.__init__, "SettingError", lambda s: AsyncLLM(s.package, max_num_seqs=0)),
+    (AsyncLLM.__init__, "SettingError", lambda s: AsyncLLM(s.package, draft_model=s.package)),
     (Conversation.rewind, "GenerationError", lambda s: s.session.conversation().rewind(-1)),
     (Conversation.rewind, "GenerationError", lambda s: s.session.conversation().rewind(0.5)),
     (Conversation.restore, "GenerationError", lambda s: s.session.conversation().restore(b"x")),
@@ -312,6 +380,7 @@ DOORS = [
     *(AwqModel.quantize, AwqModel.save_quantized),
     *(build_and_compile_llm, build_and_compile_vlm, evaluate, open_package, verify_package, sign_package, run),
     *(Session.__init__, Session.logits, Session.score, Session.generate, Session.chat, GenerationStream.prefill),
+    *(LLM.__init__, LLM.generate, LLM.chat, LLM.save_prefix_cache, LLM.load_prefix_cache, AsyncLLM.__init__),
     *(Conversation.append, Conversation.log_probs, Conversation.rewind, Conversation.save, Conversation.restore),
     *(DynamoGraph._runner, _SubgraphRunner.forward),
 ]

@@ -51,9 +51,10 @@ def perplexity(package, tokens):
         return math.exp(-sum(float(session.score(window).sum()) for window in windows) / (len(windows) * (WINDOW - 1)))
 
 
-def test_every_number_of_dies_writes_the_same_text(package):
+@pytest.mark.parametrize("several", [(1, 2, 3), pytest.param((1, 4), marks=pytest.mark.long)], ids=str)
+def test_every_number_of_dies_writes_the_same_text(package, several):
     texts = {}
-    for dies in (1, 2, 3, 4):
+    for dies in several:
         with Session(package(dies)) as session:
             texts[dies] = session.generate("The function returns", max_new_tokens=24).text
     assert all(text == texts[1] for text in texts.values()), texts

@@ -13,6 +13,7 @@ from typing import Any
 
 from hf_messages.image_source import local_path
 from tyllm_base.errors import GenerationError, ImageError
+from tyllm_base.option_checks import shown
 
 Message = Mapping[str, Any]
 """{"role": …, "content": text, or a list of parts, …}."""
@@ -40,12 +41,15 @@ def separate_media(messages: Sequence[Message]) -> MessagesAndMedia:
         GenerationError: no messages, one that is no dictionary, or a part of an unknown type.
         ImageError: a part without its image or video, or with a file:// address that is none.
     """
-    if not isinstance(messages, Iterable):
-        raise GenerationError(f"{messages!r:.60} is no list of messages; give dictionaries of 'role' and 'content'.")
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise GenerationError(
+            f"{shown(messages)} is no list of messages; give a list of dictionaries, such as "
+            "[{'role': 'user', 'content': …}]."
+        )
     found = MessagesAndMedia()
     for message in messages:
         if not isinstance(message, Mapping):
-            raise GenerationError(f"The message {message!r:.60} is no dictionary; give it a 'role' and a 'content'.")
+            raise GenerationError(f"The message {shown(message)} is no dictionary; give it a 'role' and a 'content'.")
         parts = content_parts(message)
         taken = {} if parts is None else {"content": [_without_media(part, found) for part in parts]}
         found.messages.append({**message, **taken})

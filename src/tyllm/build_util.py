@@ -20,6 +20,8 @@ class CompileOptions(TypedDict, total=False):
     """Options that both doors take by keyword.
 
     Attributes:
+        batch_sizes: sequences that a step may take a token of each of, to compile programs for; None for the default
+            one of 16, () for none. A step of fewer is quicker.
         activations: "int8" (the default) quantizes what enters INT4 layers, by groups; "float16" does not.
         kv_cache_dtype: "float16" (the default) keeps keys and values so; "int8" rounds each head's, with a scale for
             each token, and halves the cache.
@@ -36,6 +38,7 @@ class CompileOptions(TypedDict, total=False):
         visual_die_order: the order of those (the manual's VM_die_remap).
     """
 
+    batch_sizes: Sequence[int] | None
     activations: str
     kv_cache_dtype: str
     quantize: str | None
@@ -70,7 +73,8 @@ def build_and_compile_llm(
     Args:
         model_path: Hugging Face checkpoint folder: float16, bfloat16, float32, or INT4 (AWQ GEMM, compressed-tensors).
         artifacts_path: package folder to make; by default `<model_path>-AOT/<dev_count>die`, beside the checkpoint.
-        max_kv_cache_size: tokens that a conversation may hold, prompt and answer together.
+        max_kv_cache_size: tokens that a conversation may hold, prompt and answer together; at most as many as the model
+            has positions (`max_position_embeddings`).
         seq_len_list: tokens per step to compile programs for; a prompt runs as chunks of these lengths. None for those
             of 1, 8, 32, 128 and 256 that the cache has room for.
         dev_count: dies that the model is split over: 1, 2, 3, 4 or 8.
@@ -88,7 +92,7 @@ def build_and_compile_llm(
     """
     _check_options(options, ImageCompileOptions)
     with _no_collection():
-        from tyllm.llm.compile_settings import LlmCompileSettings, default_seq_lens
+        from tyllm.llm.compile_settings import LlmCompileSettings, batch_sizes_of, default_seq_lens
         from tyllm.llm.compiler import compile_checkpoint
 
     model = user_path(model_path, CheckpointError)
@@ -98,6 +102,7 @@ def build_and_compile_llm(
         artifacts_path=user_path(artifacts_path or beside, OutputError),
         max_kv_cache_size=max_kv_cache_size,
         seq_lens=default_seq_lens(max_kv_cache_size) if seq_len_list is None else _tuple("seq_len_list", seq_len_list),
+        batch_sizes=batch_sizes_of(_batch_sizes(options.get("batch_sizes"))),
         dies=dev_count,
         embedding_as_input=embedding_as_input,
         activations=options.get("activations", "int8"),
@@ -160,6 +165,10 @@ def _check_options(options: Mapping[str, object], known: type) -> None:
     """Raise `SettingError` for an option that there is not."""
     for name in options.keys() - known.__annotations__.keys():
         raise SettingError(f"There is no option {name!r}; there are {', '.join(known.__annotations__)}.")
+
+
+def _batch_sizes(given: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if given is None else _tuple("batch_sizes", given)
 
 
 def _order(name: str, dies: Sequence[int] | None) -> tuple[int, ...] | None:

@@ -16,6 +16,9 @@ from tytvm.kernels.operands.encoding import FLOAT32, Encoding, Float32
 from tytvm.kernels.operators import Encode
 from tytvm.weights import TensorSpec, WeightFormat
 
+ROW_COUNT, LOGIT_COUNT = "row_count", "logit_count"
+"""Inputs of a batch, i64[1]: the rows in use, and how many rows the input `row` names."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -31,7 +34,11 @@ Value: TypeAlias = relax.Expr
 
 
 class Emitter:
-    """Emits calls into one Relax function; `env` holds the value of every node so far."""
+    """Emits calls into one Relax function; `env` holds the value of every node so far.
+
+    Attributes:
+        row_count: The input that says how many rows are in use of the node that is converted, if rows are counted.
+    """
 
     def __init__(
         self, graph: Graph, kernels: Kernels, block_builder: relax.BlockBuilder, env: dict[torch.fx.Node, Value]
@@ -40,6 +47,7 @@ class Emitter:
         self.block_builder, self.env = block_builder, env
         self.buffers: dict[str, relax.Var] = {}
         self.weight_names: dict[torch.fx.Node, str] = {}
+        self.row_count = ROW_COUNT
         self._encoded: dict[tuple[relax.Var, Encoding], Encoded] = {}
 
     # Buffers
@@ -78,7 +86,7 @@ class Emitter:
 
     def call(self, choice: Choice, arguments: list[relax.Expr], *outputs: TensorSpec) -> Any:
         """Call a kernel that was chosen: arguments, then what it writes; returns a variable, or a list of them."""
-        handle = self._handle(choice)
+        handle, arguments = self._handle(choice), [*self._count(choice), *arguments]
         types = [relax.TensorType(spec.shape, spec.dtype) for spec in outputs]
         if len(types) == 1:
             return self.emit(relax.call_tir(handle, arguments, out_ty=types[0]))
@@ -122,9 +130,15 @@ class Emitter:
 
     def call_inplace(self, choice: Choice, arguments: list[relax.Expr], indices: list[int]) -> list[relax.Var]:
         """Call a kernel that writes to several of its arguments; returns those arguments' new values."""
-        types = [arguments[index].ty for index in indices]
-        result = self.emit(relax.op.call_tir_inplace(self._handle(choice), arguments, indices, types))
+        types, count = [arguments[index].ty for index in indices], self._count(choice)
+        places = [len(count) + index for index in indices]
+        call = relax.op.call_tir_inplace(self._handle(choice), [*count, *arguments], places, types)
+        result = self.emit(call)
         return [self.emit(relax.TupleGetItem(result, number)) for number in range(len(indices))]
+
+    def _count(self, choice: Choice) -> list[relax.Var]:
+        """The argument that says how many rows are in use, where the kernel takes it."""
+        return [self.buffers[f"io:{self.row_count}"]] if choice.takes_count else []
 
     def _handle(self, choice: Choice) -> tvm.ir.GlobalVar:
         return self.block_builder.add_func(choice.function(), choice.specialization.name)

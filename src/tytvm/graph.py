@@ -26,16 +26,18 @@ class Graph:
     """Rows of each layer's key/value cache, where there are such layers."""
     kv_dtype: str = "float16"
     """Type of the caches, "float16" or "int8"."""
+    slot_bytes: int = 0
+    """Of a batch, whose tokens are each of a sequence of its own: from one slot's caches to the next one's."""
     outputs: tuple[str, ...] = ("logits",)
     """Names of what the graph returns, in order: the program's buffers `io:<name>`."""
     head_input: str | None = "row"
     """The input on which the head depends, the part of the program that may run again for another value of it."""
 
 
-def kv_cache(node: torch.fx.Node, capacity: int, dtype: str) -> KvCache:
+def kv_cache(node: torch.fx.Node, capacity: int, dtype: str, slot_bytes: int = 0) -> KvCache:
     """The cache of an attention layer."""
     (_, heads, _, width), v_width = node.args[1].meta["val"].shape, node.args[2].meta["val"].shape[-1]
-    return KvCache(heads, capacity, width, v_width, dtype)
+    return KvCache(heads, capacity, width, v_width, dtype, slot_bytes)
 
 
 def kv_layout(capture: Capture, capacity: int, dtype: str = "float16") -> MemoryLayout:

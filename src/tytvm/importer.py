@@ -16,7 +16,7 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 
 from tyllm_base.errors import UnsupportedError
 from tytvm.converters import CONVERTERS, PARTIAL, shapes
-from tytvm.emitter import Emitter
+from tytvm.emitter import LOGIT_COUNT, ROW_COUNT, Emitter
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
 from tytvm.weights import TensorSpec
@@ -51,8 +51,10 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         self._declare_buffers(nodes)
         with self.block_builder.function("main", list(self.emitter.buffers.values())):
             with self.block_builder.dataflow():
+                head = self._head(nodes)
                 for node in nodes:
                     if node.op == "call_function":
+                        self.emitter.row_count = LOGIT_COUNT if node in head else ROW_COUNT
                         self.env[node] = self.convert_map[node.target.__name__](node)
                 outputs = next(node for node in nodes if node.op == "output").args[0]
                 result = self.block_builder.emit_output(relax.Tuple(self._results(outputs)))
@@ -86,14 +88,30 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
                 self.emitter.declare(node)
         for name, spec in kv_layout(self.graph.capture, self.graph.kv_capacity, self.graph.kv_dtype).specs.items():
             self.emitter.buffer(f"kv:{name}", spec)
-        for name in _implied_inputs(nodes):
-            self.emitter.buffer(f"io:{name}", TensorSpec((1,), "int64"))
+        for name, count in _implied_inputs(nodes, self.graph):
+            self.emitter.buffer(f"io:{name}", TensorSpec((count,), "int64"))
+
+    def _head(self, nodes: list[torch.fx.Node]) -> set[torch.fx.Node]:
+        """The nodes that depend on the head's input."""
+        head: set[torch.fx.Node] = set()
+        for node in nodes:
+            if node.name == self.graph.head_input or head & set(node.all_input_nodes):
+                head.add(node)
+        return head
 
 
-def _implied_inputs(nodes: Sequence[torch.fx.Node]) -> Iterator[str]:
-    """Inputs that kernels have and the graph has not: where the caches end, which token the table begins with."""
+def _implied_inputs(nodes: Sequence[torch.fx.Node], graph: Graph) -> Iterator[tuple[str, int]]:
+    """Inputs that kernels have and the graph has not, and their lengths.
+
+    They are where the caches end, which token the table begins with and, of a batch, each row's slot and how many rows
+    are in use.
+    """
     called = {node.target for node in nodes}
-    if torch.ops.tytvm.attention.default in called:
-        yield "position"
+    attention = next((node for node in nodes if node.target is torch.ops.tytvm.attention.default), None)
+    if attention is not None:
+        batch = attention.meta["val"].shape[1] if graph.slot_bytes else 1
+        yield "position", batch
+        if graph.slot_bytes:
+            yield from (("slot", batch), (ROW_COUNT, 1), (LOGIT_COUNT, 1))
     if {torch.ops.aten.embedding.default, torch.ops.tytvm.embedding.default} & called:
-        yield "first_token"
+        yield "first_token", 1

@@ -24,6 +24,7 @@ from tytvm.kernels.linear import (
 )
 from tytvm.kernels.operands.encoding import Encoding
 from tytvm.kernels.operators import Linear
+from tytvm.kernels.row_count import limit_rows
 from tytvm.kernels.rowwise import (
     activation,
     bfloat16_tiles,
@@ -76,13 +77,20 @@ class Choice:
 
     kernel: Kernel[Any]
     specialization: Specialization
-    spec: InstructionSet
+    target: KernelTarget
+
+    @property
+    def takes_count(self) -> bool:
+        """Whether the first parameter is the number of rows in use."""
+        return self.specialization.counted or bool(self.target.counts_rows and self.specialization.rows)
 
     def function(self) -> PrimFunc:
         """The kernel's PrimFunc, with attributes `tytvm.name` and `tytvm.cost`."""
-        arguments = self.specialization.arguments
+        arguments, rows = self.specialization.arguments, self.specialization.rows
         cost = json.dumps(asdict(self.kernel.cost(*arguments)))
-        function = _build(self.kernel, self.spec, *arguments)
+        function = _build(self.kernel, self.target.spec, *arguments)
+        if self.takes_count and rows:
+            function = limit_rows(function, rows)
         return function.with_attr("tytvm.name", self.specialization.name).with_attr("tytvm.cost", cost)
 
 
@@ -96,7 +104,7 @@ class Kernels(KernelTarget):
             if kernel.operator is type(operator):
                 specialization = kernel.accepts(self, operator)
                 if specialization is not None:
-                    return Choice(kernel, specialization, self.spec)
+                    return Choice(kernel, specialization, self)
         return None
 
     def choose(self, operator: Hashable) -> Choice:

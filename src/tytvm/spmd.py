@@ -34,7 +34,8 @@ def share_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
             return loop
         loops.append(loop)
         least = least_iterations(int(loop.extent), kernel)
-        return _over_chunks(loop, tirx.call_extern("int64", "tyllm_next", context, worker, loop.extent, least))
+        ask = tirx.call_extern("int64", "tyllm_next", context, worker, loop.extent, least)
+        return _over_chunks(loop, ask, _end(loop, kernel))
 
     body = structural_map(kernel.body, [(tirx.For, in_chunks)])
     if len(loops) != 1:
@@ -42,13 +43,28 @@ def share_over_workers(kernel: tirx.PrimFunc) -> tirx.PrimFunc:
     return tirx.PrimFunc([*kernel.params, context, worker], body, kernel.ret_type, kernel.attrs)
 
 
-def _over_chunks(loop: tirx.For, next_chunk: tirx.Expr) -> tirx.Stmt:
+def _end(loop: tirx.For, kernel: tirx.PrimFunc) -> tirx.Expr:
+    """The iteration before which the loop ends: that of the first row that is not in use, where rows are counted.
+
+    Chunks are of all iterations all the same. Who is late for a step asks for one when the count may be the next
+    step's already, and has to ask as the others did; who has got one reads the right count.
+    """
+    rows = (kernel.attrs or {}).get("tytvm.rows")
+    if rows is None:
+        return loop.extent
+    each = int(loop.extent) // int(rows)
+    return tirx.Cast(str(loop.loop_var.ty.dtype), kernel.params[0][0]) * each
+
+
+def _over_chunks(loop: tirx.For, next_chunk: tirx.Expr, end: tirx.Expr) -> tirx.Stmt:
     """Ask for a chunk; while there is one: run the loop from its high half to its low half, ask for the next."""
     chunk = tirx.decl_buffer((1,), "int64", "chunk")
     dtype = str(loop.loop_var.ty.dtype)
     first = tirx.Cast(dtype, tirx.shift_right(chunk[0], tirx.const(32, "int64")))
     stop = tirx.Cast(dtype, tirx.bitwise_and(chunk[0], tirx.const(0xFFFFFFFF, "int64")))
     ask = tirx.BufferStore(chunk, next_chunk, [0])
+    if not isinstance(end, tirx.IntImm):
+        stop = tirx.max(tirx.min(stop, end), first)
     run = tirx.For(loop.loop_var, first, stop - first, tirx.ForKind.SERIAL, loop.body)
     return tirx.SeqStmt([tirx.AllocBuffer(chunk), ask, tirx.While(chunk[0] >= 0, tirx.SeqStmt([run, ask]))])
 

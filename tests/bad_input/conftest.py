@@ -13,7 +13,7 @@ from tyllm.cli import main
 def quiet(tmp_path_factory, monkeypatch):
     """Other libraries keep stderr for us, as in a process of the command's own; hashes stay out of the user's cache."""
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
-    monkeypatch.setattr("tyllm.cli.progress_bar.LINE_EVERY_S", 3600.0)  # a busy machine would print how far it is
+    monkeypatch.setattr("tyllm.progress_bar.LINE_EVERY_S", 3600.0)  # a busy machine would print how far it is
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     if "transformers" in sys.modules:
         sys.modules["transformers"].logging.set_verbosity_error()

@@ -60,8 +60,8 @@ PACKAGES = {
     "weights are too long": (
         wrong_weights_length,
         f"{{package}}/{WEIGHTS} is too long: … bytes instead of …; copy it again or compile again."),
-    "another version": (manifest(format_version=99), "{package}…has format_version 99, this TyLLM reads 3; …."),
-    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 2; …."),
+    "another version": (manifest(format_version=99), "{package}…has format_version 99, this TyLLM reads 4; …."),
+    "another runtime": (manifest(runtime_abi=99), "{package}…has runtime_abi 99, this TyLLM reads 3; …."),
     "another machine": (
         target(triple="s390x-linux-gnu"),
         "{package} was compiled for s390x, this machine is …; compile the model for it."),

@@ -50,6 +50,7 @@ class Child:
             self._run(work, gate_end if gate else None)
         os.close(gate_end)
         self._killed = False
+        self._end: End | None = None
 
     def _run(self, work, gate) -> None:
         """The child's life."""
@@ -77,15 +78,17 @@ class Child:
         os.write(self._gate, b"x")
 
     def wait(self, seconds: float) -> End | None:
-        """How it ended; None if it runs after so many seconds."""
+        """How it ended, however often it is asked; None if it runs after so many seconds."""
         until = time.monotonic() + seconds
-        while True:
+        while self._end is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                return self._ended(status)
-            if time.monotonic() > until:
+                self._end = self._ended(status)
+            elif time.monotonic() > until:
                 return None
-            time.sleep(PAUSE)
+            else:
+                time.sleep(PAUSE)
+        return self._end
 
     def finish(self, limit: float) -> End:
         """How it ended; a hang after `limit` seconds, and then it is killed."""

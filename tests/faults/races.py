@@ -58,9 +58,9 @@ def _play(tally: Tally, count: int, first: list[object], second: list[object], s
         order = [0, 1] if number % 4 < 2 else [1, 0]
         children = [Child([*calls[order[0]], *options])]
         pause = chance.uniform(0, 0.3)
-        early = children[0].wait(pause)
+        children[0].wait(pause)
         children.append(Child([*calls[order[1]], *options]))
-        ends = _ends(children[1:] if early else children) + ([early] if early else [])
+        ends = _ends(children)
         now = contents(out)
         beside = sorted(path.name for path in out.parent.iterdir() if path != out)
         good = _good(ends) and now in references and not beside

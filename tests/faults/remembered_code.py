@@ -49,10 +49,10 @@ def _patches() -> list:
         compiler.compile_c,
     )
 
-    def captured(self, die, seq_len):
-        shape = die, seq_len, len(self.job.plan.dies)
+    def captured(self, die, step):
+        shape = die, step, len(self.job.plan.dies)
         if shape not in plans:
-            plans[shape] = plan(self, capture(self, die, seq_len), die)
+            plans[shape] = plan(self, capture(self, die, step), die, step)
         return plans[shape]
 
     def built(program, exports, kernels, stem, *prefix):
@@ -63,7 +63,7 @@ def _patches() -> list:
 
     return [
         patch.object(DecoderBuild, "_capture", captured),
-        patch.object(DecoderBuild, "_plan", lambda self, program, die: program),
+        patch.object(DecoderBuild, "_plan", lambda self, program, die, step: program),
         patch.object(driver, "build_objects", built),
         patch.object(compiler, "compile_c", compiled),
     ]

@@ -27,7 +27,7 @@ SMALL = {
     "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
     "num_attention_heads": 4, "num_key_value_heads": 2,
 }  # fmt: skip
-COMPILE = ("--quantize", "rtn", "--group-size", "32", "--max-kv-cache-size", "32")
+COMPILE = ("--quantize", "rtn", "--group-size", "32", "--max-kv-cache-size", "32", "--batch-sizes", "1")
 QUANTIZE = ("--no-eval", "--max-samples", "2", "--max-length", "32", "--group-size", "32")
 
 

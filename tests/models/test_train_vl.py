@@ -54,6 +54,7 @@ def test_every_parameter_has_one_optimizer(trainer):
     assert id(trainer.model.lm_head.weight) not in {id(p) for p in muon.param_groups[0]["params"]}
 
 
+@pytest.mark.long
 def test_it_learns_a_batch(trainer):
     size = next(iter(SIZES))
     batch = trainer.batch(trainer.writer.batch(trainer.rng, size, 1)[-8:])

@@ -24,8 +24,8 @@ class FakeSession:
     def __exit__(self, *_):
         pass
 
-    def generate(self, prompt, max_new_tokens, ignore_eos):
-        self.asked.append((len(prompt), max_new_tokens, ignore_eos))
+    def generate(self, prompt, max_new_tokens, ignore_eos, temperature):
+        self.asked.append((len(prompt), max_new_tokens, ignore_eos and temperature == 0))
 
 
 @pytest.fixture

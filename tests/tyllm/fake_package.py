@@ -25,10 +25,11 @@ from tyllm.package import (
     file_entries,
     write_params,
 )
-from tyllm.package.buffer_config import KEY_TILE
+from tyllm.package.buffer_config import KEY_TILE, slot_bytes
 from tyllm.package.code_needs import CodeNeeds, decoder_layout
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm.package.file_names import code_file, constants_file, params_file
+from tyllm.package.step_shape import StepShape, step_shapes
 
 HERE = Path(__file__).parent
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|unlucky|>")
@@ -48,8 +49,10 @@ def build(source: Path, target: Path, extra: Sequence[str] = ("-shared",)) -> Pa
 
 def with_needs(library: bytes, needs: CodeNeeds) -> bytes:
     """A toy library whose table of needs, of one program, says something else."""
-    sizes = (needs.params_bytes, needs.constants_bytes, needs.kv_bytes, needs.arena_bytes, needs.io_bytes)
-    row = struct.pack("=256s256s72s5Q", needs.body.encode(), needs.head.encode(), needs.layout.encode(), *sizes)
+    sizes = (
+        needs.params_bytes, needs.constants_bytes, needs.kv_bytes, needs.slot_bytes, needs.arena_bytes, needs.io_bytes,
+    )  # fmt: skip
+    row = struct.pack("=256s256s72s6Q", needs.body.encode(), needs.head.encode(), needs.layout.encode(), *sizes)
     start = library.index(row[:512])
     return library[:start] + row + library[start + len(row) :]
 
@@ -65,6 +68,7 @@ class Fake:
     library: Path
     dies: int = 1
     seq_lens: tuple[int, ...] = (1, 8)
+    batch_sizes: tuple[int, ...] = ()
     max_kv_cache_size: int = 64
     embedding_as_input: bool = False
     sees: bool = False
@@ -83,7 +87,9 @@ class Fake:
         """The whole folder."""
         folder.mkdir(parents=True)
         dies = tuple(self._die(folder, die) for die in range(self.dies))
-        BufferConfig(self.max_kv_cache_size, self.capacity, self.seq_lens, dies).write_buffer_config(folder)
+        BufferConfig(self.max_kv_cache_size, self.capacity, self.seq_lens, dies, self.batch_sizes).write_buffer_config(
+            folder
+        )
         if self.embedding_as_input:
             write_params(folder / "embedding.params", {"embedding": embedding_table()})
         (folder / "config.json").write_text(json.dumps({"eos_token_id": 257}))
@@ -99,7 +105,8 @@ class Fake:
         Manifest(
             tyllm_version="test", architecture="ToyForCausalLM", model_type="toy", vocab_size=VOCAB,
             hidden_size=HIDDEN, layers=1, dies=self.dies, seq_lens=self.seq_lens,
-            max_kv_cache_size=self.max_kv_cache_size, embedding_as_input=self.embedding_as_input,
+            batch_sizes=self.batch_sizes, max_kv_cache_size=self.max_kv_cache_size,
+            embedding_as_input=self.embedding_as_input,
             activations="float16", quantization=None,
             target=Target("plain", f"{platform.machine()}-linux-gnu"),
             exports=Exports("llm_body", "llm_head"), built_with={}, source={}, files=file_entries(folder),
@@ -132,36 +139,53 @@ class Fake:
         first, stop = VOCAB * die // self.dies, VOCAB * (die + 1) // self.dies
         (folder / "batch_1").mkdir(exist_ok=True)
         write_params(folder / params_file(die), {"bias": bias()[first:stop]})
-        programs = {seq_len: self._program(folder, die, seq_len, first, stop) for seq_len in self.seq_lens}
+        programs, batches = (
+            {
+                size: self._program(folder, die, StepShape(*shape), first, stop)
+                for size, shape in zip(sizes, shapes, strict=True)
+            }
+            for sizes, shapes in (
+                (self.seq_lens, [(1, length) for length in self.seq_lens]),
+                (self.batch_sizes, [(size, 1) for size in self.batch_sizes]),
+            )
+        )
         layer = KvLayer(k_offset=0, v_offset=self.values, kv_heads=1, head_dim=1, v_head_dim=1)
-        buffers = DieBuffers(die, (first, stop), 2 * self.values, (layer,), programs)
+        buffers = DieBuffers(die, (first, stop), 2 * self.values, (layer,), programs, batches)
         self._write_code(folder, buffers)
         return buffers
 
-    def _program(self, folder: Path, die: int, seq_len: int, first: int, stop: int) -> ProgramMemory:
-        io, end = {}, 0
+    def _program(self, folder: Path, die: int, step: StepShape, first: int, stop: int) -> ProgramMemory:
+        io, end, seq_len, batch = {}, 0, step.tokens, step.batch
         source = ("embeddings", (1, seq_len, HIDDEN), "float32")
         positions = ("rope_param", (seq_len, 2, 2), "float32") if self.sees else ("positions", (1, seq_len), "int64")
         entries = [source if self.embedding_as_input else ("tokens", (1, seq_len), "int64"),
-                   positions, ("position", (1,), "int64"), ("row", (1,), "int64"),
-                   ("first_token", (1,), "int64"), ("logits", (stop - first,), "float32")]  # fmt: skip
+                   positions, ("position", (batch,), "int64"), ("row", (batch,), "int64"),
+                   ("first_token", (1,), "int64"), ("logits", (batch, stop - first), "float32")]  # fmt: skip
+        counts = [("slot", (batch,), "int64"), ("row_count", (1,), "int64"), ("logit_count", (1,), "int64")]
+        entries += counts if step.is_batch else []
         for name, shape, dtype in entries:
             io[name] = IoEntry(end, shape, dtype)
             end += -(-io[name].nbytes // 64) * 64
         inputs = io["embeddings" if self.embedding_as_input else "tokens"]
         names = (positions[0], "position", "row", "first_token", "logits")
         places = [inputs.offset, *(io[name].offset for name in names)]
+        stride = slot_bytes(2 * self.values) if step.is_batch else 0
+        places += [stride, *(io[name].offset if step.is_batch else 0 for name, *_ in counts)]
         setup = [die, self.dies, seq_len, stop - first, self.values // 2, HIDDEN, self.embedding_as_input, *places]
-        (folder / constants_file(die, seq_len)).parent.mkdir(exist_ok=True)
-        write_params(folder / constants_file(die, seq_len), {"setup": np.asarray(setup, np.int64)})
+        (folder / constants_file(die, step)).parent.mkdir(exist_ok=True, parents=True)
+        write_params(folder / constants_file(die, step), {"setup": np.asarray(setup, np.int64)})
         return ProgramMemory(arena_bytes=4 * seq_len * HIDDEN, io_bytes=end, io=io)
 
     def _write_code(self, folder: Path, die: DieBuffers) -> None:
-        for seq_len, memory in die.programs.items():
-            layout = decoder_layout(self.dies, self.max_kv_cache_size, self.capacity, die, seq_len)
-            sizes = -(-4 * die.rows // 64) * 64, 8 * 13, die.kv_bytes, memory.arena_bytes, memory.io_bytes
+        for step in step_shapes(self.seq_lens, self.batch_sizes):
+            memory, layout = (
+                die.memory(step),
+                decoder_layout(self.dies, self.max_kv_cache_size, self.capacity, die, step),
+            )
+            stride = slot_bytes(die.kv_bytes) if step.is_batch else 0
+            sizes = -(-4 * die.rows // 64) * 64, 8 * 17, die.kv_bytes, stride, memory.arena_bytes, memory.io_bytes
             code = with_needs(self.library.read_bytes(), CodeNeeds("llm_body", "llm_head", layout, *sizes))
-            (folder / code_file(die.die, seq_len)).write_bytes(code)
+            (folder / code_file(die.die, step)).write_bytes(code)
 
 
 def bias() -> np.ndarray:

@@ -7,8 +7,10 @@ from tests.tiny_vision_language import TOKENS, write_tiny_vision_language
 from transformers import AutoModelForImageTextToText, DynamicCache
 
 from tyllm.build_util import build_and_compile_vlm
-from tyllm.runtime import Session
+from tyllm.runtime import LLM, SamplingParams, Session
 from tyllm.runtime.prompt.video_input import VideoInput
+from tyllm.runtime.step.model_runner import ScheduledChunk
+from tyllm.runtime.step.prefill import feed
 
 SIZE, OTHER = (56, 56), (84, 112)
 IMAGE, VIDEO = TOKENS["image_token_id"], TOKENS["video_token_id"]
@@ -29,7 +31,7 @@ def model(checkpoint):
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda dies: f"{dies}dies")
 def session(request, checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
-    options = {"dev_count": request.param, "activations": "float16"}
+    options = {"dev_count": request.param, "activations": "float16", "batch_sizes": (4,)}
     package = build_and_compile_vlm(checkpoint, folder, (SIZE, OTHER), 160, (1, 8), **options)
     with Session(package, threads=2, slots=2) as opened:
         yield opened
@@ -112,6 +114,22 @@ def test_text_goes_on_as_that_of_transformers(session, model, layout):
         assert cosine(conversation.append([token]), logits) > ENOUGH
 
 
+def test_a_batch_has_sequences_with_images_and_without(session, model):
+    prompts, logits = [], []
+    for layout in ("two sizes", "a long video at the end"):
+        prompt, fitted = seen(session, *LAYOUTS[layout])
+        prompts.append(prompt)
+        logits.append(expected(model, prompt, fitted))
+    leases = []
+    for slot, prompt in enumerate(prompts):
+        leases.append(session.conversation(slot).slot.take_over(0))
+        feed(session._runner, leases[-1], prompt[:-2])
+        session.conversation(slot).slot.positions.assign(len(prompt) - 2, prompt[-2:])
+    chunks = [ScheduledChunk(lease, prompt[-2:], "all") for lease, prompt in zip(leases, prompts, strict=True)]
+    for found, wanted in zip(session._runner.step(chunks), logits, strict=True):
+        assert min(cosine(found[at], wanted[at - 2]) for at in (0, 1)) > ENOUGH
+
+
 def is_likely(result, logits):
     """Whether a generation's only token has the probability that these logits give it, which is about the greatest."""
     logprobs = logits - np.logaddexp.reduce(logits)
@@ -131,7 +149,7 @@ def test_a_second_turn_feeds_only_what_is_new_and_is_as_if_all_were_fed(session,
     logits = expected(model, prompt, fitted)
     assert cosine(conversation.append(prompt[kept:]), logits[-1]) > ENOUGH
     again = session.generate(turn, images=images, max_new_tokens=1, reuse=True, logprobs=0)
-    assert again.timings.reused_tokens == len(prompt) - 1
+    assert again.timings.cached_tokens == len(prompt) - 1
     assert is_likely(again, logits[-1])
 
 
@@ -151,7 +169,7 @@ def test_another_image_of_the_same_size_is_not_taken_for_the_one_in_the_cache(se
     session.generate(tokens, images=[image(6)], max_new_tokens=1)
     prompt, fitted = seen(session, tokens, [image(8)])
     result = session.generate(prompt, max_new_tokens=1, reuse=True, logprobs=0)
-    assert result.timings.reused_tokens == 5
+    assert result.timings.cached_tokens == 5
     assert result.timings.prompt_tokens == len(prompt) - 5
     assert is_likely(result, expected(model, prompt, fitted)[-1])
 
@@ -195,3 +213,40 @@ def test_an_image_is_computed_once(session, monkeypatch):
     assert len(runs) == 2
     session.generate([IMAGE, 7], images=[image(50)], max_new_tokens=1, reuse=True)
     assert len(runs) == 2
+
+
+def mixed_requests(count):
+    """Prompts with no, one or two images or a video, which come again, and how they are sampled."""
+    rng = np.random.default_rng(5)
+    media = [([], []), ([image(6)], []), ([image(7)], []), ([image(6), image(8, OTHER)], []), ([], [frames(40, 4)])]
+    for number in range(count):
+        images, videos = media[rng.integers(len(media))]
+        seen_tokens = [token for _ in images for token in (START, IMAGE, END)] + [VIDEO] * len(videos)
+        before, after = int(rng.integers(1, 9)), int(rng.integers(1, 30))
+        tokens = [*text(1, before), *seen_tokens, *text(int(rng.integers(3)), after)]
+        options = {"max_new_tokens": int(rng.integers(1, 20)), "ignore_eos": True}
+        if number % 2:
+            options |= {"temperature": 1.0, "top_p": 0.9, "seed": number}
+        yield tokens, images, videos, options
+
+
+def goes_on_as_likely(token_ids, alone):
+    """Whether a text leaves another one at a token that is as likely as the other's: sums in another order decide."""
+    at = next(n for n, (one, other) in enumerate(zip(token_ids, alone.token_ids, strict=True)) if one != other)
+    likely = dict(alone.logprobs[at].top)
+    return abs(likely[token_ids[at]] - alone.logprobs[at].logprob) < 1e-4
+
+
+def test_many_at_once_are_each_given_what_they_are_given_alone(session):
+    asked = list(mixed_requests(64))
+    alone = [
+        session.generate(tokens, images=images, videos=videos, logprobs=3, **options)
+        for tokens, images, videos, options in asked
+    ]
+    prompts = [{"prompt_token_ids": tokens, "images": images, "videos": videos} for tokens, images, videos, _ in asked]
+    with LLM(session.package.folder, threads=2, max_num_seqs=8) as llm:
+        outputs = llm.generate(prompts, [SamplingParams(**options) for *_, options in asked], progress=False)
+    pairs = zip(outputs, alone, strict=True)
+    other = [both for both in pairs if both[0].outputs[0].token_ids != both[1].token_ids]
+    assert all(goes_on_as_likely(output.outputs[0].token_ids, one) for output, one in other) and len(other) < 3
+    assert sum(output.cached_tokens for output in outputs) > 500

@@ -1,5 +1,6 @@
 """The alternating run: program after program, round after round, each measurement in a process of its own."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -38,6 +39,13 @@ def read_into_cache(model: Path) -> None:
                 pass
 
 
+def minutes_left(spent: float, done: int, planned: int) -> str:
+    """How long the rest takes at the speed so far, given the seconds spent on `done` of `planned` measurements."""
+    if done >= planned:
+        return ""
+    return f"  (about {max(1, round(spent / done * (planned - done) / 60))} min left)"
+
+
 def alternate(
     run: AlternatingRun[SampleT],
     jobs: Sequence[JobT],
@@ -58,15 +66,19 @@ def alternate(
         describe: a sample in one line.
         sits_out: whether a job is left out from now on.
     """
+    begun, done = time.monotonic(), 0
     for turn in range(rounds):
         run.limits.append(measure_limits(run.threads))
         for job in jobs:
             if sits_out(job):
+                done += 1
                 continue
             read_into_cache(job.model)
             sample = measure(job, turn)
             run.samples.append(sample)
             run.save(save)
-            say(f"round {turn + 1}/{rounds}  {job.label}{describe(sample)}")
+            done += 1
+            left = minutes_left(time.monotonic() - begun, done, rounds * len(jobs))
+            say(f"round {turn + 1}/{rounds}  {job.label}{describe(sample)}{left}")
     run.limits.append(measure_limits(run.threads))
     run.save(save)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-BENCH, VISION = "make bench", "make bench-vision"
+BENCH, VISION, SERVING = "make bench", "make bench-vision", "make bench-serving"
 
 
 def markers(command: str) -> tuple[str, str]:

@@ -64,8 +64,8 @@ def make(target: Path, what: str, recipe: Callable[[Path], None]) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder if it is there."""
-    if path.is_dir():
+    """Delete a file, folder or link if it is there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -70,8 +70,9 @@ class WorkFolder:
         return "fingerprint" in self._state()
 
     def is_of(self, fingerprint: str) -> bool:
-        """Whether the parts are those of the recipe with this fingerprint."""
-        return self._state().get("fingerprint") == fingerprint
+        """Whether the parts are those of the recipe with this fingerprint, and nobody has begun to remove them."""
+        state = self._state()
+        return state.get("fingerprint") == fingerprint and "removed" not in state
 
     def note_result(self, marker: Path) -> None:
         """Note that all parts are in a folder that now gets its name; `marker` is a file in it."""
@@ -111,7 +112,9 @@ class WorkFolder:
                     file.unlink()
 
     def remove(self) -> None:
-        """Remove the folder with all parts, and let go of it."""
+        """Remove the folder with all parts, and let go of it; parts that are left when this is ended count no more."""
+        with suppress(OutputError):  # a full disk: what is removed makes room
+            write_json(self.path / STATE, self._state() | {"removed": "begun"}, KEPT)
         self.clear()
         self.unlock()
         with suppress(OSError):  # another run has come in, or a network's file system holds what is still open

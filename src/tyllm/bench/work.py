@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tyllm.package import Package
 from tyllm.package.program_cost import ProgramCost
+from tyllm.package.step_shape import StepShape
 from tyllm.runtime.step.prefill_chunks import cover
 
 
@@ -27,7 +28,7 @@ class Work:
         buffers = self.package.buffers
         (chunk,) = cover(1, buffers.seq_lens, buffers.kv_capacity)
         cache = sum(die.kv_bytes for die in buffers.dies) / buffers.kv_capacity
-        return self.programs.weight_bytes(chunk.seq_len) + cache * context
+        return self.programs.weight_bytes(StepShape(1, chunk.seq_len)) + cache * context
 
     def operations_of_a_prompt(self, tokens: int, depth: int) -> dict[str, int]:
         """Multiplications and additions with the weights, by type of the factors, what padding does left out.
@@ -39,6 +40,6 @@ class Work:
         total: Counter[str] = Counter()
         chunks = cover(tokens, self.package.buffers.seq_lens, self.package.buffers.kv_capacity - depth)
         for chunk in chunks:
-            for kind, count in self.programs.products(chunk.seq_len, "body").items():
+            for kind, count in self.programs.products(StepShape(1, chunk.seq_len), "body").items():
                 total[kind] += round(count * chunk.count / chunk.seq_len)
-        return dict(total + self.programs.products(chunks[-1].seq_len, "head"))
+        return dict(total + self.programs.products(StepShape(1, chunks[-1].seq_len), "head"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tyllm.package import DieBuffers, IoEntry, KvLayer, ProgramMemory
+from tyllm.package.step_shape import StepShape
 from tytvm.collectives import ALL_REDUCE
 from tytvm.memory_layout import MemoryLayout, bytes_of
 from tytvm.memory_plan import KernelLaunch, PlannedProgram
@@ -30,11 +31,20 @@ def summarize(program: PlannedProgram) -> ProgramSummary:
     return ProgramSummary(program.layouts["kv"], _memories(program), _steps_and_buffers(program), constants)
 
 
-def die_buffers(die: int, vocabulary: tuple[int, int], programs: Mapping[int, ProgramSummary]) -> DieBuffers:
-    """Sizes and offsets of a die's memories; `programs` are by sequence length."""
+def die_buffers(die: int, vocabulary: tuple[int, int], programs: Mapping[StepShape, ProgramSummary]) -> DieBuffers:
+    """Sizes and offsets of a die's memories."""
     kv = next(iter(programs.values())).kv
-    memories = {seq_len: program.memories for seq_len, program in programs.items()}
-    return DieBuffers(die, vocabulary, kv.total, kv_layers(kv), memories)
+    alone, batches = _alone_and_batches(programs)
+    memories = [{size: own.memories for size, own in some.items()} for some in (alone, batches)]
+    return DieBuffers(die, vocabulary, kv.total, kv_layers(kv), *memories)
+
+
+def _alone_and_batches(
+    programs: Mapping[StepShape, ProgramSummary],
+) -> tuple[dict[int, ProgramSummary], dict[int, ProgramSummary]]:
+    """Programs for one sequence by their length, and those for several by their size."""
+    alone = {shape.seq_len: own for shape, own in programs.items() if not shape.is_batch}
+    return alone, {shape.batch: own for shape, own in programs.items() if shape.is_batch}
 
 
 def kv_layers(kv: MemoryLayout) -> tuple[KvLayer, ...]:
@@ -56,13 +66,14 @@ def _memories(program: PlannedProgram) -> ProgramMemory:
     return ProgramMemory(program.layouts["arena"].total, io.total, entries)
 
 
-def program_json(programs: Sequence[Mapping[int, ProgramSummary]]) -> dict[str, Any]:
-    """The content of program.json: per die and sequence length the steps, their costs and buffers."""
-    dies = [
-        {"die": die, "programs": {str(s): program.steps for s, program in own.items()}}
-        for die, own in enumerate(programs)
-    ]
-    return {"format_version": 1, "dies": dies}
+def program_json(programs: Sequence[Mapping[StepShape, ProgramSummary]]) -> dict[str, Any]:
+    """The content of program.json: per die and shape the steps, their costs and buffers."""
+    return {"format_version": 1, "dies": [_die_json(die, own) for die, own in enumerate(programs)]}
+
+
+def _die_json(die: int, programs: Mapping[StepShape, ProgramSummary]) -> dict[str, Any]:
+    alone, batches = ({str(size): own.steps for size, own in some.items()} for some in _alone_and_batches(programs))
+    return {"die": die, "programs": alone} | ({"batches": batches} if batches else {})
 
 
 def _steps_and_buffers(program: PlannedProgram) -> dict[str, Any]:
@@ -106,7 +117,7 @@ def _cost(step: KernelLaunch, program: PlannedProgram) -> dict[str, Any]:
 
 
 def write_program(
-    folder: Path, programs: Sequence[Mapping[int, ProgramSummary]], modules: Mapping[str, Any] | None = None
+    folder: Path, programs: Sequence[Mapping[StepShape, ProgramSummary]], modules: Mapping[str, Any] | None = None
 ) -> None:
     """program.json, with the steps of its other modules by name; without spaces, for it has a line for every step."""
     value = program_json(programs) | dict(modules or {})

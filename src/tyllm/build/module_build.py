@@ -150,7 +150,7 @@ class ModuleBuild:
         found = []
         for program in module.programs:
             own = module.dies[die][program.name]
-            sizes = params, compiled[owner, program.name].described.constants_bytes, 0, own.arena_bytes, own.io_bytes
+            sizes = params, compiled[owner, program.name].described.constants_bytes, 0, 0, own.arena_bytes, own.io_bytes
             found.append(CodeNeeds(program.export, "", module_layout(len(module.dies), program, own), *sizes))
         return found
 

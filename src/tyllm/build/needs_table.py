@@ -30,7 +30,7 @@ def c_source(needs: Sequence[CodeNeeds]) -> str:
     """The table in C, for `native/needs.h`."""
     rows = (
         f'    {{"{each.body}", "{each.head}", "{each.layout}", {each.params_bytes}u, {each.constants_bytes}u, '
-        f"{each.kv_bytes}u, {each.arena_bytes}u, {each.io_bytes}u}},"
+        f"{each.kv_bytes}u, {each.slot_bytes}u, {each.arena_bytes}u, {each.io_bytes}u}},"
         for each in needs
     )
     lines = [

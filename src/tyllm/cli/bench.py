@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from tyllm.cli.demanded_signer import demanded_signer
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json
+from tyllm.progress_bar import progress_bar
 from tyllm_base.printable import json_text, printable
 
 

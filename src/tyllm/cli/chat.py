@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tyllm.cli.attach import Attachments
 from tyllm.cli.demanded_signer import demanded_signer
+from tyllm.cli.generation_options import generation_options
 from tyllm.cli.open_session import open_session
 from tyllm.cli.quantities import pluralized
 from tyllm.cli.shared_options import (
@@ -14,6 +15,7 @@ from tyllm.cli.shared_options import (
     Demanded,
     Fit,
     Fps,
+    Greedy,
     ImageFit,
     Issuer,
     Json,
@@ -30,7 +32,7 @@ from tyllm.cli.shared_options import (
     TopP,
 )
 from tyllm.cli.signals import go_on
-from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm.cli.streaming_output import as_dict, print_cut, print_timings, stream_text
 from tyllm_base.printable import json_text, model_text, one_line
 
 if TYPE_CHECKING:
@@ -47,12 +49,13 @@ IMAGES = "/image PATH and /video PATH go with the next message"
 def chat(
     package: Package,
     system: System = None,
-    max_new_tokens: MaxNewTokens = 512,
-    temperature: Temperature = 0.0,
-    top_k: TopK = 0,
-    top_p: TopP = 1.0,
-    min_p: MinP = 0.0,
-    repetition_penalty: RepetitionPenalty = 1.0,
+    max_new_tokens: MaxNewTokens = None,
+    greedy: Greedy = False,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
     seed: Seed = None,
     stop: Stop = None,
     image_fit: Fit = ImageFit.PAD,
@@ -71,16 +74,10 @@ def chat(
 
     Example: `tyllm chat out/quickstart/2die --temperature 0.7`
     """
-    options: GenerateOptions = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-        "seed": seed,
-        "stop": tuple(stop or ()),
-    }
+    options = generation_options(
+        greedy, stop, temperature, max_new_tokens=max_new_tokens, top_k=top_k, top_p=top_p, min_p=min_p,
+        repetition_penalty=repetition_penalty, seed=seed,
+    )  # fmt: skip
     if isinstance(sys.stdin, io.TextIOWrapper):  # a line of other bytes is refused by itself, and names files rightly
         sys.stdin.reconfigure(errors="surrogateescape")
     with open_session(package, threads, demanded_signer(signer, issuer)) as session:
@@ -162,6 +159,7 @@ class TerminalChat:
         if self.as_json:
             print(json_text(as_dict(result) if result else {"text": "".join(said)}), flush=True)
         elif result:
+            print_cut(result, self.session.info.max_kv_cache_size, " say /reset, or")
             print_timings(result.timings)
 
     def note(self, text: str) -> None:

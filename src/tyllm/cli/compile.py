@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tyllm.cli.compile_options import (
     Activations,
     ActivationType,
+    BatchSizes,
     DieOrder,
     Dies,
     EmbeddingAsInput,
@@ -26,9 +27,9 @@ from tyllm.cli.compile_options import (
 )
 from tyllm.cli.missing_extra import COMPILE_MODULES, require
 from tyllm.cli.print_result import print_result
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantities import byte_size, pluralized
 from tyllm.cli.shared_options import Checkpoint, Debug, Json, Overwrite, TrustRemoteCode
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +40,7 @@ def compile_(
     output: Output = None,
     dies: Dies = 1,
     seq_lens: SeqLens = None,
+    batch_sizes: BatchSizes = None,
     max_kv_cache_size: MaxKvCacheSize = 4096,
     embedding_as_input: EmbeddingAsInput = False,
     activations: ActivationType = Activations.INT8,
@@ -61,8 +63,8 @@ def compile_(
 
     Example: `tyllm compile Qwen2.5-VL-7B-AWQ-INT4 --dies 4 --visual-dies 3 --image-size 540x960`
     """
-    numbers, order, visual_order = map(whole_numbers, (seq_lens, die_order, visual_die_order))
-    sizes = [parsed_size(text) for text in image_size or ()]
+    numbers, sizes, order, visual_order = map(whole_numbers, (seq_lens, batch_sizes, die_order, visual_die_order))
+    image_sizes = [parsed_size(text) for text in image_size or ()]
     require("compile", COMPILE_MODULES)
     from tyllm.build_util import build_and_compile_llm
 
@@ -74,6 +76,7 @@ def compile_(
             max_kv_cache_size=max_kv_cache_size,
             seq_len_list=numbers,
             dev_count=dies,
+            batch_sizes=sizes,
             embedding_as_input=embedding_as_input,
             activations=activations.value,
             kv_cache_dtype=kv_cache_dtype.value,
@@ -82,7 +85,7 @@ def compile_(
             target=target,
             trust_remote_code=trust_remote_code,
             overwrite=overwrite,
-            image_sizes=sizes,
+            image_sizes=image_sizes,
             visual_dies=visual_dies,
             die_order=order,
             visual_die_order=visual_order,

@@ -54,6 +54,12 @@ SeqLens = Annotated[
     str | None,
     typer.Option(help="Tokens per step: one for decoding, larger ones for prompts.", show_default="1,8,32,128,256"),
 ]
+BatchSizes = Annotated[
+    str | None,
+    typer.Option(
+        help="Sequences per step, a token of each, for many users at once and for drafts; 1: none.", show_default="16"
+    ),
+]
 MaxKvCacheSize = Annotated[int, typer.Option(help="Tokens that a conversation can hold.")]
 EmbeddingAsInput = Annotated[
     bool, typer.Option("--embedding-as-input", help="Take embeddings, not tokens; the table is saved apart.")

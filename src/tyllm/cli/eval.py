@@ -10,8 +10,8 @@ from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.eval_table import draw_evaluation
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
 from tyllm.cli.print_result import print_result
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json, Threads, TrustRemoteCode
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -45,7 +45,8 @@ def _provenance(console: "Console", report: Mapping[str, Any]) -> None:
         f"vocabulary {report['vocab_size']}",
         "quantization": f"{method}; activations {report['activations']}",
         "compiled for": f"{pluralized(len(report['dies']), 'die')}, {target['name']} ({target['triple']})",
-        "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; KV cache of "
+        "sizes": f"sequence lengths {', '.join(map(str, report['seq_lens']))}; batches of "
+        f"{', '.join(map(str, report['batch_sizes'])) or 'one sequence'}; KV cache of "
         f"{report['max_kv_cache_size']} tokens, {report['kv_cache_dtype']}",
         "made from": f"{source['checkpoint']} (config.json {source['config_sha256'][:12]})",
         "built with": ", ".join(f"{name} {version}" for name, version in report["built_with"].items()),
@@ -83,13 +84,13 @@ def _visual(report: Mapping[str, Any]) -> "Table":
 
 
 def _programs(report: Mapping[str, Any]) -> "Table":
-    titles = ("die", "tokens", "code", "constants", "arena", "io", "steps", "barriers", "reads")
-    table = _table("Programs by tokens a step; reads: bytes of one pass", *titles)
+    titles = ("die", "step", "code", "constants", "arena", "io", "steps", "barriers", "reads")
+    table = _table("Programs by step; reads: bytes of one pass", *titles)
     for die in report["dies"]:
-        for seq_len, program in die["programs"].items():
+        for step, program in _by_step(die).items():
             table.add_row(
                 str(die["die"]),
-                seq_len,
+                step,
                 byte_size(program["code_bytes"]),
                 byte_size(sum(program["constants_bytes"].values())),
                 byte_size(program["arena_bytes"]),
@@ -105,11 +106,17 @@ def _kernels(report: Mapping[str, Any]) -> "Table":
     """Steps by kind of kernel, of die 0; the dies differ in shapes, not in steps."""
     from rich.markup import escape
 
-    programs = {seq_len: _kinds(program["kernels"]) for seq_len, program in report["dies"][0]["programs"].items()}
-    table = _table("Steps of die 0", "kernel", *(f"{seq_len} tokens" for seq_len in programs))
+    programs = {step: _kinds(program["kernels"]) for step, program in _by_step(report["dies"][0]).items()}
+    table = _table("Kernel calls of die 0", "kernel", *programs)
     for kind in dict.fromkeys(kind for kinds in programs.values() for kind in kinds):
         table.add_row(escape(kind), *(str(kinds[kind]) for kinds in programs.values()))
     return table
+
+
+def _by_step(die: Mapping[str, Any]) -> dict[str, Any]:
+    """A die's programs by what a step of them takes."""
+    alone = {f"{tokens} tokens": program for tokens, program in die["programs"].items()}
+    return alone | {f"{sequences} sequences": program for sequences, program in die["batches"].items()}
 
 
 def _kinds(kernels: Mapping[str, int]) -> Counter[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyllm.cli.progress_bar import progress_bar
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session

@@ -14,6 +14,7 @@ from tyllm.package.held_path import HeldPath
 from tyllm.package.module_files import module_code, module_params
 from tyllm.package.opened_package import read_package
 from tyllm.package.program_file import ProgramSteps, read_program_file
+from tyllm.package.step_shape import StepShape, step_shapes
 
 JsonObject = dict[str, Any]
 NO_STEPS = ProgramSteps((), (), {})
@@ -62,20 +63,22 @@ def _visual(package: Package) -> JsonObject | None:
     return found | {"dies": dies}
 
 
-def _die(files: HeldPath, die: DieBuffers, steps: Mapping[int, ProgramSteps]) -> JsonObject:
+def _die(files: HeldPath, die: DieBuffers, steps: Mapping[StepShape, ProgramSteps]) -> JsonObject:
+    programs = {
+        shape: {
+            "code_bytes": len((files / code_file(die.die, shape)).content()),
+            "constants_bytes": dtype_bytes(files / constants_file(die.die, shape)),
+            **_program(die.memory(shape), steps.get(shape, NO_STEPS)),
+        }
+        for shape in step_shapes(die.programs, die.batches)
+    }
     return {
         "die": die.die,
         "vocabulary": list(die.vocabulary),
         "kv_bytes": die.kv_bytes,
         "params_bytes": dtype_bytes(files / params_file(die.die)),
-        "programs": {
-            str(seq_len): {
-                "code_bytes": len((files / code_file(die.die, seq_len)).content()),
-                "constants_bytes": dtype_bytes(files / constants_file(die.die, seq_len)),
-                **_program(program, steps.get(seq_len, NO_STEPS)),
-            }
-            for seq_len, program in die.programs.items()
-        },
+        "programs": {str(shape.seq_len): program for shape, program in programs.items() if not shape.is_batch},
+        "batches": {str(shape.batch): program for shape, program in programs.items() if shape.is_batch},
     }
 
 

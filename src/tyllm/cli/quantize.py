@@ -11,7 +11,6 @@ from tyllm.cli.layer_error_report import write_report
 from tyllm.cli.machine_summary import peak_memory
 from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
 from tyllm.cli.print_result import print_result
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantize_options import (
     Bits,
     BitsPerWeight,
@@ -36,6 +35,7 @@ from tyllm.cli.quantize_options import (
 )
 from tyllm.cli.quantize_table import draw_plan, draw_result
 from tyllm.cli.shared_options import Checkpoint, Debug, Json, TrustRemoteCode
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tyllm.cli.demanded_signer import demanded_signer
+from tyllm.cli.generation_options import generation_options
 from tyllm.cli.open_session import open_session
 from tyllm.cli.shared_options import (
     Debug,
     Demanded,
     Fit,
     Fps,
+    Greedy,
     ImageFit,
     Issuer,
     Json,
@@ -30,12 +32,11 @@ from tyllm.cli.shared_options import (
     TopK,
     TopP,
 )
-from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm.cli.streaming_output import as_dict, print_cut, print_timings, stream_text
 from tyllm_base.printable import json_text, model_text, one_line
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
-    from tyllm.runtime.generation.request import GenerateOptions
     from tyllm.runtime.prompt.prompt import Prompt
 
 LONGEST_PROMPT = 1 << 24  # characters; the longest contexts hold about as many
@@ -58,12 +59,13 @@ def run(
     ] = None,
     fps: Fps = None,
     image_fit: Fit = ImageFit.PAD,
-    max_new_tokens: MaxNewTokens = 256,
-    temperature: Temperature = 0.0,
-    top_k: TopK = 0,
-    top_p: TopP = 1.0,
-    min_p: MinP = 0.0,
-    repetition_penalty: RepetitionPenalty = 1.0,
+    max_new_tokens: MaxNewTokens = None,
+    greedy: Greedy = False,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
     seed: Seed = None,
     stop: Stop = None,
     threads: Threads = None,
@@ -85,16 +87,10 @@ def run(
     )
     if system is not None and not (chat or image or video):
         raise typer.BadParameter("it goes into the chat template: add --chat", param_hint="'--system'")
-    options: GenerateOptions = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-        "seed": seed,
-        "stop": tuple(stop or ()),
-    }
+    options = generation_options(
+        greedy, stop, temperature, max_new_tokens=max_new_tokens, top_k=top_k, top_p=top_p, min_p=min_p,
+        repetition_penalty=repetition_penalty, seed=seed,
+    )  # fmt: skip
     with open_session(package, threads, demanded_signer(signer, issuer)) as session:
         result = stream_text(session, arguments.prompt(session), options, (lambda piece: None) if as_json else _write)
     if as_json:
@@ -103,6 +99,7 @@ def run(
     print()
     for note in result.notes:
         print(one_line(note), file=sys.stderr)
+    print_cut(result, session.info.max_kv_cache_size)
     print_timings(result.timings)
 
 

@@ -44,11 +44,16 @@ Fps = Annotated[
     typer.Option(help="Frames of a second: those to take of a file; of a folder's frames, their own number."),
 ]
 System = Annotated[str | None, typer.Option("--system", help="The system message of the chat.")]
-MaxNewTokens = Annotated[int, typer.Option(help="Tokens to write at most.")]
-Temperature = Annotated[float, typer.Option(help="0 takes the likeliest token each time.")]
-TopK = Annotated[int, typer.Option(help="Sample from that many likeliest tokens; 0 for all.")]
-TopP = Annotated[float, typer.Option(help="Sample from the likeliest tokens that hold this probability.")]
-MinP = Annotated[float, typer.Option(help="Leave out tokens below this share of the likeliest one's probability.")]
-RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 repeats less.")]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="Tokens to write at most. Default: until the text ends or the cache is full.")
+]
+Greedy = Annotated[bool, typer.Option("--greedy", help="Take the likeliest token each time, as with --temperature 0.")]
+Temperature = Annotated[
+    float | None, typer.Option(help="0 takes the likeliest token each time. Default: what generation_config.json says.")
+]
+TopK = Annotated[int | None, typer.Option(help="Sample from that many likeliest tokens; 0 for all.")]
+TopP = Annotated[float | None, typer.Option(help="Sample from the likeliest tokens that hold this probability.")]
+MinP = Annotated[float | None, typer.Option(help="Leave out tokens below this share of the likeliest's probability.")]
+RepetitionPenalty = Annotated[float | None, typer.Option(help="Above 1 repeats less.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed samples the same text.")]
 Stop = Annotated[list[str] | None, typer.Option(help="End the text before this string; may be given several times.")]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tyllm.cli.print_result import print_result
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.shared_options import Debug, Json, Package
+from tyllm.progress_bar import progress_bar
 from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tyllm.cli.progress_bar import progress_bar
+from tyllm.cli.quantities import pluralized
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from tyllm.runtime import Session
@@ -33,10 +34,29 @@ def stream_text(
     return generation.result
 
 
+def print_cut(result: "Result", cache: int, cure: str = "") -> None:
+    """One line on stderr where an answer was cut, with the cure; nothing where it ended by itself.
+
+    Args:
+        result: what was generated.
+        cache: tokens that the KV cache holds.
+        cure: what to do at a full cache before a larger one is compiled.
+    """
+    if result.finish_reason == "length":
+        count = pluralized(len(result.token_ids), "token")
+        print(f"[The answer was cut after {count}: give more as --max-new-tokens, or leave it out.]", file=sys.stderr)
+    elif result.finish_reason == "cache_full":
+        print(
+            f"[The answer was cut, the KV cache is full with {cache:,} tokens:{cure} compile the model with a larger "
+            "--max-kv-cache-size.]",
+            file=sys.stderr,
+        )
+
+
 def print_timings(timings: "Timings") -> None:
     """One line on stderr: tokens and speed of the prompt and of the text, and the seconds that images took."""
     images = f"images: {timings.image_seconds:.2f} s; " if timings.image_seconds >= 0.005 else ""
-    reused = f" ({timings.reused_tokens} more were in the cache)" if timings.reused_tokens else ""
+    reused = f" ({timings.cached_tokens} more were in the cache)" if timings.cached_tokens else ""
     print(
         f"[{images}prompt: {timings.prompt_tokens} tokens{reused}, {timings.prompt_tokens_per_second:.1f} tokens/s; "
         f"text: {timings.new_tokens} tokens, {timings.decode_tokens_per_second:.1f} tokens/s]",

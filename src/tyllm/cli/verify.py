@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from tyllm.cli.demanded_signer import demanded_signer
 from tyllm.cli.print_result import print_result
-from tyllm.cli.progress_bar import progress_bar
 from tyllm.cli.quantities import byte_size
 from tyllm.cli.shared_options import Debug, Demanded, Issuer, Json, Package
+from tyllm.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console

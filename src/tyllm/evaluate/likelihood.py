@@ -8,7 +8,6 @@ import numpy as np
 
 from tyllm.evaluate.token_scores import Distributions
 from tyllm.runtime import Session
-from tyllm.runtime.generation.conversation import Conversation
 from tyllm_base.errors import GenerationError
 
 
@@ -29,23 +28,11 @@ def continuation_likelihood(
             f"give a context, and from 1 to {conversation.limit} tokens after it."
         )
     fed = [*context, *continuation][-conversation.limit - 1 : -1]  # nothing is asked after the last one
-    _feed(conversation, fed[: len(fed) - len(continuation)])
+    first = len(fed) - len(continuation)
     total, greedy, done = 0.0, True, 0
-    for logits in conversation.every_logits(fed[len(fed) - len(continuation) :]):
+    for logits in conversation.every_logits(fed[first:], after=fed[:first]):
         found, came = Distributions.from_logits(logits), np.array(continuation[done : done + len(logits)])
         total -= float(found.surprise(came).sum())
         greedy = greedy and bool((found.likeliest() == came).all())
         done += len(logits)
     return total, greedy
-
-
-def _feed(conversation: Conversation, tokens: list[int]) -> None:
-    """Bring the conversation to `tokens`, keeping what it has of them."""
-    common = 0
-    for common, (old, new) in enumerate(zip(conversation.tokens, tokens, strict=False), start=1):
-        if old != new:
-            common -= 1
-            break
-    conversation.rewind(common)
-    if tokens[common:]:
-        conversation.append(tokens[common:])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
 
 MAX_NEW_TOKENS = 256  # as lm_eval's own models
+GREEDY: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 1.0}  # whatever the checkpoint's author says
 
 TokenRequest = tuple[tuple[str, str], list[int], list[int]]  # texts; tokens of the context and of the continuation
 
@@ -109,13 +110,13 @@ class TyllmLM(TemplateLM):  # type: ignore[misc]
             next((int(options[name]) for name in names if name in options), MAX_NEW_TOKENS), self.max_length - 1
         )
         until = options.get("until") or []
-        sampled = {name: options[name] for name in ("temperature", "top_k", "top_p") if name in options}
+        sampled: dict[str, Any] = {name: options[name] for name in ("temperature", "top_k", "top_p") if name in options}
         result: Result = self.session.generate(
             self.tok_encode(context)[count - self.max_length :],  # the end of a text that is too long
             max_new_tokens=count,
             stop=[stop for stop in ([until] if isinstance(until, str) else until) if stop],
             reuse=True,
-            **(sampled if options.get("do_sample") else {}),
+            **(sampled if options.get("do_sample") else GREEDY),
         )
         return result.text
 

@@ -27,8 +27,7 @@ class PackagePredictor:
         """As `Predictor.predictions`."""
         conversation = self._session.conversation()
         for index, window in enumerate(windows.tolist()):
-            conversation.reset()
-            for chunk in conversation.every_logits(window[:-1]):
+            for chunk in conversation.every_logits(window[:-1], after=()):
                 yield from chunk
                 advance(len(chunk) * len(window) / (len(window) - 1), f"window {index + 1} of {len(windows)}")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tyllm.evaluate.predictor import Logits
 from tyllm.evaluate.text_windows import Tokens
-from tyllm_base.errors import StepError
+from tyllm.runtime.step.model_runner import check_logits
 
 BLOCK = 64  # tokens whose distributions are in memory at a time
 Floats = npt.NDArray[np.float64]
@@ -34,9 +34,7 @@ class Distributions:
     @classmethod
     def from_logits(cls, logits: Logits) -> Self:
         """The distributions of logits float32 [b, V]; raises `StepError` if one is not a number."""
-        if not np.isfinite(logits.max()):  # NaN wins every comparison
-            raise StepError("The model computed logits that are not numbers; check the checkpoint's weights.")
-        shifted = logits - logits.max(1, keepdims=True)
+        shifted = check_logits(logits) - logits.max(1, keepdims=True)
         log_sum = np.log(np.exp(shifted).sum(1, dtype=np.float64, keepdims=True))
         return cls(shifted, log_sum)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyllm.package.buffer_config import KEY_TILE
+from tyllm.package.step_shape import StepShape, step_shapes
 from tyllm_base.errors import SettingError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ DEFAULT_IMAGE_SIZES = ((540, 960),)
 """Height and width of the images that a vision-language model is compiled for where none are asked for."""
 SEQ_LENS = (1, 8, 32, 128, 256)
 """Sequence lengths where none are asked for; docs/log/linear_kernels.md has the speed of each."""
+BATCH_SIZES = (16,)
+"""Batches where none are asked for; docs/log/batches.md has what each costs and brings."""
+MOST_SEQUENCES = 256
+"""Of a batch."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,16 @@ class LlmCompileSettings:
     target: str
     trust_remote_code: bool
     overwrite: bool
+    batch_sizes: tuple[int, ...] = ()
     image_sizes: tuple[tuple[int, int], ...] = ()
     visual_dies: int | None = None
     die_order: tuple[int, ...] | None = None
     visual_die_order: tuple[int, ...] | None = None
+
+    @property
+    def shapes(self) -> list[StepShape]:
+        """The shapes of step to compile programs for."""
+        return step_shapes(self.seq_lens, self.batch_sizes)
 
     @property
     def tower_dies(self) -> int:
@@ -80,6 +91,23 @@ def default_seq_lens(max_kv_cache_size: int) -> tuple[int, ...]:
     """
     _whole_number("max_kv_cache_size", max_kv_cache_size)
     return tuple(length for length in SEQ_LENS if length <= max_kv_cache_size)
+
+
+def batch_sizes_of(given: Sequence[int] | None) -> tuple[int, ...]:
+    """The batches to compile for, of which 1 is there anyway; the default ones where None is given.
+
+    Raises:
+        SettingError: a size is no whole number from 1 to `MOST_SEQUENCES`.
+    """
+    if given is None:
+        return BATCH_SIZES
+    for size in given:
+        _whole_number("A size of batch_sizes (--batch-sizes)", size)
+        if size > MOST_SEQUENCES:
+            raise SettingError(
+                f"A size of batch_sizes (--batch-sizes) is {size}; give at most {MOST_SEQUENCES} sequences."
+            )
+    return tuple(sorted(set(given) - {1}))
 
 
 def check_settings(settings: LlmCompileSettings) -> None:

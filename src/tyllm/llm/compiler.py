@@ -22,6 +22,7 @@ from tyllm.package.agreement import read_parts
 from tyllm.package.compiled_module import ModuleConfig
 from tyllm.package.file_hashes import remember_hashes
 from tyllm.package.file_names import EMPTY, VISUAL
+from tyllm.package.step_shape import StepShape
 from tyllm_base.machine import available_processes
 from tyllm_base.output_place import OutputPlace
 from tyllm_base.progress import Progress
@@ -78,7 +79,7 @@ class _Built:
     """Results of the tasks: parameter files, the decoder's programs by die, and a vision-language model's modules."""
 
     files: Mapping[str, FileEntry]
-    programs: Sequence[Mapping[int, ProgramSummary]]
+    programs: Sequence[Mapping[StepShape, ProgramSummary]]
     visual: ModuleConfig | None = None
     rope: ModuleConfig | None = None
     module_steps: Mapping[str, Any] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,8 +20,10 @@ from tyllm.llm.die_model import capture_step, cut_to_die
 from tyllm.llm.package_job import COMPILE_LAYER, PackageJob
 from tyllm.llm.vision.decoder_step import capture_decoder_step
 from tyllm.package import FileEntry, ParamsWriter, write_params
+from tyllm.package.buffer_config import slot_bytes
 from tyllm.package.code_needs import CodeNeeds, decoder_layout
 from tyllm.package.file_names import code_file, constants_file, params_file
+from tyllm.package.step_shape import StepShape
 from tyllm_base.progress import Advance
 from tytvm.capture import Capture
 from tytvm.compile import ProgramJob, build_shared_object, compile_program
@@ -40,22 +42,22 @@ class DecoderBuild:
     folder: Path
     runtime: Sequence[Path]
 
-    def program_keys(self) -> list[tuple[int, int]]:
-        """Die and sequence length of each program to compile: dies of equal shapes share one."""
-        return list(product(dict.fromkeys(self.job.plan.owners().values()), self.job.settings.seq_lens))
+    def program_keys(self) -> list[tuple[int, StepShape]]:
+        """Die and shape of each program to compile: dies with equal parts of the model share one."""
+        return list(product(dict.fromkeys(self.job.plan.owners().values()), self.job.settings.shapes))
 
     def tasks(self) -> list[Task]:
         """The weights first, for they take longest; then the programs in the order of `program_keys`."""
-        return [self._write_weights, *(partial(self._compile, die, seq_len) for die, seq_len in self.program_keys())]
+        return [self._write_weights, *(partial(self._compile, die, shape) for die, shape in self.program_keys())]
 
-    def finish(self, compiled: Sequence[ProgramSummary]) -> list[dict[int, ProgramSummary]]:
-        """Give each die its program's files; returns what is known of the programs, by die and sequence length."""
-        owners, seq_lens = self.job.plan.owners(), self.job.settings.seq_lens
+    def finish(self, compiled: Sequence[ProgramSummary]) -> list[dict[StepShape, ProgramSummary]]:
+        """Give each die its program's files; returns what is known of the programs, by die and shape."""
+        owners, shapes = self.job.plan.owners(), self.job.settings.shapes
         by_key = dict(zip(self.program_keys(), compiled, strict=True))
-        for (die, owner), seq_len in product(owners.items(), seq_lens):
+        for (die, owner), shape in product(owners.items(), shapes):
             if owner != die:
-                self._copy_program(owner, die, seq_len)
-        return [{seq_len: by_key[owner, seq_len] for seq_len in seq_lens} for owner in owners.values()]
+                self._copy_program(owner, die, shape)
+        return [{shape: by_key[owner, shape] for shape in shapes} for owner in owners.values()]
 
     def _write_weights(self, advance: Advance) -> dict[str, FileEntry]:
         """Pack all dies' weights; their files by name."""
@@ -70,61 +72,69 @@ class DecoderBuild:
                 params_file(die.die).as_posix(): writer.close() for die, writer in zip(plan.dies, writers, strict=True)
             }
 
-    def _compile(self, die: int, seq_len: int, advance: Advance) -> ProgramSummary:
-        """One die's program for one sequence length: its shared object and constants are written."""
+    def _compile(self, die: int, shape: StepShape, advance: Advance) -> ProgramSummary:
+        """One die's program for one shape: its shared object and constants are written."""
 
         def done(part: str) -> None:
-            advance(self.job.layers * COMPILE_LAYER[part], f"{part} {seq_len} tokens, die {die}")
+            advance(self.job.layers * COMPILE_LAYER[part], f"{part} {shape}, die {die}")
 
-        captured = self._capture(die, seq_len)
+        captured = self._capture(die, shape)
         done("capture")
-        program = self._plan(captured, die)
+        program = self._plan(captured, die, shape)
         done("lower")
-        output = self._made(code_file(die, seq_len))
-        needs = compile_needs([self._needs(program, die, seq_len)], output, self.job.kernels.spec)
+        output = self._made(code_file(die, shape))
+        needs = compile_needs([self._needs(program, die, shape)], output, self.job.kernels.spec)
         build_shared_object(program, EXPORTS, self.job.kernels, [*self.runtime, needs], output)
         needs.unlink()
-        write_params(self._made(constants_file(die, seq_len)), dict(program.constants))
+        write_params(self._made(constants_file(die, shape)), dict(program.constants))
         done("generate code for")
         return summarize(program)
 
-    def _needs(self, program: PlannedProgram, die: int, seq_len: int) -> CodeNeeds:
+    def _needs(self, program: PlannedProgram, die: int, shape: StepShape) -> CodeNeeds:
         """What the library says of its program."""
         plan, settings, summary = self.job.plan, self.job.settings, summarize(program)
-        buffers = die_buffers(die, plan.sharding.vocabulary[die], {seq_len: summary})
-        layout = decoder_layout(settings.dies, settings.max_kv_cache_size, settings.kv_capacity, buffers, seq_len)
-        memories, sizes = summary.memories, (plan.dies[die].layout.total, summary.constants_bytes, summary.kv.total)
+        buffers = die_buffers(die, plan.sharding.vocabulary[die], {shape: summary})
+        layout = decoder_layout(settings.dies, settings.max_kv_cache_size, settings.kv_capacity, buffers, shape)
+        memories, kv = summary.memories, summary.kv.total
+        sizes = plan.dies[die].layout.total, summary.constants_bytes, kv, _slot_stride(kv, shape)
         return CodeNeeds(EXPORTS["body"], EXPORTS["head"], layout, *sizes, memories.arena_bytes, memories.io_bytes)
 
-    def _capture(self, die: int, seq_len: int) -> Capture:
+    def _capture(self, die: int, shape: StepShape) -> Capture:
         """The graph of one step, with weights of the die's shapes."""
         model, plan = self.job.model, self.job.plan
         cut_to_die(model, plan.shapes, plan.sharding, die)
         if find_tower(model):
-            return capture_decoder_step(model, seq_len)
-        return capture_step(model, seq_len, self.job.settings.embedding_as_input)
+            return capture_decoder_step(model, shape)
+        return capture_step(model, shape, self.job.settings.embedding_as_input)
 
-    def _plan(self, captured: Capture, die: int) -> PlannedProgram:
+    def _plan(self, captured: Capture, die: int, shape: StepShape) -> PlannedProgram:
         """The planned program of a die's graph."""
         plan, settings, sharding = self.job.plan, self.job.settings, self.job.plan.sharding
         cache = settings.kv_capacity, settings.kv_cache_dtype
+        kv = kv_layout(captured, *cache)
+        stride = _slot_stride(kv.total, shape)
         return compile_program(
             ProgramJob(
-                Graph(captured, plan.dies[die].formats, plan.stored_names, *cache),
-                self.job.kernels,
+                Graph(captured, plan.dies[die].formats, plan.stored_names, *cache, stride),
+                replace(self.job.kernels, counts_rows=shape.is_batch),
                 params=plan.dies[die].layout,
-                kv=kv_layout(captured, *cache),
+                kv=kv,
                 input_sharded=sharding.sharded_along(IN),
                 row_sharded=sharding.sharded_along(OUT),
             )
         )
 
-    def _copy_program(self, owner: int, die: int, seq_len: int) -> None:
+    def _copy_program(self, owner: int, die: int, shape: StepShape) -> None:
         for name in (code_file, constants_file):
-            shutil.copyfile(self.folder / name(owner, seq_len), self._made(name(die, seq_len)))
+            shutil.copyfile(self.folder / name(owner, shape), self._made(name(die, shape)))
 
     def _made(self, name: Path) -> Path:
         """A file's path, in a folder that exists."""
         path = self.folder / name
         path.parent.mkdir(exist_ok=True, parents=True)
         return path
+
+
+def _slot_stride(kv_bytes: int, shape: StepShape) -> int:
+    """Bytes from a slot's caches to the next one's in a batch; a program for one sequence knows no other slot."""
+    return slot_bytes(kv_bytes) if shape.is_batch else 0

@@ -11,6 +11,7 @@ from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import IMPLEMENTATION, register
+from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
 
@@ -44,7 +45,7 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
 
 
 class _Step(torch.nn.Module):  # type: ignore[misc]
-    """The model as one step: token ids or embeddings and positions in, logits of one row out."""
+    """The model as one step: token ids or embeddings and positions in, logits of some rows out."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
         tokens: torch.Tensor | None = None,
         embeddings: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Logits [1, 1, vocabulary] of row `row`."""
+        """Logits [1, R, vocabulary] of the rows `row` [R]."""
         result = self.model(
             input_ids=tokens, inputs_embeds=embeddings, position_ids=positions, logits_to_keep=row, use_cache=False
         )
@@ -65,11 +66,16 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_step(model: PreTrainedModel, seq_len: int, takes_embeddings: bool) -> Capture:
-    """The graph of a step of `seq_len` tokens; its weights have the names that they have in `model`."""
+def capture_step(model: PreTrainedModel, shape: StepShape, takes_embeddings: bool) -> Capture:
+    """The graph of a step; its weights have the names that they have in `model`.
+
+    Attention alone mixes tokens, and is one operator: a batch is traced like as many tokens of one sequence.
+    """
+    seq_len = shape.tokens
     hidden = model.get_input_embeddings().weight.shape[1]
     with torch.device("meta"):
-        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": torch.zeros(1, dtype=torch.int64)}
+        row = torch.zeros(shape.batch, dtype=torch.int64)
+        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": row}
         if takes_embeddings:
             inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
         else:

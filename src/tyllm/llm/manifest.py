@@ -18,6 +18,7 @@ from tyllm.llm.package_job import PackageJob
 from tyllm.package import BufferConfig, Exports, FileEntry, Manifest, QuantizationEntry, Target
 from tyllm.package.compiled_module import AotConfig, ModuleBuffers
 from tyllm.package.file_names import CONFIG
+from tyllm.package.step_shape import StepShape
 from tytvm.target import InstructionSet
 
 BUILT_WITH = ("apache-tvm", "torch", "transformers")
@@ -25,11 +26,11 @@ BUILT_WITH = ("apache-tvm", "torch", "transformers")
 
 
 def buffer_config(
-    settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[int, ProgramSummary]]
+    settings: LlmCompileSettings, plan: ModelPlan, programs: Sequence[Mapping[StepShape, ProgramSummary]]
 ) -> BufferConfig:
-    """Sizes and offsets of every die's memories; `programs` are by die, then sequence length."""
+    """Sizes and offsets of every die's memories; `programs` are by die, then shape."""
     dies = tuple(die_buffers(die, plan.sharding.vocabulary[die], own) for die, own in enumerate(programs))
-    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, dies)
+    return BufferConfig(settings.max_kv_cache_size, settings.kv_capacity, settings.seq_lens, dies, settings.batch_sizes)
 
 
 def manifest(
@@ -63,6 +64,7 @@ def manifest(
         source=_source(settings.model_path),
         files=files,
         die_order=settings.order,
+        batch_sizes=settings.batch_sizes,
         visual=job.vision.described() if job.vision else None,
         rope=rope,
     )

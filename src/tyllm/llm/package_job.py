@@ -16,6 +16,7 @@ from tyllm.build.weight_reader import WeightReader
 from tyllm.llm.auxiliary_files import check_auxiliary_files
 from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, settings_for_model
 from tyllm.llm.die_model import build_model
+from tyllm.llm.position_limit import check_positions
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
 from tyllm.llm.shape_check import check_tensors
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
@@ -70,7 +71,7 @@ class PackageJob:
     def work(self) -> int:
         """Time that the job takes, in times of packing a MiB."""
         packing = sum(sum(plan.mebibytes().values()) for plan in self.plans)
-        programs = len(set(self.plan.owners().values())) * len(self.settings.seq_lens)
+        programs = len(set(self.plan.owners().values())) * len(self.settings.shapes)
         compiling = programs * self.layers * sum(COMPILE_LAYER.values())
         return packing + compiling + (self.vision.work() if self.vision else 0)
 
@@ -94,6 +95,7 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     check_auxiliary_files(checkpoint.path)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
+    check_positions(settings, checkpoint.config, model.config)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name
     quantization = find_quantization(model, checkpoint, settings)
     sources = stored_names_of_tied(model, checkpoint)  # the ties as the checkpoint has them

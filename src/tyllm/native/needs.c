@@ -30,6 +30,14 @@ static int other(const sentence *error, uint32_t die, const char *program, uint6
   return -1;
 }
 
+/* A batch computes with the distance of the slots, which must not overlap. */
+static int apart(const sentence *error, uint32_t index, const char *program, const tyllm_die *die, const tyllm_needs *needs) {
+  if (die->slot_bytes >= die->kv_bytes && (!needs->slot_bytes || needs->slot_bytes == die->slot_bytes)) return 0;
+  snprintf(error->text, error->size, "%llu bytes for a slot of %.64s on die %u, whose code was compiled for %llu",
+           (unsigned long long)die->slot_bytes, program, index, (unsigned long long)needs->slot_bytes);
+  return -1;
+}
+
 static int check_program(const sentence *error, uint32_t index, const tyllm_die *die, const tyllm_program *program) {
   const tyllm_needs *needs = program->needs;
   if (!program->body || !program->error || !needs) {
@@ -39,6 +47,7 @@ static int check_program(const sentence *error, uint32_t index, const tyllm_die 
   return other(error, index, needs->body, die->params_bytes, needs->params_bytes) ||
                  small(error, index, needs->body, "constants", program->constants_bytes, needs->constants_bytes) ||
                  small(error, index, needs->body, "KV cache", die->kv_bytes, needs->kv_bytes) ||
+                 apart(error, index, needs->body, die, needs) ||
                  small(error, index, needs->body, "arena", program->arena_bytes, needs->arena_bytes) ||
                  small(error, index, needs->body, "io", program->io_bytes, needs->io_bytes)
              ? -1
@@ -59,9 +68,9 @@ int32_t tyllm_check(const tyllm_config *config, char *text, uint64_t text_bytes)
   if (check_numbers(&error, config)) return -1;
   for (uint32_t d = 0; d < config->dies; d++) {
     const tyllm_die *die = &config->die[d];
-    if (!die->programs || die->kv_bytes > UINT64_MAX / 2 / config->slots) {
+    if (!die->programs || die->slot_bytes > MOST_BYTES || die->slot_bytes > UINT64_MAX / 2 / config->slots) {
       snprintf(text, text_bytes, "die %u with %llu bytes of KV cache for each of %u slots", d,
-               (unsigned long long)die->kv_bytes, config->slots);
+               (unsigned long long)die->slot_bytes, config->slots);
       return -1;
     }
     for (uint32_t p = 0; p < config->programs; p++)

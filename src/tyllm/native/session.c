@@ -35,18 +35,15 @@ static int copy_programs(die_state *die, const tyllm_die *config, uint32_t count
   return 0;
 }
 
-static int map_memory(struct tyllm_session *s, die_state *die, uint64_t kv_bytes) {
+static int map_memory(struct tyllm_session *s, die_state *die) {
   uint64_t arena = 0;
   die->io = calloc(s->programs, sizeof *die->io);
-  die->kv = calloc(s->slots, sizeof *die->kv);
-  if (!die->io || !die->kv) return -1;
+  if (!die->io) return -1;
   for (uint32_t p = 0; p < s->programs; p++) {
     if (die->programs[p].arena_bytes > arena) arena = die->programs[p].arena_bytes;
     if (map_region(&die->io[p], die->programs[p].io_bytes)) return -1;
   }
-  for (uint32_t k = 0; k < s->slots; k++)
-    if (map_region(&die->kv[k], kv_bytes)) return -1;
-  return map_region(&die->arena, arena);
+  return map_region(&die->kv, s->slots * die->slot_bytes) || map_region(&die->arena, arena) ? -1 : 0;
 }
 
 static void make_thread(struct tyllm_session *s, uint32_t index, const tyllm_config *all) {
@@ -71,7 +68,9 @@ static int make_die(struct tyllm_session *s, uint32_t index, const tyllm_config 
   die->index = index;
   die->params = config->params;
   die->last_step = 1;
-  return copy_programs(die, config, s->programs) || map_memory(s, die, config->kv_bytes) ? -1 : 0;
+  die->kv_bytes = config->kv_bytes;
+  die->slot_bytes = config->slot_bytes;
+  return copy_programs(die, config, s->programs) || map_memory(s, die) ? -1 : 0;
 }
 
 /* calloc aligns to 16 bytes, the barriers want 64. */
@@ -171,8 +170,15 @@ void *tyllm_io(tyllm_session *s, uint32_t die, uint32_t program) {
   return die < s->dies && program < s->programs ? s->die[die].io[program].start : NULL;
 }
 
+void *kv_of(const die_state *die, uint32_t slot) { return (char *)die->kv.start + slot * die->slot_bytes; }
+
 void *tyllm_kv(tyllm_session *s, uint32_t die, uint32_t slot) {
-  return die < s->dies && slot < s->slots ? s->die[die].kv[slot].start : NULL;
+  return die < s->dies && slot < s->slots ? kv_of(&s->die[die], slot) : NULL;
+}
+
+void tyllm_release(tyllm_session *s, uint32_t slot) {
+  for (uint32_t d = 0; slot < s->slots && d < s->dies; d++)
+    madvise(kv_of(&s->die[d], slot), s->die[d].kv_bytes, MADV_DONTNEED); /* refused, the memory stays in use */
 }
 
 const char *tyllm_last_error(const tyllm_session *s) { return s->error; }
@@ -180,9 +186,8 @@ const char *tyllm_last_error(const tyllm_session *s) { return s->error; }
 static void free_die(struct tyllm_session *s, die_state *die) {
   unmap_region(&die->arena);
   for (uint32_t p = 0; die->io && p < s->programs; p++) unmap_region(&die->io[p]);
-  for (uint32_t k = 0; die->kv && k < s->slots; k++) unmap_region(&die->kv[k]);
+  unmap_region(&die->kv);
   free(die->io);
-  free(die->kv);
   free(die->programs);
 }
 

@@ -31,7 +31,8 @@ typedef struct {
   tyllm_program *programs;
   region arena; /* shared by the programs, which run one after the other */
   region *io;   /* [programs] */
-  region *kv;   /* [slots] */
+  region kv;    /* of all slots, `slot_bytes` apart */
+  size_t kv_bytes, slot_bytes;
 
   atomic_uint_fast64_t first; /* `step` << 32 | `due` of its workers where the session's step begins */
   _Alignas(64) atomic_uint done; /* iterations that its workers have reported */
@@ -93,6 +94,9 @@ struct tyllm_session {
   atomic_int failed;
   char error[ERROR_BYTES];
 };
+
+/* Where a slot's KV cache lies. */
+TYLLM_INSIDE void *kv_of(const die_state *die, uint32_t slot);
 
 TYLLM_INSIDE int workers_start(struct tyllm_session *session);
 TYLLM_INSIDE void workers_stop(struct tyllm_session *session);

@@ -15,12 +15,12 @@
 
 #include <stdint.h>
 
-#define TYLLM_RUNTIME_ABI 2
+#define TYLLM_RUNTIME_ABI 3
 
 #define TYLLM_NAME_BYTES 256
 
 #define TYLLM_BODY 1u /* everything up to the final hidden states */
-#define TYLLM_HEAD 2u /* the logits of row io.row of the last body */
+#define TYLLM_HEAD 2u /* the logits of the rows io.row of the last body */
 
 #define TYLLM_EXPORT __attribute__((visibility("default")))
 #define TYLLM_INSIDE __attribute__((visibility("hidden"))) /* bound within the library, whatever else is loaded */
@@ -47,11 +47,12 @@ typedef struct {
   uint64_t params_bytes;       /* all of the die's parameters, in a module with all constants behind them */
   uint64_t constants_bytes;    /* the least that it reads and writes within, of these and what follows */
   uint64_t kv_bytes;
+  uint64_t slot_bytes; /* of a batch, whose rows name their slots: from a slot's cache to the next one's; else 0 */
   uint64_t arena_bytes;
   uint64_t io_bytes;
 } tyllm_needs;
 
-/* The compiled code of one die for one sequence length. */
+/* The compiled code of one die for one shape of step. */
 typedef struct {
   tyllm_function body;
   tyllm_function head;
@@ -67,7 +68,8 @@ typedef struct {
   const void *params;
   uint64_t params_bytes; /* that may be read there */
   uint64_t kv_bytes;
-  const tyllm_program *programs; /* one per sequence length */
+  uint64_t slot_bytes;           /* from a slot's KV cache to the next one's */
+  const tyllm_program *programs; /* one per shape of step */
   const int32_t *cpus;           /* the CPU of each worker, or NULL: the system chooses */
 } tyllm_die;
 
@@ -95,10 +97,15 @@ TYLLM_EXPORT int32_t tyllm_check(const tyllm_config *config, char *error, uint64
 /* Memory and threads; NULL and a sentence in `error` where tyllm_check or the system refuses. `config` is copied. */
 TYLLM_EXPORT tyllm_session *tyllm_create(const tyllm_config *config, char *error, uint64_t error_bytes);
 
-/* Run a program's body and/or head on the KV cache of `slot`; 0, or -1 and tyllm_last_error. */
+/* Run a program's body and/or head on the KV cache of `slot`, a batch on those that its rows name in io.slot; 0, or -1 and
+ * tyllm_last_error. */
 TYLLM_EXPORT int32_t tyllm_step(tyllm_session *session, uint32_t program, uint32_t slot, uint32_t flags);
 
 TYLLM_EXPORT void *tyllm_io(tyllm_session *session, uint32_t die, uint32_t program);
+
+/* Give a slot's KV cache back to the system: it is zeros, and takes no memory, until it is written again. */
+TYLLM_EXPORT void tyllm_release(tyllm_session *session, uint32_t slot);
+
 TYLLM_EXPORT void *tyllm_kv(tyllm_session *session, uint32_t die, uint32_t slot);
 TYLLM_EXPORT const char *tyllm_last_error(const tyllm_session *session);
 TYLLM_EXPORT void tyllm_destroy(tyllm_session *session);

@@ -29,7 +29,7 @@ static int call(worker_state *w, tyllm_function function, const char *name) {
   tyllm_any result = {0};
   tyllm_any arguments[8] = {
       pointer(die->params),      pointer(program->constants),
-      pointer(die->kv[thread->slot].start), pointer(die->arena.start),
+      pointer(kv_of(die, program->needs->slot_bytes ? 0 : thread->slot)), pointer(die->arena.start),
       pointer(die->io[thread->program].start), pointer(die),
       integer(w->index),         integer(s->threads),
   };

@@ -79,6 +79,7 @@ def _of_buffers(manifest: Manifest, buffers: BufferConfig) -> Iterator[Fact]:
     pairs = {
         "dies": (manifest.dies, len(buffers.dies)),
         "seq_lens": (sorted(manifest.seq_lens), sorted(buffers.seq_lens)),
+        "batch_sizes": (sorted(manifest.batch_sizes), sorted(buffers.batch_sizes)),
         "max_kv_cache_size": (manifest.max_kv_cache_size, buffers.max_kv_cache_size),
         "vocab_size": (manifest.vocab_size, buffers.dies[-1].vocabulary[1]),
     }
@@ -86,7 +87,7 @@ def _of_buffers(manifest: Manifest, buffers: BufferConfig) -> Iterator[Fact]:
         yield Fact(what, MANIFEST, left, BUFFER_CONFIG, right)
     for die in buffers.dies:
         yield Fact("layers", MANIFEST, manifest.layers, BUFFER_CONFIG, len(die.layers))
-        for program in die.programs.values():
+        for program in (*die.programs.values(), *die.batches.values()):
             inputs = program.io.get("embeddings")
             yield Fact("embedding_as_input", MANIFEST, manifest.embedding_as_input, BUFFER_CONFIG, inputs is not None)
             if inputs:

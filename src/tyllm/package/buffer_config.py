@@ -8,11 +8,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from tyllm.package.field_types import (
     FORMAT_VERSION,
     MOST_DIES,
+    BatchSize,
     BufferName,
     Bytes,
     Count,
@@ -26,6 +27,7 @@ from tyllm.package.field_types import (
 )
 from tyllm.package.file_names import BUFFER_CONFIG
 from tyllm.package.json_file import content_of, json_text, parsed
+from tyllm.package.step_shape import StepShape, step_shapes
 from tyllm_base.errors import PackageError
 
 KEY_TILE = 16
@@ -33,6 +35,17 @@ KEY_TILE = 16
 Heads = Annotated[int, Meta(ge=1, le=1 << 16)]
 IO_NAMES = ({"position"}, {"row"}, {"logits"}, {"tokens", "embeddings"}, {"positions", "rope_param"})
 """Names in the io of every program of a language model: one of each set."""
+
+
+BATCH_NAMES = ("slot", "row_count", "logit_count")
+"""Further names in the io of a batch."""
+SLOT_ALIGNMENT = 1 << 16
+"""Bytes: slots begin at pages of any size that is usual, so that one's memory can be given back."""
+
+
+def slot_bytes(kv_bytes: int) -> int:
+    """From a slot's KV cache of so many bytes to the next one's."""
+    return -(-kv_bytes // SLOT_ALIGNMENT) * SLOT_ALIGNMENT
 
 
 class ProgramMemory(Record, frozen=True):
@@ -74,13 +87,18 @@ class KvLayer(Record, frozen=True):
 
 
 class DieBuffers(Record, frozen=True):
-    """One die: its rows [start, stop) of the vocabulary, its KV cache, its programs by sequence length."""
+    """One die: its rows [start, stop) of the vocabulary, its KV cache, its programs by sequence length or by batch."""
 
     die: Die
     vocabulary: tuple[Annotated[int, Meta(ge=0, le=1 << 24)], Annotated[int, Meta(ge=1, le=1 << 24)]]
     kv_bytes: Bytes
     layers: Annotated[tuple[KvLayer, ...], Meta(min_length=1, max_length=10_000)]
     programs: Annotated[Mapping[SeqLen, ProgramMemory], Meta(max_length=1000)]
+    batches: Annotated[Mapping[BatchSize, ProgramMemory], Meta(max_length=100)] = field(default_factory=dict)
+
+    def memory(self, shape: StepShape) -> ProgramMemory:
+        """The memory of the program of one shape."""
+        return self.batches[shape.batch] if shape.is_batch else self.programs[shape.seq_len]
 
     @property
     def rows(self) -> int:
@@ -95,7 +113,18 @@ class BufferConfig(Record, frozen=True):
     kv_capacity: Annotated[int, Meta(ge=KEY_TILE, le=1 << 25, multiple_of=KEY_TILE)]
     seq_lens: Annotated[tuple[SeqLen, ...], Meta(min_length=1, max_length=1000)]
     dies: Annotated[tuple[DieBuffers, ...], Meta(min_length=1, max_length=MOST_DIES)]
+    batch_sizes: Annotated[tuple[BatchSize, ...], Meta(max_length=100)] = ()
     format_version: Version = FORMAT_VERSION
+
+    @property
+    def shapes(self) -> list[StepShape]:
+        """The shapes of its programs."""
+        return step_shapes(self.seq_lens, self.batch_sizes)
+
+    @property
+    def slot_bytes(self) -> tuple[int, ...]:
+        """For each die the bytes from a slot's KV cache to the next one's."""
+        return tuple(slot_bytes(die.kv_bytes) for die in self.dies)
 
     @classmethod
     def read(cls, folder: Traversable) -> BufferConfig:
@@ -127,12 +156,16 @@ def _check(path: Traversable, config: BufferConfig) -> None:
         if die.vocabulary[0] != row or die.rows < 1:
             _contradiction(path, f"die {number} has the vocabulary {list(die.vocabulary)}, not from row {row} on")
         row = die.vocabulary[1]
-        if sorted(die.programs) != sorted(config.seq_lens):
-            _contradiction(path, f"die {number} has programs for {sorted(die.programs)}, not {list(config.seq_lens)}")
+        for what, found, expected in (
+            ("lengths", die.programs, config.seq_lens),
+            ("batches", die.batches, config.batch_sizes),
+        ):
+            if sorted(found) != sorted(expected):
+                _contradiction(path, f"die {number} has programs for {what} {sorted(found)}, not {list(expected)}")
         for layer in die.layers:
             _check_layer(path, config, die, layer)
-        for seq_len, program in die.programs.items():
-            _check_io(path, die, seq_len, program)
+        for shape in config.shapes:
+            _check_io(path, die, shape, die.memory(shape))
 
 
 def _check_layer(path: Traversable, config: BufferConfig, die: DieBuffers, layer: KvLayer) -> None:
@@ -144,33 +177,37 @@ def _check_layer(path: Traversable, config: BufferConfig, die: DieBuffers, layer
         _contradiction(path, f"a layer of die {die.die} lies outside its {die.kv_bytes} bytes of KV cache")
 
 
-def _check_io(path: Traversable, die: DieBuffers, seq_len: int, program: ProgramMemory) -> None:
+def _check_io(path: Traversable, die: DieBuffers, step: StepShape, program: ProgramMemory) -> None:
     for name, entry in program.io.items():
         if entry.offset + entry.nbytes > program.io_bytes:
             _contradiction(path, f"{name} of die {die.die} does not fit {program.io_bytes} bytes of io")
-    missing = [" or ".join(sorted(names)) for names in IO_NAMES if not names & program.io.keys()]
+    expected = [*IO_NAMES, *({name} for name in BATCH_NAMES if step.is_batch)]
+    missing = [" or ".join(sorted(names)) for names in expected if not names & program.io.keys()]
     if missing:
         _contradiction(path, f"the io of die {die.die} lacks {', '.join(missing)}")
-    if math.prod(program.io["logits"].shape) != die.rows:
+    if math.prod(program.io["logits"].shape) != step.batch * die.rows:
         _contradiction(path, f"die {die.die} has {die.rows} rows of the vocabulary and other logits")
     for name, dtype, start in _IO_SHAPES:
         found = program.io.get(name)
-        shape = tuple(seq_len if n is None else n for n in start)
+        shape = tuple(step.tokens if n == "tokens" else step.batch if n == "batch" else n for n in start)
         if found and (found.dtype != dtype or found.shape[: len(shape)] != shape):
-            _contradiction(path, f"{name} of die {die.die} is {found.dtype} {list(found.shape)} for {seq_len} tokens")
+            _contradiction(path, f"{name} of die {die.die} is {found.dtype} {list(found.shape)} for {step}")
 
 
 _IO_SHAPES = (
-    ("tokens", "int64", (1, None)),
-    ("embeddings", "float32", (1, None)),
-    ("positions", "int64", (1, None)),
-    ("rope_param", "float32", (None, 2)),
-    ("position", "int64", (1,)),
-    ("row", "int64", (1,)),
+    ("tokens", "int64", (1, "tokens")),
+    ("embeddings", "float32", (1, "tokens")),
+    ("positions", "int64", (1, "tokens")),
+    ("rope_param", "float32", ("tokens", 2)),
+    ("position", "int64", ("batch",)),
+    ("slot", "int64", ("batch",)),
+    ("row", "int64", ("batch",)),
+    ("row_count", "int64", (1,)),
+    ("logit_count", "int64", (1,)),
     ("first_token", "int64", (1,)),
     ("logits", "float32", ()),
 )
-"""Entries of io: type, and how the shape begins; None stands for the sequence length."""
+"""Entries of io: type, and how the shape begins; "tokens" and "batch" are those of the step."""
 
 
 def _contradiction(path: Traversable, what: str) -> NoReturn:

@@ -16,6 +16,7 @@ from msgspec import to_builtins
 
 from tyllm.package.buffer_config import DieBuffers
 from tyllm.package.compiled_module import ModuleMemory, ModuleProgram
+from tyllm.package.step_shape import StepShape
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class CodeNeeds:
         params_bytes: of the die's weights, and of a module all constants: the whole data section of its .params file.
         constants_bytes: of its own constants.
         kv_bytes: of a slot's KV cache.
+        slot_bytes: from a slot's KV cache to the next one's, of a batch; 0 for code that gets the cache of one slot.
         arena_bytes: of intermediate values.
         io_bytes: of inputs and outputs.
     """
@@ -39,11 +41,12 @@ class CodeNeeds:
     params_bytes: int
     constants_bytes: int
     kv_bytes: int
+    slot_bytes: int
     arena_bytes: int
     io_bytes: int
 
 
-def decoder_layout(dies: int, max_kv_cache_size: int, kv_capacity: int, die: DieBuffers, seq_len: int) -> str:
+def decoder_layout(dies: int, max_kv_cache_size: int, kv_capacity: int, die: DieBuffers, shape: StepShape) -> str:
     """The hash of a language model's program: the same for dies of equal shapes, which share their code."""
     return _hash(
         dies=dies,
@@ -52,8 +55,8 @@ def decoder_layout(dies: int, max_kv_cache_size: int, kv_capacity: int, die: Die
         rows=die.rows,
         kv_bytes=die.kv_bytes,
         layers=die.layers,
-        seq_len=seq_len,
-        memory=die.programs[seq_len],
+        shape=shape,
+        memory=die.memory(shape),
     )
 
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-FORMAT_VERSION = 3
-RUNTIME_ABI = 2
+FORMAT_VERSION = 4
+RUNTIME_ABI = 3
 MOST_DIES = 64
 MOST_BYTES = 1 << 46
 """Of a region of memory: 64 TiB. Sums and products of some such numbers fit into 64 bits."""
@@ -26,6 +26,7 @@ Die = Annotated[int, Meta(ge=0, lt=MOST_DIES)]
 DieCount = Annotated[int, Meta(ge=1, le=MOST_DIES)]
 Count = Annotated[int, Meta(ge=1, le=1 << 24)]
 SeqLen = Annotated[int, Meta(ge=1, le=1 << 20)]
+BatchSize = Annotated[int, Meta(ge=2, le=1 << 10)]
 Bytes = Annotated[int, Meta(ge=0, le=MOST_BYTES)]
 Offset = Annotated[int, Meta(ge=0, le=MOST_BYTES, multiple_of=64)]
 TokenId = Annotated[int, Meta(ge=0, lt=1 << 24)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tyllm.package.step_shape import StepShape
+
 MANIFEST = "manifest.json"
 SIGNATURE = "model.sig"
 """The author's signature of all other files, by the name that OpenSSF model signing gives it; no hash covers it."""
@@ -28,16 +30,16 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 
 
-def params_file(die: int, batch: int = 1) -> Path:
-    """The weights of a die that all sequence lengths share."""
-    return Path(f"batch_{batch}") / f"common_die{die}.params"
+def params_file(die: int) -> Path:
+    """The weights of a die that all programs share."""
+    return Path("batch_1") / f"common_die{die}.params"
 
 
-def constants_file(die: int, seq_len: int, batch: int = 1) -> Path:
-    """The tensors of a die that one sequence length needs for itself."""
-    return Path(f"batch_{batch}") / f"seqlen_{seq_len}" / f"llm_die{die}.params"
+def constants_file(die: int, shape: StepShape) -> Path:
+    """The tensors of a die that the program of one shape needs for itself."""
+    return shape.folder / f"llm_die{die}.params"
 
 
-def code_file(die: int, seq_len: int, batch: int = 1) -> Path:
-    """The compiled program of a die for one sequence length, with the runtime's C library in it."""
-    return Path(f"batch_{batch}") / f"seqlen_{seq_len}" / f"llm_die{die}.so"
+def code_file(die: int, shape: StepShape) -> Path:
+    """The compiled program of a die for one shape, with the runtime's C library in it."""
+    return shape.folder / f"llm_die{die}.so"

@@ -14,6 +14,8 @@ from tyllm.package.json_file import checked, read_json_if_there
 PROCESSOR = "processor_config.json"
 Token = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
 Tokens = Annotated[tuple[Token, ...], Meta(max_length=100_000)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
 PatchSide = Annotated[int, Meta(ge=1, le=1024)]
 
 
@@ -66,6 +68,12 @@ class HfGenerationConfig(Struct, frozen=True):
     """Of generation_config.json."""
 
     eos_token_id: Token | Tokens | None = None
+    do_sample: bool | None = None
+    temperature: NotNegative | None = None
+    top_k: Token | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Positive | None = None
 
     @classmethod
     def read(cls, files: Traversable) -> HfGenerationConfig:

@@ -18,6 +18,7 @@ from tyllm.package.compiled_module import AotConfig, ModuleBuffers
 from tyllm.package.field_types import (
     FORMAT_VERSION,
     RUNTIME_ABI,
+    BatchSize,
     Bytes,
     Count,
     Die,
@@ -35,6 +36,7 @@ from tyllm.package.field_types import (
 )
 from tyllm.package.file_names import MANIFEST
 from tyllm.package.json_file import CURE, checked, content_of, json_object, json_text, shown
+from tyllm.package.step_shape import StepShape, step_shapes
 from tyllm_base.errors import PackageError
 
 NO_DIGEST = "0" * 64
@@ -136,11 +138,16 @@ class Manifest(Record, frozen=True):
     visual: Visual | None = None
     rope: tuple[AotConfig, ModuleBuffers] | None = None
     """Of a vision-language model: the module that computes rotary positions, as `ModuleConfig.to_json` has it."""
-    batch: Annotated[int, Meta(ge=1, le=1)] = 1
+    batch_sizes: Annotated[tuple[BatchSize, ...], Meta(max_length=100)] = ()
     runtime_abi: Annotated[int, Meta(ge=RUNTIME_ABI, le=RUNTIME_ABI)] = RUNTIME_ABI
     format_version: Version = FORMAT_VERSION
     sha256: Digest = NO_DIGEST
     """Zeros: the hash in the file is of the file with this in its place."""
+
+    @property
+    def shapes(self) -> list[StepShape]:
+        """The shapes of its programs."""
+        return step_shapes(self.seq_lens, self.batch_sizes)
 
     @classmethod
     def read(cls, folder: Traversable) -> Manifest:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tyllm.package import Package
 from tyllm.package.file_names import BUFFER_CONFIG, PROGRAM
 from tyllm.package.program_file import ProgramStep, ProgramSteps, read_program_file
+from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import PackageError
 
 FEWEST_PRODUCTS = 16
@@ -21,40 +22,40 @@ with its gate or its activation counts like one that is alone, on every instruct
 
 @dataclass(frozen=True)
 class ProgramCost:
-    """The programs of all dies, as program.json describes them: for each die, sequence length → program."""
+    """The programs of all dies, as program.json describes them: for each die, shape → program."""
 
-    dies: tuple[Mapping[int, ProgramSteps], ...]
+    dies: tuple[Mapping[StepShape, ProgramSteps], ...]
 
     @classmethod
     def of(cls, package: Package) -> ProgramCost:
         """Read program.json; raises `PackageError`."""
         dies = read_program_file(package.files)
         for die in package.buffers.dies:
-            if sorted(dies.get(die.die, ())) != sorted(die.programs) or len(dies) != len(package.buffers.dies):
+            if sorted(dies.get(die.die, ())) != sorted(package.buffers.shapes) or len(dies) != len(
+                package.buffers.dies
+            ):
                 raise PackageError(
                     f"{package.folder} contradicts itself: {PROGRAM} has other programs of die {die.die} than "
                     f"{BUFFER_CONFIG}; compile the model again."
                 )
         return cls(tuple(dies[die.die] for die in package.buffers.dies))
 
-    def weight_bytes(self, seq_len: int) -> int:
+    def weight_bytes(self, shape: StepShape) -> int:
         """Bytes of weights that all dies read in one run of body and head."""
         return sum(
-            _weight_bytes(program, step)
-            for program in self._programs(seq_len)
-            for step in (*program.body, *program.head)
+            _weight_bytes(program, step) for program in self._programs(shape) for step in (*program.body, *program.head)
         )
 
-    def products(self, seq_len: int, part: str) -> Counter[str]:
+    def products(self, shape: StepShape, part: str) -> Counter[str]:
         """Multiplications and additions with weights by type of the factors, of one run of "body" or "head"."""
         total: Counter[str] = Counter()
-        for program in self._programs(seq_len):
+        for program in self._programs(shape):
             for step in program.head if part == "head" else program.body:
                 total += _products(program, step)
         return total
 
-    def _programs(self, seq_len: int) -> Iterator[ProgramSteps]:
-        return (die[seq_len] for die in self.dies)
+    def _programs(self, shape: StepShape) -> Iterator[ProgramSteps]:
+        return (die[shape] for die in self.dies)
 
 
 def _parameter_bytes(program: ProgramSteps, step: ProgramStep) -> int:

@@ -2,7 +2,7 @@
 
 Running needs nothing of it. {format_version, dies: [{die, programs: {sequence length: {body, head, buffers}}}]}: body
 and head are lists of steps, `buffers` has place, offset and bytes of every buffer that a step names. The programs of
-a vision-language model's modules, by name, are under `visual` and `rope`.
+batches are in `batches`, by size; those of a vision-language model's modules, by name, under `visual` and `rope`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from tyllm.package.compiled_module import ProgramName
-from tyllm.package.field_types import BufferName, Bytes, Die, Record, SeqLen, Text, one_of
+from tyllm.package.field_types import BatchSize, BufferName, Bytes, Die, Record, SeqLen, Text, one_of
 from tyllm.package.file_names import PROGRAM
 from tyllm.package.json_file import checked, read_json
+from tyllm.package.step_shape import StepShape, step_shapes
 
 Work = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Names = tuple[BufferName, ...]
@@ -57,7 +58,7 @@ class BufferPlace(Record, frozen=True):
 
 
 class ProgramSteps(Record, frozen=True):
-    """The steps of one die's program for one sequence length.
+    """The steps of one die's program for one shape of step.
 
     Attributes:
         body: run for every chunk of a prompt and for every token.
@@ -75,9 +76,14 @@ class ProgramSteps(Record, frozen=True):
         return found.bytes if found and found.place == "params" else 0
 
 
-class _Die(Record, frozen=True):
+class _Die(Record, frozen=True, omit_defaults=True):
     die: Die
     programs: Mapping[SeqLen, ProgramSteps]
+    batches: Mapping[BatchSize, ProgramSteps] = field(default_factory=dict)
+
+    def by_shape(self) -> dict[StepShape, ProgramSteps]:
+        shapes = step_shapes(self.programs, self.batches)
+        return dict(zip(shapes, [*self.programs.values(), *self.batches.values()], strict=True))
 
 
 class _ModuleDie(Record, frozen=True):
@@ -92,7 +98,7 @@ class _ProgramFile(Record, frozen=True, omit_defaults=True):
     rope: tuple[_ModuleDie, ...] = ()
 
 
-def read_program_file(folder: Traversable) -> dict[int, Mapping[int, ProgramSteps]]:
-    """The programs of the package in `folder`: die → sequence length → steps; raises `PackageError`."""
+def read_program_file(folder: Traversable) -> dict[int, Mapping[StepShape, ProgramSteps]]:
+    """The programs of the package in `folder`: die → shape → steps; raises `PackageError`."""
     path = folder / PROGRAM
-    return {die.die: die.programs for die in checked(read_json(path), path, _ProgramFile).dies}
+    return {die.die: die.by_shape() for die in checked(read_json(path), path, _ProgramFile).dies}

@@ -40,9 +40,9 @@ def required_files(manifest: Manifest) -> list[str]:
     """Paths, in the package, of the files without which it does not run."""
     names = [Path(CONFIG), Path(BUFFER_CONFIG)]
     for die in range(manifest.dies):
-        names.append(params_file(die, manifest.batch))
-        for seq_len in manifest.seq_lens:
-            names += [code_file(die, seq_len, manifest.batch), constants_file(die, seq_len, manifest.batch)]
+        names.append(params_file(die))
+        for shape in manifest.shapes:
+            names += [code_file(die, shape), constants_file(die, shape)]
     if manifest.visual:
         names += [Path(name) for name in (EMBEDDING, ROPE_TABLE, ROPE_CODE, ROPE_PARAMS, PREPROCESSOR)]
         files = (AOT_CONFIG, BUFFER_CONFIG)

@@ -134,9 +134,9 @@ def _of_rope(manifest: Manifest, buffers: BufferConfig, rope: ModuleConfig) -> I
     yield "positions", MANIFEST, ("int32", (3, rows)), where, _kind(io.get("positions"))
     yield "rope_param", MANIFEST, ("float32", (rows, 2, half)), where, _kind(table)
     for die in buffers.dies:
-        for seq_len, memory in die.programs.items():
-            expected = "float32", (seq_len, 2, half)
-            yield f"rope_param of {seq_len} tokens", where, expected, BUFFER_CONFIG, _kind(memory.io.get("rope_param"))
+        for shape in buffers.shapes:
+            expected, found = ("float32", (shape.tokens, 2, half)), die.memory(shape).io.get("rope_param")
+            yield f"rope_param of {shape}", where, expected, BUFFER_CONFIG, _kind(found)
 
 
 def _kind(entry: IoEntry | None) -> tuple[str, tuple[int, ...]] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
@@ -12,39 +11,32 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_messages.messages import Message
-from tyllm.package import Manifest, Package, open_package
-from tyllm.package.file_names import CONFIG, GENERATION_CONFIG
-from tyllm.package.json_file import read_json_if_there
-from tyllm.runtime.cache.positions import CountedPositions, MropePositions
-from tyllm.runtime.cache.rope_table import RopeTable
-from tyllm.runtime.cache.slot import CacheSlot
-from tyllm.runtime.execute.engine import Engine
-from tyllm.runtime.execute.threads import workers_per_die
+from tyllm.package import Manifest, Package
 from tyllm.runtime.generation.conversation import Conversation
-from tyllm.runtime.generation.eos_tokens import eos_token_ids
 from tyllm.runtime.generation.generation_stream import GenerationStream
 from tyllm.runtime.generation.request import GenerateOptions, Request
 from tyllm.runtime.generation.result import Result
 from tyllm.runtime.generation.sequence import SequenceState
+from tyllm.runtime.model import Model
 from tyllm.runtime.prompt.chat_template import ChatTemplate
-from tyllm.runtime.prompt.embedding_table import EmbeddingTable
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
 from tyllm.runtime.prompt.prompt import token_ids as as_token_ids
-from tyllm.runtime.prompt.prompt_builder import Given, PromptBuilder, no_images
+from tyllm.runtime.prompt.prompt_builder import Given, no_images
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.vision_tower import VisionTower
-from tyllm.runtime.step.model_runner import Logits, ModelRunner
+from tyllm.runtime.step.model_runner import Logits
 from tyllm.signing.signer import Signer
 from tyllm_base.doors import Door
 from tyllm_base.errors import GenerationError, PackageError, SettingError
+from tyllm_base.option_checks import flag, is_whole, shown
 
 
 class Session:
     """A package in memory with its threads, for any number of conversations one step at a time.
 
-    May be used from several threads: steps take turns, and a slot belongs to whoever used it last. After a fork the
-    child's copy refuses to run, since threads stay behind: open the session in the child. Ctrl-C during a step works
-    when the step ends.
+    May be used from several threads: steps take turns, and a slot belongs to whoever used it last: what was under way
+    there ends with a `GenerationError`. After a fork the child's copy refuses to run, since threads stay behind: open
+    the session in the child. Ctrl-C during a step works when the step ends.
     """
 
     @Door(PackageError)
@@ -69,29 +61,12 @@ class Session:
             SettingError: threads or slots below 1, or a signer's file that cannot be used.
             MissingExtraError: `signer` is given and the library that checks signatures is not installed.
         """
-        if not isinstance(slots, int) or slots < 1:
-            raise SettingError(f"{slots} slots hold no conversation; give 1 or more.")
-        self._package = open_package(path)
-        if signer is not None:
-            self._demand(Signer.of(signer))
-        workers = workers_per_die(threads, self.info.dies)
-        self._engine = Engine(self._package, workers, slots, pin=pin, order=self.info.die_order or None)
-        self._table = EmbeddingTable(self._package) if self.info.embedding_as_input else None
-        self._runner = ModelRunner(self._engine, self._table)
-        self._rope = RopeTable(self._package) if self._package.rope else None
-        visual = self.info.visual
-        self._vision_tower = VisionTower(self._package, visual, threads, pin=pin) if visual else None
-        self.prompt_builder = PromptBuilder(
-            self.info, self._vision_tower, lambda: self.tokenizer, lambda: self.chat_template
-        )
-        self._conversations = [Conversation(self._new_slot(number), self._runner) for number in range(slots)]
-
-    def _demand(self, signer: Signer) -> None:
-        try:
-            signer.check(self._package.folder, self.info.files, self._package.fingerprint)
-        except BaseException:
-            self._package.close()
-            raise
+        if not is_whole(slots) or slots < 1:
+            raise SettingError(f"{shown(slots)} slots hold no conversation; give 1 or more.")
+        self._model = model = Model(path, threads, slots, pin=pin, signer=signer)
+        self._package, self._engine, self._runner = model.package, model.engine, model.runner
+        self.prompt_builder = model.prompt_builder
+        self._conversations = [Conversation(slot, model.runner) for slot in model.slots]
 
     @property
     def info(self) -> Manifest:
@@ -108,37 +83,43 @@ class Session:
         """Worker threads in all."""
         return self._engine.workers * self.info.dies
 
-    @cached_property
+    @property
     def tokenizer(self) -> Tokenizer:
         """The package's tokenizer; raises `PackageError` where it has none."""
-        return Tokenizer(self._package.files)
+        return self._model.tokenizer
 
-    @cached_property
+    @property
     def chat_template(self) -> ChatTemplate:
         """The package's chat template; raises `PackageError` where it has none."""
-        return ChatTemplate(self._package.files)
+        return self._model.chat_template
 
     @property
     def vision_tower(self) -> VisionTower:
         """The package's vision tower; raises `ImageError` where the package was compiled from a text model."""
-        if self._vision_tower is None:
+        if self._model.vision_tower is None:
             raise no_images(self.info)
-        return self._vision_tower
+        return self._model.vision_tower
 
-    @cached_property
+    @property
     def generation_config(self) -> Mapping[str, Any]:
         """generation_config.json as the checkpoint's author wrote it; empty where there is none."""
-        return read_json_if_there(self._package.files / GENERATION_CONFIG)
+        return self._model.generation_config
 
-    @cached_property
+    @property
     def eos_token_ids(self) -> tuple[int, ...]:
-        """Tokens that end a text: of generation_config.json, or else of config.json."""
-        return eos_token_ids(self.generation_config, read_json_if_there(self._package.files / CONFIG))
+        """Tokens that end a text: of generation_config.json, or else of config.json; and the tokenizer's eos_token."""
+        return self._model.eos_token_ids
+
+    @property
+    def sampling_defaults(self) -> Mapping[str, float]:
+        """Sampling parameters that hold where the caller says nothing: of generation_config.json."""
+        return self._model.sampling_defaults
 
     def conversation(self, slot: int = 0) -> Conversation:
         """The conversation of a slot: append, rewind, save, restore; raises `GenerationError`."""
-        if not isinstance(slot, int) or not 0 <= slot < len(self._conversations):
-            raise GenerationError(f"There is no slot {slot!r}, this session has 0 to {len(self._conversations) - 1}.")
+        if not is_whole(slot) or not 0 <= slot < len(self._conversations):
+            last = len(self._conversations) - 1
+            raise GenerationError(f"There is no slot {shown(slot)}, this session has 0 to {last}.")
         return self._conversations[slot]
 
     @Door(PackageError)
@@ -149,10 +130,7 @@ class Session:
             GenerationError: no token, one outside the vocabulary, or more than the cache holds.
             SettingError: embeddings for a package that takes token ids.
         """
-        conversation = self.conversation(slot)
-        conversation.slot.owner = None
-        conversation.reset()
-        return conversation.append(Prompt.of(prompt))
+        return self.conversation(slot).begin(Prompt.of(prompt))
 
     @Door(PackageError)
     def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
@@ -163,9 +141,7 @@ class Session:
         Raises:
             GenerationError: fewer than two tokens, one outside the vocabulary, or more than the cache holds.
         """
-        conversation = self.conversation(slot)
-        conversation.slot.owner = None
-        return conversation.log_probs(as_token_ids(token_ids))
+        return self.conversation(slot).log_probs(as_token_ids(token_ids))
 
     @overload
     def generate(
@@ -189,11 +165,14 @@ class Session:
             prompt: what to continue. Text is tokenized with the special tokens that the tokenizer adds. With `images`
                 and `videos` it has a placeholder for each: <|vision_start|><|image_pad|><|vision_end|>.
             stream: return an iterator over pieces of text, with `.result` at its end, instead of the result.
-            options: see `GenerateOptions` for each and its default; greedy unless `temperature` is given.
+            options: see `GenerateOptions` for each. Where none says how to pick tokens, generation_config.json does
+                (`sampling_defaults`), or else the likeliest is taken; `temperature=0` is greedy always.
 
         Raises:
             GenerationError: too long a prompt, or an option that cannot work.
         """
+        self._engine.check_open()
+        flag("stream", stream)
         request = Request.of(options)
         made = self.prompt_builder.of(prompt, request.images, request.videos, request.image_fit)
         return self._start(made, request, stream)
@@ -231,6 +210,8 @@ class Session:
             GenerationError: the template refuses the messages; as `generate`.
             PackageError: the package has no chat template.
         """
+        self._engine.check_open()
+        flag("stream", stream)
         options.setdefault("reuse", True)
         request = Request.of(options)
         images = request.images, request.videos, request.image_fit
@@ -238,23 +219,15 @@ class Session:
 
     def _start(self, prompt: Prompt, request: Request, stream: bool) -> Result | GenerationStream:
         slot = self.conversation(request.slot).slot
-        tokenizer = self.tokenizer if Tokenizer.is_in(self._package.files) else None
-        sequence = SequenceState(prompt, request.params, tokenizer, self.eos_token_ids)
+        params = request.params.with_defaults(self.sampling_defaults)
+        sequence = SequenceState(prompt, params, self._model.tokenizer_if_there, self.eos_token_ids)
         sequence.take_slot(slot, self.info, reuse=request.reuse)
         generation = GenerationStream(sequence, self._runner)
         return generation if stream else generation.run_to_end()
 
-    def _new_slot(self, number: int) -> CacheSlot:
-        positions = MropePositions(self._rope) if self._rope else CountedPositions()
-        return CacheSlot(self._engine, number, positions)
-
     def close(self) -> None:
         """Stop the threads, unload the code, free the memory; calling it twice is no mistake."""
-        self._engine.close()
-        for part in (self._vision_tower, self._rope, self._table, self.__dict__.get("chat_template")):
-            if part is not None:
-                part.close()
-        self._package.close()
+        self._model.close()
 
     def __enter__(self) -> Self:
         return self

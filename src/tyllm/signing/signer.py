@@ -16,6 +16,7 @@ from tyllm.package.file_names import SIGNATURE
 from tyllm.signing.file_in_memory import file_in_memory
 from tyllm.signing.required_library import require_library
 from tyllm_base.errors import PackageError, SettingError
+from tyllm_base.option_checks import shown
 from tyllm_base.regular_file import read_regular_file
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ class Signer:
         """Raise `SettingError` for what names no signer."""
         if not isinstance(self.who, str | os.PathLike):
             raise SettingError(
-                f"{self.who!r:.60} is no signer; give the file of a public key or certificate, or a Signer."
+                f"{shown(self.who)} is no signer; give the file of a public key or certificate, or a Signer."
             )
         if not isinstance(self.issuer, str | None):
-            raise SettingError(f"{self.issuer!r:.60} is no issuer; give the URL of an OpenID Connect provider.")
+            raise SettingError(f"{shown(self.issuer)} is no issuer; give the URL of an OpenID Connect provider.")
 
     @classmethod
     def of(cls, given: Signer | str | os.PathLike[str]) -> Signer:

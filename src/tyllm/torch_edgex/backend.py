@@ -7,7 +7,6 @@ float32, and its results are half again. Weights are compiled in; when they chan
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from tyllm.torch_edgex.graph_runner import GraphRunner
 from tyllm.torch_edgex.options import current
 from tyllm_base.doors import Door
 from tyllm_base.errors import PackageError
+from tyllm_base.fork_locks import new_lock
 
 FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
 
@@ -48,7 +48,7 @@ class DynamoGraph:
         self.name = _name(graph_module)
         self.runners: dict[Hashable, GraphRunner | None] = {}
         self.kept: list[Argument] = []
-        self.lock = threading.Lock()
+        self.lock = new_lock()
 
     def __call__(self, *arguments: Argument) -> Any:
         """The module's results for its arguments, compiled on first use of their shapes.

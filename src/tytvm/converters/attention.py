@@ -14,7 +14,8 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
     """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap) → [1,S,H,Dv]."""
     q, _, _, _, scale, window, softcap = node.args
     _, heads, tokens, width = q.meta["val"].shape
-    cache = kv_cache(node, emitter.graph.kv_capacity, emitter.graph.kv_dtype)
+    graph = emitter.graph
+    cache = kv_cache(node, graph.kv_capacity, graph.kv_dtype, graph.slot_bytes)
     shape = Attention(cache, heads, tokens, scale, window, softcap, emitter.kernels.int8_activations)
     query = emitter.reshape(emitter.env[q], (heads, tokens, width))
     tensors = _append(emitter, node, shape)
@@ -27,9 +28,15 @@ def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Val
     _, k, v, layer, *_ = node.args
     rows = [emitter.reshape(emitter.env[new], tuple(new.meta["val"].shape)[1:]) for new in (k, v)]
     tensors = [emitter.buffers[f"kv:{layer}.{suffix}"] for suffix in shape.cache.tensors]
-    arguments = [*rows, emitter.buffers["io:position"], *tensors]
+    arguments = [*rows, *_places(emitter, shape), *tensors]
     choice = emitter.kernels.choose(CacheAppend(shape.cache, shape.S))
-    return emitter.call_inplace(choice, arguments, list(range(3, len(arguments))))
+    return emitter.call_inplace(choice, arguments, list(range(len(arguments) - len(tensors), len(arguments))))
+
+
+def _places(emitter: Emitter, shape: Attention) -> list[Value]:
+    """What says where the tokens are: the first one's place or, in a batch, each one's, and each one's slot."""
+    names = ["position", "slot"] if shape.cache.slot_bytes else ["position"]
+    return [emitter.buffers[f"io:{name}"] for name in names]
 
 
 def _attend(emitter: Emitter, shape: Attention, arguments: list[Value], output: TensorSpec) -> Value:
@@ -37,7 +44,7 @@ def _attend(emitter: Emitter, shape: Attention, arguments: list[Value], output: 
     choice = emitter.kernels.choose(shape)
     workspace = [TensorSpec(*each) for each in choice.specialization.workspace]
     merge = choice.specialization.followed_by
-    arguments = [*arguments, emitter.buffers["io:position"]]
+    arguments = [*arguments, *_places(emitter, shape)]
     if merge is None:
         return emitter.call(choice, arguments, output, *workspace)[0]
     _, *partial = emitter.call(choice, arguments, *workspace)

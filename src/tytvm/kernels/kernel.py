@@ -37,10 +37,13 @@ class KernelTarget:
         spec: The CPU.
         int8_activations: Whether INT4 weights are multiplied by int8 activations, and other products may round their
             factors to bfloat16; else all activations are float32.
+        counts_rows: Whether a step may use fewer rows than it is compiled for. Then kernels that can leave the others
+            out take the number of those in use, i64[1], as their first parameter.
     """
 
     spec: InstructionSet
     int8_activations: bool
+    counts_rows: bool = False
 
     @property
     def rounds_products(self) -> bool:
@@ -62,6 +65,9 @@ class Specialization:
         inputs: The encoding in which a product reads its activations.
         workspace: Shape and dtype of what the kernel writes for itself or for the kernel after it, behind its output.
         followed_by: The operator that makes the result of what lies in the workspace, if the kernel does not.
+        rows: Rows that the parallel loop takes in order, each in equally many iterations: a batch can end it early.
+            0 where the loop is over something else.
+        counted: Whether the kernel itself takes the number of rows in use, since its target counts them.
     """
 
     name: str
@@ -69,6 +75,8 @@ class Specialization:
     inputs: Encoding = FLOAT32
     workspace: tuple[Tensor, ...] = ()
     followed_by: Any = None
+    rows: int = 0
+    counted: bool = False
 
 
 @dataclass(frozen=True)

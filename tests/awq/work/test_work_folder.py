@@ -29,6 +29,25 @@ def test_another_recipe_starts_anew(work):
     assert not work.has("layer")
 
 
+def test_parts_that_an_ended_removal_left_count_no_more(work, monkeypatch):
+    """Else a run would go on with some of them: a report lacked what it takes from the others."""
+    work.write_part("report", {"a": np.ones(3, np.float16)})
+    unlink, removed = Path.unlink, []
+
+    def end_after_one(path, **options):
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path.name)
+        unlink(path, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "unlink", end_after_one)
+        work.remove()
+    assert removed
+    work.open("one")
+    assert not work.has("layer") and not work.has("report")
+
+
 @pytest.mark.parametrize(
     "name",
     ["mlp.up_proj.activations", "mlp.up_proj.tape", "hidden-00001.part", "layer-00000.part.tmp", "state.json.tmp"],

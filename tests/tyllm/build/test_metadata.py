@@ -7,6 +7,7 @@ import pytest
 
 from tyllm.build.metadata import kv_layers, program_json, summarize, write_program
 from tyllm.package import IoEntry, KvLayer
+from tyllm.package.step_shape import StepShape
 from tytvm.collectives import ALL_REDUCE
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.operands.kv_cache import KvCache
@@ -43,7 +44,7 @@ def program():
 
 @pytest.fixture(scope="module")
 def described(program):
-    return program_json([{8: program}])["dies"][0]["programs"]["8"]
+    return program_json([{StepShape(1, 8): program}])["dies"][0]["programs"]["8"]
 
 
 def test_caches_by_layer():
@@ -78,5 +79,5 @@ def test_memories(program):
 
 
 def test_it_is_written_as_json(program, tmp_path):
-    write_program(tmp_path, [{8: program}])
-    assert json.loads((tmp_path / "program.json").read_text()) == program_json([{8: program}])
+    write_program(tmp_path, [{StepShape(1, 8): program}])
+    assert json.loads((tmp_path / "program.json").read_text()) == program_json([{StepShape(1, 8): program}])

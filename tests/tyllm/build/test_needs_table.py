@@ -10,8 +10,8 @@ from tyllm.runtime.execute.binding import NeedsStruct
 from tytvm.target import resolve
 
 NEEDS = [
-    CodeNeeds("first", "head", "0" * 64, 1, 2, 3, 4, 2**46),
-    CodeNeeds("module_540x960", "", "a" * 64, 10, 20, 30, 40, 50),
+    CodeNeeds("first", "head", "0" * 64, 1, 2, 3, 4, 5, 2**46),
+    CodeNeeds("module_540x960", "", "a" * 64, 10, 20, 30, 35, 40, 50),
 ]
 
 
@@ -31,5 +31,5 @@ def test_a_library_says_what_it_was_told(tmp_path):
 
 def test_the_table_in_c():
     lines = c_source(NEEDS).splitlines()
-    assert lines[2].strip() == '{"first", "head", "' + "0" * 64 + f'", 1u, 2u, 3u, 4u, {2**46}u}},'
+    assert lines[2].strip() == '{"first", "head", "' + "0" * 64 + f'", 1u, 2u, 3u, 4u, 5u, {2**46}u}},'
     assert lines[-1] == "const uint32_t tyllm_needs_count = 2;"

@@ -50,7 +50,9 @@ class FakeSession:
     """Stands for `tyllm.runtime.Session`; `interrupt` makes the next answer end in a Ctrl-C after its first piece."""
 
     def __init__(self):
-        self.info = SimpleNamespace(architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4), visual=None)
+        self.info = SimpleNamespace(
+            architecture="Qwen2ForCausalLM", dies=2, seq_lens=(1, 4), visual=None, max_kv_cache_size=LIMIT
+        )
         self.prompt_builder = SimpleNamespace(
             of=lambda text, *images: encode(text),
             of_chat=lambda messages, **images: encode(render(messages)),

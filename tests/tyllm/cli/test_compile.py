@@ -36,6 +36,7 @@ def test_the_defaults(tyllm, told, tmp_path):
         "max_kv_cache_size": 4096,
         "seq_len_list": None,
         "dev_count": 4,
+        "batch_sizes": None,
         "embedding_as_input": False,
         "activations": "int8",
         "kv_cache_dtype": "float16",

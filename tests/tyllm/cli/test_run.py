@@ -77,7 +77,7 @@ def test_a_long_prompt_is_counted_once(tyllm, session):
         (["x" * 201], 8, "201 tokens are more than the 200 that the cache holds"),
         (["x", "--temperature", "-1"], 8, "temperature is -1.0"),
         (["x", "--max-new-tokens", "0"], 8, "max_new_tokens is 0"),
-        (["x", "--stop", ""], 8, "A stop string is empty"),
+        (["x", "--stop", ""], 8, "A text of stop is empty"),
         (["x", "--system", "y"], 2, "add --chat"),
         (["x", "--file", __file__], 2, "there is a prompt as an argument too"),
         (["--file", "no-such-file"], 2, "no-such-file"),

@@ -55,7 +55,7 @@ def test_the_signer_is_demanded_before_a_package_runs(tyllm, package, keys, comm
     monkeypatch.setattr("builtins.input", lambda *_: (_ for _ in ()).throw(EOFError))
     monkeypatch.setattr("tyllm.bench.run.measure_limits", lambda *_: {"read": 1e9, "int8": 1e9})
     assert tyllm(command, package, *options, "--signer", keys / "public.pem").code == 0
-    monkeypatch.setattr("tyllm.runtime.session.Engine", None)
+    monkeypatch.setattr("tyllm.runtime.model.Engine", None)
     outcome = tyllm(command, package, *options, "--signer", keys / "other.pub.pem")
     assert outcome.code == 6 and "was not made by" in outcome.err
     outcome = tyllm(command, package, *options, "--issuer", "https://example.com")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import tyllm.cli.streaming_output as module
-from tyllm.cli.streaming_output import as_dict, print_timings, stream_text
+from tyllm.cli.streaming_output import as_dict, print_cut, print_timings, stream_text
 from tyllm.runtime import Session
 from tyllm.runtime.generation.result import Result, Timings
 from tyllm.runtime.prompt.prompt import Prompt
@@ -47,7 +47,7 @@ def test_the_progress_of_the_prompt_is_shown_before_the_text(toy, monkeypatch):
         assert shown[:2] == [("prompt", 8, 20, "tokens"), ("prompt", 16, 20, "tokens")]
         assert "".join(shown[2:]) == result.text
         assert result.token_ids == reference_greedy(prompt.tokens, 3)
-        assert stream_text(session, prompt, options, shown.append).timings.reused_tokens == 19
+        assert stream_text(session, prompt, options, shown.append).timings.cached_tokens == 19
 
 
 def test_timings_in_a_line(capsys):
@@ -56,6 +56,24 @@ def test_timings_in_a_line(capsys):
         "[images: 1.50 s; prompt: 4 tokens (3 more were in the cache), 8.0 tokens/s; text: 3 tokens, 8.0 tokens/s]"
     )
     assert capsys.readouterr().err == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("stop", ""),
+        ("length", "[The answer was cut after 2 tokens: give more as --max-new-tokens, or leave it out.]\n"),
+        (
+            "cache_full",
+            "[The answer was cut, the KV cache is full with 4,096 tokens: say /reset, or compile the model with "
+            "a larger --max-kv-cache-size.]\n",
+        ),
+    ],
+)
+def test_why_an_answer_was_cut(capsys, reason, told):
+    print_cut(Result("ab", [1, 2], reason), 4096, " say /reset, or")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", told)
 
 
 def test_a_result_as_json():

@@ -34,12 +34,11 @@ def test_continuations_of_contexts_that_share_a_beginning(session):
 
 
 def test_the_shared_beginning_is_fed_once(session):
-    conversation, fed = session.conversation(), []
-    append = conversation.append
-    conversation.append = lambda tokens: fed.append(len(tokens)) or append(tokens)
+    fed, step = [], session._runner.step
+    session._runner.step = lambda batch: fed.extend(len(chunk.prompt) for chunk in batch) or step(batch)
     for token in (1, 2, 3):
         continuation_likelihood(session, TEXT[:20], [token])
-    assert fed == [19]
+    assert sum(fed) == 19 + 3
 
 
 def test_greedy_is_what_decoding_writes(session):

@@ -42,7 +42,7 @@ def test_small_divergences_of_large_vocabularies_are_exact():
 
 def test_logits_that_are_not_numbers():
     for wrong in (np.nan, np.inf):
-        with pytest.raises(StepError, match="not numbers"):
+        with pytest.raises(StepError, match="not finite numbers"):
             Distributions.from_logits(np.array([[0, wrong]], np.float32))
 
 

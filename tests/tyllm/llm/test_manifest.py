@@ -12,6 +12,7 @@ from tyllm.llm.decoder_build import EXPORTS
 from tyllm.llm.manifest import buffer_config, manifest
 from tyllm.llm.package_job import PackageJob
 from tyllm.package import Exports, FileEntry, IoEntry, ProgramMemory, QuantizationEntry
+from tyllm.package.step_shape import StepShape
 from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.memory_layout import lay_out
 from tytvm.target import resolve
@@ -24,7 +25,7 @@ KV = lay_out({f"0.{suffix}": TensorSpec(*spec) for suffix, spec in KvCache(2, 80
 def test_buffer_config():
     program = ProgramSummary(KV, ProgramMemory(128, 64, {"logits": IoEntry(0, (10,), "float32")}), {}, 0)
     plan = SimpleNamespace(sharding=SimpleNamespace(vocabulary=((0, 10), (10, 19))))
-    config = buffer_config(GOOD, plan, [{1: program, 8: program}] * 2)
+    config = buffer_config(GOOD, plan, [{StepShape(1, 1): program, StepShape(1, 8): program}] * 2)
     assert (config.max_kv_cache_size, config.kv_capacity, config.seq_lens) == (64, 80, (1, 8))
     assert [die.vocabulary for die in config.dies] == [(0, 10), (10, 19)]
     assert config.dies[1].programs[8] == program.memories and config.dies[0].kv_bytes == KV.total

@@ -10,7 +10,7 @@ static int nothing(void *self, const tyllm_any *arguments, int32_t count, tyllm_
   return 0;
 }
 
-const tyllm_needs tyllm_needs_table[] = {{"nothing", "nothing", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"nothing", "nothing", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 int main(int argc, char **argv) {
@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
   (void)argv;
   if (argc > 1 && sigaltstack(&(stack_t){.ss_sp = small, .ss_size = sizeof small}, NULL)) return 2;
   tyllm_program program = {nothing, nothing, tyllm_program_error, NULL, 0, 64, 64, tyllm_needs_table};
-  tyllm_die die = {NULL, 0, 64, &program, NULL};
+  tyllm_die die = {NULL, 0, 64, 64, &program, NULL};
   tyllm_config config = {TYLLM_RUNTIME_ABI, 1, 1, 1, 1, 0, 0, &die};
   char error[256] = "";
   tyllm_session *session = tyllm_create(&config, error, sizeof error);

@@ -79,14 +79,14 @@ static int run(tyllm_session *session, int steps) {
   return 0;
 }
 
-const tyllm_needs tyllm_needs_table[] = {{"body", "", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"body", "", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 int main(int argc, char **argv) {
   record.inside = argc == 2 && !strcmp(argv[1], "inside");
   record.late = 1;
   tyllm_program program = {body, NULL, tyllm_program_error, NULL, 0, COUNT * sizeof(float), sizeof(int64_t), tyllm_needs_table};
-  tyllm_die die[2] = {{NULL, 0, 64, &program, NULL}, {NULL, 0, 64, &program, NULL}};
+  tyllm_die die[2] = {{NULL, 0, 64, 64, &program, NULL}, {NULL, 0, 64, 64, &program, NULL}};
   tyllm_config config = {TYLLM_RUNTIME_ABI, 2, 1, 1, 1, 0, 20000, die};
   char error[256] = "";
   tyllm_session *session = tyllm_create(&config, error, sizeof error);

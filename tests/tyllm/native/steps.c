@@ -62,12 +62,12 @@ static int sum(struct tyllm_session *s) {
   return pthread_join(other, NULL);
 }
 
-const tyllm_needs tyllm_needs_table[] = {{"body", "", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"body", "", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 int main(int argc, char **argv) {
   tyllm_program program = {body, NULL, tyllm_program_error, NULL, 0, COUNT * sizeof(float), 64, tyllm_needs_table};
-  tyllm_die die[2] = {{NULL, 0, 64, &program, NULL}, {NULL, 0, 64, &program, NULL}};
+  tyllm_die die[2] = {{NULL, 0, 64, 64, &program, NULL}, {NULL, 0, 64, 64, &program, NULL}};
   tyllm_config config = {TYLLM_RUNTIME_ABI, 2, 1, 1, 1, 0, 20000, die};
   char error[256] = "";
   struct tyllm_session *s = argc == 2 ? tyllm_create(&config, error, sizeof error) : NULL;

@@ -105,7 +105,7 @@ static int run(tyllm_session *session, uint32_t dies, int64_t step, int failing)
   return !failed != !failing;
 }
 
-const tyllm_needs tyllm_needs_table[] = {{"body", "head", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"body", "head", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 int main(int argc, char **argv) {
@@ -113,7 +113,7 @@ int main(int argc, char **argv) {
   uint32_t dies = (uint32_t)atoi(argv[1]), workers = (uint32_t)atoi(argv[2]);
   tyllm_program program = {body, head, tyllm_program_error, NULL, 0, COUNT * sizeof(float), sizeof(order), tyllm_needs_table};
   tyllm_die *die = calloc(dies, sizeof *die);
-  for (uint32_t d = 0; d < dies; d++) die[d] = (tyllm_die){NULL, 0, 64, &program, NULL};
+  for (uint32_t d = 0; d < dies; d++) die[d] = (tyllm_die){NULL, 0, 64, 64, &program, NULL};
   tyllm_config config = {TYLLM_RUNTIME_ABI, dies, workers, 1, 1, 0, (uint64_t)atoll(argv[4]), die};
   char error[256] = "";
   tyllm_session *session = tyllm_create(&config, error, sizeof error);

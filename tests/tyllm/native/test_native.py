@@ -164,7 +164,8 @@ def test_a_library_exports_the_control_functions_and_programs_only(toy_library):
         ["nm", "-D", "--defined-only", toy_library], capture_output=True, text=True, check=True
     ).stdout
     names = {line.split()[-1] for line in table.splitlines()}
-    assert names == {"tyllm_abi", "tyllm_create", "tyllm_step", "tyllm_io", "tyllm_kv", "tyllm_last_error",
+    assert names == {"tyllm_abi", "tyllm_create", "tyllm_step", "tyllm_io", "tyllm_kv", "tyllm_release",
+                     "tyllm_last_error",
                      "tyllm_destroy", "tyllm_limit", "tyllm_check", "tyllm_needs_of", "tyllm_program_error",
                      "__tvm_ffi_llm_body",
                      "__tvm_ffi_llm_head"}  # fmt: skip
@@ -217,6 +218,12 @@ def test_memory_that_is_too_small_or_absurd(with_number, name, least, what):
         assert check == create != "taken"
         assert what in check
     assert with_number(name, least) == ["taken", "taken"]
+
+
+def test_slots_of_another_distance_than_a_batch_computes_with(with_number):
+    for value in (0, 1024, (1 << 16) - 1, 1 << 17, 2**64 - 1):
+        check, create = with_number("slot_bytes", value)
+        assert check == create and ("for a slot of second" in check or "for each of 2 slots" in check)
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ static int body(void *self, const tyllm_any *a, int32_t count, tyllm_any *result
   return 0;
 }
 
-const tyllm_needs tyllm_needs_table[] = {{"body", "body", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"body", "body", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 int main(int argc, char **argv) {
   tyllm_program program = {body, body, tyllm_program_error, NULL, 0, 64, sizeof(record), tyllm_needs_table};
-  tyllm_die die = {NULL, 0, 64, &program, NULL};
+  tyllm_die die = {NULL, 0, 64, 64, &program, NULL};
   tyllm_config config = {TYLLM_RUNTIME_ABI, 1, 2, 1, 1, 0, 20000, &die};
   char error[256] = "";
   tyllm_session *session = argc == 2 ? tyllm_create(&config, error, sizeof error) : NULL;

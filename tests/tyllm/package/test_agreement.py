@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.forgeries import at, edit, read
 
-from tyllm.package import open_package
+from tyllm.package import FORMAT_VERSION, open_package
 from tyllm_base.errors import PackageError
 
 FACTS = {"model_type": "toy", "vocab_size": 260, "hidden_size": 8, "num_hidden_layers": 1}
@@ -77,8 +77,8 @@ def test_a_text_model_has_no_rotary_module(own_toy):
     edit(own_toy, "manifest.json", rope=None, visual=None)
     open_package(own_toy)
     memory = {"arena_bytes": 64, "io_bytes": 64, "constants_offset": 0, "io": {}}
-    buffers = {"format_version": 3, "dies": [{"die": 0, "programs": {"a": memory}}]}
-    aot = {"format_version": 3, "code": "x.so", "params": "x.params",
+    buffers = {"format_version": FORMAT_VERSION, "dies": [{"die": 0, "programs": {"a": memory}}]}
+    aot = {"format_version": FORMAT_VERSION, "code": "x.so", "params": "x.params",
            "programs": [{"name": "a", "export": "a", "inputs": [], "outputs": []}]}  # fmt: skip
     edit(own_toy, "manifest.json", rope=[aot, buffers])
     refused(own_toy, "a vision tower is False in manifest.json and True in manifest.json, as rope,")

@@ -61,7 +61,7 @@ def test_round_trip(tmp_path):
         (with_io(tokens=None), "the io of die 0 lacks embeddings or tokens"),
         (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
         (with_die(vocabulary=(1, 17)), r"die 0 has the vocabulary \[1, 17\], not from row 0 on"),
-        (with_die(programs={1: config().dies[0].programs[8]}), r"programs for \[1\]"),
+        (with_die(programs={1: config().dies[0].programs[8]}), r"programs for lengths \[1\]"),
         (
             with_die(programs={8: ProgramMemory(9, 9, {"tokens": IoEntry(0, (1,), "nonsense")})}),
             r"float32.*dies\[0\].programs\[...\].io\[...\].dtype",

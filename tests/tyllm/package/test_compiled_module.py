@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tyllm.package import IoEntry
+from tyllm.package import FORMAT_VERSION, IoEntry
 from tyllm.package.compiled_module import ModuleConfig, ModuleMemory, ModuleProgram
 from tyllm_base.errors import PackageError
 
@@ -35,7 +35,7 @@ def test_one_file_names_programs_and_the_other_lays_out_memory(tmp_path):
     assert buffers["dies"][1]["programs"]["28x28"]["io"]["tokens"] == {
         "offset": 64, "shape": [4], "dtype": "float16"
     }  # fmt: skip
-    assert aot["format_version"] == buffers["format_version"] == 3
+    assert aot["format_version"] == buffers["format_version"] == FORMAT_VERSION
 
 
 def test_a_program_by_its_name():

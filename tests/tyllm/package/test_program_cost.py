@@ -9,6 +9,7 @@ import pytest
 from tyllm.package import open_package
 from tyllm.package.program_cost import ProgramCost
 from tyllm.package.program_file import ProgramSteps
+from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import PackageError
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.kernel import WorkKind
@@ -43,11 +44,11 @@ def test_programs_that_the_package_does_not_have(toy, tmp_path):
 
 
 def test_weights_are_read_whole_and_tables_by_rows():
-    assert program_cost(step({}, 10), step({"int8": 64}, 70)).weight_bytes(8) == 10 + 64
+    assert program_cost(step({}, 10), step({"int8": 64}, 70)).weight_bytes(StepShape(1, 8)) == 10 + 64
 
 
 def test_dies_are_summed():
-    assert ProgramCost(program_cost(step({"int8": 64}, 70)).dies * 2).products(8, "body") == {"int8": 128}
+    assert ProgramCost(program_cost(step({"int8": 64}, 70)).dies * 2).products(StepShape(1, 8), "body") == {"int8": 128}
 
 
 def step(operations, bytes_read, bytes_written=1):
@@ -59,7 +60,7 @@ def step(operations, bytes_read, bytes_written=1):
 def program_cost(*steps, place="params"):
     """One die and sequence length 8."""
     program = {"body": list(steps), "head": [], "buffers": {"w": {"place": place, "offset": 0, "bytes": 64}}}
-    return ProgramCost(({8: msgspec.convert(program, ProgramSteps)},))
+    return ProgramCost(({StepShape(1, 8): msgspec.convert(program, ProgramSteps)},))
 
 
 @pytest.mark.parametrize("target", ["x86-64-avx512-amx", "x86-64-v3"])
@@ -86,10 +87,10 @@ def test_products_with_weights_are_counted_whatever_kernel_makes_them(operator, 
     if choice is None:
         pytest.skip("no kernel does it in one")
     cost = choice.kernel.cost(*choice.specialization.arguments)
-    found = program_cost(step(cost.operations, cost.bytes_read, cost.bytes_written)).products(8, "body")
+    found = program_cost(step(cost.operations, cost.bytes_read, cost.bytes_written)).products(StepShape(1, 8), "body")
     is_product = choice.kernel.kind is WorkKind.WEIGHT_PRODUCT
     assert list(found.values()) == ([max(cost.operations.values())] if is_product else [])
 
 
 def test_attention_reads_no_parameter():
-    assert not program_cost(step({"bfloat16": 9999}, 70), place="kv").products(8, "body")
+    assert not program_cost(step({"bfloat16": 9999}, 70), place="kv").products(StepShape(1, 8), "body")

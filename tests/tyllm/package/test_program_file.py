@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tyllm.package.program_file import BufferPlace, ProgramStep, ProgramSteps, StepCost, read_program_file
+from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import PackageError
 
 STEP = {
@@ -31,7 +32,7 @@ def test_steps_by_die_and_sequence_length(tmp_path):
     step = ProgramStep("linear_w4a8", ("x", "weight"), ("y",), True, StepCost({"int8": 64, "float32": 2}, 72, 8))
     buffers = {"x": BufferPlace("arena", 0, 8), "weight": BufferPlace("params", 64, 64)}
     steps = ProgramSteps((step,), (), buffers)
-    assert read_program_file(tmp_path) == {0: {1: steps, 8: steps}}
+    assert read_program_file(tmp_path) == {0: {StepShape(1, 1): steps, StepShape(1, 8): steps}}
     assert [steps.parameter_bytes(name) for name in ("x", "weight", "other")] == [0, 64, 0]
 
 

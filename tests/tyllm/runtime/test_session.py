@@ -4,18 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_package import HERE, Fake, build, reference_greedy, reference_logits
-from msgspec import structs
 
-from tyllm.package import Visual, open_package
 from tyllm.runtime import Session
-from tyllm.runtime import session as session_module
-from tyllm.runtime.execute import executor
 from tyllm_base.errors import PackageError, SettingError
 
 HEAVY = ("torch", "tvm", "tvm_ffi", "transformers", "safetensors")
@@ -46,8 +41,8 @@ def test_a_chat_feeds_only_what_is_new(toy):
         assert "".join(second) == second.result.text
         whole = session.tokenizer.encode(session.chat_template.render(messages))
         assert second.result.token_ids == reference_greedy(whole, 6)
-        assert second.result.timings.reused_tokens >= len(prompt)
-        assert second.result.timings.prompt_tokens + second.result.timings.reused_tokens == len(whole)
+        assert second.result.timings.cached_tokens >= len(prompt)
+        assert second.result.timings.prompt_tokens + second.result.timings.cached_tokens == len(whole)
 
 
 def test_closing_ends_the_templates_process(toy):
@@ -72,42 +67,6 @@ def test_settings_that_cannot_work(toy):
         Session(toy(dies=1), slots=0)
     with pytest.raises(SettingError, match="-1 threads cannot run"):
         Session(toy(dies=1), threads=-1)
-
-
-@pytest.fixture
-def ordered(toy, monkeypatch):
-    """A package of two dies that are played by the physical dies 1 and 0, with a vision tower on die 2."""
-    package = open_package(toy(dies=2))
-    visual = Visual(1, (2,), (), 2, {}, None)
-    manifest = structs.replace(package.manifest, die_order=(1, 0), visual=visual)
-    monkeypatch.setattr(session_module, "open_package", lambda path: replace(package, manifest=manifest))
-    return package.folder
-
-
-@pytest.mark.parametrize("pin", [False, True])
-def test_threads_are_bound_in_the_packages_order_of_dies(ordered, monkeypatch, pin):
-    bound = []
-    monkeypatch.setattr(executor, "_pin", lambda dies, workers, order: bound.append((len(dies), workers, [*order])))
-    with Session(ordered, threads=6, pin=pin) as session:
-        assert np.array_equal(session.logits([1, 2]), reference_logits([1, 2]))
-    assert bound == ([(2, 3, [1, 0])] if pin else [])
-
-
-@pytest.mark.parametrize("pin", [False, True])
-def test_the_vision_tower_has_the_sessions_threads_and_binds_them_too(ordered, monkeypatch, pin):
-    made = []
-
-    class Tower(session_module.VisionTower):
-        def __init__(self, package, visual, threads, *, pin):
-            made.append((visual.die_order, threads, pin))
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(session_module, "VisionTower", Tower)
-    with Session(ordered, threads=6, pin=pin) as session:
-        assert isinstance(session.vision_tower, Tower)
-    assert made == [((2,), 6, pin)]
 
 
 def test_damaged_code_is_not_loaded(own_toy):

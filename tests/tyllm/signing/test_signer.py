@@ -217,6 +217,6 @@ def test_an_identity_is_asked_for_as_it_is_given(signed, keys, monkeypatch):
 def test_a_session_demands_a_signer_before_anything_is_loaded(signed, keys, monkeypatch):
     with Session(signed, threads=2, signer=keys / "author.pub.pem") as session:
         assert session.generate([1, 2], max_new_tokens=1).token_ids
-    monkeypatch.setattr("tyllm.runtime.session.Engine", lambda *_, **__: pytest.fail("code was loaded"))
+    monkeypatch.setattr("tyllm.runtime.model.Engine", lambda *_, **__: pytest.fail("code was loaded"))
     with pytest.raises(PackageError, match="was not made by"):
         Session(signed, signer=keys / "stranger.pub.pem")

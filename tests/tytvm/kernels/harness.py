@@ -43,6 +43,10 @@ class _Any(ctypes.Structure):
     _fields_ = (("type_index", ctypes.c_int32), ("padding", ctypes.c_uint32), ("value", ctypes.c_int64))
 
 
+class Placed(np.ndarray):
+    """An array that a kernel is given where it lies; of all others it gets copies."""
+
+
 def aligned(array):
     """A copy of the array that starts at a multiple of 64 bytes."""
     array = np.asarray(array)
@@ -51,6 +55,23 @@ def aligned(array):
     copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def slots_of(caches):
+    """The tensors of several slots' caches, copied side by side into memory as a die has them.
+
+    Returns:
+        The first slot's tensors, flat, behind which the other slots' follow, and the bytes from one slot to the next.
+    """
+    starts = np.cumsum([0, *(-(-tensor.nbytes // 64) * 64 for tensor in caches[0])])
+    memory = aligned(np.zeros((len(caches), starts[-1]), np.uint8))
+    for number, tensors in enumerate(caches):
+        for start, tensor in zip(starts, tensors, strict=False):
+            memory[number, start : start + tensor.nbytes] = np.ascontiguousarray(tensor).view(np.uint8).reshape(-1)
+    whole = memory.reshape(-1)
+    firsts = [whole[start:][: (len(whole) - start) // tensor.itemsize * tensor.itemsize].view(tensor.dtype)
+              for start, tensor in zip(starts, caches[0], strict=False)]  # fmt: skip
+    return [first.view(Placed) for first in firsts], int(starts[-1])
 
 
 @cache
@@ -87,7 +108,7 @@ class Kernel:
 
     def __call__(self, *arrays, workers=1):
         """All workers in turn; the last to run is the first by number, so that order cannot matter."""
-        arrays = [aligned(a) for a in arrays]
+        arrays = [a if isinstance(a, Placed) else aligned(a) for a in arrays]
         for worker in reversed(range(workers)):
             self.run(arrays, worker, workers)
         return arrays

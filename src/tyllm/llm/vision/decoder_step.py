@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tyllm.llm.vision.rotary_positions import language_model_of
+from tyllm.package.step_shape import StepShape
 from tytvm.capture import Capture, capture
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class _DecoderStep(torch.nn.Module):  # type: ignore[misc]
         self.rotary = language_model_of(model).rotary_emb = _GivenRotary()
 
     def forward(self, embeddings: torch.Tensor, rope_param: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
-        """Embeddings [1, S, hidden], rotary rows [S, 2, head_dim / 2] → logits [1, 1, vocabulary] of row `row` [1]."""
+        """Embeddings [1, S, hidden], rotary rows [S, 2, head_dim / 2] → logits [1, R, vocabulary] of rows `row` [R]."""
         self.rotary.given.table = rope_param
         positions = torch.zeros(3, 1, embeddings.shape[1], dtype=torch.int64, device=embeddings.device)
         language = language_model_of(self.model)
@@ -46,12 +47,13 @@ class _DecoderStep(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_decoder_step(model: PreTrainedModel, seq_len: int) -> Capture:
-    """The graph of a step of `seq_len` embeddings; its weights have the names that they have in `model`.
+def capture_decoder_step(model: PreTrainedModel, shape: StepShape) -> Capture:
+    """The graph of a step of S embeddings; its weights have the names that they have in `model`.
 
-    Its inputs are `embeddings`, float32 [1, seq_len, hidden], `rope_param`, float32 [seq_len, 2, head_dim / 2], and
-    `row`, int64 [1].
+    Its inputs are `embeddings`, float32 [1, S, hidden], `rope_param`, float32 [S, 2, head_dim / 2], and `row`, int64 of
+    as many rows as there are sequences.
     """
+    seq_len = shape.tokens
     text = model.config.get_text_config()
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     rotary = language_model_of(model).rotary_emb
@@ -59,7 +61,7 @@ def capture_decoder_step(model: PreTrainedModel, seq_len: int) -> Capture:
         inputs = {
             "embeddings": torch.zeros(1, seq_len, text.hidden_size),
             "rope_param": torch.zeros(seq_len, 2, head_dim // 2),
-            "row": torch.zeros(1, dtype=torch.int64),
+            "row": torch.zeros(shape.batch, dtype=torch.int64),
         }
     try:
         return capture(_DecoderStep(model), inputs).within("model.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Self
 
@@ -28,10 +28,17 @@ class CachedPrefix:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def keys(self) -> Sequence[Key]:
+        """The identity of each token; to be read only."""
+        return self._keys
+
     def extend(self, prompt: Prompt) -> None:
         """Note that a prompt was fed after what is there."""
+        keys = prompt.keys()
+        del self._keys[len(self.tokens) :]  # of a call that was interrupted between these lines
+        self._keys += keys
         self.tokens += prompt.tokens
-        self._keys += prompt.keys()
 
     def truncate(self, length: int) -> None:
         """Forget all but the first `length` tokens."""

@@ -26,8 +26,8 @@ class Positions(Protocol):
     def assign(self, start: int, prompt: Prompt) -> None:
         """Say where a prompt's tokens will stand, which follow `start` others."""
 
-    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Write a step's input [seq_len, …] or [1, seq_len], padding included, from the slot's token `start` on."""
+    def write_inputs(self, io: Mapping[str, Array], rows: range, start: int) -> None:
+        """Write rows of a step's input [S, …] or [1, S], padding among them, for the slot's tokens from `start` on."""
 
     def shared_length(self, prompt: Prompt) -> int:
         """The number of tokens of a prompt, from its first, that stand where the slot has them."""
@@ -45,9 +45,9 @@ class CountedPositions:
     def assign(self, start: int, prompt: Prompt) -> None:
         """They are where they are counted."""
 
-    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """Count on from `start`: the input `positions` int64 [1, seq_len]."""
-        io["positions"][0] = np.arange(start, start + seq_len)
+    def write_inputs(self, io: Mapping[str, Array], rows: range, start: int) -> None:
+        """Count on from `start`: the input `positions` int64 [1, S]."""
+        io["positions"][0, rows.start : rows.stop] = np.arange(start, start + len(rows))
 
     def shared_length(self, prompt: Prompt) -> int:
         """All of them."""
@@ -85,11 +85,11 @@ class MropePositions:
                 )
             self._set(np.concatenate([before, expected], axis=1))
 
-    def write_inputs(self, io: Mapping[str, Array], start: int, seq_len: int) -> None:
-        """The input `rope_param` float32 [seq_len, 2, D/2]: rows of the table, zeros where only padding is."""
-        rows = self._table[start : start + seq_len]
-        io["rope_param"][: len(rows)] = rows
-        io["rope_param"][len(rows) :] = 0
+    def write_inputs(self, io: Mapping[str, Array], rows: range, start: int) -> None:
+        """The input `rope_param` float32 [S, 2, D/2]: rows of the table, zeros where only padding is."""
+        known = self._table[start : start + len(rows)]
+        io["rope_param"][rows.start : rows.start + len(known)] = known
+        io["rope_param"][rows.start + len(known) : rows.stop] = 0
 
     def shared_length(self, prompt: Prompt) -> int:
         """Those before the first that stands elsewhere; a prompt without positions counts from 0."""

@@ -30,6 +30,7 @@ class NeedsStruct(Structure):
         ("params_bytes", c_uint64),
         ("constants_bytes", c_uint64),
         ("kv_bytes", c_uint64),
+        ("slot_bytes", c_uint64),
         ("arena_bytes", c_uint64),
         ("io_bytes", c_uint64),
     ]
@@ -57,6 +58,7 @@ class DieStruct(Structure):
         ("params", c_void_p),
         ("params_bytes", c_uint64),
         ("kv_bytes", c_uint64),
+        ("slot_bytes", c_uint64),
         ("programs", POINTER(ProgramStruct)),
         ("cpus", POINTER(c_int32)),
     ]
@@ -84,6 +86,7 @@ SIGNATURES = {
     "tyllm_step": (c_int32, [c_void_p, c_uint32, c_uint32, c_uint32]),
     "tyllm_io": (c_void_p, [c_void_p, c_uint32, c_uint32]),
     "tyllm_kv": (c_void_p, [c_void_p, c_uint32, c_uint32]),
+    "tyllm_release": (None, [c_void_p, c_uint32]),
     "tyllm_last_error": (c_char_p, [c_void_p]),
     "tyllm_destroy": (None, [c_void_p]),
 }

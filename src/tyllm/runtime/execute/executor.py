@@ -6,7 +6,6 @@ It knows dies, programs and slots by number, and nothing of models.
 from __future__ import annotations
 
 import ctypes
-import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +31,9 @@ from tyllm.runtime.execute.binding import (
 )
 from tyllm.runtime.execute.loaded_code import LoadedCode
 from tyllm_base.errors import GenerationError, PackageError, SettingError, StepError, TyllmError
+from tyllm_base.fork_locks import new_rlock
 from tyllm_base.machine import available_threads, physical_cores
+from tyllm_base.option_checks import shown
 
 MOST_THREADS, MOST_SLOTS = 1 << 16, 1 << 20
 """As native/needs.c has them."""
@@ -57,11 +58,12 @@ class ProgramCode:
 
 @dataclass(frozen=True)
 class DieCode:
-    """The code of a die: its weights, its programs, and the bytes of a slot's KV cache."""
+    """The code of a die: its weights, its programs, and the bytes of a slot's KV cache and from one to the next."""
 
     params: Traversable
     programs: tuple[ProgramCode, ...]
     kv_bytes: int = 0
+    slot_bytes: int = 0
 
 
 class Executor:
@@ -87,12 +89,10 @@ class Executor:
             TyllmError: the system refuses memory or threads.
         """
         _check_counts(workers * len(dies), slots)
-        self.workers, self.dies, self.lock = workers, len(dies), threading.RLock()
+        self.workers, self.dies, self.lock = workers, len(dies), new_rlock()
         self._code = tuple(dies)
         self._loaded = LoadedCode(self.lock)
-        self._unload = weakref.finalize(self, self._loaded.unload)
-        self._unload.atexit = False  # a thread may be in the code then
-        weakref.finalize(self, self._loaded.stop_at_exit)
+        weakref.finalize(self, self._loaded.unload).atexit = False  # a thread may be in the code then
         structs = [self._die(die) for die in dies]
         if pin:
             _pin(structs, workers, order or range(len(dies)))
@@ -106,32 +106,39 @@ class Executor:
         """Run a program on what lies in `io`; raises `StepError` where compiled code fails."""
         flags = (BODY if body else 0) | (HEAD if head else 0)
         with self.lock:
-            self._check_open()
+            self.check_open()
             if self._library.tyllm_step(self._session, program, slot, flags):
                 raise StepError(f"A step failed: {self._library.tyllm_last_error(self._session).decode()}.")
 
     def io_views(self, program: int) -> list[Views]:
         """For each die the entries of a program's io region by name."""
-        self._check_open()
+        self.check_open()
         return self._io[program]
 
     def kv_bytes(self, die: int, slot: int) -> Array:
         """The memory of a slot's KV cache on a die, uint8 [bytes]."""
         with self.lock:
-            self._check_open()
+            self.check_open()
             return _region(self._library.tyllm_kv(self._session, die, slot), self._code[die].kv_bytes)
+
+    def release_slot(self, slot: int) -> None:
+        """Give the memory of a slot's KV cache back; its content is gone."""
+        with self.lock:
+            self.check_open()
+            self._library.tyllm_release(self._session, slot)
 
     def close(self) -> None:
         """Stop the threads, unload the code, free the memory, when what is under way has ended.
 
         No view may be used after it: the memory that it looks into is gone.
         """
-        self._unload()
+        self._loaded.unload()
         self._io = []
 
-    def _check_open(self) -> None:
-        if self._loaded.is_stopping:
-            raise GenerationError("The session is closed; open the package again.")
+    def check_open(self) -> None:
+        """Raise `GenerationError` where it is closed, or the process is a child of the one that opened it."""
+        if self._loaded.refusal:
+            raise GenerationError(self._loaded.refusal)
 
     def _create(self, structs: Sequence[DieStruct], slots: int) -> int:
         """The C library's session."""
@@ -149,7 +156,7 @@ class Executor:
     def _die(self, die: DieCode) -> DieStruct:
         programs = (ProgramStruct * len(die.programs))(*map(self._program, die.programs))
         params = self._map(die.params)
-        return DieStruct(params.ctypes.data, params.size, die.kv_bytes, programs, None)
+        return DieStruct(params.ctypes.data, params.size, die.kv_bytes, die.slot_bytes, programs, None)
 
     def _program(self, code: ProgramCode) -> ProgramStruct:
         library, constants = self._load(code.library), self._map(code.constants)
@@ -186,7 +193,7 @@ class Executor:
 def _check_counts(threads: int, slots: int) -> None:
     for count, most, what in ((threads, MOST_THREADS, "threads"), (slots, MOST_SLOTS, "slots")):
         if count > most:
-            raise SettingError(f"{count} {what} are more than the {most} that there can be; give fewer.")
+            raise SettingError(f"{shown(count)} {what} are more than the {most} that there can be; give fewer.")
 
 
 def view(region: Array, entry: IoEntry) -> Array:

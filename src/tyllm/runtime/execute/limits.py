@@ -34,7 +34,7 @@ def measure_limits(
         TyllmError: the system refuses memory or threads.
     """
     found: dict[str, float] = {}
-    with limit_function(package.files / code_file(0, min(package.buffers.seq_lens))) as limit:
+    with limit_function(package.files / code_file(0, package.buffers.shapes[0])) as limit:
         for name in LIMITS:
             report(name)
             value = limit(name.encode(), threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tyllm_base.errors import SettingError
 from tyllm_base.machine import available_threads
+from tyllm_base.option_checks import is_whole, shown
 
 
 def workers_per_die(threads: int | None, dies: int) -> int:
@@ -15,6 +16,6 @@ def workers_per_die(threads: int | None, dies: int) -> int:
     """
     if threads is None:
         threads = available_threads()
-    if not isinstance(threads, int) or threads < 1:
-        raise SettingError(f"{threads} threads cannot run anything; give 1 or more.")
-    return max(1, threads // dies)
+    if not is_whole(threads) or threads < 1:
+        raise SettingError(f"{shown(threads)} threads cannot run anything; give a whole number, 1 or more.")
+    return max(1, int(threads) // dies)

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tyllm.runtime.cache.slot import CacheSlot
-from tyllm.runtime.generation.log_probs import log_sum_exp
-from tyllm.runtime.generation.prompt_check import check_prompt
+from tyllm.runtime.generation.log_probs import logprobs_of
+from tyllm.runtime.generation.prompt_check import check_prompt, check_room
 from tyllm.runtime.prompt.prompt import Embeddings, Prompt
-from tyllm.runtime.step.model_runner import Logits, ModelRunner
-from tyllm.runtime.step.prefill import feed, schedule_chunks
+from tyllm.runtime.prompt.prompt import token_ids as as_token_ids
+from tyllm.runtime.step.model_runner import Logits, ModelRunner, check_logits
+from tyllm.runtime.step.prefill import feed, schedule_every_logits
 from tyllm_base.atomic_files import atomic_file
 from tyllm_base.doors import Door
 from tyllm_base.errors import GenerationError, OutputError, PackageError
@@ -22,7 +23,11 @@ from tyllm_base.user_path import user_path
 
 
 class Conversation:
-    """The tokens in a slot, and methods that feed more, save and restore."""
+    """The tokens in a slot, and methods that feed more, save and restore.
+
+    Whatever changes them takes the slot over: what another call still does there, in any thread, ends with a
+    `GenerationError`.
+    """
 
     def __init__(self, slot: CacheSlot, runner: ModelRunner) -> None:
         self.slot, self._runner = slot, runner
@@ -47,16 +52,16 @@ class Conversation:
         Nothing of them is kept where a step fails.
 
         Raises:
-            GenerationError: no token, one outside the vocabulary, or more than the cache has room for.
+            GenerationError: no token, one outside the vocabulary, or more than the cache has room for; another call
+                took the slot over, or the session is closed.
             StepError: compiled code failed.
         """
-        prompt, before = Prompt.of(prompt), len(self)
-        self.check(prompt)
-        try:
-            return feed(self._runner, self.slot, prompt)
-        except BaseException:
-            self.rewind(before)
-            raise
+        return self._feed(Prompt.of(prompt), afresh=False)
+
+    @Door(PackageError)
+    def begin(self, prompt: Sequence[int] | Prompt) -> Logits:
+        """As `append`, of a fresh conversation: the tokens in the cache are forgotten."""
+        return self._feed(Prompt.of(prompt), afresh=True)
 
     def append_embeddings(self, embeddings: Embeddings) -> Logits:
         """Feed embeddings float32 [n, H] of the caller's own making; raises as `append`, and `SettingError`."""
@@ -73,25 +78,42 @@ class Conversation:
         Raises:
             GenerationError: as `append`, or fewer than 2 tokens.
         """
+        token_ids = as_token_ids(token_ids)
         if len(token_ids) < 2:
             raise GenerationError(f"{len(token_ids)} tokens have no likelihood to measure, give 2 or more.")
-        fed = list(token_ids[:-1])  # nothing is asked after the last one
-        result: list[float] = []
-        self.reset()
-        self.check(token_ids)
-        for logits in self.every_logits(fed):
-            expected = token_ids[len(result) + 1 : len(result) + 1 + len(logits)]
-            result += [row[token] - log_sum_exp(row) for row, token in zip(logits, expected, strict=True)]
-        return np.array(result, np.float32)
+        check_prompt(Prompt.of(token_ids), self._runner.manifest)
+        check_room(Prompt.of(token_ids), 0, self.limit)
+        fed = token_ids[:-1]  # nothing is asked after the last one
+        found: list[npt.NDArray[np.float64]] = []
+        done = 1
+        for logits in self.every_logits(fed, after=()):
+            found.append(logprobs_of(logits, token_ids[done : done + len(logits)]).of_tokens)
+            done += len(logits)
+        return np.concatenate(found).astype(np.float32)
 
-    def every_logits(self, token_ids: Sequence[int]) -> Iterator[Logits]:
+    def every_logits(self, token_ids: Sequence[int], *, after: Sequence[int] | None = None) -> Iterator[Logits]:
         """Feed tokens as `append` does; the logits after each of them: float32 [n, V] for each chunk in turn.
 
-        The head runs once a token. The tokens of a chunk count as fed when it has been taken; raises as `append`.
+        The head takes all rows of a batch at once where the package has batches, else one. The tokens of a chunk count
+        as fed when it has been taken; raises as `append`.
+
+        Args:
+            token_ids: what is fed.
+            after: what stands before it, which is fed as far as the cache does not hold it; None for all that it holds.
         """
-        self.check(token_ids)
-        for chunk in schedule_chunks(self.slot, Prompt.of(token_ids), self._runner):
-            yield self._runner.logits_of_each_token(chunk)
+        prompt = Prompt.of(token_ids)
+        context = Prompt.of(list(after or ()))
+        check_prompt(prompt, self._runner.manifest)
+        with self.slot.lock:
+            kept = self.slot.lease.settled if after is None else self.slot.shared_length(context)
+            check_room(prompt, max(kept, len(context)), self.limit)
+            lease = self.slot.take_over(kept)
+        if kept < len(context):
+            check_prompt(context[kept:], self._runner.manifest)
+            feed(self._runner, lease, context[kept:])
+        for chunk in schedule_every_logits(lease, prompt, self._runner):
+            (logits,) = self._runner.step([chunk])
+            yield check_logits(logits)
 
     @Door(PackageError)
     def rewind(self, length: int) -> None:
@@ -128,6 +150,15 @@ class Conversation:
         file = user_path(path, GenerationError)
         self.restore(read_regular_file(file, GenerationError, "give what save_to wrote", self.slot.max_saved_bytes))
 
-    def check(self, prompt: Sequence[int] | Prompt) -> None:
-        """Raise `GenerationError` unless this can be appended; `SettingError` for embeddings to a package of tokens."""
-        check_prompt(Prompt.of(prompt), self.slot, self._runner.manifest)
+    def _feed(self, prompt: Prompt, *, afresh: bool) -> Logits:
+        """All of a prompt or nothing."""
+        check_prompt(prompt, self._runner.manifest)
+        with self.slot.lock:
+            before = 0 if afresh else self.slot.lease.settled
+            check_room(prompt, before, self.limit)
+            lease = self.slot.take_over(before, before + len(prompt))
+        try:
+            return feed(self._runner, lease, prompt)
+        except BaseException:
+            lease.undo()
+            raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-FinishReason = Literal["stop", "length", "cache_full"]
+FinishReason = Literal["stop", "length", "cache_full", "abort", "timeout", "error"]
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,25 @@ class Timings:
 
     Attributes:
         prompt_tokens: tokens of the prompt that were fed.
-        reused_tokens: tokens of the prompt that the cache still held.
+        cached_tokens: tokens of the prompt that the cache still held.
         prompt_seconds: feeding the prompt, up to the logits for the first new token.
         new_tokens: tokens generated.
         decode_seconds: everything after that.
         image_seconds: preparing the prompt's images and computing their embeddings, before the prompt was fed.
+        queue_seconds: waiting for a turn, where several requests share an engine.
+        drafted_tokens: tokens that were drafted, to be verified beside a new one (speculative decoding).
+        accepted_tokens: those of them that were what the model gave.
     """
 
     prompt_tokens: int = 0
-    reused_tokens: int = 0
+    cached_tokens: int = 0
     prompt_seconds: float = 0.0
     new_tokens: int = 0
     decode_seconds: float = 0.0
     image_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
     @property
     def prompt_tokens_per_second(self) -> float:
@@ -55,11 +61,14 @@ class Result:
     Attributes:
         text: without stop string, end-of-text token and (unless asked for) special tokens; empty without a tokenizer.
         token_ids: every token that was generated, an end-of-text token included.
-        finish_reason: "stop" (end-of-text token or stop string), "length" (max_new_tokens), or "cache_full"
-            (max_kv_cache_size).
+        finish_reason: "stop" (end-of-text token or stop string), "length" (max_new_tokens), "cache_full"
+            (max_kv_cache_size, or the memory for all caches), and where several requests share an engine "abort",
+            "timeout" and "error".
         logprobs: one entry a token where they were asked for.
         timings: tokens and seconds.
         notes: what was done with images that were fed and had to be fitted, a sentence each.
+        stop_reason: the stop string or the token of `stop_token_ids` that ended the text; None for anything else.
+        index: which of a request's texts it is.
     """
 
     text: str = ""
@@ -68,3 +77,5 @@ class Result:
     logprobs: list[TokenLogprob] = field(default_factory=list)
     timings: Timings = field(default_factory=Timings)
     notes: list[str] = field(default_factory=list)
+    index: int = 0
+    stop_reason: str | int | None = None

@@ -1,88 +1,77 @@
 """Picks the next token: greedy, or drawn at random from what temperature, top-k, top-p and min-p leave.
 
-Each filter means what the logits processor of that name means in Hugging Face transformers, and they run in its order:
-repetition penalty, temperature, top_k, top_p, min_p. The filters work on the few candidates that the ones before left.
+The order is vLLM's up to the temperature (logits processors, penalties, temperature), and then transformers' (top_k,
+top_p, min_p).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from tyllm.runtime.generation.sampling_params import SamplingParams
-
-Logits = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]
-LARGEST = float(np.finfo(np.float32).max)
+from tyllm.runtime.generation.candidates import Filters
+from tyllm.runtime.generation.distribution import Distribution
+from tyllm.runtime.generation.penalties import Penalties
+from tyllm.runtime.generation.sampling_params import LogitsProcessor, SamplingParams
+from tyllm.runtime.step.model_runner import Logits, check_logits
+from tyllm_base.errors import GenerationError
 
 
 class Sampler:
-    """Picks tokens by sampling parameters; it holds the random state."""
+    """Picks the tokens of one sequence; it holds what was picked, counts for penalties, and the random state."""
 
-    def __init__(self, params: SamplingParams) -> None:
-        self._params = params
+    def __init__(
+        self, params: SamplingParams, prompt: Sequence[int] = (), processors: Sequence[LogitsProcessor] = ()
+    ) -> None:
+        """A sampler that has picked nothing.
+
+        Args:
+            params: sampling parameters; what they leave to the checkpoint's author is neutral.
+            prompt: its tokens, for the repetition penalty.
+            processors: what changes logits before.
+        """
+        self._filters, self._penalties, self._processors = Filters.of(params), Penalties(params, prompt), processors
         self._random = np.random.default_rng(params.seed)
+        self._generated: list[int] = []
 
-    def pick(self, logits: Logits, history: Sequence[int]) -> int:
-        """The next token after `history` (prompt and text so far), from logits float32 [V]."""
-        logits = penalize(logits, history, self._params.repetition_penalty)
-        if self._params.temperature == 0:
-            return int(logits.argmax())
-        tokens, probabilities = candidates(logits, self._params)
-        return int(
-            tokens[np.searchsorted(probabilities.cumsum(), self._random.random() * probabilities.sum(), "right")]
-        )
+    def pick(self, logits: Logits) -> int:
+        """The next token by logits float32 [V] after all that was picked before; it is remembered.
 
+        Raises:
+            StepError: a logit is NaN or ∞, or all are −∞.
+            GenerationError: the sequence's own parameters leave no token, or its logits processors made such logits.
+        """
+        token = self._pick(self._processed(logits))
+        if token is None:
+            check_logits(logits)
+            raise GenerationError(
+                "The parameters leave no token that can be picked: after structured_outputs, allowed_token_ids, "
+                "bad_words, min_tokens and logits processors no logit is a finite number, or one is NaN or infinite; "
+                "allow more tokens."
+            )
+        self._generated.append(token)
+        self._penalties.add(token)
+        return token
 
-def penalize(logits: Logits, history: Sequence[int], penalty: float) -> Logits:
-    """Logits float32 [V] with those of tokens in `history` divided by the penalty where positive, else multiplied."""
-    if penalty == 1:
+    def _processed(self, logits: Logits) -> Logits:
+        """The logits to pick by; those that were given are left as they are."""
+        if self._penalties.are_off and not self._processors:
+            return logits
+        logits = logits.copy()
+        for process in self._processors:
+            logits = process(self._generated, logits)
+        self._penalties.apply(logits)
         return logits
-    seen = np.unique(np.asarray(history, np.int64))
-    seen = seen[seen >= 0]
-    exact, penalized = logits[seen].astype(np.float64), logits.copy()
-    with np.errstate(over="ignore"):  # the largest float32 stands for what is beyond
-        penalized[seen] = np.clip(np.where(exact < 0, exact * penalty, exact / penalty), -LARGEST, LARGEST)
-    return penalized
 
-
-def candidates(logits: Logits, params: SamplingParams) -> tuple[Indices, npt.NDArray[np.float64]]:
-    """The tokens that may be picked, of logits float32 [V].
-
-    Returns:
-        Their ids, int64 [n], ascending, and their probabilities, float64 [n], which sum to 1.
-    """
-    tokens = np.arange(logits.size)
-    exact = logits.astype(np.float64)
-    with np.errstate(over="ignore"):  # −∞ is as unlikely as a token can be
-        values = (exact - exact.max()) / params.temperature
-    if 0 < params.top_k < logits.size:
-        tokens = tokens[values >= np.partition(values, -params.top_k)[-params.top_k]]
-    if params.top_p < 1:
-        tokens = tokens[_likeliest(softmax(values[tokens]), params.top_p)]
-    if params.min_p > 0:
-        likely = softmax(values[tokens])
-        tokens = tokens[likely >= params.min_p * likely.max()]
-    return tokens, softmax(values[tokens])
-
-
-def _likeliest(probabilities: npt.NDArray[np.float64], top_p: float) -> npt.NDArray[np.bool_]:
-    """Bool [n] of probabilities [n]: all but the unlikeliest that together have at most 1 - top_p; the likeliest stays.
-
-    Tokens below (1 - top_p) / V go without being sorted: even all V of them would not have 1 - top_p.
-    """
-    rest = np.flatnonzero(probabilities >= (1 - top_p) / probabilities.size)
-    ascending = rest[np.argsort(probabilities[rest], kind="stable")]
-    gone = 1 - probabilities[rest].sum()
-    keep = np.zeros(probabilities.size, np.bool_)
-    keep[ascending] = gone + probabilities[ascending].cumsum() > 1 - top_p
-    keep[ascending[-1]] = True
-    return keep
-
-
-def softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """exp(values) scaled to the sum 1, without overflow; float64 [n] as the values."""
-    exponentials = np.exp(values - values.max())
-    return np.asarray(exponentials / exponentials.sum())
+    def _pick(self, logits: Logits) -> int | None:
+        """A token; None where the largest logit is no finite number."""
+        if self._filters.temperature == 0:
+            token = int(logits.argmax())  # the first NaN, where there is one
+            return token if math.isfinite(logits[token]) else None
+        distribution = Distribution(logits, self._filters.temperature)
+        if not math.isfinite(distribution.top):
+            return None
+        floor = self._filters.floor(distribution)
+        return distribution.draw(self._random) if floor == -np.inf else distribution.draw_from(floor, self._random)

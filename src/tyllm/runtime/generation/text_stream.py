@@ -38,31 +38,51 @@ class TextStream:
         return self._decode(self._before + self._held)[len(self._decode(self._before)) :]
 
 
+Characters = list[tuple[str, bool]]
+"""Characters, and whether each is shown."""
+
+
 class StopStrings:
-    """Cuts a text before the first stop string, holding back what may be the beginning of one."""
+    """Cuts a text before the first stop string, holding back what may be the beginning of one.
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
-        self._held = ""
-        self.found = False
+    Attributes:
+        found: the stop string that ended the text; None for none yet.
+    """
 
-    def push(self, piece: str) -> str:
-        """The text that is certain now; nothing more comes after `found`."""
-        if self.found:
+    def __init__(self, stops: Sequence[str], *, included: bool = False) -> None:
+        """Search for any of `stops`; with `included` the text ends behind the one that is found."""
+        self._stops, self._included = tuple(stops), included
+        self._held: Characters = []
+        self.found: str | None = None
+
+    def push(self, piece: str, *, shown: bool = True, searched: bool = True) -> str:
+        """The text that is certain now; nothing more comes after `found`.
+
+        Args:
+            piece: what comes next.
+            shown: False for special tokens that are left out of the text, which stop strings may have all the same.
+            searched: False where no stop string may end the text yet.
+        """
+        if self.found is not None:
             return ""
-        text = self._held + piece
-        ends = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if ends:
-            self.found, self._held = True, ""
-            return text[: min(ends)]
-        held = max((_overlap(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
+        characters = self._held + [(character, shown) for character in piece]
+        text = "".join(character for character, _ in characters)
+        if searched and (ends := [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]):
+            at, self.found = min(ends)
+            self._held = []
+            return _visible(characters[:at]) + (self.found if self._included else "")
+        kept = len(text) - max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = characters[kept:]
+        return _visible(characters[:kept])
 
     def flush(self) -> str:
         """The text that was held back and was no stop string after all."""
-        text, self._held = self._held, ""
-        return text
+        characters, self._held = self._held, []
+        return _visible(characters)
+
+
+def _visible(characters: Characters) -> str:
+    return "".join(character for character, shown in characters if shown)
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -32,7 +32,7 @@ class ChatTemplate:
         )
 
     def render(
-        self, messages: Sequence[Message], *, tools: Sequence[object] | None = None,
+        self, messages: Sequence[Message], /, *, tools: Sequence[object] | None = None,
         add_generation_prompt: bool = True, **options: Any,
     ) -> str:  # fmt: skip
         """The text of a chat, up to where the assistant's answer begins.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tyllm.package import Package, Params
 from tyllm.package.file_names import EMBEDDING
+from tyllm.runtime.execute.loaded_code import CLOSED
 from tyllm_base.errors import GenerationError, PackageError
 
 
@@ -30,7 +31,7 @@ class EmbeddingTable:
     def look_up(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
         """The embeddings of n tokens, float32 [n, H]; raises `GenerationError` when closed."""
         if self._table is None:
-            raise GenerationError("The session is closed; open the package again.")
+            raise GenerationError(CLOSED)
         return self._table[np.asarray(token_ids, np.int64)].astype(np.float32)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tyllm.runtime.prompt.rope_index import RopePositions
 from tyllm_base.errors import GenerationError
+from tyllm_base.option_checks import shown
 from tyllm_base.progress import Progress, ignore
 
 Embeddings = npt.NDArray[np.float32]
@@ -66,14 +67,20 @@ class Prompt:
         """The prompt that token ids or embeddings float32 [n, H] are; raises `GenerationError` for anything else."""
         if isinstance(given, Prompt):
             return given
-        if isinstance(given, np.ndarray) and given.ndim != 1:
+        if isinstance(given, np.ndarray) and given.ndim == 2 and given.dtype.kind == "f":
             return cls.of_embeddings(given)
         return cls(token_ids(given))
 
     @classmethod
     def of_embeddings(cls, embeddings: Embeddings) -> Self:
-        """The prompt that embeddings of the caller's own making are."""
-        rows = np.ascontiguousarray(embeddings, np.float32)
+        """The prompt that embeddings of the caller's own making are; raises `GenerationError` where they are none."""
+        try:
+            rows = np.ascontiguousarray(embeddings, np.float32)
+        except (TypeError, ValueError) as error:
+            raise GenerationError(f"{shown(embeddings)} is no embeddings; give float32 [n, H].") from error
+        if rows.ndim != 2 or not np.isfinite(rows).all():
+            what = f"of shape {list(rows.shape)}" if rows.ndim != 2 else "that are not finite numbers"
+            raise GenerationError(f"Embeddings {what} cannot be fed; give finite float32 [n, H].")
         return cls([UNKNOWN] * len(rows), (Insert(0, rows.shape, lambda: rows),))
 
     def __len__(self) -> int:
@@ -121,9 +128,17 @@ class Prompt:
         return time.perf_counter() - started if self.inserts else 0.0
 
 
-def token_ids(given: Iterable[Any]) -> list[int]:
+def token_ids(given: Any) -> list[int]:
     """Token ids as plain whole numbers; raises `GenerationError` for anything else."""
+    if isinstance(given, str | bytes | bytearray | memoryview | Mapping | Set) or not hasattr(given, "__len__"):
+        raise GenerationError(f"{shown(given)} is no list of token ids; give whole numbers in a list.")
     try:
-        return [operator.index(token) for token in given]
+        return [_token_id(token) for token in given]
     except (TypeError, ValueError) as error:
-        raise GenerationError(f"{given!r:.60} is no list of token ids; give whole numbers.") from error
+        raise GenerationError(f"{shown(given)} is no list of token ids; give whole numbers in one list.") from error
+
+
+def _token_id(token: Any) -> int:
+    if isinstance(token, bool):
+        raise TypeError("True and False are no token ids")
+    return operator.index(token)

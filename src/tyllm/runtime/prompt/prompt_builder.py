@@ -17,6 +17,7 @@ from tyllm.runtime.prompt.prompt import Embeddings, Prompt, token_ids
 from tyllm.runtime.prompt.tokenizer import Tokenizer
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm_base.errors import GenerationError, ImageError, PackageError
+from tyllm_base.option_checks import listed, refusal
 
 if TYPE_CHECKING:
     from tyllm.runtime.images.sizes import Fit
@@ -44,7 +45,7 @@ class PromptBuilder:
             GenerationError: placeholders that do not match the images, an image that cannot be used, images for a text
                 model, or a tokenizer that makes tokens that the model does not have.
         """
-        if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.ndim != 1):
+        if isinstance(given, Prompt) or (isinstance(given, np.ndarray) and given.dtype.kind == "f"):
             return Prompt.of(given)
         tokens = self._encoded(given) if isinstance(given, str) else token_ids(given)
         return self._with_images(tokens, images, videos, fit)
@@ -57,13 +58,15 @@ class PromptBuilder:
         """The prompt of a chat, up to where the answer begins; `images` and `videos` follow those of the messages.
 
         Raises:
-            GenerationError: the template refuses the messages, or makes nothing of them; as `of`.
+            GenerationError: the template refuses the messages, or makes nothing of them; tools or options that are no
+                list and no dictionary; as `of`.
             PackageError: the package has no chat template.
         """
+        tools, options = _tools(tools), _template_options(options)
         separated = separate_media(messages)
         images, videos = [*separated.images, *images], [*separated.videos, *videos]
         self._check_sight(images, videos)
-        text = self._template().render(separated.messages, tools=tools, **(options or {}))
+        text = self._template().render(separated.messages, tools=tools, **options)
         tokens = self._encoded(text, add_special_tokens=False)
         if not tokens:
             raise GenerationError(
@@ -118,6 +121,23 @@ class PromptBuilder:
     def _check_sight(self, images: Sequence[AnyImage], videos: Sequence[AnyVideo]) -> None:
         if self._vision_tower is None and (images or videos):
             raise no_images(self._info)
+
+
+def _tools(given: Any) -> list[object] | None:
+    """Descriptions of functions in a list; None for none."""
+    return None if given is None else list(listed("tools", given, "a list of descriptions of functions, or None"))
+
+
+def _template_options(given: Any) -> dict[str, Any]:
+    """Variables for the template by name, beside those that each chat has; {} for None."""
+    expected = "a dictionary of variables by name, without messages and tools, or None"
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise refusal("template_options", given, expected)
+    if not given.keys().isdisjoint(("messages", "tools")):
+        raise refusal("template_options", given, expected)
+    return dict(given)
 
 
 def no_images(info: Manifest) -> ImageError:

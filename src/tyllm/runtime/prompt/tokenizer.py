@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.resources.abc import Traversable
 
 from tyllm.package.file_names import TOKENIZER, TOKENIZER_CONFIG
@@ -30,6 +31,27 @@ class Tokenizer:
             raise PackageError(f"{folder / TOKENIZER} cannot be read ({error}); compile the model again.") from error
         self._tokenizer.no_truncation()  # a file may ask for it, and would then cut prompts silently
         self._tokenizer.no_padding()
+
+    @cached_property
+    def special(self) -> Mapping[int, str]:
+        """The special tokens: their text by id."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {token: str(entry.content) for token, entry in added.items() if entry.special and entry.content}
+
+    @cached_property
+    def vocabulary(self) -> Mapping[str, int]:
+        """The ids of all tokens by their own text."""
+        return dict(self._tokenizer.get_vocab(with_added_tokens=True))
+
+    def to_json(self) -> str:
+        """The tokenizer in the form of tokenizer.json, for other libraries."""
+        text: str = self._tokenizer.to_str()
+        return text
+
+    def token_id(self, text: str) -> int | None:
+        """The id of a token by its own text; None for none."""
+        found: int | None = self._tokenizer.token_to_id(text)
+        return found
 
     @staticmethod
     def is_in(folder: Traversable) -> bool:

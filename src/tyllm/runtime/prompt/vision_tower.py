@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,10 +12,12 @@ import numpy.typing as npt
 
 from tyllm.package import ImageSize, Package, Visual
 from tyllm.package.file_names import VISUAL
+from tyllm.runtime.execute.loaded_code import CLOSED
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm.runtime.images import Fitted, ImageSettings, fit_image, fit_video
 from tyllm.runtime.prompt.video_input import VideoInput
-from tyllm_base.errors import PackageError
+from tyllm_base.errors import GenerationError, PackageError
+from tyllm_base.fork_locks import new_rlock
 
 if TYPE_CHECKING:
     from hf_messages.image_source import ImageSource
@@ -34,7 +35,8 @@ class VisionTower:
     def __init__(self, package: Package, visual: Visual, threads: int | None, *, pin: bool = False) -> None:
         self.visual, self._package, self._threads, self._pin = visual, package, threads, pin
         self._kept: OrderedDict[str, Embeddings] = OrderedDict()  # by digest, the latest used last
-        self._lock = threading.Lock()
+        self._lock = new_rlock()
+        self._is_closed = False
 
     def image(self, source: AnyImage, fit: Fit = "pad") -> Fitted:
         """An image as one of the compiled sizes takes it; raises `ImageError`."""
@@ -62,15 +64,22 @@ class VisionTower:
         return ImageSettings.read(self._package.files)
 
     def close(self) -> None:
-        """Stop the tower's threads, where it was loaded."""
-        if "_tower" in self.__dict__:
-            self._tower.close()
+        """Stop the tower's threads, where it was loaded, when the image under way is done."""
+        self._is_closed = True
+        with self._lock:
+            if "_tower" in self.__dict__:
+                self._tower.close()
 
     def _compute(self, fitted: Fitted) -> Embeddings:
         """float32 [tokens, H]."""
         program = self._size_of(fitted).name
-        parts = [self._tower(program, {"patches": patches})["embeddings"] for patches in fitted.patches]
-        return np.concatenate(parts)
+        return np.concatenate([self._run(program, patches) for patches in fitted.patches])
+
+    def _run(self, program: str, patches: npt.NDArray[np.float32]) -> Embeddings:
+        """The embeddings of a temporal patch."""
+        if self._is_closed:
+            raise GenerationError(CLOSED)
+        return self._tower(program, {"patches": patches})["embeddings"]
 
     def _forget(self, tokens: int) -> None:
         """Keep as many rows as `KEPT` images of `tokens` have."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tyllm.runtime.cache.slot import CacheSlot
+from tyllm.package.step_shape import StepShape
+from tyllm.runtime.cache.slot import CacheSlot, Lease
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.prompt.embedding_table import EmbeddingTable
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm_base.errors import StepError
 
 Logits = npt.NDArray[np.float32]
+LogitsWanted = Literal["none", "last", "all"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,25 @@ class ScheduledChunk:
     """The tokens of one sequence that a step feeds.
 
     Attributes:
-        slot: holds the tokens before them.
-        prompt: the tokens, at least 1 and at most `seq_len`.
-        seq_len: of the program that takes them; the rest of it is padding.
-        wants_logits: whether the logits after the last of them are computed.
+        lease: of the slot that holds the tokens before them.
+        prompt: the tokens, at least 1 and at most the longest compiled length.
+        logits: after which of the tokens they are computed.
     """
 
-    slot: CacheSlot
+    lease: Lease
     prompt: Prompt
-    seq_len: int
-    wants_logits: bool = True
+    logits: LogitsWanted = "last"
+
+    @property
+    def wanted(self) -> range:
+        """Which of its tokens logits are wanted after."""
+        count = len(self.prompt)
+        return range({"none": count, "last": count - 1, "all": 0}[self.logits], count)
+
+    @property
+    def slot(self) -> CacheSlot:
+        """Where they are cached."""
+        return self.lease.slot
 
 
 class ModelRunner:
@@ -40,53 +52,90 @@ class ModelRunner:
     def __init__(self, engine: Engine, embedding_table: EmbeddingTable | None) -> None:
         self._engine, self._embedding_table = engine, embedding_table
         self.seq_lens, self.manifest = engine.seq_lens, engine.package.manifest
+        self.max_batch_rows = max(engine.batch_sizes, default=0)
 
-    def step(self, batch: Sequence[ScheduledChunk]) -> list[Logits | None]:
-        """Feed a chunk of each of several sequences, one after the other, since a program takes one today.
+    def step(self, batch: Sequence[ScheduledChunk]) -> list[Logits]:
+        """Feed a chunk of each of several sequences.
+
+        They share one run where the package has a batch for all their tokens, at most `max_batch_rows`; so do those of
+        a chunk whose logits are all wanted. Else each chunk runs by itself.
 
         Returns:
-            For each chunk the logits float32 [V] after its last token, or None where they were not wanted.
+            For each chunk the logits float32 [n, V] after those of its tokens that want them; `check_logits` tells
+            whether they are numbers.
 
         Raises:
-            StepError: compiled code failed, or computed what is no number; that sequence's slot is as before.
+            GenerationError: another call took a slot over, or the session is closed.
+            StepError: compiled code failed; the slots are as before, but those of chunks that ran before by themselves.
         """
-        return [self._feed(chunk) for chunk in batch]
+        shape = self._batch_for(batch)
+        with self._engine.lock:  # the engine's inputs and outputs belong to every sequence
+            return [self._feed(chunk) for chunk in batch] if shape is None else self._feed_together(batch, shape)
 
-    def logits_of_each_token(self, chunk: ScheduledChunk) -> Logits:
-        """Feed a chunk; the logits float32 [n, V] after each of its n tokens. The head runs once a token."""
-        logits = np.empty((len(chunk.prompt), self.manifest.vocab_size), np.float32)
-        with self._engine.lock:  # another step would overwrite the hidden states that the head reads
-            self._write_inputs(chunk)
-            for row in range(len(logits)):
-                self._run(chunk, row, body=row == 0, head=True)
-                logits[row] = self._read_logits(chunk.seq_len)
+    def _batch_for(self, batch: Sequence[ScheduledChunk]) -> StepShape | None:
+        """The smallest batch that takes all chunks; None where there is none, or a chunk by itself is quicker."""
+        tokens = sum(len(chunk.prompt) for chunk in batch)
+        if tokens < 2 or (len(batch) == 1 and batch[0].logits != "all"):
+            return None
+        return next((StepShape(size, 1) for size in self._engine.batch_sizes if size >= tokens), None)
+
+    def _feed_together(self, batch: Sequence[ScheduledChunk], shape: StepShape) -> list[Logits]:
+        """One run, with a row for each token."""
+        for chunk in batch:
+            chunk.lease.check()
+        wanted, used = [], 0
+        for chunk in batch:
+            self._write_tokens(chunk, shape, used)
+            wanted.append([used + token for token in chunk.wanted])
+            used += len(chunk.prompt)
+        rows = [row for own in wanted for row in own]
+        for io in self._engine.io_views(shape):
+            io["row"][: len(rows)] = rows
+            io["row_count"][0], io["logit_count"][0] = used, len(rows)
+        self._engine.step(shape, head=bool(rows))
+        logits = self._read_logits(shape, len(rows))
+        for chunk in batch:
             chunk.slot.prefix.extend(chunk.prompt)
-        return logits
+        return np.split(logits, np.cumsum([len(own) for own in wanted])[:-1])
 
-    def _feed(self, chunk: ScheduledChunk) -> Logits | None:
-        """All within the lock: the engine's inputs and outputs belong to every sequence."""
-        with self._engine.lock:
-            self._write_inputs(chunk)
-            self._run(chunk, len(chunk.prompt) - 1, body=True, head=chunk.wants_logits)
-            logits = self._read_logits(chunk.seq_len) if chunk.wants_logits else None
-            chunk.slot.prefix.extend(chunk.prompt)
-            return logits
+    def _feed(self, chunk: ScheduledChunk) -> Logits:
+        """A run of the program for one sequence; its head takes one row, and runs for each that is wanted."""
+        chunk.lease.check()
+        shape, logits = StepShape(1, self._length_for(chunk)), list[Logits]()
+        self._write_tokens(chunk, shape, 0)
+        for row in chunk.wanted:
+            self._run(chunk, shape, row, body=not logits, head=True)
+            logits.append(self._read_logits(shape, 1))
+        if not logits:
+            self._run(chunk, shape, 0, body=True, head=False)
+            logits.append(self._read_logits(shape, 0))
+        chunk.slot.prefix.extend(chunk.prompt)
+        return logits[0] if len(logits) == 1 else np.concatenate(logits)
 
-    def _run(self, chunk: ScheduledChunk, row: int, *, body: bool, head: bool) -> None:
+    def _length_for(self, chunk: ScheduledChunk) -> int:
+        """The shortest compiled length that takes a chunk; `prefill_chunks` saw to it that there is one."""
+        return next(length for length in self.seq_lens if length >= len(chunk.prompt))
+
+    def _run(self, chunk: ScheduledChunk, shape: StepShape, row: int, *, body: bool, head: bool) -> None:
         """Run a program on its inputs; the head reads the hidden state of token `row`."""
-        for io in self._engine.io_views(chunk.seq_len):
+        for io in self._engine.io_views(shape):
             io["row"][0] = row
-        self._engine.step(chunk.seq_len, chunk.slot.number, body=body, head=head)
+        self._engine.step(shape, chunk.slot.number, body=body, head=head)
 
-    def _write_inputs(self, chunk: ScheduledChunk) -> None:
-        """The chunk's inputs for every die; padding is token 0 or a zero embedding."""
+    def _write_tokens(self, chunk: ScheduledChunk, shape: StepShape, first: int) -> None:
+        """A chunk's inputs for every die from row `first` on, and padding behind it: token 0 or a zero embedding."""
         name, values = self._values(chunk.prompt)
-        start, count = len(chunk.slot), len(chunk.prompt)
-        for io in self._engine.io_views(chunk.seq_len):
-            io[name][0, :count] = values
-            io[name][0, count:] = 0
-            io["position"][0] = start
-            chunk.slot.positions.write_inputs(io, start, chunk.seq_len)
+        start, stop = len(chunk.slot), first + len(chunk.prompt)
+        rows = range(first, stop if shape.is_batch else shape.seq_len)
+        for io in self._engine.io_views(shape):
+            io[name][0, first:stop] = values
+            io[name][0, stop : rows.stop] = 0
+            chunk.slot.positions.write_inputs(io, rows, start)
+            if shape.is_batch:
+                io["position"][first:stop] = range(start, start + len(rows))
+                io["slot"][first:stop] = chunk.slot.number
+            else:
+                io["position"][0] = start
 
     def _values(self, prompt: Prompt) -> tuple[str, npt.ArrayLike]:
         """The name of the input and what goes in: token ids [n], or embeddings float32 [n, H]."""
@@ -94,9 +143,14 @@ class ModelRunner:
             return "tokens", prompt.tokens
         return "embeddings", prompt.embeddings(self._embedding_table.look_up)
 
-    def _read_logits(self, seq_len: int) -> Logits:
-        """The dies' slices of the vocabulary, joined: float32 [V]."""
-        logits = np.concatenate([io["logits"].reshape(-1) for io in self._engine.io_views(seq_len)])
-        if np.isnan(logits.max()):
-            raise StepError("The model computed logits that are not numbers; check the checkpoint's weights.")
-        return logits
+    def _read_logits(self, shape: StepShape, count: int) -> Logits:
+        """The first rows of the logits, of which the dies have slices of the vocabulary, copied: float32 [count, V]."""
+        slices = [io["logits"].reshape(shape.batch, -1)[:count] for io in self._engine.io_views(shape)]
+        return np.concatenate(slices, axis=1)
+
+
+def check_logits(logits: Logits) -> Logits:
+    """The same logits [..., V]; raises `StepError` where one is NaN or ∞, or all of a row are −∞."""
+    if not np.isfinite(logits.max(axis=-1)).all():
+        raise StepError("The model computed logits that are not finite numbers; check the checkpoint's weights.")
+    return logits

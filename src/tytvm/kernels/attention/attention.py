@@ -11,22 +11,22 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention import cached_products_amx
-from tytvm.kernels.attention.attention_merge import finish, spans
-from tytvm.kernels.attention.cached_products_float import CachedFloatProducts, FromCache, FromScratch
-from tytvm.kernels.attention.causal_softmax import CausalSoftmax, clear
+from tytvm.kernels.attention.attention_pass import FEW_QUERY_ROWS, PassState, attend, write_output
+from tytvm.kernels.attention.cached_products_float import FromCache
+from tytvm.kernels.attention.neighbors import attend_together, count_neighbors, tiling_of_neighbors
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
-from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling
+from tytvm.kernels.operands.attention_tiling import Attention, AttentionTask, AttentionTiling, NeighborsTask
+from tytvm.kernels.operands.kv_cache import of_slot
 from tytvm.kernels.operators import AttentionMerge
-from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
-from tytvm.kernels.primitives.scratch import scratch
-from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize, span
+from tytvm.kernels.primitives.expressions import Buffer, PrimFunc
+from tytvm.kernels.primitives.vector import LANES, ceildiv, materialize
+from tytvm.kernels.row_count import is_in_use
 from tytvm.target import InstructionSet
 
 _ENOUGH_TASKS = 16
 _FEW_ROWS = 16  # of a step: up to here the context is split too
-_FEW_QUERY_ROWS = 24  # up to here keys and values are used as they come, for converting a block first costs more
+_FEW_SEQUENCES = 4  # of a step that has many: the others may be unused, or short
 _GROUP = 224  # query rows that share a block that was converted: more leave too few tasks, fewer convert too often
 _FEW_KEYS, _MANY_KEYS, _TILED_KEYS = 64, 128, 256  # of a block; measured, see docs/log/attention.md
 
@@ -40,8 +40,9 @@ def tiling_of(spec: InstructionSet, shape: Attention) -> AttentionTiling:
     query_rows = ceildiv(shape.query_rows, groups)
     tiles = ceildiv(query_rows, cached_products_amx.ROWS if tiled else max(1, spec.accumulators // 2))
     rows = cached_products_amx.ROWS if tiled else ceildiv(query_rows, tiles)
-    splits = ceildiv(_ENOUGH_TASKS, shape.cache.KH * groups) if shape.S <= _FEW_ROWS else 1
-    keys = _TILED_KEYS if tiled else _FEW_KEYS if shape.query_rows <= _FEW_QUERY_ROWS else _MANY_KEYS
+    few = shape.tokens <= _FEW_ROWS
+    splits = ceildiv(_ENOUGH_TASKS, min(shape.sequences, _FEW_SEQUENCES) * shape.cache.KH * groups) if few else 1
+    keys = _TILED_KEYS if tiled else _FEW_KEYS if shape.query_rows <= FEW_QUERY_ROWS else _MANY_KEYS
     return AttentionTiling(shape, rows, tiles, groups, splits, keys, tiled)
 
 
@@ -55,22 +56,27 @@ def own_buffers(tiling: AttentionTiling) -> list[tuple[tuple[int, ...], str]]:
 
 
 def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
-    """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [out f32[S,H,Dv]], *own_buffers).
+    """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [slot i64[S]], [out f32[S,H,Dv]], *own_buffers).
 
-    Query row s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them.
+    Token s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them. Where
+    each token is of a sequence of its own, the number of those in use, i64[1], comes first, `position` is i64[S], and
+    `slot` says in whose cache a token is; k, v and their scales are those of slot 0.
     `out` is there where the context is not split; `k`, `v` and their scales lie as `KvCache` says. Where the context is
     split, `attention_merge` reads the last three of `own_buffers`: sums, row maxima and denominators.
     """
     tiling, cache = tiling_of(spec, shape), shape.cache
+    neighbors = tiling_of_neighbors(spec, tiling)
 
     @T.jit(private=True)
     def attention(
+        row_count: T.Optional(T.Buffer((1,), "int64")),
         q: T.Buffer((shape.H, shape.S, cache.D), "float32"),
         k: T.Buffer(cache.keys, cache.dtype),
         v: T.Buffer(cache.values, cache.dtype),
         k_scale: T.Optional(T.Buffer(cache.scales, "float32")),
         v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
-        position: T.Buffer((1,), "int64"),
+        position: T.Buffer((shape.sequences,), "int64"),
+        slot: T.Optional(T.Buffer((shape.S,), "int64")),
         out: T.Optional(T.Buffer((shape.S, shape.H, cache.Dv), "float32")),
         queries: T.Buffer(*own_buffers(tiling)[0]),
         sums: T.Buffer(tiling.sums, "float32"),
@@ -78,79 +84,58 @@ def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
         denominators: T.Buffer(tiling.denominators, "float32"),
     ) -> None:
         for i in T.parallel(tiling.tasks):
-            task = T.meta_var(AttentionTask(tiling, i, position))
-            products = T.meta_var(products_of(spec, FromCache(task, k, v, k_scale, v_scale), queries, sums))
-            clear(sums, row_max, denominators, task)
-            attend(
-                q, task, products, CausalSoftmax(task, products.scores, products.weights, sums, row_max, denominators)
-            )
-            if tiling.splits == 1:
-                finish_task(task, sums, denominators, out)
+            if is_in_use(row_count, i % shape.sequences):
+                task = T.meta_var(AttentionTask(tiling, i, position))
+                tensors = T.meta_var(of_task(task, [k, v, k_scale, v_scale], slot))
+                state = T.meta_var(PassState(queries, sums, row_max, denominators))
+                if neighbors is None:
+                    attend_alone(spec, q, task, tensors, state, out)
+                else:
+                    attend_batch(spec, neighbors, q, task, tensors, (slot, position, row_count), state, out)
 
     absent = {} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}
+    absent |= {} if cache.slot_bytes else {"slot": None, "row_count": None}
     return attention.specialize(**absent, **({} if tiling.splits == 1 else {"out": None}))
 
 
-def products_of(
-    spec: InstructionSet, cache: FromCache, queries: Buffer, sums: Buffer
-) -> CachedFloatProducts | cached_products_amx.CachedTileProducts:
-    """The products for a tiling, and the source of a block's keys and values: the cache, or a copy as float32."""
-    tiling = cache.task.tiling
-    if tiling.tiled:
-        return cached_products_amx.CachedTileProducts(cache, queries, sums)
-    scores = scratch((tiling.rows, tiling.keys), "float32")
-    if tiling.shape.query_rows <= _FEW_QUERY_ROWS:
-        return CachedFloatProducts(spec, cache, queries, scores, sums)
-    memory = scratch((FromScratch.size(tiling),), "float32", 4 * tiling.rows * tiling.keys)
-    return CachedFloatProducts(spec, FromScratch(cache, memory), queries, scores, sums)
+def of_task(task: AttentionTask, tensors: list[Buffer | None], slot: Buffer | None) -> list[Buffer | None]:
+    """The tensors of the cache that a task reads: those of its sequence's slot."""
+    if slot is None:
+        return tensors
+    number = materialize(slot[task.sequence], "int64", 1)
+    return [of_slot(tensor, task.tiling.shape.cache, number) for tensor in tensors]
 
 
-def attend(
+def attend_alone(
+    spec: InstructionSet,
     q: Buffer,
     task: AttentionTask,
-    products: CachedFloatProducts | cached_products_amx.CachedTileProducts,
-    softmax: CausalSoftmax,
+    tensors: list[Buffer | None],
+    state: PassState,
+    out: Buffer | None,
 ) -> None:
-    """A task's work, if its split of the context has any rows yet."""
-    with T.If(task.begin < task.end), T.Then():
-        products.pack(q)
-        pass_over(task, products, softmax)
+    """A task for rows of its own."""
+    attend(spec, q, FromCache(task, *tensors), state)
+    if task.tiling.splits == 1:
+        write_output(task, state, out)
 
 
-def pass_over(
-    task: AttentionTask, products: CachedFloatProducts | cached_products_amx.CachedTileProducts, softmax: CausalSoftmax
+def attend_batch(
+    spec: InstructionSet,
+    neighbors: AttentionTiling,
+    q: Buffer,
+    task: AttentionTask,
+    tensors: list[Buffer | None],
+    places: tuple[Buffer, Buffer, Buffer],
+    state: PassState,
+    out: Buffer | None,
 ) -> None:
-    """A task's split of the context, a block at a time, for all of its tiles."""
-    tiling = task.tiling
-    if tiling.tiled:
-        amx.start()
-    with T.serial(ceildiv(task.end - task.begin, tiling.keys)) as block:
-        base = materialize(task.begin + block * tiling.keys, "int32", 1)
-        products.load(base)
-        with T.serial(tiling.tiles) as tile:
-            low, high = task.bounds(tile)
-            stop = materialize(T.min(T.min(task.end, high + 1), base + tiling.keys), "int32", 1)
-            with T.If(T.And(base < stop, base + tiling.keys > first_seen(task, low))), T.Then():
-                products.score(tile, base, stop - base)
-                softmax.apply(tile, base, low, high)
-                products.gather(tile, base, stop - base)
-    if tiling.tiled:
-        amx.end()
-
-
-def first_seen(task: AttentionTask, place: Scalar) -> Scalar:
-    """The first cache row that the query at a place sees."""
-    window = task.tiling.shape.window
-    return place - (window - 1) if window else T.int32(0)
-
-
-def finish_task(task: AttentionTask, sums: Buffer, denominators: Buffer, out: Buffer) -> None:
-    """Divides the sums of a task that saw all of the context by their denominators."""
-    with T.serial(task.tiling.tiles) as tile, T.serial(task.tiling.rows) as row:
-        index = [task.number, materialize(tile * task.tiling.rows + row, "int32", 1)]
-        head, s = task.query(tile, row)
-        vectors = [materialize(sums[(*index, each)]) for each in spans(task.tiling)]
-        finish(task.tiling, vectors, denominators[(*index, span(0))], out, s, head)
+    """A task for a row that is alone, or for the neighbors that it is the first of."""
+    count = count_neighbors(*places, task.sequence, neighbors.shape.S)
+    with T.If(count == 1), T.Then():
+        attend_alone(spec, q, task, tensors, state, out)
+    with T.If(count > 1), T.Then():
+        attend_together(spec, q, NeighborsTask(neighbors, task, count), tensors, state, out)
 
 
 def reference(
@@ -187,9 +172,15 @@ def cost(shape: Attention, seen: int | None = None) -> Cost:
 def accepts(target: KernelTarget, shape: Attention) -> Specialization:
     """Every shape; where the context is split, another kernel merges the splits."""
     tiling = tiling_of(target.spec, shape)
-    name = symbol("attention", shape.H, shape.S, shape.cache.D, shape.window)
+    name = symbol("attention", shape.H, shape.S, shape.cache.D, shape.window, batch=shape.cache.slot_bytes > 0)
     merge = AttentionMerge(tiling) if tiling.splits > 1 else None
-    return Specialization(name, (shape,), workspace=tuple(own_buffers(tiling)), followed_by=merge)
+    return Specialization(
+        name,
+        (shape,),
+        workspace=tuple(own_buffers(tiling)),
+        followed_by=merge,
+        counted=shape.cache.slot_bytes > 0,
+    )
 
 
 KERNEL = Kernel(Attention, accepts, build, cost, reference, WorkKind.ATTENTION)

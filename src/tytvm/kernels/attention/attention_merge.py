@@ -18,7 +18,7 @@ from tytvm.target import InstructionSet
 def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
     """(sums, row_max, denominators f32, shaped as `tiling` says; out f32[S,H,Dv]), of one group of query rows."""
     shape, splits = tiling.shape, tiling.splits
-    count, lanes = shape.H * shape.S, len(spans(tiling))
+    of_sequence, lanes = shape.H * shape.tokens, len(spans(tiling))
 
     @T.prim_func(private=True)
     def attention_merge(
@@ -27,13 +27,15 @@ def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
         denominators: T.Buffer(tiling.denominators, "float32"),
         out: T.Buffer((shape.S, shape.H, shape.cache.Dv), "float32"),
     ) -> None:
-        for i in T.parallel(count):
-            first: T.let = i // shape.query_rows * splits
+        for i in T.parallel(shape.sequences * of_sequence):
+            sequence: T.let = i // of_sequence
+            head: T.let = i % of_sequence // shape.query_rows
             query_row: T.let = i % shape.query_rows
+            first: T.let = head * splits * shape.sequences + sequence
             highest = T.alloc_buffer((1,), "float32")
             highest[0] = row_max[first, query_row]
             for split in range(splits - 1):
-                highest[0] = T.max(highest[0], row_max[first + 1 + split, query_row])
+                highest[0] = T.max(highest[0], row_max[first + (split + 1) * shape.sequences, query_row])
             merged = T.meta_var([T.alloc_buffer((LANES,), "float32") for _ in range(lanes + 1)])
             clear(merged)
             for split in range(splits):
@@ -42,11 +44,18 @@ def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
                     merged,
                     sums,
                     denominators,
-                    first + split,
+                    first + split * shape.sequences,
                     query_row,
-                    exp2(row_max[first + split, query_row] - highest[0]),
+                    exp2(row_max[first + split * shape.sequences, query_row] - highest[0]),
                 )
-            finish(tiling, [each[span(0)] for each in merged[1:]], merged[0][span(0)], out, i % shape.S, i // shape.S)
+            finish(
+                tiling,
+                [each[span(0)] for each in merged[1:]],
+                merged[0][span(0)],
+                out,
+                sequence * shape.tokens + i % shape.tokens,
+                i % of_sequence // shape.tokens,
+            )
 
     return attention_merge
 
@@ -120,7 +129,11 @@ def cost(tiling: AttentionTiling) -> Cost:
 def accepts(target: KernelTarget, merge: AttentionMerge) -> Specialization:
     """Every tiling."""
     shape = merge.tiling.shape
-    return Specialization(symbol("attention_merge", shape.H, shape.S, shape.cache.Dv), (merge.tiling,))
+    return Specialization(
+        symbol("attention_merge", shape.H, shape.S, shape.cache.Dv, batch=shape.cache.slot_bytes > 0),
+        (merge.tiling,),
+        rows=shape.S if shape.cache.slot_bytes else 0,
+    )
 
 
 KERNEL = Kernel(AttentionMerge, accepts, build, cost, reference, WorkKind.ATTENTION)

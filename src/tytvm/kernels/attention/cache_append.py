@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
-from tytvm.kernels.operands.kv_cache import KvCache, quantize, tile_keys, untile_keys
+from tytvm.kernels.operands.kv_cache import KvCache, of_slot, quantize, tile_keys, untile_keys
 from tytvm.kernels.operators import CacheAppend
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
@@ -21,33 +21,52 @@ _ROUND = 12582912.0  # 1.5 * 2^23: adding and subtracting it rounds to the neare
 
 
 def build(spec: InstructionSet, cache: KvCache, S: int) -> PrimFunc:
-    """(k f32[KH,S,D], v f32[KH,S,Dv], position i64[1], keys, values, [key scales, value scales]).
+    """(k f32[KH,S,D], v f32[KH,S,Dv], position i64[1], [slot i64[S]], keys, values, [key scales, value scales]).
 
-    Rows position..position+S-1 are written; those beyond the cache are dropped.
+    Rows position..position+S-1 are written; those beyond the cache are dropped. Where each token is of a sequence of
+    its own, `position` is i64[S], `slot` says in whose cache, and the tensors are those of slot 0.
     """
+    tokens = 1 if cache.slot_bytes else S
 
     @T.jit(private=True)
     def cache_append(
         k: T.Buffer((cache.KH, S, cache.D), "float32"),
         v: T.Buffer((cache.KH, S, cache.Dv), "float32"),
-        position: T.Buffer((1,), "int64"),
+        position: T.Buffer((S // tokens,), "int64"),
+        slot: T.Optional(T.Buffer((S,), "int64")),
         keys: T.Buffer(cache.keys, cache.dtype),
         values: T.Buffer(cache.values, cache.dtype),
         k_scale: T.Optional(T.Buffer(cache.scales, "float32")),
         v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
     ) -> None:
-        for i in T.parallel(cache.KH * S):
-            head: T.let = i // S
-            s: T.let = i % S
-            row: T.let = T.cast(position[0], "int32") + s
+        for i in T.parallel(S * cache.KH):
+            s: T.let = i // cache.KH
+            head: T.let = i % cache.KH
+            row: T.let = T.cast(position[s // tokens], "int32") + s % tokens
             if row < cache.tiles * LANES:
-                k_factor: T.let = factor_of(k, k_scale, head, s, row)
-                for d in range(cache.D):
-                    keys[head, row // LANES, d, row % LANES] = encoded(cache, k[head, s, d], k_factor, 1)
-                v_factor: T.let = factor_of(v, v_scale, head, s, row)
-                append_value(cache, values, v, v_factor, head, s, row)
+                append(cache, k, v, s, head, row, of_token(cache, [keys, values, k_scale, v_scale], slot, s))
 
-    return cache_append.specialize(**({} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}))
+    absent = {} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}
+    return cache_append.specialize(**absent, **({} if cache.slot_bytes else {"slot": None}))
+
+
+def of_token(cache: KvCache, tensors: list[Buffer | None], slot: Buffer | None, s: Scalar) -> list[Buffer | None]:
+    """The tensors of the cache that a token's row goes to."""
+    if slot is None:
+        return tensors
+    number = materialize(slot[s], "int64", 1)
+    return [of_slot(tensor, cache, number) for tensor in tensors]
+
+
+def append(
+    cache: KvCache, k: Buffer, v: Buffer, s: Scalar, head: Scalar, row: Scalar, tensors: list[Buffer | None]
+) -> None:
+    """Writes one token's key and value of one head into a row."""
+    keys, values, k_scale, v_scale = tensors
+    k_factor = factor_of(k, k_scale, head, s, row)
+    with T.serial(cache.D) as d:
+        T.buffer_store(keys, encoded(cache, k[head, s, d], k_factor, 1), [head, row // LANES, d, row % LANES])
+    append_value(cache, values, v, factor_of(v, v_scale, head, s, row), head, s, row)
 
 
 def append_value(
@@ -120,7 +139,9 @@ def cost(cache: KvCache, S: int) -> Cost:
 def accepts(target: KernelTarget, operator: CacheAppend) -> Specialization:
     """Every cache."""
     cache, tokens = operator.cache, operator.tokens
-    return Specialization(symbol("cache_append", cache.KH, tokens, cache.D), (cache, tokens))
+    return Specialization(
+        symbol("cache_append", cache.KH, tokens, cache.D, batch=cache.slot_bytes > 0), (cache, tokens), rows=tokens
+    )
 
 
 KERNEL = Kernel(CacheAppend, accepts, build, cost, reference, WorkKind.MOVE)

@@ -61,7 +61,7 @@ class CausalSoftmax:
         at = [span(vector * LANES) for vector in range(tiling.keys // LANES)]
         scores = [capped(tiling.shape, materialize(self.scores[row, each])) for each in at]
         if base is not None:
-            place = materialize(task.before + task.query(tile, row)[1], "int32", 1)
+            place = materialize(task.place(tile, row), "int32", 1)
             scores = [visible(task, each, place, base + n * LANES) for n, each in enumerate(scores)]
         index = [task.number, materialize(tile * tiling.rows + row, "int32", 1)]
         self._raise_row_max(index, horizontal_reduce(T.max, highest(scores)))

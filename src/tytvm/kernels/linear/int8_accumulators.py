@@ -3,6 +3,9 @@
 Where the CPU has vpmaddubsw but not vpdpbusd, sums stay in int16 for as long as they fit: the products of 32 inputs are
 two sums of sixteen, at most 16 · 15 · 127 = 30480 each. A small tile has two sums for each output, which take turns: a
 dot product waits five cycles for the one before it.
+
+Sums of int16 are added in the order written. LLVM would add products to each other first, so that sums need not wait,
+and would then have twice as many values as there are registers (docs/log/linear_kernels.md).
 """
 
 import math
@@ -12,7 +15,7 @@ from tvm.script import tirx as T
 from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile
 from tytvm.kernels.primitives.dp4a import dp4a, pmaddubsw, pmaddwd
 from tytvm.kernels.primitives.expressions import Vector
-from tytvm.kernels.primitives.vector import LANES, fill, of
+from tytvm.kernels.primitives.vector import LANES, fence, fill, of
 from tytvm.target import InstructionSet
 
 _SHORT_INPUTS = 32
@@ -40,7 +43,8 @@ class Int8Accumulators:
     def accumulate(self, at: tuple[int, int], codes: Vector, x: Vector) -> None:
         """Adds the products of four inputs: four bytes of codes to a lane, and four int8."""
         if self._short:
-            self._short[at] = self._short[at] + pmaddubsw(self._spec, codes, x)
+            total = self._short[at] + pmaddubsw(self._spec, codes, x)
+            self._short[at] = fence(total, "int16", 2 * LANES)
         else:
             sums = self._sums[self._added[at] % len(self._sums)]
             sums[at] = dp4a(self._spec, sums[at], codes, x)

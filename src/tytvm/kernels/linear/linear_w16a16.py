@@ -12,11 +12,12 @@ from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, ceildiv, fill, materialize, of, span
+from tytvm.kernels.row_count import passes
 from tytvm.target import InstructionSet
 from tytvm.weights import W16
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False) -> PrimFunc:
+def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False, counted: bool = False) -> PrimFunc:
     """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
     tile = tile_of(spec.accumulators, R, N)
 
@@ -30,20 +31,22 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False)
 
     @T.jit(private=True)
     def linear_w16a16(
+        row_count: T.Optional(T.Buffer((1,), "int64")),
         x: T.Buffer((R, K), "float32"),
         weight: T.Buffer((tile.channel_blocks, K, LANES), "float16"),
         bias: T.Optional(T.Buffer((N,), "float32")),
         out: T.Buffer((R, N), "float32"),
     ) -> None:
         for across in T.parallel(tile.across):
-            for down in range(tile.down):
+            for down in T.serial(passes(row_count, tile.rows, tile.down)):
                 sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for k in range(K):
                     multiply_add(sums, x, weight, k, across, down)
                 store(tile, sums, bias, out, across, down)
 
-    return linear_w16a16.specialize() if with_bias else linear_w16a16.specialize(bias=None)
+    absent = ({} if with_bias else {"bias": None}) | ({} if counted else {"row_count": None})
+    return linear_w16a16.specialize(**absent)
 
 
 def reference(
@@ -54,7 +57,7 @@ def reference(
     return np.asarray(out if bias is None else out + bias, np.float32)
 
 
-def cost(R: int, K: int, N: int, with_bias: bool = False) -> Cost:
+def cost(R: int, K: int, N: int, with_bias: bool = False, counted: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("float32", R, K) + size("float16", ceildiv(N, LANES), K, LANES) + size("float32", N * with_bias)
     return Cost({"float32": 2 * R * K * N}, read, size("float32", R, N))
@@ -65,7 +68,8 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     if not isinstance(linear.weight, W16):
         return None
     shape = (linear.rows, linear.weight.in_features, linear.weight.out_features)
-    return Specialization(symbol("linear_w16a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
+    arguments = (*shape, linear.has_bias, target.counts_rows)
+    return Specialization(symbol("linear_w16a16", *shape, bias=linear.has_bias), arguments, counted=target.counts_rows)
 
 
 KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

@@ -13,17 +13,21 @@ from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, of, span, zeros
+from tytvm.kernels.row_count import passes
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
 
-def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False) -> PrimFunc:
+def build(
+    spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: bool = False, counted: bool = False
+) -> PrimFunc:
     """(x f32[R,K], weight, wscale, wzero, [bias f32[N]], out f32[R,N]); `group` is a multiple of 16 that divides K."""
     tile = tile_of(spec.accumulators, R, N)
     packed = int4_weight.shapes(K, N, group)
 
     @T.jit(private=True)
     def linear_w4a16(
+        row_count: T.Optional(T.Buffer((1,), "int64")),
         x: T.Buffer((R, K), "float32"),
         weight: T.Buffer(packed["weight"], "uint8"),
         wscale: T.Buffer(packed["scale"], "float16"),
@@ -32,7 +36,7 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
         out: T.Buffer((R, N), "float32"),
     ) -> None:
         for across in T.parallel(tile.across):
-            for down in range(tile.down):
+            for down in T.serial(passes(row_count, tile.rows, tile.down)):
                 sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for g in range(K // group):
@@ -43,7 +47,8 @@ def build(spec: InstructionSet, R: int, K: int, N: int, group: int, with_bias: b
                     finish_group(tile, sums, dots, x, wscale, wzero, group, g, across, down)
                 store(tile, sums, bias, out, across, down)
 
-    return linear_w4a16.specialize() if with_bias else linear_w4a16.specialize(bias=None)
+    absent = ({} if with_bias else {"bias": None}) | ({} if counted else {"row_count": None})
+    return linear_w4a16.specialize(**absent)
 
 
 def multiply_add(
@@ -124,7 +129,7 @@ def reference(
     return np.asarray(out if bias is None else out + bias, np.float32)
 
 
-def cost(R: int, K: int, N: int, group: int, with_bias: bool = False) -> Cost:
+def cost(R: int, K: int, N: int, group: int, with_bias: bool = False, counted: bool = False) -> Cost:
     """Operations and bytes."""
     read = size("float32", R, K) + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
     return Cost({"float32": 2 * R * K * N + 4 * R * N * K // group}, read, size("float32", R, N))
@@ -135,7 +140,8 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     if not isinstance(linear.weight, W4):
         return None
     shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
-    return Specialization(symbol("linear_w4a16", *shape, bias=linear.has_bias), (*shape, linear.has_bias))
+    arguments = (*shape, linear.has_bias, target.counts_rows)
+    return Specialization(symbol("linear_w4a16", *shape, bias=linear.has_bias), arguments, counted=target.counts_rows)
 
 
 KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

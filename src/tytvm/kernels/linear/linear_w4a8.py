@@ -19,6 +19,7 @@ from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import add, fill, horizontal_reduce, lanes_of, materialize, of, span, zeros
+from tytvm.kernels.row_count import passes
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
@@ -27,7 +28,14 @@ _TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
 
 
 def build(
-    spec: InstructionSet, R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False
+    spec: InstructionSet,
+    R: int,
+    K: int,
+    N: int,
+    group: int,
+    activation_group: int,
+    with_bias: bool = False,
+    counted: bool = False,
 ) -> PrimFunc:
     """(q i8[R,K], scale f32[R,K/a], sum i32[R,K/a], weight, wscale, wzero, [bias f32[N]], out f32[R,N]).
 
@@ -39,6 +47,7 @@ def build(
         group: Inputs that share a scale of the weight; divides K.
         activation_group: Inputs that share a scale of the activations (a above); divides `group`.
         with_bias: Whether there is a bias.
+        counted: Whether the number of rows in use, i64[1], comes first; the others are left as they are.
     """
     accumulators, fewest_blocks = _TILES[spec.vector_bytes]
     tile = tile_of(accumulators, R, N, fewest_blocks)
@@ -47,6 +56,7 @@ def build(
 
     @T.jit(private=True)
     def linear_w4a8(
+        row_count: T.Optional(T.Buffer((1,), "int64")),
         q: T.Buffer((R, K), "int8"),
         scale: T.Buffer((R, groups), "float32"),
         total: T.Buffer((R, groups), "int32"),
@@ -57,7 +67,7 @@ def build(
         out: T.Buffer((R, N), "float32"),
     ) -> None:
         for across in T.parallel(tile.across):
-            for down in range(tile.down):
+            for down in T.serial(passes(row_count, tile.rows, tile.down)):
                 sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for g in range(K // group):
@@ -78,7 +88,8 @@ def build(
                     finish_group(tile, sums, scaled, shifts, wscale, wzero, g, across)
                 store(tile, sums, bias, out, across, down)
 
-    return linear_w4a8.specialize() if with_bias else linear_w4a8.specialize(bias=None)
+    absent = ({} if with_bias else {"bias": None}) | ({} if counted else {"row_count": None})
+    return linear_w4a8.specialize(**absent)
 
 
 def multiply_add(
@@ -165,7 +176,9 @@ def reference(
     return np.asarray(out if bias is None else out + bias, np.float32)
 
 
-def cost(R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False) -> Cost:
+def cost(
+    R: int, K: int, N: int, group: int, activation_group: int, with_bias: bool = False, counted: bool = False
+) -> Cost:
     """Operations and bytes."""
     activations = size("int8", R, K) + 2 * size("float32", R, K // activation_group)
     read = activations + int4_weight.size_of(K, N, group) + size("float32", N * with_bias)
@@ -180,7 +193,9 @@ def accepts(target: KernelTarget, linear: Linear) -> Specialization | None:
     shape = (linear.rows, linear.weight.in_features, linear.weight.out_features, linear.weight.group_size)
     inputs = Int8(int8_group(linear.weight))
     name = symbol("linear_w4a8", *shape, bias=linear.has_bias)
-    return Specialization(name, (*shape, inputs.group, linear.has_bias), inputs)
+    return Specialization(
+        name, (*shape, inputs.group, linear.has_bias, target.counts_rows), inputs, counted=target.counts_rows
+    )
 
 
 KERNEL = Kernel(Linear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -28,6 +28,8 @@ class KvCache:
         D: Width of a key.
         Dv: Width of a value.
         dtype: "float16" or "int8".
+        slot_bytes: From a slot's cache to the next one's, where every row of a step is of a sequence, and so a slot, of
+            its own; 0 where all rows are of one sequence.
     """
 
     KH: int
@@ -35,6 +37,7 @@ class KvCache:
     D: int
     Dv: int
     dtype: str = "float16"
+    slot_bytes: int = 0
 
     @property
     def tiles(self) -> int:
@@ -67,6 +70,14 @@ class KvCache:
     def row_bytes(self) -> int:
         """Bytes of a token's key and value in one head."""
         return size(self.dtype, self.D + self.Dv) + (2 * size("float32", 1) if self.dtype == "int8" else 0)
+
+
+def of_slot(tensor: Buffer | None, cache: KvCache, slot: Scalar) -> Buffer | None:
+    """A tensor of the cache of slot 0 as that of another slot; the scales that a float16 cache has not stay None."""
+    if tensor is None or not cache.slot_bytes:
+        return tensor
+    moved = T.handle_add_byte_offset(tensor.data, T.cast(slot, "int64") * T.int64(cache.slot_bytes))
+    return T.decl_buffer(tuple(tensor.shape), str(tensor.dtype), data=moved)
 
 
 def floats(cache: Buffer, index: list[Scalar]) -> Vector:

@@ -52,6 +52,16 @@ def materialize(value: Vector, dtype: str = "float32", lanes: int = LANES) -> Ve
     return stored[span(0, lanes)]
 
 
+def fence(value: Vector, dtype: str, lanes: int) -> Vector:
+    """A vector of 64 bytes, as a value that LLVM does not reassociate with later operations; it costs no instruction.
+
+    LLVM's `llvm.arithmetic.fence` is for floats; the bits of integers pass through it as they are.
+    """
+    floats = T.reinterpret(of("float32"), value)
+    fenced = T.call_llvm_pure_intrin(of("float32"), f"llvm.arithmetic.fence.v{LANES}f32", floats)
+    return T.reinterpret(of(dtype, lanes), fenced)
+
+
 def halves(vector: Vector, dtype: str, lanes: int) -> tuple[Vector, Vector]:
     """The lower and the upper half of a vector of `lanes`."""
     whole = materialize(vector, dtype, lanes)

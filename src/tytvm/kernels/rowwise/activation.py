@@ -91,7 +91,7 @@ def accepts(target: KernelTarget, operator: Activation) -> Specialization:
     """Every activation of `KINDS`, in every encoding."""
     shape = (operator.rows, operator.width)
     name = symbol(f"{operator.function}{operator.encoding.kind}", *shape, *operator.encoding.sizes)
-    return Specialization(name, (*shape, operator.function, operator.encoding))
+    return Specialization(name, (*shape, operator.function, operator.encoding), rows=operator.rows)
 
 
 KERNEL = Kernel(Activation, accepts, build, cost, reference, WorkKind.ROWWISE)

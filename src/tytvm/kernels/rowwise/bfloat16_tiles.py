@@ -71,7 +71,7 @@ def accepts(target: KernelTarget, operator: Encode) -> Specialization | None:
     if not isinstance(operator.encoding, Bfloat16):
         return None
     shape = (operator.rows, operator.width)
-    return Specialization(symbol("bfloat16_tiles", *shape), shape)
+    return Specialization(symbol("bfloat16_tiles", *shape), shape, rows=operator.rows)
 
 
 KERNEL = Kernel(Encode, accepts, build, cost, reference, WorkKind.ROWWISE)

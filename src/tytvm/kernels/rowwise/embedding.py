@@ -78,7 +78,7 @@ def accepts(target: KernelTarget, operator: EmbeddingRows) -> Specialization | N
     else:
         return None
     shape = (operator.count, rows, width)
-    return Specialization(symbol("embedding", *shape), (*shape, isinstance(table, W16)))
+    return Specialization(symbol("embedding", *shape), (*shape, isinstance(table, W16)), rows=operator.count)
 
 
 KERNEL = Kernel(EmbeddingRows, accepts, build, cost, reference, WorkKind.MOVE)

@@ -75,7 +75,9 @@ def accepts(target: KernelTarget, norm: LayerNorm) -> Specialization:
     """Every shape and encoding."""
     name = f"{'add_' * norm.with_sum}layer_norm{norm.encoding.kind}"
     shape = (norm.rows, norm.width)
-    return Specialization(symbol(name, *shape, *norm.encoding.sizes), (*shape, norm.eps, norm.encoding, norm.with_sum))
+    return Specialization(
+        symbol(name, *shape, *norm.encoding.sizes), (*shape, norm.eps, norm.encoding, norm.with_sum), rows=norm.rows
+    )
 
 
 KERNEL = Kernel(LayerNorm, accepts, build, cost, reference, WorkKind.ROWWISE)

@@ -71,7 +71,7 @@ def accepts(target: KernelTarget, operator: Encode) -> Specialization | None:
         return None
     shape = (operator.rows, operator.width, operator.encoding.group)
     name = symbol("quantize_rows", *shape, tiled=operator.encoding.tiled)
-    return Specialization(name, (*shape, operator.encoding.tiled))
+    return Specialization(name, (*shape, operator.encoding.tiled), rows=operator.rows)
 
 
 KERNEL = Kernel(Encode, accepts, build, cost, reference, WorkKind.ROWWISE)

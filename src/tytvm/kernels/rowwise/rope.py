@@ -31,12 +31,12 @@ def build(
         sin: T.Buffer((S, rotated), "float32"),
         out: T.Buffer((S, H, D) if kept else (H, S, D), "float32"),
     ) -> None:
-        for i in T.parallel(H * S):
-            s: T.let = i % S
-            row: T.let = i % S if by_token else i // S
-            column: T.let = i // S if by_token else i % S
-            into: T.let = i % S if kept else i // S
-            beside: T.let = i // S if kept else i % S
+        for i in T.parallel(S * H):
+            s: T.let = i // H
+            row: T.let = i // H if by_token else i % H
+            column: T.let = i % H if by_token else i // H
+            into: T.let = i // H if kept else i % H
+            beside: T.let = i % H if kept else i // H
             for j in range(half // lanes):
                 low: T.let = T.ramp(j * lanes, 1, lanes) if lanes > 1 else j
                 high: T.let = low + half
@@ -69,7 +69,7 @@ def accepts(target: KernelTarget, operator: Rope) -> Specialization:
     """Every shape; the names say in which order x and the result lie."""
     shape = (operator.heads, operator.tokens, operator.width)
     name = symbol("rope", *shape, by_token=operator.tokens_first, kept=operator.keeps_order)
-    return Specialization(name, (*shape, None, operator.tokens_first, operator.keeps_order))
+    return Specialization(name, (*shape, None, operator.tokens_first, operator.keeps_order), rows=operator.tokens)
 
 
 KERNEL = Kernel(Rope, accepts, build, cost, reference, WorkKind.ROWWISE)

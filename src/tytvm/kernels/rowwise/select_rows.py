@@ -44,7 +44,9 @@ def cost(S: int, H: int, R: int, encoding: Encoding = FLOAT32) -> Cost:
 def accepts(target: KernelTarget, operator: SelectRows) -> Specialization:
     """Every shape and encoding."""
     shape, encoding = (operator.tokens, operator.width, operator.count), operator.encoding
-    return Specialization(symbol(f"select_rows{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
+    return Specialization(
+        symbol(f"select_rows{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding), rows=operator.count
+    )
 
 
 KERNEL = Kernel(SelectRows, accepts, build, cost, reference, WorkKind.MOVE)

@@ -39,7 +39,9 @@ def cost(R: int, width: int, encoding: Encoding = FLOAT32) -> Cost:
 def accepts(target: KernelTarget, operator: SwiGlu) -> Specialization:
     """Every shape and encoding."""
     shape, encoding = (operator.rows, operator.width), operator.encoding
-    return Specialization(symbol(f"swiglu{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding))
+    return Specialization(
+        symbol(f"swiglu{encoding.kind}", *shape, *encoding.sizes), (*shape, encoding), rows=operator.rows
+    )
 
 
 KERNEL = Kernel(SwiGlu, accepts, build, cost, reference, WorkKind.ROWWISE)

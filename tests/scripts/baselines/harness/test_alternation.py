@@ -56,3 +56,8 @@ def test_the_files_of_a_model_are_the_file_or_all_in_the_folder(tmp_path):
     (tmp_path / "folder" / "deep" / "file").write_bytes(b"1")
     assert alternation.model_files(tmp_path / "folder") == [tmp_path / "folder" / "deep" / "file"]
     assert alternation.model_files(tmp_path / "folder" / "deep" / "file") == [tmp_path / "folder" / "deep" / "file"]
+
+
+def test_the_time_left_goes_by_the_time_spent():
+    assert alternation.minutes_left(120, 2, 8) == "  (about 6 min left)"
+    assert alternation.minutes_left(120, 8, 8) == ""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from baselines.harness.paths import SCRIPTS
-from baselines.harness.steps import StepError, clean_environment, make, run
+from baselines.harness.steps import StepError, clean_environment, make, remove, run
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +58,11 @@ def test_drivers_find_the_baselines_and_no_other_modules_of_the_caller(monkeypat
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     assert clean_environment()["PYTHONPATH"] == str(SCRIPTS)
     assert clean_environment({"PYTHONPATH": "/own"})["PYTHONPATH"] == f"/own{os.pathsep}{SCRIPTS}"
+
+
+def test_what_a_link_leads_to_stays(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    remove(tmp_path / "link")
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder").is_dir()

@@ -12,6 +12,7 @@ from transformers import AutoModelForImageTextToText
 
 from tyllm.build_util import build_and_compile_llm, build_and_compile_vlm
 from tyllm.package import Params, open_package
+from tyllm.package.step_shape import StepShape
 from tyllm.runtime.execute.engine import Engine
 from tyllm.runtime.execute.module import CompiledModule
 from tyllm_base.errors import CheckpointError, SettingError
@@ -20,10 +21,20 @@ SIZES = ((112, 168), (84, 140))  # the second has windows of several sizes
 CACHE = 64
 
 
-CASES = (("qwen2_5_vl", 1, 1), ("qwen2_5_vl", 4, 3), ("qwen2_5_vl", 3, 4), ("qwen2_vl", 2, 3))
+CASES = (
+    ("qwen2_5_vl", 1, 1),
+    ("qwen2_5_vl", 4, 3),
+    ("qwen2_5_vl", 3, 4),
+    ("qwen2_vl", 2, 3),
+)
+LONG = CASES[2:]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: "{}-{}and{}dies".format(*case))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(case, marks=pytest.mark.long) if case in LONG else case for case in CASES],
+    ids=lambda case: "{}-{}and{}dies".format(*case),
+)
 def case(request):
     return request.param
 
@@ -115,13 +126,13 @@ def test_the_decoder_takes_embeddings_and_rotary_rows(package, model):
     table = torch.stack([cos[0], sin[0]], 1).chunk(2, -1)[0].numpy()
     engine = Engine(opened, 1, 1)
     for start, used, seq_len in ((0, 8, 8), (8, 4, 8)):
-        for io in engine.io_views(seq_len):
+        for io in engine.io_views(StepShape(1, seq_len)):
             io["embeddings"][...] = 0
             io["embeddings"][0, :used] = embeddings[0, start : start + used]
             io["rope_param"][:used] = table[start : start + used]
             io["position"][0], io["row"][0] = start, used - 1
-        engine.step(seq_len, 0)
-    logits = np.concatenate([io["logits"].reshape(-1) for io in engine.io_views(8)])
+        engine.step(StepShape(1, seq_len), 0)
+    logits = np.concatenate([io["logits"].reshape(-1) for io in engine.io_views(StepShape(1, 8))])
     engine.close()
     assert cosine(logits, expected) > 0.99999
 

@@ -28,7 +28,7 @@ class FakeRope:
 def fed(positions, start, seq_len):
     """The temporal positions of a step."""
     io = {"rope_param": np.full((seq_len, 2, 3), 99, np.float32)}
-    positions.write_inputs(io, start, seq_len)
+    positions.write_inputs(io, range(seq_len), start)
     return io["rope_param"][:, 0, 0].tolist()
 
 
@@ -89,7 +89,7 @@ def test_saved_positions_come_back():
 def test_counted_positions():
     positions, io = CountedPositions(), {"positions": np.zeros((1, 3), np.int64)}
     positions.assign(0, Prompt([1]))
-    positions.write_inputs(io, 4, 3)
+    positions.write_inputs(io, range(3), 4)
     assert io["positions"].tolist() == [[4, 5, 6]]
     assert positions.shared_length(Prompt([1, 2])) == 2
     assert positions.to_arrays(5) == {}

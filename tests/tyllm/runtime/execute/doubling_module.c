@@ -4,7 +4,7 @@
 #include "needs.h"
 
 /* Sizes and the layout are written into the library later (fake_package.with_needs). */
-const tyllm_needs tyllm_needs_table[] = {{"edgex_double", "", "", 0, 0, 0, 0, 0}};
+const tyllm_needs tyllm_needs_table[] = {{"edgex_double", "", "", 0, 0, 0, 0, 0, 0}};
 const uint32_t tyllm_needs_count = 1;
 
 TYLLM_EXPORT int __tvm_ffi_edgex_double(void *self, const tyllm_any *arguments, int32_t count, tyllm_any *result) {

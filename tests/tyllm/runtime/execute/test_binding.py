@@ -16,7 +16,7 @@ def test_no_library(tmp_path):
 
 def test_another_abi(tmp_path, monkeypatch, toy_library):
     monkeypatch.setattr(binding, "RUNTIME_ABI", 9)
-    with pytest.raises(PackageError, match="has runtime ABI 2, this TyLLM speaks 9"):
+    with pytest.raises(PackageError, match="has runtime ABI 3, this TyLLM speaks 9"):
         binding.load(toy_library)
 
 

@@ -68,7 +68,7 @@ def test_a_child_process_refuses_to_run_the_parents_session(toy):
     def child(queue):
         try:
             session.logits([1])
-        except StepError as error:
+        except GenerationError as error:
             queue.put(str(error))
         session.close()
 

@@ -7,6 +7,7 @@ import pytest
 from tyllm.runtime import Session
 from tyllm.runtime.execute import executor
 from tyllm.runtime.execute.binding import DieStruct
+from tyllm_base.errors import SettingError
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,9 @@ def test_the_c_library_spins_as_long_as_it_is_told(toy, monkeypatch, spin_ns, sp
     monkeypatch.setattr(executor, "SPIN_NS", spin_ns)
     monkeypatch.setattr(executor, "available_threads", lambda: 2)
     assert (seconds_of_work_after_a_step(toy(dies=2), wait=1.0) > 0.04) == spins
+
+
+@pytest.mark.parametrize("counts", [{"threads": 10**5000}, {"slots": 10**5000}], ids=["threads", "slots"])
+def test_more_than_there_can_be(toy, counts):
+    with pytest.raises(SettingError, match=f"a value of type int {next(iter(counts))} are more than"):
+        Session(toy(), **counts)

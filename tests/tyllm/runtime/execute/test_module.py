@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     built = build(HERE / "runtime" / "execute" / "doubling_module.c", folder / "built.so").read_bytes()
     layout = module_layout(2, PROGRAM, MEMORY)
     for die in range(2):
-        needs = CodeNeeds(PROGRAM.export, "", layout, 64, 4, 0, MEMORY.arena_bytes, MEMORY.io_bytes)
+        needs = CodeNeeds(PROGRAM.export, "", layout, 64, 4, 0, 0, MEMORY.arena_bytes, MEMORY.io_bytes)
         (folder / f"die{die}.so").write_bytes(with_needs(built, needs))
     for die in range(2):
         write_params(folder / f"die{die}.params", {"constant": np.asarray([CONSTANT], np.float32)})

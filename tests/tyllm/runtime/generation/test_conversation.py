@@ -8,6 +8,7 @@ import pytest
 from fake_package import HIDDEN, VOCAB, embedding_table, reference_logits
 from tests.hostile_conversations import check_restore, hostile
 
+from tyllm.package.step_shape import StepShape
 from tyllm.runtime import Session
 from tyllm.runtime.generation.log_probs import log_sum_exp
 from tyllm.runtime.prompt.prompt import UNKNOWN
@@ -59,7 +60,7 @@ def test_padding_is_zero_whatever_was_there_before(toy):
     with Session(toy(dies=2)) as session:
         session.logits(TEXT[:8])
         session.logits(TEXT[8:13])
-        for io in session._engine.io_views(8):
+        for io in session._engine.io_views(StepShape(1, 8)):
             assert io["tokens"].tolist() == [[*TEXT[8:13], 0, 0, 0]]
             assert io["positions"].tolist() == [list(range(8))]
 

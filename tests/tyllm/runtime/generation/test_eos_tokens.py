@@ -19,6 +19,12 @@ def test_the_generation_config_comes_first(generation_config, config, ids):
     assert eos_token_ids(generation_config, config) == ids
 
 
+def test_the_tokenizers_own_ends_a_text_too():
+    assert eos_token_ids({"eos_token_id": [2, 3]}, {}, 5) == (2, 3, 5)
+    assert eos_token_ids({"eos_token_id": [2, 3]}, {}, 3) == (2, 3)
+    assert eos_token_ids({}, {}, 0) == (0,)
+
+
 def test_a_session_reads_them(toy_library, tmp_path):
     from fake_package import Fake
 
@@ -29,4 +35,4 @@ def test_a_session_reads_them(toy_library, tmp_path):
     (folder / "generation_config.json").unlink()
     fake.write_manifest(folder)
     with Session(folder) as other:
-        assert other.eos_token_ids == (257,)
+        assert other.eos_token_ids == (257, 258)  # config.json's and the tokenizer's

@@ -1,5 +1,7 @@
 """Generation: greedy text, ends, streams, prefix reuse."""
 
+import threading
+
 import numpy as np
 import pytest
 from fake_package import UNLUCKY, reference_greedy, reference_logits
@@ -119,6 +121,43 @@ def test_a_prefill_whose_slot_is_taken_ends_within_a_step(session):
     assert session.conversation().tokens == [1]
 
 
+def test_a_stream_has_one_reader_at_a_time(session):
+    stream, told = generate(session, list(range(29)), stream=True), []
+
+    def read_too(*report):
+        for read in (stream.prefill, stream.run_to_end):
+            with pytest.raises(GenerationError, match="read it from one thread at a time") as error:
+                read()
+            told.append(error)
+
+    stream.prefill(read_too)
+    assert len(told) == 6
+    assert stream.run_to_end().token_ids == reference_greedy(list(range(29)), 20)
+
+
+def test_two_threads_read_a_stream_whole_or_are_told(session):
+    expected = generate(session, max_new_tokens=40).text
+    for _ in range(5):
+        stream, pieces, told = generate(session, max_new_tokens=40, stream=True), [], []
+
+        def read(stream=stream, pieces=pieces, told=told):
+            while True:
+                try:
+                    pieces.append(next(stream))
+                except StopIteration:
+                    return
+                except GenerationError as error:
+                    told.append(str(error))
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert sorted("".join(pieces)) == sorted(expected) and stream.result.text == expected
+        assert all("read it from one thread" in words for words in told)
+
+
 def test_a_seed_repeats_a_sampled_text(session):
     texts = [generate(session, temperature=5.0, seed=seed).token_ids for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
@@ -137,7 +176,7 @@ def test_reuse_feeds_only_what_is_new_and_changes_nothing(session):
     longer = [*PROMPT, *first.token_ids, 40, 41]
     again = generate(session, longer, reuse=True)
     assert again.token_ids == reference_greedy(longer, 20)
-    assert again.timings.reused_tokens == len(PROMPT) + 19  # the last token was never fed
+    assert again.timings.cached_tokens == len(PROMPT) + 19  # the last token was never fed
     assert again.timings.prompt_tokens == 3
     same = generate(session, longer, reuse=True)
     assert same.token_ids == again.token_ids
@@ -201,3 +240,23 @@ def test_embeddings_as_prompt(toy):
     with Session(toy(embedding_as_input=True)) as session:
         rows = embedding_table()[PROMPT].astype(np.float32)
         assert generate(session, rows).token_ids == reference_greedy(PROMPT, 20)
+
+
+def test_a_stop_string_that_is_a_special_token_is_found(session):
+    end = session.tokenizer.token_id("<|im_end|>")
+    written = generate(session).token_ids
+    options = {"logit_bias": {end: 100}, "min_tokens": 3, "eos_token_ids": [end], "ignore_eos": False}
+    ended = generate(session, **options)
+    assert ended.token_ids == [*written[:3], end] and ended.stop_reason is None
+    after = {"logits_processors": [lambda generated, logits: logits + (len(generated) == 3) * 200 * one(end, logits)]}
+    found = generate(session, stop="<|im_end|>", **after)
+    assert (found.token_ids, found.text) == (ended.token_ids, ended.text)
+    assert (found.finish_reason, found.stop_reason) == ("stop", "<|im_end|>")
+    assert len(generate(session, **after).token_ids) == 20  # it was the stop string that ended it
+
+
+def one(token, logits):
+    """1 for a token, 0 for all others."""
+    found = np.zeros_like(logits)
+    found[token] = 1
+    return found

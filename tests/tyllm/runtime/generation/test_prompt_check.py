@@ -5,23 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tyllm.runtime.generation.prompt_check import check_prompt
+from tyllm.runtime.generation.prompt_check import check_prompt, check_room
 from tyllm.runtime.prompt.prompt import Insert, Prompt
 from tyllm_base.errors import GenerationError, SettingError
 
 
-class FakeSlot:
-    """A slot for 8 tokens with 3 in it."""
-
-    limit = 8
-
-    def __len__(self):
-        return 3
-
-
 def check(prompt, embedding_as_input=True):
+    """Behind 3 tokens in a cache of 8."""
     manifest = SimpleNamespace(vocab_size=10, hidden_size=4, embedding_as_input=embedding_as_input)
-    check_prompt(prompt, FakeSlot(), manifest)
+    check_prompt(prompt, manifest)
+    check_room(prompt, 3, 8)
 
 
 def image(count, width=4):

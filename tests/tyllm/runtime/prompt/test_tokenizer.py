@@ -94,3 +94,11 @@ def test_special_tokens_as_text_and_as_objects(tmp_path):
     )
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>", "pad_token": None, "x": 1}))
     assert special_tokens(tmp_path) == {"bos_token": "<s>", "eos_token": "<end>"}
+
+
+def test_special_tokens_and_a_token_by_its_text(folder):
+    tokenizer = Tokenizer(folder)
+    end = tokenizer.token_id("<|im_end|>")
+    assert tokenizer.special[end] == "<|im_end|>" and tokenizer.encode("<|im_end|>") == [end]
+    assert tokenizer.token_id("nothing like it") is None
+    assert all(tokenizer.decode([token], skip_special_tokens=True) == "" for token in tokenizer.special)

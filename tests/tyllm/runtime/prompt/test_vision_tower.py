@@ -1,6 +1,9 @@
 """The vision tower's runner: sizes to programs, one run a temporal patch, embeddings kept by image."""
 
 import json
+import os
+import signal
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +13,7 @@ import tyllm.runtime.prompt.vision_tower as module
 from tyllm.package import ImageSize, Visual
 from tyllm.runtime.prompt.video_input import VideoInput
 from tyllm.runtime.prompt.vision_tower import KEPT, VisionTower
-from tyllm_base.errors import CheckpointError, ImageError, PackageError
+from tyllm_base.errors import CheckpointError, GenerationError, ImageError, PackageError
 
 SIZES = ImageSize(56, 56, (4, 4)), ImageSize(80, 120, (6, 8))
 
@@ -135,3 +138,56 @@ def test_a_video_that_no_cache_holds_is_refused_at_its_first_frame(vision):
     with pytest.raises(ImageError, match=r"becomes 260 tokens with 130 frames, more than the 256 .* fewer frames with"):
         vision.video(VideoInput(Frames(image(at) for at in range(130))))
     assert len(read) == 1
+
+
+def test_closing_does_not_wait_for_a_whole_video(vision, monkeypatch):
+    video, tower, compute = vision.video(VideoInput([image(at) for at in range(8)])), vision._tower, FakeTower.__call__
+    (entered, go_on), ends = _events(), []
+
+    def run(tower, program, inputs):
+        entered.set()
+        go_on.wait(30)
+        return compute(tower, program, inputs)
+
+    def work():
+        with pytest.raises(GenerationError, match="The session is closed") as error:
+            vision.embeddings(video)
+        ends.append(error)
+
+    monkeypatch.setattr(FakeTower, "__call__", run)
+    threads = [threading.Thread(target=work), threading.Thread(target=vision.close)]
+    threads[0].start()
+    entered.wait(30)
+    threads[1].start()
+    threads[1].join(0.05)
+    assert not tower.closed  # an image is under way
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(ends) == len(tower.runs) == 1 and tower.closed
+
+
+def test_a_child_forked_while_an_image_is_computed_waits_for_nobody(vision):
+    entered, go_on = _events()
+
+    def hold():
+        with vision._lock:
+            entered.set()
+            go_on.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(30)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(10)
+        vision.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    go_on.set()
+    thread.join(30)
+
+
+def _events():
+    return threading.Event(), threading.Event()

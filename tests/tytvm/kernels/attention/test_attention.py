@@ -1,8 +1,10 @@
 """Attention against its definition: head ratios, positions, windows, soft caps, widths, types of cache, cuts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.tytvm.kernels.harness import Kernel, outputs
+from tests.tytvm.kernels.harness import Kernel, outputs, slots_of
 
 from tytvm.kernels.attention import attention, attention_merge
 from tytvm.kernels.operands.attention_tiling import Attention
@@ -35,9 +37,14 @@ class Run:
         )
 
     def __call__(self, q, k, v, position):
+        return self.on(q, stored(self.shape.cache, k, v), np.array([position]))
+
+    def on(self, q, cache, *places, used=None):
+        """With the cache's tensors, which are not copied, and what says where the tokens are; of a batch, how many."""
         out = np.empty((self.shape.S, self.shape.H, self.shape.cache.Dv), np.float32)
         own = [np.empty(*each) for each in attention.own_buffers(self.tiling)]
-        inputs = (q, *stored(self.shape.cache, k, v), np.array([position]))
+        count = [np.array([used])] if self.shape.cache.slot_bytes else []
+        inputs = (*count, q, *cache, *places)
         if self.merge is None:
             return outputs(self.kernel, inputs, out, *own, workers=3)[0]
         partial = outputs(self.kernel, inputs, *own, workers=3)[1:]
@@ -118,3 +125,77 @@ def test_large_scores_do_not_overflow(S):
 @pytest.mark.parametrize(("KH", "S", "splits"), [(1, 1, 16), (2, 1, 8), (16, 1, 1), (2, 512, 1)])
 def test_a_long_conversation_is_shared_by_all_workers(KH, S, splits):
     assert attention.tiling_of(resolve("native"), Attention(KvCache(KH, 4096, 64, 64), 16, S, 0.125)).splits == splits
+
+
+class Batch:
+    """An attention over three slots, built for some rows; keys and values are random."""
+
+    def __init__(self, target, case, rows, dtype):
+        self.H, KH, self.D, Dv, self.window, self.softcap = case
+        self.plain, self.rng = KvCache(KH, 1000, self.D, Dv, dtype), np.random.default_rng(self.H)
+        self.caches = [[self.rng.normal(size=(KH, self.plain.values[1], width)).astype(np.float32)
+                        for width in (self.D, Dv)] for _ in range(3)]  # fmt: skip
+        self.first, slot_bytes = slots_of([stored(self.plain, *each) for each in self.caches])
+        cache = replace(self.plain, slot_bytes=slot_bytes)
+        self.run = Run(target, Attention(cache, self.H, rows, self.D**-0.5, self.window, self.softcap))
+
+    def queries(self):
+        return self.rng.normal(0, 2, (self.H, self.run.shape.S, self.D)).astype(np.float32)
+
+    def __call__(self, q, slot, position):
+        """Of the rows that are given; those behind them are not in use."""
+        places = [np.array([*each, *[7] * (q.shape[1] - len(slot))]) for each in (position, slot)]
+        return self.run.on(q, self.first, *places, used=len(slot))[: len(slot)]
+
+    def reference(self, q, slot, position):
+        rows = []
+        for s, (number, place) in enumerate(zip(slot, position, strict=True)):
+            k, v = (rounded(self.plain, each) for each in self.caches[number])
+            rows.append(attention.reference(q[:, s : s + 1], k, v, place, self.D**-0.5, self.window, self.softcap)[0])
+        return np.stack(rows)
+
+
+SEQUENCES = {
+    "neighbors and others": ([2, 2, 0, 1, 1, 1, 2, 0, 0], [16, 17, 0, 897, 898, 899, 18, 300, 302]),
+    "all of one sequence": ([1] * 12, list(range(500, 512))),
+    "two parts of one sequence": ([1] * 12, [*range(120, 128), *range(40, 44)]),
+    "neighbors by number in two slots": ([0, 1, 1, 2], [20, 21, 22, 23]),
+    "backwards": ([0, 0, 0], [9, 8, 7]),
+    "one": ([2], [63]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize(
+    "case",
+    [(4, 4, 64, 64, 0, 0.0), (14, 2, 64, 80, 0, 30.0), (7, 1, 96, 64, 33, 0.0), (40, 1, 64, 64, 0, 0.0)],
+)
+def test_a_batch_equals_the_reference(case, dtype):
+    """Rows of three slots, alone and beside neighbors in their sequence; of forty heads at most five share a pass."""
+    batch = Batch("native", case, 12, dtype)
+    for name, (slot, position) in SEQUENCES.items():
+        q = batch.queries()
+        expected = batch.reference(q, slot, position)
+        np.testing.assert_allclose(batch(q, slot, position), expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("target", ["x86-64", "x86-64-v3"])
+def test_a_batch_equals_the_reference_on_any_cpu(target):
+    batch = Batch(target, (6, 2, 64, 64, 0, 0.0), 32, "float16")
+    slot, position = [*[0] * 20, 1, *[2] * 7], [*range(100, 120), 5, *range(7)]
+    q = batch.queries()
+    np.testing.assert_allclose(batch(q, slot, position), batch.reference(q, slot, position), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("rows", [4, 32])
+def test_a_row_is_given_the_same_beside_neighbors_as_alone(rows, dtype):
+    """Bit for bit, where the context is not split."""
+    batch = Batch("native", (8, 8, 64, 64, 0, 0.0), rows, dtype)
+    assert batch.run.tiling.splits == 1
+    slot, position = [1] * rows, list(range(300, 300 + rows))
+    q = batch.queries()
+    together = batch(q, slot, position)
+    for row in range(rows):
+        alone = batch(np.roll(q, -row, axis=1), slot[row : row + 1], position[row : row + 1])
+        np.testing.assert_array_equal(together[row], alone[0])

@@ -1,5 +1,10 @@
 """Linear layers with INT4 weights and int8 activations against NumPy."""
 
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.tytvm.kernels.harness import RUNNABLE, Kernel, outputs
@@ -55,14 +60,31 @@ def test_equals_reference_on_every_cpu(case, target):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_extreme_values_do_not_saturate(target):
-    spec = resolve(target)
-    K, N = 256, 16
-    q = np.full((1, K), -127, np.int8)
-    scale, total = np.ones((1, 2), np.float32), np.full((1, 2), -127 * 128, np.int32)
-    weight = np.full((N, K), 15, np.uint8), np.ones((N, 2), np.float16), np.zeros((N, 2), np.uint8)
-    packed = int4_weight.pack(*weight)
-    kernel = Kernel(linear_w4a8.build(spec, 1, K, N, 128, 128), spec)
-    expected = np.full((1, N), -127 * 15 * K, np.float32)
+@pytest.mark.parametrize(
+    ("R", "group", "activation_group"),
+    [(1, 128, 128), (2, 96, 32), (4, 64, 64), (5, 128, 64), (8, 128, 128), (32, 32, 32)],
+)
+def test_extreme_values_do_not_saturate(R, group, activation_group, target):
+    spec, K, N = resolve(target), 2 * group, 16
+    signs = np.where(np.arange(R) % 2, 127, -127).astype(np.int8)
+    q = np.repeat(signs[:, None], K, axis=1)
+    scale = np.ones((R, K // activation_group), np.float32)
+    total = q.reshape(R, -1, activation_group).sum(axis=-1, dtype=np.int32)
+    codes = np.full((N, K), 15, np.uint8)
+    codes[1::2] = 0
+    zeros = np.full((N, 2), 15, np.uint8) * (1 - codes[:, :1] // 15)
+    packed = int4_weight.pack(codes, np.ones((N, 2), np.float16), zeros)
+    kernel = Kernel(linear_w4a8.build(spec, R, K, N, group, activation_group), spec)
+    expected = np.asarray(signs[:, None] * np.where(codes[:, 0], 15.0, -15.0) * K, np.float32)
     (out,) = outputs(kernel, (q, scale, total, packed["weight"], packed["scale"], packed["zero"]), expected)
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not shutil.which("objdump"), reason="reads x86-64 machine code")
+def test_few_of_the_products_pass_through_the_stack():
+    spec = resolve("x86-64-v3")
+    kernel = Kernel(linear_w4a8.build(spec, 8, 256, 64, 128, 128), spec)
+    command = ["objdump", "-d", "--no-show-raw-insn", Path(kernel.folder.name) / "kernel.so"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    products = sum("vpmaddubsw" in line for line in lines)
+    assert sum("(%rsp)" in line and "%ymm" in line for line in lines) < products * 3 // 4

@@ -2,8 +2,8 @@
 
 import io
 
-from tyllm.cli import progress_bar as module
-from tyllm.cli.progress_bar import progress_bar, seconds_left
+from tyllm import progress_bar as module
+from tyllm.progress_bar import progress_bar, seconds_left
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,1 @@
+"""Long use of one engine by many requests: `make test-serving`."""
