@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # Threads of torch that wait sleep: on a machine that is busy with other things spinning takes three times as long.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help quickstart test test-long test-faults test-fuzz test-serving lint bench bench-serving bench-vision bench-quantizers bench-busy
+.PHONY: help quickstart test test-long test-faults test-fuzz test-serving test-families lint bench bench-serving bench-vision bench-quantizers bench-busy
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,6 +32,9 @@ test-fuzz: $(READY)  ## feed every parser inputs that a fuzzer makes; FUZZ="json
 
 test-serving: $(READY)  ## 20,000 requests over one engine, 1,000 left early, and drafts sampled: compared, memory watched; SERVING="--requests 2000"
 	$(BIN)/python -m tests.serving $(SERVING)
+
+test-families: $(READY)  ## every model type of transformers, tiny and random, against it; FAMILIES="gpt2 opt --dies 1 3" for some
+	$(BIN)/python -m tests.families $(FAMILIES)
 
 lint: $(READY)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -2,13 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.c_library import compiled_once
 
 from tyllm.llm import compile_settings
-from tytvm import link
 
 REPO = Path(__file__).resolve().parents[1]
 # The scripts of models/ import each other by bare names, as Python runs them; `models.…` works too.
@@ -34,23 +33,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _c_library_once(repo: Path):
-    """Compile the C library of all packages once for each set of flags: it takes a second, hundreds of times."""
-    run, kept = link._run, {}
-
-    def run_once(command: Sequence[str], folder: Path) -> None:
-        source = Path(command[command.index("-c") + 1]) if "-c" in command else Path()
-        if source.parent != repo / "src" / "tyllm" / "native":
-            return run(command, folder)
-        *key, target = command  # … -c source -o target
-        if tuple(key) not in kept:
-            run(command, folder)
-            kept[tuple(key)] = Path(target).read_bytes()
-        Path(target).write_bytes(kept[tuple(key)])
-        return None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link, "_run", run_once)
+def _c_library_once():
+    """Compile the C library of all packages once for each set of flags."""
+    with compiled_once():
         yield
 
 

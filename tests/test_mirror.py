@@ -25,7 +25,7 @@ def test_every_module_has_its_test():
 def test_folders_beside_the_mirror_are_known():
     beside = {path.name for path in (REPO / "tests").iterdir() if path.is_dir()} - {"__pycache__"}
     mirrors = {path.name for path in [*(REPO / "src").iterdir(), *REPO.iterdir()] if path.is_dir()}
-    assert beside - mirrors == {"bad_input", "faults", "fuzz", "serving"}
+    assert beside - mirrors == {"bad_input", "faults", "families", "fuzz", "serving"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The sweep over all model types of transformers: tiny random models, compiled and compared."""

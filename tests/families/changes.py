@@ -1,0 +1,36 @@
+"""What a tiny config of a type needs beside small numbers: sizes that must fit one another, missing parts."""
+
+from typing import Any
+
+HYBRID = ["conv", "full_attention", "conv"]
+BIDIRECTIONAL = (
+    "bert", "bert-generation", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert",
+    "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
+DECODER = {"is_decoder": True}
+GEMMA3N = {
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "num_hidden_layers": 4,
+    "intermediate_size": [192] * 4,
+    "activation_sparsity_pattern": [0.95, 0.0, 0.95, 0.0],
+}
+MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 32}
+CHANGES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(BIDIRECTIONAL, DECODER),
+    "reformer": DECODER | {"axial_pos_shape": [16, 16], "axial_pos_embds_dim": [64, 64]},
+    "roc_bert": DECODER | {"shape_vocab_size": 352, "pronunciation_vocab_size": 352},
+    "bamba": MAMBA,
+    "granitemoehybrid": MAMBA,
+    "mamba2": {"num_heads": 8, "head_dim": 32},
+    "chameleon": {"vocabulary_map": {"<image>": 340}},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "lfm2": {"layer_types": HYBRID, "num_hidden_layers": 3},
+    "lfm2_moe": {"layer_types": HYBRID, "num_hidden_layers": 3},
+    "glm5_next": {"index_kpool": 8, "text_config.index_kpool": 8},
+    "granite4_vision": {"text_config.model_type": "granite"},
+    "cohere_compass_text": {"layer_types": ["sliding_attention", "full_attention"]},
+    "dots1": {"n_shared_experts": 1},
+    "gemma3n_text": GEMMA3N,
+    "zamba": {"num_hidden_layers": 6, "layers_block_type": ["linear_attention", "linear_attention", "hybrid"] * 2},
+}
+"""Model type → field (of a part: dotted) → value; `...` leaves the type's own default."""
