@@ -16,6 +16,7 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 
 from tyllm_base.errors import UnsupportedError
 from tytvm.converters import CONVERTERS, PARTIAL, shapes
+from tytvm.converters.embedding import is_divided
 from tytvm.emitter import LOGIT_COUNT, ROW_COUNT, Emitter
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
@@ -103,15 +104,14 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
 def _implied_inputs(nodes: Sequence[torch.fx.Node], graph: Graph) -> Iterator[tuple[str, int]]:
     """Inputs that kernels have and the graph has not, and their lengths.
 
-    They are where the caches end, which token the table begins with and, of a batch, each row's slot and how many rows
-    are in use.
+    They are where the caches end, which token a die's part of the table begins with and, of a batch, each row's slot
+    and how many rows are in use.
     """
-    called = {node.target for node in nodes}
     attention = next((node for node in nodes if node.target is torch.ops.tytvm.attention.default), None)
     if attention is not None:
         batch = attention.meta["val"].shape[1] if graph.slot_bytes else 1
         yield "position", batch
         if graph.slot_bytes:
             yield from (("slot", batch), (ROW_COUNT, 1), (LOGIT_COUNT, 1))
-    if {torch.ops.aten.embedding.default, torch.ops.tytvm.embedding.default} & called:
+    if any(is_divided(node) for node in nodes):
         yield "first_token", 1

@@ -20,7 +20,11 @@ CAUSAL = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 IMAGE_TEXT = sorted(set(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES) - set(CAUSAL))
 LENGTH = 37  # tokens: chunks of 16, of 8 and of 1
 GAIN = 1.5  # of each matrix: what it makes of values near one is larger by so much
-EARLY = (4, 22)  # tokens of which one is changed; where attention slides the first may be out of sight
+EARLY = (
+    4,
+    22,
+    33,
+)  # tokens of which one is changed: of a sliding window, or a state that fades, only late ones are seen
 MATTERS = 1e-3  # what that must change the last logits by, as 1 − cosine
 MOST_PARAMETERS = 20_000_000
 
@@ -82,7 +86,11 @@ def randomize(model: nn.Module) -> None:
 
 
 def context(model: PreTrainedModel) -> float:
-    """By how much an early token changes the last logits, as 1 − cosine; raises `NoTinyModelError` if it hardly does."""
+    """By how much an early token changes the last logits, as 1 − cosine.
+
+    Raises:
+        NoTinyModelError: it hardly does.
+    """
     ids = tokens()
     try:
         last = logits(model, ids)[-1]

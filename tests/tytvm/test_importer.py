@@ -13,7 +13,7 @@ def test_parameters_are_named_by_place():
     module = imported(graph_of(Small(), **INPUTS))
     names = {variable.name for variable in module["main"].params}
     weights = {f"params:{name}" for name, _ in Small().named_parameters()}
-    assert names == weights | {"io:tokens", "io:row", "io:first_token"}
+    assert names == weights | {"io:tokens", "io:row"}
 
 
 def test_our_kernels_do_what_they_can():
