@@ -7,6 +7,7 @@ where each lies: `io:` (tokens, positions, row, …), `params:` (weights), `cons
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -55,12 +56,19 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
                 head = self._head(nodes)
                 for node in nodes:
                     if node.op == "call_function":
-                        self.emitter.row_count = LOGIT_COUNT if node in head else ROW_COUNT
+                        self._count_rows(in_head=node in head)
                         self.env[node] = self.convert_map[node.target.__name__](node)
                 outputs = next(node for node in nodes if node.op == "output").args[0]
                 result = self.block_builder.emit_output(relax.Tuple(self._results(outputs)))
             self.block_builder.emit_func_output(result)
         return self.block_builder.get()
+
+    def _count_rows(self, *, in_head: bool) -> None:
+        """Let kernels leave out rows that are not in use: in the body those of a batch, in the head always."""
+        emitter, graph = self.emitter, self.graph
+        emitter.row_count = LOGIT_COUNT if in_head else ROW_COUNT
+        counts = _logit_rows(graph) > 1 if in_head else graph.slot_bytes > 0
+        emitter.kernels = replace(emitter.kernels, counts_rows=counts)
 
     def _results(self, outputs: Sequence[torch.fx.Node]) -> list[relax.Var]:
         """The values that the program returns, each in its own buffer: inputs and values returned twice are copied."""
@@ -104,14 +112,22 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
 def _implied_inputs(nodes: Sequence[torch.fx.Node], graph: Graph) -> Iterator[tuple[str, int]]:
     """Inputs that kernels have and the graph has not, and their lengths.
 
-    They are where the caches end, which token a die's part of the table begins with and, of a batch, each row's slot
-    and how many rows are in use.
+    They are where the caches end, which token a die's part of the table begins with, how many rows the head takes if
+    it can take several and, of a batch, each row's slot and how many rows are in use.
     """
     attention = next((node for node in nodes if node.target is torch.ops.tytvm.attention.default), None)
     if attention is not None:
         batch = attention.meta["val"].shape[1] if graph.slot_bytes else 1
         yield "position", batch
         if graph.slot_bytes:
-            yield from (("slot", batch), (ROW_COUNT, 1), (LOGIT_COUNT, 1))
+            yield from (("slot", batch), (ROW_COUNT, 1))
+    if _logit_rows(graph) > 1:
+        yield LOGIT_COUNT, 1
     if any(is_divided(node) for node in nodes):
         yield "first_token", 1
+
+
+def _logit_rows(graph: Graph) -> int:
+    """How many rows the head's input names; 0 where there is no head."""
+    placeholders = graph.capture.graph_module.graph.find_nodes(op="placeholder")
+    return next((len(node.meta["val"]) for node in placeholders if node.name == graph.head_input), 0)

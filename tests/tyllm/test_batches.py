@@ -7,6 +7,7 @@ from tests.tiny_checkpoint import write_tiny
 from transformers import AutoModelForCausalLM
 
 from tyllm.build_util import build_and_compile_llm
+from tyllm.package.step_shape import StepShape
 from tyllm.runtime import Session
 from tyllm.runtime.prompt.prompt import Prompt
 from tyllm.runtime.step.model_runner import ScheduledChunk
@@ -66,6 +67,19 @@ def test_scores_of_a_text_take_many_rows_a_head(form):
     logprobs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     found = session.score(tokens)
     np.testing.assert_allclose(found, logprobs[np.arange(len(tokens) - 1), tokens[1:]], atol=tolerance or 0.05)
+
+
+def test_a_chunk_takes_several_rows_a_head_without_batches_too(form, monkeypatch):
+    """16 tokens: the body once, the head once for 4 or, with AMX tiles, 16 rows; the logits are those of each token."""
+    session, model, tolerance = form
+    wanted, runs, step = expected(session, model, tolerance)[3][:16], [], session._engine.step
+    monkeypatch.setattr(session._engine, "step", lambda *a, **b: (runs.append(b), step(*a, **b)))
+    monkeypatch.setattr(session._runner, "_batch_for", lambda batch: None)
+    lease = session.conversation(0).slot.take_over(0)
+    (logits,) = session._runner.step([ScheduledChunk(lease, Prompt(SEQUENCES[3][:16]), "all")])
+    np.testing.assert_allclose(logits, wanted, atol=tolerance or 0.05)
+    heads = 16 // session._engine.logit_rows(StepShape(1, 16))
+    assert heads in (1, 4) and runs == [{"body": not run, "head": True} for run in range(heads)]
 
 
 def test_weights_are_stored_once(form):

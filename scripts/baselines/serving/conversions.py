@@ -28,7 +28,7 @@ def awq(shape: Shape, part: Path) -> None:
 
 RECIPES: dict[str, Callable[[Shape, Path], None]] = {
     "tyllm": lambda shape, part: tyllm(shape, part, "--batch-sizes", BATCH_SIZES),
-    WITHOUT_BATCHES: tyllm,
+    WITHOUT_BATCHES: lambda shape, part: tyllm(shape, part, "--batch-sizes", "1"),
     "vllm": awq,
 }
 

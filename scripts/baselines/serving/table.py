@@ -15,7 +15,7 @@ TIMES = {"first p50": "first token p50", "first p99": "p99", "gap p50": "between
 TITLES = {
     "steps": "Steps of several rows, {prompt} tokens before them; × 1 row: rows per second against a step of one row",
     "long-prompt": "A prompt of {long_prompt:,} tokens beside 4 streams; gap: ms between tokens of the streams",
-    "prefix": "Two prompts whose first {prefix:,} of {together:,} tokens are the same",
+    "prefix": "Prompts whose first {prefix:,} tokens are the same",
     "one-stream": "One request at a time, new tokens per second over prompt and text",
     "score": "`Session.score` of 512 tokens, with the head of a batch and with a head for each token",
 }
@@ -114,9 +114,7 @@ def part_tables(run: ServingRun, shape: Shape) -> list[str]:
             spreads = [run.spread(shape.name, part, OURS.name, name, column) for column in columns]
             rows.append([name, *(text_of(spread) for spread in spreads)])
         load = run.workload
-        title = TITLES[part].format(
-            prompt=load.prompt, long_prompt=load.long_prompt, prefix=load.prefix, together=load.prefix + load.prompt
-        )
+        title = TITLES[part].format(prompt=load.prompt, long_prompt=load.long_prompt, prefix=load.prefix)
         found += [filled(f"{title}:"), md.table(rows)]
     return found
 

@@ -14,7 +14,7 @@ from tyllm_base.progress import Advance
 
 
 class PackagePredictor:
-    """Feeds each window in chunks of the compiled lengths; the head runs once a token."""
+    """Feeds each window in chunks of the compiled lengths; the head gives the logits of all their tokens."""
 
     def __init__(self, folder: Path, threads: int | None = None, signer: Signer | str | Path | None = None) -> None:
         """Open the package; arguments and errors as of `Session`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -28,8 +28,11 @@ from tyllm_base.progress import Advance
 from tytvm.capture import Capture
 from tytvm.compile import ProgramJob, build_shared_object, compile_program
 from tytvm.graph import Graph, kv_layout
+from tytvm.kernel_choice import Kernels
+from tytvm.kernels.primitives import amx
 from tytvm.memory_plan import PlannedProgram
 
+FREE_ROWS = 4  # rows of a product with INT4 weights that take little longer than one, on every instruction set
 EXPORTS = {"body": "llm_body", "head": "llm_head"}
 """Symbols of a die's program, before the ABI's prefix."""
 
@@ -103,9 +106,10 @@ class DecoderBuild:
         """The graph of one step, with weights of the die's shapes."""
         model, plan = self.job.model, self.job.plan
         cut_to_die(model, plan.shapes, plan.sharding, die)
+        rows = logit_rows(shape, self.job.kernels)
         if find_tower(model):
-            return capture_decoder_step(model, shape)
-        return capture_step(model, shape, self.job.settings.embedding_as_input)
+            return capture_decoder_step(model, shape, rows)
+        return capture_step(model, shape, rows, self.job.settings.embedding_as_input)
 
     def _plan(self, captured: Capture, die: int, shape: StepShape) -> PlannedProgram:
         """The planned program of a die's graph."""
@@ -116,7 +120,7 @@ class DecoderBuild:
         return compile_program(
             ProgramJob(
                 Graph(captured, plan.dies[die].formats, plan.stored_names, *cache, stride),
-                replace(self.job.kernels, counts_rows=shape.is_batch),
+                self.job.kernels,
                 params=plan.dies[die].layout,
                 kv=kv,
                 input_sharded=sharding.sharded_along(IN),
@@ -133,6 +137,16 @@ class DecoderBuild:
         path = self.folder / name
         path.parent.mkdir(exist_ok=True, parents=True)
         return path
+
+
+def logit_rows(shape: StepShape, kernels: Kernels) -> int:
+    """For how many tokens one run of the head gives logits: all of a batch; of a chunk as many as cost what one does.
+
+    That is a tile of AMX, or the rows for which the processor multiplies while it waits for the weights.
+    """
+    if shape.is_batch:
+        return shape.batch
+    return min(shape.seq_len, amx.SIDE if kernels.rounds_products else FREE_ROWS)
 
 
 def _slot_stride(kv_bytes: int, shape: StepShape) -> int:

@@ -66,15 +66,15 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_step(model: PreTrainedModel, shape: StepShape, takes_embeddings: bool) -> Capture:
-    """The graph of a step; its weights have the names that they have in `model`.
+def capture_step(model: PreTrainedModel, shape: StepShape, logit_rows: int, takes_embeddings: bool) -> Capture:
+    """The graph of a step, with the logits of so many rows; its weights have the names that they have in `model`.
 
     Attention alone mixes tokens, and is one operator: a batch is traced like as many tokens of one sequence.
     """
     seq_len = shape.tokens
     hidden = model.get_input_embeddings().weight.shape[1]
     with torch.device("meta"):
-        row = torch.zeros(shape.batch, dtype=torch.int64)
+        row = torch.zeros(logit_rows, dtype=torch.int64)
         inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": row}
         if takes_embeddings:
             inputs["embeddings"] = torch.zeros(1, seq_len, hidden)

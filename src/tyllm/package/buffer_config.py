@@ -37,8 +37,8 @@ IO_NAMES = ({"position"}, {"row"}, {"logits"}, {"tokens", "embeddings"}, {"posit
 """Names in the io of every program of a language model: one of each set."""
 
 
-BATCH_NAMES = ("slot", "row_count", "logit_count")
-"""Further names in the io of a batch."""
+BATCH_NAMES, LOGIT_COUNT = ("slot", "row_count"), "logit_count"
+"""Further names in the io of a batch; and of a program whose head takes several rows."""
 SLOT_ALIGNMENT = 1 << 16
 """Bytes: slots begin at pages of any size that is usual, so that one's memory can be given back."""
 
@@ -54,6 +54,11 @@ class ProgramMemory(Record, frozen=True):
     arena_bytes: Bytes
     io_bytes: Bytes
     io: Annotated[Mapping[BufferName, IoEntry], Meta(max_length=100_000)]
+
+    @property
+    def logit_rows(self) -> int:
+        """For how many tokens one run of the head gives logits."""
+        return math.prod(self.io["row"].shape)
 
 
 class KvLayer(Record, frozen=True):
@@ -166,6 +171,8 @@ def _check(path: Traversable, config: BufferConfig) -> None:
             _check_layer(path, config, die, layer)
         for shape in config.shapes:
             _check_io(path, die, shape, die.memory(shape))
+            if die.memory(shape).logit_rows != config.dies[0].memory(shape).logit_rows:
+                _contradiction(path, f"the heads of dies 0 and {number} take other numbers of rows of {shape}")
 
 
 def _check_layer(path: Traversable, config: BufferConfig, die: DieBuffers, layer: KvLayer) -> None:
@@ -185,11 +192,17 @@ def _check_io(path: Traversable, die: DieBuffers, step: StepShape, program: Prog
     missing = [" or ".join(sorted(names)) for names in expected if not names & program.io.keys()]
     if missing:
         _contradiction(path, f"the io of die {die.die} lacks {', '.join(missing)}")
-    if math.prod(program.io["logits"].shape) != step.batch * die.rows:
+    logit_rows = program.logit_rows
+    if not 1 <= logit_rows <= step.tokens:
+        _contradiction(path, f"the head of die {die.die} takes {logit_rows} rows of {step}")
+    if logit_rows > 1 and LOGIT_COUNT not in program.io:
+        _contradiction(path, f"the io of die {die.die} lacks {LOGIT_COUNT}")
+    if math.prod(program.io["logits"].shape) != logit_rows * die.rows:
         _contradiction(path, f"die {die.die} has {die.rows} rows of the vocabulary and other logits")
+    sizes = {"tokens": step.tokens, "batch": step.batch, "logit rows": step.batch if step.is_batch else logit_rows}
     for name, dtype, start in _IO_SHAPES:
         found = program.io.get(name)
-        shape = tuple(step.tokens if n == "tokens" else step.batch if n == "batch" else n for n in start)
+        shape = tuple(sizes[n] if isinstance(n, str) else n for n in start)
         if found and (found.dtype != dtype or found.shape[: len(shape)] != shape):
             _contradiction(path, f"{name} of die {die.die} is {found.dtype} {list(found.shape)} for {step}")
 
@@ -201,13 +214,13 @@ _IO_SHAPES = (
     ("rope_param", "float32", ("tokens", 2)),
     ("position", "int64", ("batch",)),
     ("slot", "int64", ("batch",)),
-    ("row", "int64", ("batch",)),
+    ("row", "int64", ("logit rows",)),
     ("row_count", "int64", (1,)),
     ("logit_count", "int64", (1,)),
     ("first_token", "int64", (1,)),
     ("logits", "float32", ()),
 )
-"""Entries of io: type, and how the shape begins; "tokens" and "batch" are those of the step."""
+"""Entries of io: type, and how the shape begins; the words are those of `_check_io`."""
 
 
 def _contradiction(path: Traversable, what: str) -> NoReturn:

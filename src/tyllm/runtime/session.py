@@ -136,7 +136,7 @@ class Session:
     def score(self, token_ids: Sequence[int], slot: int = 0) -> npt.NDArray[np.float32]:
         """Log-probability of each token but the first given those before: float32 [n - 1].
 
-        Perplexity is exp(-mean). The head runs once a token, so this takes longer than a prompt of that length.
+        Perplexity is exp(-mean). Logits of all tokens take longer than those of the last one.
 
         Raises:
             GenerationError: fewer than two tokens, one outside the vocabulary, or more than the cache holds.

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from tests.tyllm.llm.test_compile_settings import GOOD
 
-from tyllm.llm.decoder_build import DecoderBuild
+from tyllm.llm.decoder_build import DecoderBuild, logit_rows
 from tyllm.llm.package_job import prepare
 from tyllm.package import Params
 from tyllm.package.file_names import code_file, constants_file, params_file
 from tyllm.package.step_shape import StepShape
+from tytvm.kernel_choice import Kernels
+from tytvm.target import resolve
 
 ONE, FOUR, BATCH = StepShape(1, 1), StepShape(1, 4), StepShape(3, 1)
 
@@ -54,6 +56,19 @@ def test_a_program_has_the_graph_of_its_die(build):
     assert captured.inputs == ["positions", "row", "tokens"]
     planned = build._plan(captured, 2, FOUR)
     assert planned.layouts["params"] == build.job.plan.dies[2].layout and planned.head
+
+
+@pytest.mark.parametrize("target", ["x86-64-v3", "x86-64-avx512-amx"])
+def test_the_head_takes_as_many_rows_as_cost_little_more_than_one(build, target):
+    kernels, most = Kernels(resolve(target), int8_activations=True), {"x86-64-v3": 4}.get(target, 16)
+    shapes = {StepShape(1, 1): 1, StepShape(1, 3): 3, StepShape(1, 256): most, BATCH: 3, StepShape(32, 1): 32}
+    assert {shape: logit_rows(shape, kernels) for shape in shapes} == shapes
+    assert logit_rows(StepShape(1, 256), replace(kernels, int8_activations=False)) == 4
+
+
+def test_a_chunk_is_told_how_many_logits_are_wanted(build):
+    io = build._plan(build._capture(0, FOUR), 0, FOUR).layouts["io"].specs
+    assert io["row"].shape == (4,) and io["logit_count"].shape == (1,) and io["logits"].shape[-2] == 4
 
 
 def test_a_batch_is_told_of_each_row_where_it_is_and_how_many_are_in_use(build):

@@ -36,14 +36,14 @@ def test_chunked_attention_is_refused(own_tiny):
 
 
 def test_a_step(model):
-    captured = capture_step(model, StepShape(1, 4), takes_embeddings=False)
+    captured = capture_step(model, StepShape(1, 4), 4, takes_embeddings=False)
     assert set(captured.inputs) == {"tokens", "positions", "row"}
     assert set(captured.parameters.values()) == {name for name, _ in model.named_parameters(remove_duplicate=False)}
     assert targets(captured).count(torch.ops.tytvm.attention.default) == 2
 
 
 def test_embeddings_as_input(model):
-    captured = capture_step(model, StepShape(1, 4), takes_embeddings=True)
+    captured = capture_step(model, StepShape(1, 4), 4, takes_embeddings=True)
     assert set(captured.inputs) == {"embeddings", "positions", "row"}
     values = {n.name: n.meta["val"] for n in captured.graph_module.graph.nodes if n.op == "placeholder"}
     assert values["embeddings"].shape == (1, 4, 128) and values["embeddings"].dtype == torch.float32
@@ -60,7 +60,7 @@ def test_a_die_has_its_shapes_and_shares_what_is_tied(model, die):
     attention = own.model.layers[0].self_attn
     assert attention.q_proj.weight.shape == ((32, 128), (32, 128), (64, 128))[die]
     assert attention.k_proj.bias.shape == (32,)
-    captured = capture_step(own, StepShape(1, 1), takes_embeddings=False)
+    captured = capture_step(own, StepShape(1, 1), 1, takes_embeddings=False)
     (output,) = next(node for node in captured.graph_module.graph.nodes if node.op == "output").args[0]
     start, stop = split.vocabulary[die]
     assert output.meta["val"].shape == (1, 1, stop - start)

@@ -30,6 +30,15 @@ def with_io(**changes) -> BufferConfig:
     return with_die(programs={8: ProgramMemory(100, 128, {name: entry for name, entry in io.items() if entry})})
 
 
+def with_second_head(rows: int) -> BufferConfig:
+    """Two dies, of which the second's head takes so many rows."""
+    first = config().dies[0]
+    io = first.programs[8].io | {"row": IoEntry(0, (rows,), "int64"), "logit_count": IoEntry(0, (1,), "int64")}
+    io["logits"] = IoEntry(0, (rows * 16,), "float32")
+    second = replace(first, die=1, vocabulary=(16, 32), programs={8: ProgramMemory(100, 128, io)})
+    return replace(config(), dies=(first, second))
+
+
 def test_round_trip(tmp_path):
     config().write_buffer_config(tmp_path)
     assert BufferConfig.read(tmp_path) == config()
@@ -58,6 +67,14 @@ def test_round_trip(tmp_path):
         (with_io(tokens=IoEntry(0, (8,), "int64")), r"tokens of die 0 is int64 \[8\] for 8 tokens"),
         (with_io(row=IoEntry(0, (1,), "int32")), r"row of die 0 is int32 \[1\]"),
         (with_io(row=None), "the io of die 0 lacks row"),
+        (with_io(row=IoEntry(0, (9,), "int64")), "the head of die 0 takes 9 rows of 8 tokens"),
+        (with_io(row=IoEntry(0, (0,), "int64")), "the head of die 0 takes 0 rows of 8 tokens"),
+        (with_io(row=IoEntry(0, (2,), "int64")), "the io of die 0 lacks logit_count"),
+        (
+            with_io(row=IoEntry(0, (2,), "int64"), logit_count=IoEntry(0, (1,), "int64")),
+            "die 0 has 16 rows of the vocabulary and other logits",
+        ),
+        (with_second_head(2), "the heads of dies 0 and 1 take other numbers of rows of 8 tokens"),
         (with_io(tokens=None), "the io of die 0 lacks embeddings or tokens"),
         (with_io(logits=IoEntry(64, (15,), "float32")), "die 0 has 16 rows of the vocabulary and other logits"),
         (with_die(vocabulary=(1, 17)), r"die 0 has the vocabulary \[1, 17\], not from row 0 on"),

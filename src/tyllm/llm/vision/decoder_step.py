@@ -47,11 +47,11 @@ class _DecoderStep(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_decoder_step(model: PreTrainedModel, shape: StepShape) -> Capture:
+def capture_decoder_step(model: PreTrainedModel, shape: StepShape, logit_rows: int) -> Capture:
     """The graph of a step of S embeddings; its weights have the names that they have in `model`.
 
-    Its inputs are `embeddings`, float32 [1, S, hidden], `rope_param`, float32 [S, 2, head_dim / 2], and `row`, int64 of
-    as many rows as there are sequences.
+    Its inputs are `embeddings`, float32 [1, S, hidden], `rope_param`, float32 [S, 2, head_dim / 2], and `row`, int64
+    [`logit_rows`].
     """
     seq_len = shape.tokens
     text = model.config.get_text_config()
@@ -61,7 +61,7 @@ def capture_decoder_step(model: PreTrainedModel, shape: StepShape) -> Capture:
         inputs = {
             "embeddings": torch.zeros(1, seq_len, text.hidden_size),
             "rope_param": torch.zeros(seq_len, 2, head_dim // 2),
-            "row": torch.zeros(shape.batch, dtype=torch.int64),
+            "row": torch.zeros(logit_rows, dtype=torch.int64),
         }
     try:
         return capture(_DecoderStep(model), inputs).within("model.")

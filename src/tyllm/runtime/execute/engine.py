@@ -46,6 +46,10 @@ class Engine:
         """For each die the entries of its io region by name."""
         return self._executor.io_views(self._numbers[shape])
 
+    def logit_rows(self, shape: StepShape) -> int:
+        """For how many tokens one run of a program's head gives logits."""
+        return self.package.buffers.dies[0].memory(shape).logit_rows
+
     def release_slot(self, slot: int) -> None:
         """Give the memory of a slot's KV cache back; its content is gone."""
         self._executor.release_slot(slot)

@@ -94,8 +94,7 @@ class Conversation:
     def every_logits(self, token_ids: Sequence[int], *, after: Sequence[int] | None = None) -> Iterator[Logits]:
         """Feed tokens as `append` does; the logits after each of them: float32 [n, V] for each chunk in turn.
 
-        The head takes all rows of a batch at once where the package has batches, else one. The tokens of a chunk count
-        as fed when it has been taken; raises as `append`.
+        The tokens of a chunk count as fed when it has been taken; raises as `append`.
 
         Args:
             token_ids: what is fed.

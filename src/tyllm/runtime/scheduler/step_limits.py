@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tyllm.runtime.step.prefill import lengths_scored
 from tyllm.runtime.step.prefill_chunks import cover
 from tyllm_base.errors import SettingError
 from tyllm_base.option_checks import is_whole, shown
@@ -12,8 +13,6 @@ LEAST_BESIDE = 8
 """Rows of a prompt beside decoding sequences; where there would be fewer, both take turns by the step."""
 MOST_VERIFIED = 8
 """Rows of a step up to which drafts are added: so many take little longer than one."""
-MOST_LOGITS = 64 << 20
-"""Bytes of logits that a step may make where those of all its tokens are wanted."""
 
 
 class StepLimits:
@@ -21,6 +20,7 @@ class StepLimits:
 
     Attributes:
         batch_rows: tokens of any sequences that a step may have together; 0 where no program takes several sequences.
+        scored_rows: tokens of one sequence that a step may have where the logits of all are wanted.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class StepLimits:
         self._seq_lens = sorted(seq_lens)
         self.batch_rows = min(max_batch_rows, max_batched_tokens or max_batch_rows)
         self._short_lens = [n for n in self._seq_lens if n <= (max_batched_tokens or n)] or self._seq_lens[:1]
-        self.scored_rows = max(1, MOST_LOGITS // (4 * vocab_size))
+        self.scored_rows = lengths_scored(seq_lens, vocab_size)[-1]
 
     @property
     def spare(self) -> int:

@@ -99,16 +99,15 @@ class ModelRunner:
         return np.split(logits, np.cumsum([len(own) for own in wanted])[:-1])
 
     def _feed(self, chunk: ScheduledChunk) -> Logits:
-        """A run of the program for one sequence; its head takes one row, and runs for each that is wanted."""
+        """A run of the program for one sequence; its head, for some rows, as often as more are wanted."""
         chunk.lease.check()
         shape, logits = StepShape(1, self._length_for(chunk)), list[Logits]()
         self._write_tokens(chunk, shape, 0)
-        for row in chunk.wanted:
-            self._run(chunk, shape, row, body=not logits, head=True)
-            logits.append(self._read_logits(shape, 1))
-        if not logits:
-            self._run(chunk, shape, 0, body=True, head=False)
-            logits.append(self._read_logits(shape, 0))
+        most = self._engine.logit_rows(shape)
+        for at in range(0, max(1, len(chunk.wanted)), most):
+            rows = chunk.wanted[at : at + most]
+            self._run(chunk, shape, rows, body=not logits)
+            logits.append(self._read_logits(shape, len(rows)))
         chunk.slot.prefix.extend(chunk.prompt)
         return logits[0] if len(logits) == 1 else np.concatenate(logits)
 
@@ -116,11 +115,13 @@ class ModelRunner:
         """The shortest compiled length that takes a chunk; `prefill_chunks` saw to it that there is one."""
         return next(length for length in self.seq_lens if length >= len(chunk.prompt))
 
-    def _run(self, chunk: ScheduledChunk, shape: StepShape, row: int, *, body: bool, head: bool) -> None:
-        """Run a program on its inputs; the head reads the hidden state of token `row`."""
+    def _run(self, chunk: ScheduledChunk, shape: StepShape, rows: range, *, body: bool) -> None:
+        """Run a program on its inputs; its head, if there are such, reads the hidden states of the tokens `rows`."""
         for io in self._engine.io_views(shape):
-            io["row"][0] = row
-        self._engine.step(shape, chunk.slot.number, body=body, head=head)
+            io["row"][: len(rows)] = rows
+            if "logit_count" in io:
+                io["logit_count"][0] = len(rows)
+        self._engine.step(shape, chunk.slot.number, body=body, head=bool(rows))
 
     def _write_tokens(self, chunk: ScheduledChunk, shape: StepShape, first: int) -> None:
         """A chunk's inputs for every die from row `first` on, and padding behind it: token 0 or a zero embedding."""
@@ -145,7 +146,7 @@ class ModelRunner:
 
     def _read_logits(self, shape: StepShape, count: int) -> Logits:
         """The first rows of the logits, of which the dies have slices of the vocabulary, copied: float32 [count, V]."""
-        slices = [io["logits"].reshape(shape.batch, -1)[:count] for io in self._engine.io_views(shape)]
+        slices = [io["logits"].reshape(len(io["row"]), -1)[:count] for io in self._engine.io_views(shape)]
         return np.concatenate(slices, axis=1)
 
 

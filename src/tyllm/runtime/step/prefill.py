@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tyllm.runtime.cache.slot import Lease
@@ -10,9 +11,16 @@ from tyllm.runtime.step.model_runner import Logits, ModelRunner, ScheduledChunk,
 from tyllm.runtime.step.prefill_chunks import cover
 from tyllm_base.progress import Progress, ignore
 
+MOST_LOGITS = 96 << 20
+"""Bytes of logits that a step makes at most where those of all its tokens are wanted."""
 
-def schedule_chunks(lease: Lease, prompt: Prompt, runner: ModelRunner) -> list[ScheduledChunk]:
+
+def schedule_chunks(
+    lease: Lease, prompt: Prompt, runner: ModelRunner, lengths: Sequence[int] | None = None
+) -> list[ScheduledChunk]:
     """The chunks of a prompt after what the lease's slot holds, to be fed in this order; the last one wants logits.
+
+    They are of the compiled `lengths`, all of them where none are given.
 
     All its positions are assigned now, since a slot may have to compute a table for them.
 
@@ -24,7 +32,7 @@ def schedule_chunks(lease: Lease, prompt: Prompt, runner: ModelRunner) -> list[S
     with slot.lock:
         lease.check()
         slot.positions.assign(len(slot), prompt)
-        chunks = cover(len(prompt), runner.seq_lens, slot.rows_left)
+        chunks = cover(len(prompt), lengths or runner.seq_lens, slot.rows_left)
     if len(chunks) == 1:  # a token of decoding, above all: nothing to be cut
         return [ScheduledChunk(lease, prompt)]
     return [
@@ -36,14 +44,14 @@ def schedule_chunks(lease: Lease, prompt: Prompt, runner: ModelRunner) -> list[S
 
 
 def schedule_every_logits(lease: Lease, prompt: Prompt, runner: ModelRunner) -> list[ScheduledChunk]:
-    """As `schedule_chunks`, with the logits of each token: in batches, whose head takes all rows, if there are any."""
-    most = runner.max_batch_rows
-    if not most:
-        return [replace(chunk, logits="all") for chunk in schedule_chunks(lease, prompt, runner)]
-    with lease.slot.lock:
-        lease.check()
-        lease.slot.positions.assign(len(lease.slot), prompt)
-    return [ScheduledChunk(lease, prompt[at : at + most], "all") for at in range(0, len(prompt), most)]
+    """As `schedule_chunks`, with the logits of each token, which take `MOST_LOGITS` at a time."""
+    lengths = lengths_scored(runner.seq_lens, runner.manifest.vocab_size)
+    return [replace(chunk, logits="all") for chunk in schedule_chunks(lease, prompt, runner, lengths)]
+
+
+def lengths_scored(seq_lens: Sequence[int], vocab_size: int) -> list[int]:
+    """The compiled lengths, one at least, for whose tokens all logits take no more than `MOST_LOGITS`."""
+    return [length for length in sorted(seq_lens) if 4 * vocab_size * length <= MOST_LOGITS] or [min(seq_lens)]
 
 
 def feed(runner: ModelRunner, lease: Lease, prompt: Prompt, progress: Progress = ignore) -> Logits:

@@ -6,14 +6,14 @@ from tyllm.package.step_shape import StepShape
 
 
 def test_the_decoder_takes_embeddings_and_rotary_rows(model):
-    captured = capture_decoder_step(model, StepShape(1, 4))
+    captured = capture_decoder_step(model, StepShape(1, 4), 4)
     assert captured.inputs == ["embeddings", "rope_param", "row"]
     assert not any(".visual." in name for node, name in captured.parameters.items() if _is_read(captured, node))
 
 
 def test_the_model_has_its_own_rotary_embedding_again(model):
     before = language_model_of(model).rotary_emb
-    capture_decoder_step(model, StepShape(1, 1))
+    capture_decoder_step(model, StepShape(1, 1), 1)
     assert language_model_of(model).rotary_emb is before
 
 

@@ -30,5 +30,6 @@ def test_a_prompt_alone_goes_in_the_largest_chunks():
 
 def test_padding_and_scored_rows():
     assert [limits(0).padded(count) for count in (1, 2, 17, 128)] == [1, 16, 128, 128]
-    assert limits(0).scored_rows == (64 << 20) // 4000
+    assert limits(0).scored_rows == 128
+    assert StepLimits((1, 8, 256), 0, None, 152_000).scored_rows == 8
     assert StepLimits((1,), 0, None, 1 << 28).scored_rows == 1
