@@ -18,9 +18,9 @@ def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Pr
         config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
         if hasattr(config, "quantization_config"):
             del config.quantization_config
-        with torch.device("meta"):
+        with torch.device("meta"):  # without a wish for its attention: not every model has torch's
             model = kind.from_config(
-                config, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=trust_remote_code
+                config, dtype=torch.float32, attn_implementation=None, trust_remote_code=trust_remote_code
             )
     except Exception as error:  # a config can make transformers fail in any way
         raise UnsupportedError(
@@ -40,8 +40,14 @@ def _reason(error: Exception) -> str:
 def fill_buffers(model: PreTrainedModel, module: nn.Module, device: torch.device) -> None:
     """Compute the buffers of `module` itself that no checkpoint stores, such as rotary frequencies."""
     if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
-        for parameter in module.parameters(recurse=False):
-            parameter._is_hf_initialized = True  # keeps _init_weights from overwriting weights that were read
+        for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            value._is_hf_initialized = True  # keeps _init_weights from overwriting what was read
         for name, buffer in list(module.named_buffers(recurse=False)):
             module._buffers[name] = torch.empty_like(buffer, device=device) if buffer.is_meta else buffer
-        model._init_weights(module)
+        _owner(model, module)._init_weights(module)
+
+
+def _owner(model: PreTrainedModel, module: nn.Module) -> PreTrainedModel:
+    """The innermost model that holds a module, which alone knows how it is made."""
+    parts = (part for part in model.modules() if isinstance(part, PreTrainedModel))
+    return [part for part in parts if any(each is module for each in part.modules())][-1]

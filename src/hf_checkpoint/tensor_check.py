@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.dtypes import FLOATS
 from hf_checkpoint.packed_rows import packed_parts, packed_shape
 from tyllm_base.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 STALE = re.compile(r"rotary(_pos)?_emb\.inv_freq$")
 """A buffer that older checkpoints stored, which the config determines."""
@@ -21,6 +25,7 @@ def check_tensors(
     packed: Collection[str],
     sources: Mapping[str, str],
     dtypes: Collection[str] = FLOATS,
+    ignored: Collection[str] = (),
 ) -> None:
     """Every weight of the model has its tensor in the right shape and type, and no tensor is left over.
 
@@ -30,12 +35,13 @@ def check_tensors(
         packed: those that are stored quantized, as the tensors of their packed form.
         sources: tied weight → the tensor that stands for it, which may be stored beside it.
         dtypes: types that a float tensor may have, by safetensors' names.
+        ignored: expressions for names that may be left over: transformers' `_keys_to_ignore_on_load_unexpected`.
 
     Raises:
         CheckpointError: config.json and the tensors contradict each other.
         UnsupportedError: a packed weight has other than 4 or 8 bits, or groups in activation order.
     """
-    expected = set(sources)
+    expected, patterns = set(sources), [STALE, *map(re.compile, ignored)]
     for name, shape in shapes.items():
         if name in packed:
             expected |= set(packed_parts(checkpoint, name))
@@ -45,10 +51,15 @@ def check_tensors(
             expected.add(source)
             _check_float(checkpoint, source, shape, dtypes)
     for name in checkpoint:
-        if name not in expected and not STALE.search(name):
+        if name not in expected and not any(pattern.search(name) for pattern in patterns):
             raise CheckpointError(
                 f"{checkpoint.path} has the tensor {name}, for which config.json has no place; {OTHER_MODEL}"
             )
+
+
+def ignored_tensors(model: PreTrainedModel) -> list[str]:
+    """Expressions for tensors that published checkpoints of a model have and its code does not read."""
+    return sorted(model._keys_to_ignore_on_load_unexpected or ())
 
 
 def _check_float(checkpoint: Checkpoint, name: str, shape: tuple[int, ...], dtypes: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from tytvm.lower import lower
 from tytvm.memory_layout import MemoryLayout
 from tytvm.memory_plan import PlannedProgram, plan_memory
 from tytvm.program_check import check_program
-from tytvm.rewrites import constants
+from tytvm.rewrites import constants, norm_weights
 from tytvm.stage_dump import Observe, ignore
 
 
@@ -60,6 +60,7 @@ def compile_program(job: ProgramJob, observe: Observe = ignore) -> PlannedProgra
     observe("captured", capture.graph_module.graph)
     constants.fold(capture)  # first: what follows from constants needs no rewrite and no kernel
     insert_all_reduces(capture, job.input_sharded, job.row_sharded)  # before a rewrite gives a weight another shape
+    norm_weights.fill(capture)
     rewrites.apply(capture.graph_module)  # on ATen, where a pattern reads like the model's own code
     observe("rewritten", capture.graph_module.graph)
     module = import_graph(graph, job.kernels)  # refuses what neither we nor TVM can translate; chooses our kernels

@@ -42,7 +42,17 @@ def quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window: int, softcap: float) -> Tensor:
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layer: int,
+    scale: float,
+    window: int = 0,
+    softcap: float = 0.0,
+    chunk: int = 0,
+    sinks: Tensor | None = None,
+) -> Tensor:
     """Causal grouped-query attention of `layer`, here over these S tokens alone, as with an empty cache.
 
     Args:
@@ -53,6 +63,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window:
         scale: factor of the scores.
         window: how many of the last tokens a token sees, itself included; 0 is all of them.
         softcap: scores become softcap · tanh(scores / softcap) (Gemma 2); 0 is off.
+        chunk: a token sees those of its own chunk of so many alone, counted from the first (Llama 4); 0 is off.
+        sinks: [H], a score per head that takes its share of the weights and adds no value (gpt-oss).
 
     Returns:
         [1,S,H,Dv].
@@ -62,14 +74,18 @@ def attention(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window:
     scores = q @ k.transpose(2, 3) * scale
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
-    hidden = ~_visible(q.shape[2], window, q.device)
-    return (scores.masked_fill(hidden, -torch.inf).softmax(-1) @ v).transpose(1, 2).contiguous()
+    scores = scores.masked_fill(~_visible(q.shape[2], window, chunk, q.device), -torch.inf)
+    if sinks is not None:
+        scores = torch.cat((scores, sinks.view(1, -1, 1, 1).expand(*scores.shape[:3], 1)), -1)
+    weights = scores.softmax(-1)[..., : k.shape[2]]
+    return (weights @ v).transpose(1, 2).contiguous()
 
 
-def _visible(tokens: int, window: int, device: torch.device) -> Tensor:
-    """Whether token s (row) sees token t (column): t ≤ s, and s − t < window if there is a window; bool [S,S]."""
-    distance = torch.arange(tokens, device=device).unsqueeze(1) - torch.arange(tokens, device=device)
-    return (distance >= 0) & (distance < (window or tokens))
+def _visible(tokens: int, window: int, chunk: int, device: torch.device) -> Tensor:
+    """Whether token s (row) sees token t (column): t ≤ s, within the window and the chunk of s; bool [S,S]."""
+    row = torch.arange(tokens, device=device).unsqueeze(1)
+    distance, within = row - row.T, row // (chunk or tokens) == row.T // (chunk or tokens)
+    return (distance >= 0) & (distance < (window or tokens)) & within
 
 
 def segment_attention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, scale: float) -> Tensor:
@@ -119,7 +135,7 @@ def _like_first(x: Tensor, *others: object) -> Tensor:
     return torch.empty_like(x)
 
 
-def _attention_shape(q: Tensor, k: Tensor, v: Tensor, layer: int, scale: float, window: int, softcap: float) -> Tensor:
+def _attention_shape(q: Tensor, k: Tensor, v: Tensor, *_: object, **__: object) -> Tensor:
     return q.new_empty(q.shape[0], q.shape[2], q.shape[1], v.shape[3])
 
 

@@ -36,6 +36,14 @@ def test_what_may_be_stored_beside(check, more):
     check({more: np.zeros((8, 4), np.float16)})
 
 
+def test_what_transformers_leaves_unread_may_be_left_over(tmp_path):
+    write_safetensors(tmp_path / "model.safetensors", GOOD | {"mtp.up.weight": np.zeros(4, np.float16)})
+    checkpoint = Checkpoint(tmp_path, {}, read_header(tmp_path / "model.safetensors"))
+    check_tensors(checkpoint, SHAPES, {"up.weight"}, TIED, ignored=[r"^mtp\."])
+    with pytest.raises(CheckpointError, match=r"has the tensor mtp\.up\.weight, for which config\.json has no place"):
+        check_tensors(checkpoint, SHAPES, {"up.weight"}, TIED, ignored=[r"^up\."])
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -76,6 +76,23 @@ def test_attention_is_torchs_with_the_mask_of_the_window(window):
     torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, window, 0.0), expected.transpose(1, 2))
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+def test_attention_within_chunks_is_that_of_each_chunk(chunk):
+    q, k, v = sample("attention")[:3]
+    parts = [[x[:, :, start : start + chunk] for x in (q, k, v)] for start in range(0, 5, chunk)]
+    expected = torch.cat([OPS.attention(*part, 0, 0.25) for part in parts], dim=1)
+    torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, chunk=chunk), expected)
+
+
+def test_a_sink_is_a_token_without_a_value():
+    q, k, v = sample("attention")[:3]
+    sinks = torch.randn(4)
+    scores = (q @ k.repeat_interleave(2, 1).mT * 0.25).masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf)
+    total = scores.exp().sum(-1, keepdim=True) + sinks.exp().view(1, 4, 1, 1)
+    expected = (scores.exp() / total @ v.repeat_interleave(2, 1)).transpose(1, 2)
+    torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, sinks=sinks), expected)
+
+
 @pytest.mark.parametrize("bounds", [None, [0, 5], [0, 2, 5], [0, 1, 2, 5], [0, 0, 5, 5]])
 def test_segment_attention_is_torchs_with_the_mask_of_the_segments(bounds):
     q, k, v = sample("attention")[:3]

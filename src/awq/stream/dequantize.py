@@ -12,6 +12,7 @@ from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.packed_rows import is_packed, packed_shape, read_rows
 from hf_checkpoint.quantization_config import refusal
+from hf_checkpoint.stored_buffers import stored_buffers
 from hf_checkpoint.tied_weights import head_name, untie_head
 from hf_checkpoint.weight_names import under_model_names
 from tyllm_base.errors import CheckpointError
@@ -64,12 +65,12 @@ def check_readable(checkpoint: Checkpoint) -> None:
 
 
 def stored_parameters(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
-    """The model's parameters that are in the checkpoint; raises `CheckpointError` if one is nowhere."""
-    parameters = dict(model.named_parameters())  # a tied head is the embedding and is listed once
-    missing = [name for name in parameters if name not in checkpoint and not is_packed(checkpoint, name)]
+    """The model's parameters and stored buffers in the checkpoint; raises `CheckpointError` if one is nowhere."""
+    names = [*dict(model.named_parameters()), *stored_buffers(model)]  # a tied head is the embedding and is listed once
+    missing = [name for name in names if name not in checkpoint and not is_packed(checkpoint, name)]
     if missing:
         raise CheckpointError(f"{checkpoint.path} has no tensor {missing[0]}; download the checkpoint again.")
-    return list(parameters)
+    return names
 
 
 def read_float(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> torch.Tensor:

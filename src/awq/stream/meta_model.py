@@ -13,7 +13,7 @@ from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.finite_check import check_range
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.packed_rows import is_packed
-from hf_checkpoint.tensor_check import check_tensors
+from hf_checkpoint.tensor_check import check_tensors, ignored_tensors
 from hf_checkpoint.tied_weights import head_name, is_head_tied
 from hf_checkpoint.vision_tower import TowerModule, find_tower
 from hf_checkpoint.weight_names import under_model_names
@@ -107,7 +107,8 @@ class MetaModel:
         """
         shapes = {name: tuple(weight.shape) for name, weight in self.module.state_dict().items()}
         packed = {name for name in shapes if quantized(self.checkpoint, name)}
-        check_tensors(self.checkpoint, shapes, packed, {f"{self.head}.weight": self.embedding} if self.tied else {})
+        tied = {f"{self.head}.weight": self.embedding} if self.tied else {}
+        check_tensors(self.checkpoint, shapes, packed, tied, ignored=ignored_tensors(self.module))
 
     @property
     def head_weight(self) -> str:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 OUT, IN = 0, 1
 ATTENTION = re.compile(r"(^|\.)\w*att(ention|n)\w*$")
-HEAD_PROJECTIONS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_value", "o_proj": "query"}
-"""Linear layers whose axis is a row of heads, by the last part of their names; all others are cut by groups."""
+INPUTS = {"q_proj": "query", "k_proj": "key_value", "v_proj": "key_value"}
+OUTPUTS = {"o_proj": "query", "dense": "query"}
+HEAD_PROJECTIONS = INPUTS | OUTPUTS
+"""Linear layers of attention whose axis is a row of heads, by their names' last part; others are cut by groups."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelShar
         cuts[f"{name}.weight"] = WeightSharding(axis, spans)
         if module.bias is not None and axis == OUT:
             cuts[f"{name}.bias"] = WeightSharding(OUT, spans)
+    for name, _ in model.named_parameters():
+        attention, _, leaf = name.rpartition(".")
+        if leaf == "sinks" and _planned_axis(model, name) == OUT:  # a logit per query head
+            cuts[name] = WeightSharding(OUT, tuple(split_heads(*_head_counts(model, attention), dies).query))
     ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
     for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
         if id(parameter) in ends or name == _head_bias(model):
@@ -98,9 +104,21 @@ def _head_bias(model: PreTrainedModel) -> str | None:
 
 def _planned_axis(model: PreTrainedModel, name: str) -> int | None:
     """The axis that the model's plan cuts a linear layer along; none for attention whose heads we cannot tell apart."""
-    parent, _, leaf = name.rpartition(".")
-    if ATTENTION.search(parent) and leaf not in HEAD_PROJECTIONS:
+    parent = name.rpartition(".")[0]
+    if ATTENTION.search(parent) and not _knows_heads(model, parent):
         return None
+    return _style(model, name)
+
+
+def _knows_heads(model: PreTrainedModel, attention: str) -> bool:
+    """Whether all layers of an attention that the plan cuts are rows of heads, its output's inputs among them."""
+    children = model.get_submodule(attention).named_children()
+    cut = {leaf for leaf, _ in children if _style(model, f"{attention}.{leaf}") is not None}
+    return cut <= HEAD_PROJECTIONS.keys() and bool(cut & OUTPUTS.keys())
+
+
+def _style(model: PreTrainedModel, name: str) -> int | None:
+    """The axis that the model's plan names for a linear layer."""
     for pattern, style in (getattr(model, "_tp_plan", None) or {}).items():
         if re.search(rf"(^|\.){re.escape(pattern).replace(re.escape('*'), '[0-9]+')}$", name):
             return {"colwise": OUT, "rowwise": IN}.get(style)
@@ -109,15 +127,26 @@ def _planned_axis(model: PreTrainedModel, name: str) -> int | None:
 
 def _head_spans(model: PreTrainedModel, name: str, dies: int) -> tuple[Span, ...] | None:
     """Spans of a projection to or from heads, by whole heads; None for any other linear layer."""
-    kind = HEAD_PROJECTIONS.get(name.rpartition(".")[2])
-    if kind is None:
+    parent, _, leaf = name.rpartition(".")
+    kind = HEAD_PROJECTIONS.get(leaf)
+    if kind is None or not ATTENTION.search(parent):
         return None
-    text = model.config.get_text_config()
-    count = text.num_attention_heads
-    heads = split_heads(count, getattr(text, "num_key_value_heads", None) or count, dies)
-    width = getattr(text, "head_dim", None) or text.hidden_size // count
-    owned = heads.query if kind == "query" else heads.key_value
+    linear, (query, key_value) = model.get_submodule(name), _head_counts(model, parent)
+    heads = split_heads(query, key_value, dies)
+    owned, count = (heads.query, query) if kind == "query" else (heads.key_value, key_value)
+    width = (linear.in_features if leaf in OUTPUTS else linear.out_features) // count
     return tuple((start * width, stop * width) for start, stop in owned)
+
+
+def _head_counts(model: PreTrainedModel, attention: str) -> tuple[int, int]:
+    """Query and key/value heads of an attention, of which a model may have several kinds."""
+    module, text = model.get_submodule(attention), model.config.get_text_config()
+    width = getattr(module, "head_dim", None) or getattr(text, "head_dim", None)
+    width = width or text.hidden_size // text.num_attention_heads
+    layers = dict(module.named_children())
+    query = next(layers[leaf].in_features for leaf in OUTPUTS if leaf in layers) // width
+    key_value = getattr(text, "num_key_value_heads", None) or query
+    return query, layers["k_proj"].out_features // width if "k_proj" in layers else key_value
 
 
 def group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group_size: int) -> tuple[Span, ...]:

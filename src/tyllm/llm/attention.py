@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 
 from tyllm_base.errors import UnsupportedError
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
 IMPLEMENTATION = "tytvm"
 """Name under which the operator is registered, for `config._attn_implementation`."""
+CHUNKED = "chunked_attention"
+"""What `layer_types` calls a layer whose attention stays within a chunk of tokens."""
 
 
 def attention(
@@ -28,17 +34,24 @@ def attention(
     """Hugging Face's attention function: query [1,H,S,D], key and value [1,KH,S,D(v)] → [1,S,H,Dv].
 
     Raises:
-        UnsupportedError: the layer wants what the operator does not do: its own mask, attention sinks, no causality.
+        UnsupportedError: the layer wants what the operator does not do: its own mask, or no causality.
     """
     name = type(module).__name__
-    for wanted, what in ((attention_mask is not None, "a mask of its own"), (s_aux is not None, "attention sinks")):
-        if wanted:
-            raise UnsupportedError(f"{name} wants {what}, which cannot be compiled; choose another model.")
+    if attention_mask is not None:
+        raise UnsupportedError(f"{name} wants a mask of its own, which cannot be compiled; choose another model.")
     if not getattr(module, "is_causal", True):
         raise UnsupportedError(f"{name} is not causal, which cannot be compiled; choose a decoder.")
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     layer = int(module.layer_idx)
-    return torch.ops.tytvm.attention(query, key, value, layer, scale, sliding_window or 0, softcap or 0.0), None
+    settings = layer, scale, sliding_window or 0, softcap or 0.0, _chunk_size(module.config, layer)
+    return torch.ops.tytvm.attention(query, key, value, *settings, s_aux), None
+
+
+def _chunk_size(config: PretrainedConfig, layer: int) -> int:
+    """Tokens of a chunk that a layer's attention stays in; 0 where it sees all (Llama 4 has both kinds)."""
+    kinds = getattr(config, "layer_types", None) or ()
+    is_chunked = layer < len(kinds) and kinds[layer] == CHUNKED
+    return int(config.attention_chunk_size) if is_chunked else 0
 
 
 def segment_attention(

@@ -10,7 +10,7 @@ from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
 from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
-from tyllm.llm.attention import IMPLEMENTATION, register
+from tyllm.llm.attention import CHUNKED, IMPLEMENTATION, register
 from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from hf_checkpoint.checkpoint import Checkpoint
 
-CHUNKED = ("attention_chunk_size",)
-"""Settings of a config whose masks the attention operator does not have."""
+CHUNK_SIZE = "attention_chunk_size"
 
 
 def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedModel:
@@ -33,14 +32,21 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
     register()
     model = build_on_meta(checkpoint, trust_remote_code)
     text = model.config.get_text_config()
-    for setting in CHUNKED:
-        if getattr(text, setting, None):
-            raise UnsupportedError(
-                f"config.json sets {setting} to {getattr(text, setting)}, whose mask cannot be compiled."
-            )
+    if getattr(text, CHUNK_SIZE, None) and CHUNKED not in (getattr(text, "layer_types", None) or ()):
+        raise UnsupportedError(
+            f"config.json sets {CHUNK_SIZE} to {getattr(text, CHUNK_SIZE)} and no layer_types, so that it is not known "
+            f'which layers\' attention it is for; name them there ("{CHUNKED}"), or remove it if there are none.'
+        )
     model.set_attn_implementation(IMPLEMENTATION)
+    if text._attn_implementation != IMPLEMENTATION:
+        raise UnsupportedError(
+            f"{type(model).__name__} computes attention in code of its own, not by transformers' attention interface, "
+            "through which models are compiled; choose another model."
+        )
     for module in model.modules():
         fill_buffers(model, module, torch.device("cpu"))
+        if isinstance(module, torch.nn.Embedding):
+            module.padding_idx = None  # matters to training alone, and forbids a cut embedding
     return model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hf_checkpoint.stored_buffers import read_buffers
 from hf_checkpoint.tied_weights import stored_names_of_tied
 from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.vision_tower import find_tower
@@ -18,6 +19,7 @@ from tyllm.llm.compile_settings import LlmCompileSettings, check_settings, setti
 from tyllm.llm.die_model import build_model
 from tyllm.llm.position_limit import check_positions
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
+from tyllm.llm.rope_frequencies import fix_frequencies
 from tyllm.llm.shape_check import check_tensors
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tytvm.kernel_choice import Kernels
@@ -96,11 +98,13 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
     check_positions(settings, checkpoint.config, model.config)
+    fix_frequencies(model, settings.max_kv_cache_size)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name
     quantization = find_quantization(model, checkpoint, settings)
     sources = stored_names_of_tied(model, checkpoint)  # the ties as the checkpoint has them
     untie_quantized_head(model, quantization)
     check_tensors(model, checkpoint, quantization, sources)
+    read_buffers(model, checkpoint)
     sharding = shard_model(model, settings.dies, quantization.group_size)
     plan = plan_model(model, sharding, quantization, _not_stored(model, settings))
     vision = plan_vision(model, quantization, settings)

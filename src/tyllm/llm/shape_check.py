@@ -28,5 +28,6 @@ def check_tensors(
     Raises:
         CheckpointError: config.json and the tensors contradict each other.
     """
-    shapes = {name: tuple(p.shape) for name, p in model.named_parameters(remove_duplicate=False)}
-    tensor_check.check_tensors(checkpoint, shapes, quantization.packed, sources, FLOATS_IN_FLOAT32)
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    ignored = tensor_check.ignored_tensors(model)
+    tensor_check.check_tensors(checkpoint, shapes, quantization.packed, sources, FLOATS_IN_FLOAT32, ignored)

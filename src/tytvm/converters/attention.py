@@ -7,20 +7,23 @@ import torch
 from tytvm.emitter import Emitter, Value
 from tytvm.graph import kv_cache
 from tytvm.kernels.operators import Attention, CacheAppend
+from tytvm.rewrites.pattern import complete
 from tytvm.weights import TensorSpec
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
-    """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap) → [1,S,H,Dv]."""
-    q, _, _, _, scale, window, softcap = node.args
+    """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap, chunk, sinks [H]) → [1,S,H,Dv]."""
+    q, _, _, _, scale, window, softcap, chunk, sinks = complete(node.target, node.args, node.kwargs)
     _, heads, tokens, width = q.meta["val"].shape
     graph = emitter.graph
     cache = kv_cache(node, graph.kv_capacity, graph.kv_dtype, graph.slot_bytes)
-    shape = Attention(cache, heads, tokens, scale, window, softcap, emitter.kernels.int8_activations)
+    coarse = emitter.kernels.int8_activations
+    shape = Attention(cache, heads, tokens, scale, window, softcap, coarse, chunk, sinks is not None)
     query = emitter.reshape(emitter.env[q], (heads, tokens, width))
     tensors = _append(emitter, node, shape)
     output = TensorSpec((tokens, heads, cache.Dv), "float32")
-    return emitter.reshape(_attend(emitter, shape, [query, *tensors], output), tuple(node.meta["val"].shape))
+    result = _attend(emitter, shape, [query, *tensors], [] if sinks is None else [emitter.env[sinks]], output)
+    return emitter.reshape(result, tuple(node.meta["val"].shape))
 
 
 def _append(emitter: Emitter, node: torch.fx.Node, shape: Attention) -> list[Value]:
@@ -39,13 +42,15 @@ def _places(emitter: Emitter, shape: Attention) -> list[Value]:
     return [emitter.buffers[f"io:{name}"] for name in names]
 
 
-def _attend(emitter: Emitter, shape: Attention, arguments: list[Value], output: TensorSpec) -> Value:
-    """One kernel, or two where the context is split."""
+def _attend(
+    emitter: Emitter, shape: Attention, arguments: list[Value], sinks: list[Value], output: TensorSpec
+) -> Value:
+    """One kernel, or two where the context is split; the last of them reads the sinks."""
     choice = emitter.kernels.choose(shape)
     workspace = [TensorSpec(*each) for each in choice.specialization.workspace]
     merge = choice.specialization.followed_by
     arguments = [*arguments, *_places(emitter, shape)]
     if merge is None:
-        return emitter.call(choice, arguments, output, *workspace)[0]
+        return emitter.call(choice, [*arguments, *sinks], output, *workspace)[0]
     _, *partial = emitter.call(choice, arguments, *workspace)
-    return emitter.call(emitter.kernels.choose(merge), partial, output)
+    return emitter.call(emitter.kernels.choose(merge), [*partial, *sinks], output)

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from tytvm.rewrites import cleanup, conv_as_linear, duplicates, quick_gelu, rms_norm, rope, scaled_dot_product, swiglu
+from tytvm.rewrites import (
+    cleanup,
+    conv_as_linear,
+    duplicates,
+    integer_operands,
+    quick_gelu,
+    rms_norm,
+    rope,
+    scaled_dot_product,
+    scattered_slices,
+    swiglu,
+)
 
 
 @dataclass(frozen=True)
@@ -23,9 +34,11 @@ class Rewrite:
 
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("cleanup", cleanup.remove_clutter),  # first: a `to` that changes nothing hides every pattern
+    Rewrite("scattered_slices", scattered_slices.join_slices),
     Rewrite("conv_as_linear", conv_as_linear.replace_convolutions),
     Rewrite("scaled_dot_product", scaled_dot_product.replace_attention),
     Rewrite("duplicates", duplicates.merge_duplicates),  # a pattern that names x twice wants the same node twice
+    Rewrite("integer_operands", integer_operands.convert_operands),
     Rewrite("rms_norm", rms_norm.FUSION.fuse),  # the fusions share no node, so their order is that of a decoder layer
     Rewrite("rope", rope.FUSION.fuse),
     Rewrite("swiglu", swiglu.FUSION.fuse),

@@ -57,6 +57,11 @@ def _repeated(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
     return args[0] if target in REPEATS else None
 
 
+def _copied(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
+    """What is copied over all of a tensor (an assignment in the model's code)."""
+    return args[1] if target is aten.copy.default else None
+
+
 def _idle_dropout(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
     if target is not aten.dropout.default:
         return None
@@ -80,7 +85,7 @@ def _lone_part(target: OpOverload, args: Sequence[Any]) -> fx.Node | None:
 
 
 RULES: tuple[Callable[[OpOverload, Sequence[Any]], fx.Node | None], ...] = (
-    _repeated, _idle_dropout, _neutral_operand, _lone_part,
+    _repeated, _copied, _idle_dropout, _neutral_operand, _lone_part,
 )  # fmt: skip
 
 

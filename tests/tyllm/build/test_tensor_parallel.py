@@ -98,3 +98,33 @@ def test_untied_tables_are_both_cut(meta_model):
 def test_too_many_dies(meta_model):
     with pytest.raises(SettingError, match=r"4 query heads in 2 .* 8 dies; use at most 4 dies\."):
         shard_model(meta_model(), 8, 32)
+
+
+def test_an_output_projection_of_another_name(meta_model):
+    split = shard_model(meta_model(model_type="phi"), 2, 32)
+    query, output = (split.of(f"{LAYER}self_attn.{name}.weight") for name in ("q_proj", "dense"))
+    assert (query.axis, output.axis) == (OUT, IN) and query.spans == output.spans
+
+
+def test_attention_of_which_only_some_layers_are_heads_is_whole(meta_model):
+    sizes = {"q_lora_rank": 32, "kv_lora_rank": 32, "qk_rope_head_dim": 16, "qk_nope_head_dim": 16, "v_head_dim": 32}
+    split = shard_model(meta_model(model_type="minicpm3", **sizes), 2, 32)
+    assert not [name for name in split.cuts if "self_attn" in name]
+    assert split.of(f"{LAYER}mlp.down_proj.weight").axis == IN
+
+
+def test_sinks_are_cut_as_the_query_heads(meta_model):
+    split = shard_model(meta_model(model_type="granite_swa"), 2, 32)
+    assert split.of(f"{LAYER}self_attn.sinks").spans == ((0, 2), (2, 4))
+
+
+def test_heads_are_those_of_each_layer(meta_model):
+    kinds = {"layer_types": ["sliding_attention", "full_attention"], "num_key_value_heads": 2, "head_dim": 32}
+    wide = {"global_head_dim": 64, "num_global_key_value_heads": 2, "hidden_size_per_layer_input": 0}
+    model = meta_model(model_type="gemma4_text", **kinds, **wide)
+    split = shard_model(model, 2, 32)
+    for layer in (0, 1):
+        attention = f"model.layers.{layer}.self_attn"
+        rows = model.get_submodule(f"{attention}.q_proj").out_features
+        assert split.of(f"{attention}.q_proj.weight").spans == ((0, rows // 2), (rows // 2, rows))
+        assert split.of(f"{attention}.o_proj.weight").spans == ((0, rows // 2), (rows // 2, rows))

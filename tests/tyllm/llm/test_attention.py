@@ -1,5 +1,7 @@
 """Hugging Face's attention becomes one operator, or says what it cannot be."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ class Layer(torch.nn.Module):
 
     layer_idx = 1
     is_causal = True
+    config = SimpleNamespace()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,6 +39,18 @@ def test_it_means_what_torch_does():
     assert weights is None
 
 
+def test_sinks_and_chunks_reach_the_operator():
+    torch.manual_seed(0)
+    q, k, v, sinks = torch.randn(1, 4, 3, 8), torch.randn(1, 2, 3, 8), torch.randn(1, 2, 3, 8), torch.randn(4)
+    layer = Layer()
+    layer.config = SimpleNamespace(layer_types=["full_attention", "chunked_attention"], attention_chunk_size=2)
+    result, _ = attention(layer, q, k, v, None, s_aux=sinks)
+    expected = torch.ops.tytvm.attention(q, k, v, 1, 8**-0.5, chunk=2, sinks=sinks)
+    torch.testing.assert_close(result, expected)
+    layer.layer_idx = 0
+    torch.testing.assert_close(attention(layer, q, k, v, None)[0], torch.ops.tytvm.attention(q, k, v, 0, 8**-0.5))
+
+
 class Encoder(Layer):
     """Sees the future."""
 
@@ -46,7 +61,6 @@ class Encoder(Layer):
     ("layer", "arguments", "words"),
     [
         (Layer(), {"attention_mask": torch.ones(1, 1, 3, 3)}, "Layer wants a mask of its own"),
-        (Layer(), {"attention_mask": None, "s_aux": torch.ones(4)}, "Layer wants attention sinks"),
         (Encoder(), {"attention_mask": None}, "Encoder is not causal"),
     ],
 )

@@ -31,7 +31,7 @@ def test_no_weight_is_in_memory(model):
 
 def test_chunked_attention_is_refused(own_tiny):
     edit_json(own_tiny / "config.json", attention_chunk_size=16)
-    with pytest.raises(UnsupportedError, match=r"sets attention_chunk_size to 16, whose mask cannot be compiled\."):
+    with pytest.raises(UnsupportedError, match=r"sets attention_chunk_size to 16 and no layer_types"):
         build_model(Checkpoint.open(own_tiny), trust_remote_code=False)
 
 

@@ -144,8 +144,15 @@ class InPlace(Pieces):
         return x + copy
 
 
+def test_what_the_code_writes_in_place_is_folded():
+    captured, _ = folded(InPlace(), x=torch.randn(6))
+    assert called(captured) == ["add.Tensor"]
+
+
 def test_a_graph_that_writes_to_its_inputs_stays():
     captured = captured_on_meta(InPlace(), x=torch.randn(6))
+    product = next(node for node in captured.graph_module.graph.nodes if node.target is torch.ops.aten.mul.Tensor)
+    product.target = torch.ops.aten.mul_.Tensor
     before = str(captured.graph_module.graph)
     assert constants.fold(captured) == 0 and str(captured.graph_module.graph) == before
 

@@ -31,9 +31,11 @@ def captured(module):
 def test_order():
     assert [rewrite.name for rewrite in REWRITES] == [
         "cleanup",
+        "scattered_slices",
         "conv_as_linear",
         "scaled_dot_product",
         "duplicates",
+        "integer_operands",
         "rms_norm",
         "rope",
         "swiglu",
@@ -46,9 +48,11 @@ def test_apply_changes_the_module_in_place_and_counts():
     assert apply(graph_module) is graph_module
     assert graph_module.meta["rewrites"] == {
         "cleanup": 2,
+        "scattered_slices": 0,
         "conv_as_linear": 0,
         "scaled_dot_product": 0,
         "duplicates": 0,
+        "integer_operands": 0,
         "rms_norm": 1,
         "rope": 0,
         "swiglu": 1,

@@ -9,22 +9,25 @@ from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind,
 from tytvm.kernels.operands.attention_tiling import AttentionTiling
 from tytvm.kernels.operators import AttentionMerge
 from tytvm.kernels.primitives.cost import Cost, size
-from tytvm.kernels.primitives.exponential import exp2
+from tytvm.kernels.primitives.exponential import LOG2_E, exp2
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar, Vector
 from tytvm.kernels.primitives.vector import LANES, add, fill, horizontal_reduce, materialize, span, zeros
 from tytvm.target import InstructionSet
 
+_MOST = 120.0  # an exponent of two that float32 holds with room; a sink so heavy leaves the values nothing
+
 
 def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
-    """(sums, row_max, denominators f32, shaped as `tiling` says; out f32[S,H,Dv]), of one group of query rows."""
+    """(sums, row_max, denominators f32, as `tiling` says; [sinks f32[H]]; out f32[S,H,Dv]), of one group of rows."""
     shape, splits = tiling.shape, tiling.splits
     of_sequence, lanes = shape.H * shape.tokens, len(spans(tiling))
 
-    @T.prim_func(private=True)
+    @T.jit(private=True)
     def attention_merge(
         sums: T.Buffer(tiling.sums, "float32"),
         row_max: T.Buffer(tiling.row_max, "float32"),
         denominators: T.Buffer(tiling.denominators, "float32"),
+        sinks: T.Optional(T.Buffer((shape.H,), "float32")),
         out: T.Buffer((shape.S, shape.H, shape.cache.Dv), "float32"),
     ) -> None:
         for i in T.parallel(shape.sequences * of_sequence):
@@ -55,9 +58,10 @@ def build(spec: InstructionSet, tiling: AttentionTiling) -> PrimFunc:
                 out,
                 sequence * shape.tokens + i % shape.tokens,
                 i % of_sequence // shape.tokens,
+                sink_weight(sinks, i % of_sequence // shape.tokens, highest[0]),
             )
 
-    return attention_merge
+    return attention_merge.specialize(**({} if shape.sinks else {"sinks": None}))
 
 
 def clear(registers: list[Buffer]) -> None:
@@ -87,11 +91,25 @@ def spans(tiling: AttentionTiling) -> list[Scalar]:
     return [span(start) for start in range(0, tiling.shape.cache.values[2], LANES)]
 
 
+def sink_weight(sinks: Buffer | None, head: Scalar, row_max: Scalar) -> Scalar | None:
+    """The weight of a head's sink, relative to a row maximum as all weights are; None where there are no sinks."""
+    if sinks is None:
+        return None
+    return exp2(T.min(sinks[head] * T.float32(LOG2_E) - row_max, T.float32(_MOST)))
+
+
 def finish(
-    tiling: AttentionTiling, sums: list[Vector], denominators: Buffer, out: Buffer, row: Scalar, head: Scalar
+    tiling: AttentionTiling,
+    sums: list[Vector],
+    denominators: Buffer,
+    out: Buffer,
+    row: Scalar,
+    head: Scalar,
+    extra: Scalar | None,
 ) -> None:
-    """Writes a row of the output: the sums over the total of sixteen denominators."""
-    factor = materialize(fill(T.float32(1) / horizontal_reduce(add, denominators)))
+    """Writes a row of the output: the sums over the total of sixteen denominators, and of what else is added to it."""
+    total = horizontal_reduce(add, denominators)
+    factor = materialize(fill(T.float32(1) / (total if extra is None else total + extra)))
     width = tiling.shape.cache.Dv
     for number, vector in enumerate(sums):
         value, start = materialize(vector * factor), number * LANES
@@ -103,7 +121,10 @@ def finish(
 
 
 def reference(
-    sums: npt.NDArray[np.float32], row_max: npt.NDArray[np.float32], denominators: npt.NDArray[np.float32]
+    sums: npt.NDArray[np.float32],
+    row_max: npt.NDArray[np.float32],
+    denominators: npt.NDArray[np.float32],
+    sinks: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """In NumPy, of one key-value head, f32 [rows, W].
 
@@ -111,9 +132,12 @@ def reference(
         sums: [splits, rows, W], weighted sums of values.
         row_max: [splits, rows], what each split's weights are relative to, in powers of two.
         denominators: [splits, rows, 16], to be summed.
+        sinks: [rows], the score of the sink of each row's head.
     """
     weights = np.exp2(row_max.astype(np.float64) - row_max.max(axis=0))
     total = (weights[..., None] * denominators).sum(axis=(0, 2))
+    if sinks is not None:
+        total = total + np.exp2(sinks * LOG2_E - row_max.max(axis=0))
     return np.asarray((weights[..., None] * sums).sum(axis=0) / total[:, None], np.float32)
 
 

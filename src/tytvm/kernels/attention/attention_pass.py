@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from tvm.script import tirx as T
 
 from tytvm.kernels.attention import cached_products_amx
-from tytvm.kernels.attention.attention_merge import finish, spans
+from tytvm.kernels.attention.attention_merge import finish, sink_weight, spans
 from tytvm.kernels.attention.cached_products_float import CachedFloatProducts, FromCache, FromScratch
 from tytvm.kernels.attention.causal_softmax import CausalSoftmax, clear
 from tytvm.kernels.operands.attention_tiling import AttentionTask
 from tytvm.kernels.primitives import amx
 from tytvm.kernels.primitives.cost import size
-from tytvm.kernels.primitives.expressions import Buffer, Scalar
+from tytvm.kernels.primitives.expressions import Buffer
 from tytvm.kernels.primitives.scratch import scratch
 from tytvm.kernels.primitives.vector import ceildiv, materialize, span
 from tytvm.target import InstructionSet
@@ -66,7 +66,7 @@ def _pass_over(task: AttentionTask, products: Products, softmax: CausalSoftmax) 
         with T.serial(task.tiles) as tile:
             low, high = task.bounds(tile)
             stop = materialize(T.min(T.min(task.end, high + 1), base + tiling.keys), "int32", 1)
-            with T.If(T.And(base < stop, base + tiling.keys > _first_seen(task, low))), T.Then():
+            with T.If(T.And(base < stop, base + tiling.keys > tiling.shape.first_seen(low))), T.Then():
                 products.score(tile, base, stop - base)
                 softmax.apply(tile, base, low, high)
                 products.gather(tile, base, stop - base)
@@ -74,16 +74,11 @@ def _pass_over(task: AttentionTask, products: Products, softmax: CausalSoftmax) 
         amx.end()
 
 
-def _first_seen(task: AttentionTask, place: Scalar) -> Scalar:
-    """The first cache row that the query at a place sees."""
-    window = task.tiling.shape.window
-    return place - (window - 1) if window else T.int32(0)
-
-
-def write_output(task: AttentionTask, state: PassState, out: Buffer) -> None:
+def write_output(task: AttentionTask, state: PassState, out: Buffer, sinks: Buffer | None = None) -> None:
     """Divides the sums of a task that saw all of the context by their denominators."""
     with T.serial(task.tiles) as tile, T.serial(task.tiling.rows) as row:
         index = [task.number, materialize(tile * task.tiling.rows + row, "int32", 1)]
         head, s = task.query(tile, row)
         vectors = [materialize(state.sums[(*index, each)]) for each in spans(task.tiling)]
-        finish(task.tiling, vectors, state.denominators[(*index, span(0))], out, s, head)
+        extra = sink_weight(sinks, head, state.row_max[tuple(index)])
+        finish(task.tiling, vectors, state.denominators[(*index, span(0))], out, s, head, extra)

@@ -47,8 +47,8 @@ class CausalSoftmax:
         """All rows of a tile, whose places are from `low` to `high`; `base` is the block's first cache row."""
         shape, stop = self.task.tiling.shape, base + self.task.tiling.keys
         all_seen = T.And(stop <= low + 1, stop <= self.task.end)
-        if shape.window:
-            all_seen = T.And(all_seen, base > high - shape.window)
+        if not shape.sees_all:
+            all_seen = T.And(all_seen, base >= shape.first_seen(high))
         with T.If(all_seen):
             with T.Then(), T.serial(self.task.tiling.rows) as row:
                 self._row(tile, row, None)
@@ -114,6 +114,6 @@ def visible(task: AttentionTask, scores: Buffer, place: Scalar, row: Scalar) -> 
     """Sixteen scores from cache row `row` on, lowest where the query at `place` does not see it or a task must not."""
     rows = fill(row) + T.ramp(0, 1, LANES)
     seen = rows <= fill(T.min(place, task.end - 1))
-    if window := task.tiling.shape.window:
-        seen = T.And(seen, rows > fill(place - window))
+    if not task.tiling.shape.sees_all:
+        seen = T.And(seen, rows >= fill(task.tiling.shape.first_seen(place)))
     return materialize(T.Select(seen, scores, fill(T.float32(LOWEST))))

@@ -59,12 +59,13 @@ def attend_together(
     tensors: list[Buffer | None],
     state: PassState,
     out: Buffer | None,
+    sinks: Buffer | None,
 ) -> None:
     """A pass for neighbors: their rows of the output, or of the split's `state`, each where its own task has it."""
     own, end = _state(task.tiling)
     attend(spec, q, FromCache(task, *tensors), own, end)
     if task.tiling.splits == 1:
-        write_output(task, own, out)
+        write_output(task, own, out, sinks)
     else:
         _copy(task, own, state)
 

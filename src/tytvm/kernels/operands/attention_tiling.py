@@ -30,6 +30,8 @@ class Attention:
         window: Length of the sliding window, 0 for none.
         softcap: Scores become softcap · tanh(score / softcap), 0 for none.
         coarse: Whether products may round their factors to bfloat16.
+        chunk: Tokens of a chunk, beyond whose beginning no token of it sees; 0 for none.
+        sinks: Whether each query head has a score that adds to the softmax's denominator alone.
     """
 
     cache: KvCache
@@ -39,6 +41,19 @@ class Attention:
     window: int = 0
     softcap: float = 0.0
     coarse: bool = False
+    chunk: int = 0
+    sinks: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether a query sees the cache from its first row on."""
+        return not self.window and not self.chunk
+
+    def first_seen(self, place: Scalar) -> Scalar:
+        """The first cache row that the query at a place sees, or one below 0."""
+        if self.chunk:
+            return place - place % self.chunk
+        return place - (self.window - 1) if self.window else T.int32(0)
 
     @property
     def sequences(self) -> int:
@@ -121,7 +136,7 @@ class AttentionTask:
         """The cache rows of a split of what so many tokens see."""
         tiling, shape = self.tiling, self.tiling.shape
         last = T.min(self.before + tokens, shape.cache.tiles * LANES) - 1
-        first = T.max(self.before - (shape.window - 1), 0) if shape.window else T.int32(0)
+        first = T.int32(0) if shape.sees_all else T.max(shape.first_seen(self.before), 0)
         start = materialize(first // LANES, "int32", 1)
         count = materialize(last // LANES + 1 - start, "int32", 1)
         share = materialize(T.max((count + tiling.splits - 1) // tiling.splits, _FEWEST_TILES), "int32", 1)

@@ -36,19 +36,19 @@ class Run:
             Kernel(attention_merge.build(self.spec, self.tiling), self.spec) if self.tiling.splits > 1 else None
         )
 
-    def __call__(self, q, k, v, position):
-        return self.on(q, stored(self.shape.cache, k, v), np.array([position]))
+    def __call__(self, q, k, v, position, sinks=None):
+        return self.on(q, stored(self.shape.cache, k, v), np.array([position]), sinks=sinks)
 
-    def on(self, q, cache, *places, used=None):
+    def on(self, q, cache, *places, used=None, sinks=None):
         """With the cache's tensors, which are not copied, and what says where the tokens are; of a batch, how many."""
         out = np.empty((self.shape.S, self.shape.H, self.shape.cache.Dv), np.float32)
         own = [np.empty(*each) for each in attention.own_buffers(self.tiling)]
         count = [np.array([used])] if self.shape.cache.slot_bytes else []
-        inputs = (*count, q, *cache, *places)
+        inputs, last = (*count, q, *cache, *places), [] if sinks is None else [sinks]
         if self.merge is None:
-            return outputs(self.kernel, inputs, out, *own, workers=3)[0]
+            return outputs(self.kernel, (*inputs, *last), out, *own, workers=3)[0]
         partial = outputs(self.kernel, inputs, *own, workers=3)[1:]
-        return outputs(self.merge, partial, out, workers=3)[0]
+        return outputs(self.merge, (*partial, *last), out, workers=3)[0]
 
 
 def stored(cache, k, v):
@@ -69,20 +69,22 @@ def rounded(cache, x):
     return codes * scale[..., None]
 
 
-def compare(target, case, C, positions, dtype="float16", coarse=False):
+def compare(target, case, C, positions, dtype="float16", coarse=False, chunk=0, sinks=None):
     H, KH, S, D, Dv, window, softcap = case
-    shape = Attention(KvCache(KH, C, D, Dv, dtype), H, S, D**-0.5, window, softcap, coarse)
+    shape = Attention(
+        KvCache(KH, C, D, Dv, dtype), H, S, D**-0.5, window, softcap, coarse, chunk=chunk, sinks=sinks is not None
+    )
     close = {"rtol": 0.02, "atol": 0.03} if coarse else {"rtol": 1e-4, "atol": 1e-5}
     run, rng = Run(target, shape), np.random.default_rng(D)
     for position in positions:
         q = rng.normal(0, 2, (H, S, D)).astype(np.float32)
         k, v = (rng.normal(size=(KH, shape.cache.values[1], width)).astype(np.float32) for width in (D, Dv))
         expected = attention.reference(
-            q, rounded(shape.cache, k), rounded(shape.cache, v), position, D**-0.5, window, softcap
+            q, rounded(shape.cache, k), rounded(shape.cache, v), position, D**-0.5, window, softcap, chunk, sinks
         )
         k[:, position + S :], v[:, position + S :] = np.nan, np.nan  # rows that nobody may let in
         with np.errstate(invalid="ignore"):
-            np.testing.assert_allclose(run(q, k, v, position), expected, **close)
+            np.testing.assert_allclose(run(q, k, v, position, sinks), expected, **close)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -99,6 +101,29 @@ def test_equals_reference_on_any_cpu(target, case):
 @pytest.mark.parametrize("case", [CASES[0], CASES[4], CASES[6]])
 def test_an_int8_cache(case):
     compare("native", case, 300, (0, 17, 300 - case[2]), "int8")
+
+
+@pytest.mark.parametrize("case", [(4, 2, 1, 64, 64, 0, 0.0), (4, 2, 9, 64, 64, 0, 0.0), (2, 2, 40, 64, 64, 0, 0.0)])
+@pytest.mark.parametrize("coarse", [False, True])
+def test_chunks_that_attention_stays_within(case, coarse):
+    """Positions at both sides of the edges of chunks, which are no edges of tiles."""
+    compare("native", case, 300, (0, 17, 49, 50, 51, 250, 259), coarse=coarse, chunk=50)
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[4], CASES[6], CASES[8]])
+@pytest.mark.parametrize("coarse", [False, True])
+def test_sinks_take_their_share(case, coarse):
+    """Light ones, and some that leave next to nothing."""
+    sinks = np.linspace(-4, 8, case[0]).astype(np.float32)
+    compare("native", case, 300, (0, 17, 250), coarse=coarse, sinks=sinks)
+
+
+@pytest.mark.parametrize("S", [1, 40])
+def test_the_heaviest_sink_leaves_zeros(S):
+    shape = Attention(KvCache(1, 48, 64, 64), 1, S, 1.0, sinks=True)
+    q, k, v = np.zeros((1, S, 64), np.float32), np.zeros((1, 48, 64), np.float32), np.ones((1, 48, 64), np.float32)
+    found = Run("native", shape)(q, k, v, 0, np.array([1e6], np.float32))
+    np.testing.assert_allclose(found, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
@@ -130,14 +155,16 @@ def test_a_long_conversation_is_shared_by_all_workers(KH, S, splits):
 class Batch:
     """An attention over three slots, built for some rows; keys and values are random."""
 
-    def __init__(self, target, case, rows, dtype):
+    def __init__(self, target, case, rows, dtype, chunk=0, has_sinks=False):
         self.H, KH, self.D, Dv, self.window, self.softcap = case
+        self.chunk, self.sinks = chunk, np.linspace(-2, 4, self.H).astype(np.float32) if has_sinks else None
         self.plain, self.rng = KvCache(KH, 1000, self.D, Dv, dtype), np.random.default_rng(self.H)
         self.caches = [[self.rng.normal(size=(KH, self.plain.values[1], width)).astype(np.float32)
                         for width in (self.D, Dv)] for _ in range(3)]  # fmt: skip
         self.first, slot_bytes = slots_of([stored(self.plain, *each) for each in self.caches])
         cache = replace(self.plain, slot_bytes=slot_bytes)
-        self.run = Run(target, Attention(cache, self.H, rows, self.D**-0.5, self.window, self.softcap))
+        settings = self.window, self.softcap, False, chunk, has_sinks
+        self.run = Run(target, Attention(cache, self.H, rows, self.D**-0.5, *settings))
 
     def queries(self):
         return self.rng.normal(0, 2, (self.H, self.run.shape.S, self.D)).astype(np.float32)
@@ -145,13 +172,14 @@ class Batch:
     def __call__(self, q, slot, position):
         """Of the rows that are given; those behind them are not in use."""
         places = [np.array([*each, *[7] * (q.shape[1] - len(slot))]) for each in (position, slot)]
-        return self.run.on(q, self.first, *places, used=len(slot))[: len(slot)]
+        return self.run.on(q, self.first, *places, used=len(slot), sinks=self.sinks)[: len(slot)]
 
     def reference(self, q, slot, position):
         rows = []
         for s, (number, place) in enumerate(zip(slot, position, strict=True)):
             k, v = (rounded(self.plain, each) for each in self.caches[number])
-            rows.append(attention.reference(q[:, s : s + 1], k, v, place, self.D**-0.5, self.window, self.softcap)[0])
+            settings = self.D**-0.5, self.window, self.softcap, self.chunk, self.sinks
+            rows.append(attention.reference(q[:, s : s + 1], k, v, place, *settings)[0])
         return np.stack(rows)
 
 
@@ -173,6 +201,17 @@ SEQUENCES = {
 def test_a_batch_equals_the_reference(case, dtype):
     """Rows of three slots, alone and beside neighbors in their sequence; of forty heads at most five share a pass."""
     batch = Batch("native", case, 12, dtype)
+    for name, (slot, position) in SEQUENCES.items():
+        q = batch.queries()
+        expected = batch.reference(q, slot, position)
+        np.testing.assert_allclose(batch(q, slot, position), expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("case", [(4, 4, 64, 64, 0, 0.0), (7, 1, 96, 64, 0, 0.0)])
+@pytest.mark.parametrize("rows", [12, 32])
+def test_chunks_and_sinks_of_a_batch(case, rows):
+    """Split and whole contexts, neighbors across the edge of a chunk."""
+    batch = Batch("native", case, rows, "float16", chunk=18, has_sinks=True)
     for name, (slot, position) in SEQUENCES.items():
         q = batch.queries()
         expected = batch.reference(q, slot, position)
