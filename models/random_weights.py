@@ -31,6 +31,7 @@ from tokenizer import (
     train_bpe,
 )
 
+from hf_checkpoint.experts import expert_modules
 from hf_checkpoint.safetensors_file import Blocks, write_safetensors
 
 TRAINED = Path(__file__).with_name("tyllm-7m")  # its tokenizer serves every vocabulary that is large enough
@@ -74,6 +75,9 @@ def tensors(config: dict[str, Any], dtype: str, seed: int) -> Iterator[tuple[str
     kind = AutoModelForImageTextToText if "vision_config" in config else AutoModelForCausalLM
     with torch.device("meta"):  # transformers writes into the nested dictionaries that it is given
         model = kind.from_config(AutoConfig.for_model(**copy.deepcopy(config)))
+    if expert_modules(model):
+        yield from mixture_tensors(model, dtype, seed)
+        return
     seen = set()
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -81,6 +85,15 @@ def tensors(config: dict[str, Any], dtype: str, seed: int) -> Iterator[tuple[str
                 seen.add(id(parameter))
                 full, shape = published_name(f"{prefix}.{name}".lstrip(".")), tuple(parameter.shape)
                 yield full, random_tensor(full, shape, distribution(module, name, shape), dtype, seed)
+
+
+def mixture_tensors(model: Any, dtype: str, seed: int) -> Iterator[tuple[str, Blocks]]:
+    """Every tensor of a mixture of experts, each expert's on its own, as the model hub's checkpoints have them."""
+    from transformers.core_model_loading import revert_weight_conversion
+
+    for name, parameter in revert_weight_conversion(model, dict(model.named_parameters())).items():
+        shape = tuple(parameter.shape)
+        yield name, random_tensor(name, shape, distribution(model, name.rpartition(".")[2], shape), dtype, seed)
 
 
 def published_name(name: str) -> str:

@@ -6,12 +6,13 @@ It imports neither torch nor transformers, so the compiler uses it too.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_checkpoint.config_limits import check_config
+from hf_checkpoint.expert_stack import ExpertStack
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
 from tyllm_base.errors import CheckpointError, UntrustedCodeError
 from tyllm_base.json_reader import read_json
@@ -29,11 +30,15 @@ NUMBERED = "model-*-of-*.safetensors"  # other safetensors files may lie beside 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An open checkpoint: `config` as in config.json, and where each tensor lies. Weights are read one at a time."""
+    """An open checkpoint: `config` as in config.json, and where each tensor lies. Weights are read one at a time.
+
+    `stacks` are the model's parameters that stand for many tensors (`weight_names.under_model_names`).
+    """
 
     path: Path
     config: dict[str, Any]
     tensors: dict[str, TensorInfo]
+    stacks: Mapping[str, ExpertStack] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path, trust_remote_code: bool = False) -> Checkpoint:

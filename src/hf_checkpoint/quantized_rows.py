@@ -5,6 +5,7 @@ In the shapes n is the number of rows (outputs), K of inputs, G of groups, each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,14 @@ class QuantizedRows:
         times, groups = self.group_size // group_size, slice(start // group_size, stop // group_size)
         scales, zeros = np.repeat(self.scales, times, axis=1), np.repeat(self.zeros, times, axis=1)
         return QuantizedRows(self.codes[:, start:stop], scales[:, groups], zeros[:, groups])
+
+    @classmethod
+    def joined(cls, parts: Sequence[QuantizedRows]) -> QuantizedRows:
+        """The rows of all parts, one after the other; all have as many inputs and groups."""
+        if len(parts) == 1:
+            return parts[0]
+        fields = ([getattr(part, name) for part in parts] for name in ("codes", "scales", "zeros"))
+        return cls(*map(np.concatenate, fields))
 
     def dequantize(self) -> npt.NDArray[np.float32]:
         """The weights float32 [n, K] that the codes stand for, with nothing rounded."""

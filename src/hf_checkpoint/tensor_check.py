@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.dtypes import FLOATS
-from hf_checkpoint.packed_rows import packed_parts, packed_shape
+from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
 from tyllm_base.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_tensors(
 
     Args:
         checkpoint: its tensors under the names of the model.
-        shapes: of the model's weights, by name.
+        shapes: of the model's weights, by name; a stack of experts counts as the tensors that have its rows.
         packed: those that are stored quantized, as the tensors of their packed form.
         sources: tied weight → the tensor that stands for it, which may be stored beside it.
         dtypes: types that a float tensor may have, by safetensors' names.
@@ -42,6 +42,13 @@ def check_tensors(
         UnsupportedError: a packed weight has other than 4 or 8 bits, or groups in activation order.
     """
     expected, patterns = set(sources), [STALE, *map(re.compile, ignored)]
+    parts = {
+        part: shape
+        for name in shapes.keys() & checkpoint.stacks.keys()
+        for part, shape in checkpoint.stacks[name].shapes().items()
+    }
+    packed = {*packed, *(part for part in parts if is_packed(checkpoint, part))}
+    shapes = {name: shape for name, shape in shapes.items() if name not in checkpoint.stacks} | parts
     for name, shape in shapes.items():
         if name in packed:
             expected |= set(packed_parts(checkpoint, name))

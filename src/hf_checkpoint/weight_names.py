@@ -14,13 +14,23 @@ if TYPE_CHECKING:
 
 
 def under_model_names(checkpoint: Checkpoint, model: PreTrainedModel) -> Checkpoint:
-    """`checkpoint` with its tensors renamed as transformers renames them for `model`, such as GPT-NeoX's embed_out."""
+    """`checkpoint` with its tensors renamed as transformers renames them for `model`, such as GPT-NeoX's embed_out.
+
+    Raises:
+        UnsupportedError: its experts are stored in a way that is not read here.
+    """
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightRenaming, rename_source_key
 
+    from hf_checkpoint.experts import expert_stacks
+
     renamings = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
-    tensors = {rename_source_key(name, renamings, [])[0]: info for name, info in checkpoint.tensors.items()}
-    return dataclasses.replace(checkpoint, tensors=tensors)
+
+    def rename(name: str) -> str:
+        return str(rename_source_key(name, renamings, [])[0])
+
+    tensors = {rename(name): info for name, info in checkpoint.tensors.items()}
+    return dataclasses.replace(checkpoint, tensors=tensors, stacks=expert_stacks(model, tensors, rename))
 
 
 def stored_name(name: str, config: Mapping[str, Any]) -> str:

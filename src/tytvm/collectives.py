@@ -14,8 +14,9 @@ ALL_REDUCE = "tytvm.all_reduce"
 
 
 def insert_all_reduces(capture: Capture, input_sharded: Collection[str], row_sharded: Collection[str]) -> int:
-    """Put an all_reduce after each linear of a weight in `input_sharded`, each embedding of a table in `row_sharded`.
+    """Put an all_reduce after each product with a weight in `input_sharded`, each embedding of one in `row_sharded`.
 
+    A mixture of experts is a product with the weights that it multiplies by last.
     A tied table is in `row_sharded`: its embedding is a partial sum, its linear is not. A bias is added once, to the
     sum.
 
@@ -26,13 +27,17 @@ def insert_all_reduces(capture: Capture, input_sharded: Collection[str], row_sha
 
     graph = capture.graph_module.graph
     names = {node: capture.parameters.get(node.name) for node in graph.nodes if node.op == "placeholder"}
+    weights = {  # operator → which argument is the weight that it sums over, and those of which a die has a part
+        torch.ops.aten.linear.default: (1, input_sharded),
+        torch.ops.tytvm.experts.default: (4, input_sharded),
+        torch.ops.aten.embedding.default: (0, row_sharded),
+    }
     count = 0
     for node in list(graph.nodes):
-        if node.target is torch.ops.aten.linear.default and names.get(node.args[1]) in input_sharded:
-            _reduce(graph, node, node.args[2] if len(node.args) > 2 else None)
-            count += 1
-        elif node.target is torch.ops.aten.embedding.default and names.get(node.args[0]) in row_sharded:
-            _reduce(graph, node, None)
+        weight, sharded = weights.get(node.target, (None, ()))
+        if weight is not None and names.get(node.args[weight]) in sharded:
+            is_biased = node.target is torch.ops.aten.linear.default and len(node.args) > 2
+            _reduce(graph, node, node.args[2] if is_biased else None)
             count += 1
     capture.graph_module.recompile()
     return count

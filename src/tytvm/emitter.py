@@ -84,9 +84,14 @@ class Emitter:
 
     # Calls
 
-    def call(self, choice: Choice, arguments: list[relax.Expr], *outputs: TensorSpec) -> Any:
-        """Call a kernel that was chosen: arguments, then what it writes; returns a variable, or a list of them."""
-        handle, arguments = self._handle(choice), [*self._count(choice), *arguments]
+    def call(
+        self, choice: Choice, arguments: list[relax.Expr], *outputs: TensorSpec, count: relax.Var | None = None
+    ) -> Any:
+        """Call a kernel that was chosen: arguments, then what it writes; returns a variable, or a list of them.
+
+        `count` says how many rows are in use where they are not the step's.
+        """
+        handle, arguments = self._handle(choice), [*self._count(choice, count), *arguments]
         types = [relax.TensorType(spec.shape, spec.dtype) for spec in outputs]
         if len(types) == 1:
             return self.emit(relax.call_tir(handle, arguments, out_ty=types[0]))
@@ -100,10 +105,11 @@ class Emitter:
         outputs: Sequence[TensorSpec],
         encoding: Encoding,
         rows: tuple[int, int],
+        count: relax.Var | None = None,
     ) -> list[Value]:
         """Call a kernel whose last output is activations [rows] in an encoding."""
         made = [TensorSpec(*tensor) for tensor in encoding.tensors(*rows)]
-        found = self.call(choice, arguments, *outputs, *made)
+        found = self.call(choice, arguments, *outputs, *made, count=count)
         values = found if isinstance(found, list) else [found]
         if encoding == FLOAT32:
             return values
@@ -136,9 +142,11 @@ class Emitter:
         result = self.emit(call)
         return [self.emit(relax.TupleGetItem(result, number)) for number in range(len(indices))]
 
-    def _count(self, choice: Choice) -> list[relax.Var]:
+    def _count(self, choice: Choice, count: relax.Var | None = None) -> list[relax.Var]:
         """The argument that says how many rows are in use, where the kernel takes it."""
-        return [self.buffers[f"io:{self.row_count}"]] if choice.takes_count else []
+        if not choice.takes_count:
+            return []
+        return [self.buffers[f"io:{self.row_count}"] if count is None else count]
 
     def _handle(self, choice: Choice) -> tvm.ir.GlobalVar:
         return self.block_builder.add_func(choice.function(), choice.specialization.name)

@@ -11,6 +11,14 @@ from typing import Any
 from tvm.tirx import PrimFunc
 
 from tytvm.kernels.attention import attention, attention_merge, cache_append
+from tytvm.kernels.experts import (
+    combine_experts,
+    experts_w4a8,
+    experts_w4a16,
+    experts_w16a16,
+    gated_rows,
+    group_by_expert,
+)
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization
 from tytvm.kernels.linear import (
     activated_w16a16_amx,
@@ -35,6 +43,7 @@ from tytvm.kernels.rowwise import (
     rope,
     select_rows,
     swiglu,
+    top_k,
 )
 from tytvm.kernels.varlen_attention import varlen_attention, varlen_pack
 from tytvm.target import InstructionSet
@@ -52,6 +61,10 @@ KERNELS: tuple[Kernel[Any], ...] = (
     gated_w4a8_amx.KERNEL,  # alone with its weight format
     gated_w16a16_amx.KERNEL,  # alone with its weight format
     activated_w16a16_amx.KERNEL,  # alone with its operator
+    # Of experts, as the linear layers above
+    experts_w4a8.KERNEL,
+    experts_w4a16.KERNEL,
+    experts_w16a16.KERNEL,
     # Each of these is alone with its operator, or with its encoding: their order says nothing
     quantize_rows.KERNEL,
     bfloat16_tiles.KERNEL,
@@ -62,6 +75,10 @@ KERNELS: tuple[Kernel[Any], ...] = (
     swiglu.KERNEL,
     activation.KERNEL,
     select_rows.KERNEL,
+    top_k.KERNEL,
+    group_by_expert.KERNEL,
+    gated_rows.KERNEL,
+    combine_experts.KERNEL,
     cache_append.KERNEL,
     attention.KERNEL,
     attention_merge.KERNEL,

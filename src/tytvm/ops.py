@@ -2,7 +2,8 @@
 
 Importing this module puts them under `torch.ops.tytvm`, for capture and the rewrites to write and the importer to read;
 importing it again changes nothing. Run eagerly they are the slow, obvious judge of the fast kernels.
-Letters in shapes: S tokens of this step, H heads or the hidden size, KH key-value heads, D and Dv head sizes.
+Letters in shapes: S tokens of this step, H heads or the hidden size, KH key-value heads, D and Dv head sizes; of
+experts, T tokens, K choices of each, E experts, I width.
 """
 
 from __future__ import annotations
@@ -110,6 +111,34 @@ def segment_attention(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, sc
     return whole.transpose(1, 2).contiguous()
 
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": torch.nn.functional.silu,
+    "quick_gelu": quick_gelu,
+    "gelu": torch.nn.functional.gelu,
+    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+}
+"""The activations that an expert may have, by the names that kernels have for them."""
+
+
+def experts(x: Tensor, chosen: Tensor, weight: Tensor, gate_up: Tensor, down: Tensor, activation: str) -> Tensor:
+    """Experts (Shazeer et al. 2017): Σ over a token's choices e of weight · downₑ (activation(gateₑ x) · upₑ x).
+
+    Args:
+        x: [T,H].
+        chosen: int64 [T,K], the numbers of the experts that each token goes to.
+        weight: [T,K].
+        gate_up: [E,2I,H]; of each expert the rows of its gate, then those of up.
+        down: [E,H,I].
+        activation: one of `ACTIVATIONS`.
+
+    Returns:
+        [T,H].
+    """
+    gate, up = torch.einsum("th,tknh->tkn", x, gate_up[chosen]).chunk(2, dim=-1)
+    outputs = torch.einsum("tki,tkhi->tkh", ACTIVATIONS[activation](gate) * up, down[chosen])
+    return (outputs * weight.unsqueeze(-1)).sum(dim=1)
+
+
 def all_reduce(x: Tensor) -> Tensor:
     """The sum of every die's x; in one process there is one die, so x itself (a copy: an operator never aliases)."""
     return x.clone()
@@ -155,6 +184,7 @@ OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "quick_gelu": (quick_gelu, _like_first),
     "attention": (attention, _attention_shape),
     "segment_attention": (segment_attention, _segment_attention_shape),
+    "experts": (experts, _like_first),
     "all_reduce": (all_reduce, _like_first),
     "embedding": (embedding, _embedding_shape),
 }

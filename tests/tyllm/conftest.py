@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,6 +66,7 @@ class Memory(dict):
 
     path = "checkpoint"
     quantization = None
+    stacks = MappingProxyType({})
 
     def info(self, name):
         return SimpleNamespace(shape=self[name].shape, dtype=DTYPES[str(self[name].dtype)])

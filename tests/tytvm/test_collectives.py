@@ -23,6 +23,17 @@ class Tied(torch.nn.Module):
         return self.head(self.table(tokens)[:, row])
 
 
+class Experts(torch.nn.Module):
+    """Four experts."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_up, self.down = (torch.nn.Parameter(torch.zeros(4, *shape)) for shape in ((32, 32), (32, 16)))
+
+    def forward(self, x, chosen, weight):
+        return ours.experts(x, chosen, weight, self.gate_up, self.down, "silu")
+
+
 @pytest.fixture
 def captured():
     return lambda module: graph_of(module, **INPUTS).capture
@@ -83,3 +94,11 @@ def test_the_graph_still_runs(captured):
     given = [*(weights[name] for name in capture.parameters.values()), *INPUTS.values()]
     (result,) = capture.graph_module(*given)
     torch.testing.assert_close(result, module(**INPUTS))
+
+
+def test_after_experts_whose_inputs_are_cut(captured):
+    inputs = {"x": torch.zeros(3, 32), "chosen": torch.zeros(3, 2, dtype=torch.int64), "weight": torch.zeros(3, 2)}
+    capture = graph_of(Experts(), **inputs).capture
+    assert insert_all_reduces(capture, {"down"}, set()) == 1
+    (total,) = nodes(capture, ours.all_reduce.default)
+    assert total.args == tuple(nodes(capture, ours.experts.default))

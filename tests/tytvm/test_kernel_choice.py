@@ -12,6 +12,7 @@ from tytvm.kernel_choice import KERNELS, Kernels
 from tytvm.kernels.kernel import Kernel, Specialization, WorkKind
 from tytvm.kernels.operands.attention_tiling import Attention
 from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16, Int8
+from tytvm.kernels.operands.expert_groups import ExpertGroups
 from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.kernels.operands.packed_sequences import PackedSequences
 from tytvm.kernels.operands.qkv_source import QkvSource
@@ -19,21 +20,27 @@ from tytvm.kernels.operators import (
     ActivatedLinear,
     Activation,
     CacheAppend,
+    CombineExperts,
     EmbeddingRows,
     Encode,
+    ExpertLinear,
     GatedLinear,
+    GatedRows,
+    GroupByExpert,
     LayerNorm,
     Linear,
     RmsNorm,
     Rope,
     SelectRows,
     SwiGlu,
+    TopK,
     VarlenAttention,
     VarlenPack,
 )
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 
+GROUPS = ExpertGroups(4, 2, 8)
 CACHE = KvCache(2, 64, 16, 16)
 SEQUENCES = PackedSequences((8, 4), 2, 2, 16, 16, 0.25, False)
 VECTORS, TILES = resolve("x86-64-avx512-vnni"), resolve("x86-64-avx512-amx")
@@ -58,6 +65,14 @@ CODES, TILED = Int8(128), Int8(128, tiled=True)
         (INT8, Attention(CACHE, 4, 40, 0.25), "attention_4_40_16_0"),
         (INT8, VarlenPack(SEQUENCES, QkvSource(12, fused=True)), "segment_pack_12_2_16_joined"),
         (INT8, VarlenAttention(SEQUENCES), "segment_attention_12_2_2_16"),
+        (INT8, TopK(4, 32, 2), "top_k_4_32_2"),
+        (INT8, GroupByExpert(GROUPS), "group_by_expert_4_2_8"),
+        (INT8, GatedRows(8, 64, "silu", Int8(32)), "gated_silu_int8_8_64_32"),
+        (INT8, CombineExperts(GROUPS, 64), "combine_experts_4_2_8_64"),
+        (INT8, ExpertLinear(GROUPS, W4(48, 64, 32), True), "experts_w4a8_4_2_8_64_48_32_gathered"),
+        (AMX, ExpertLinear(GROUPS, W4(48, 64, 32), False), "experts_w4a8_4_2_8_64_48_32"),
+        (FLOAT, ExpertLinear(GROUPS, W4(48, 64, 32), True), "experts_w4a16_4_2_8_64_48_32_gathered"),
+        (INT8, ExpertLinear(GROUPS, W16(48, 64), False), "experts_w16a16_4_2_8_64_48"),
         (INT8, Encode(4, 64, Int8(32)), "quantize_rows_4_64_32"),
         (INT8, Encode(20, 128, Int8(64, tiled=True)), "quantize_rows_20_128_64_tiled"),
         (INT8, Linear(4, W4(40, 64, 32), True), "linear_w4a8_4_64_40_32_bias"),

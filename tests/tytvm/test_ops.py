@@ -27,6 +27,14 @@ def sample(name):
         "quick_gelu": (torch.randn(1, 5, 8),),
         "attention": (q, k, v, 3, 0.25, 2, 30.0),
         "segment_attention": (q, k, v, torch.tensor([0, 2, 5], dtype=torch.int32), 0.25),
+        "experts": (
+            torch.randn(5, 8),
+            torch.tensor([[0, 2], [1, 0], [2, 1], [0, 1], [1, 2]]),
+            torch.rand(5, 2),
+            torch.randn(3, 12, 8),
+            torch.randn(3, 8, 6),
+            "silu",
+        ),
         "all_reduce": (torch.randn(1, 5, 8),),
         "embedding": (torch.tensor([[3, 9, 4]]), torch.tensor([3]), torch.randn(4, 8, dtype=torch.float16)),
     }[name]
@@ -116,3 +124,17 @@ def test_embedding_of_another_dies_token_is_zero():
     out = OPS.embedding(tokens, first, table)
     assert out.dtype == torch.float32
     torch.testing.assert_close(out[0], torch.stack((table[0], torch.zeros(8).half(), table[1])).float())
+
+
+def test_experts_are_transformers_own():
+    from transformers import AutoConfig
+    from transformers.models.mixtral.modeling_mixtral import MixtralExperts
+
+    config = AutoConfig.for_model("mixtral", hidden_size=8, intermediate_size=6, num_local_experts=3)
+    experts = MixtralExperts(config)
+    x, chosen, weight, gate_up, down, activation = sample("experts")
+    with torch.no_grad():
+        experts.gate_up_proj.copy_(gate_up)
+        experts.down_proj.copy_(down)
+        expected = experts(x, chosen, weight)
+    torch.testing.assert_close(OPS.experts(x, chosen, weight, gate_up, down, activation), expected)

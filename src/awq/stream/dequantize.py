@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
+from awq.stream.expert_weights import read_stacked
 from hf_checkpoint.awq_gemm import PER_WORD
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
@@ -43,9 +44,8 @@ def load_dequantized(
     checkpoint = under_model_names(checkpoint, model)
     if is_packed(checkpoint, f"{head_name(model)}.weight"):  # even where config.json forgot to say that it is untied
         untie_head(model)
-    weights = {
-        name: read_float(checkpoint, name, dtype or torch.float32) for name in stored_parameters(checkpoint, model)
-    }
+    kind = dtype or torch.float32
+    weights = {n: read_stacked(checkpoint, n, kind, read_float) for n in stored_parameters(checkpoint, model)}
     model.load_state_dict(weights, strict=False, assign=True)
     model.tie_weights()
     if (checkpoint.path / "generation_config.json").is_file():
@@ -67,7 +67,8 @@ def check_readable(checkpoint: Checkpoint) -> None:
 def stored_parameters(checkpoint: Checkpoint, model: PreTrainedModel) -> list[str]:
     """The model's parameters and stored buffers in the checkpoint; raises `CheckpointError` if one is nowhere."""
     names = [*dict(model.named_parameters()), *stored_buffers(model)]  # a tied head is the embedding and is listed once
-    missing = [name for name in names if name not in checkpoint and not is_packed(checkpoint, name)]
+    known = checkpoint.stacks
+    missing = [n for n in names if n not in checkpoint and n not in known and not is_packed(checkpoint, n)]
     if missing:
         raise CheckpointError(f"{checkpoint.path} has no tensor {missing[0]}; download the checkpoint again.")
     return names

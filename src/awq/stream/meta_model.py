@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from awq.stream.expert_weights import Reader, read_stacked
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.finite_check import check_range
 from hf_checkpoint.model_on_meta import build_on_meta, fill_buffers
@@ -21,8 +21,6 @@ from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-Reader = Callable[[Checkpoint, str, torch.dtype], torch.Tensor]
 
 
 def quantized(checkpoint: Checkpoint, name: str) -> bool:
@@ -143,7 +141,7 @@ class MetaModel:
 
     def read_float32(self, name: str) -> torch.Tensor:
         """A tensor of its stored shape as float32 on the device; raises `CheckpointError` for NaN or beyond float16."""
-        tensor = self.reader(self.checkpoint, name, torch.float32)
+        tensor = read_stacked(self.checkpoint, name, torch.float32, self.reader)
         check_range(name, tensor.numpy())
         return tensor.to(self.device)
 

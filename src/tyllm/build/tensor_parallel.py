@@ -1,7 +1,8 @@
 """The sharding of a model: its own tensor-parallel plan, made into each die's spans of rows and columns of weights.
 
-Attention is cut by key/value head group, the MLP by quantization group, embedding and head by vocabulary rows. A weight
-that the plan does not cut by column or by row (transformers gathers some around a norm over all heads) is whole on all.
+Attention is cut by key/value head group, the MLP and each expert by quantization group, embedding and head by
+vocabulary rows. A weight that the plan does not cut by column or by row (transformers gathers some around a norm over
+all heads) is whole on all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules
 from tytvm.axis_spans import Span, split_axis, split_heads
 from tytvm.weights import LANES
 
@@ -32,12 +34,14 @@ class WeightSharding:
     """The sharding of one weight: along `axis` (0 outputs or rows, 1 inputs), each die's span; no axis means whole.
 
     An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
-    a part of a block, and a die holds that part of every block, one after the other.
+    a part of a block, and a die holds that part of every block, one after the other. A stack of `experts` weights is
+    sharded as one with so many times the outputs: [experts, out, in] as [experts · out, in].
     """
 
     axis: int | None
     spans: tuple[Span, ...]
     blocks: int = 1
+    experts: int = 1
 
     def size(self, die: int) -> int:
         """How much of the axis a die holds."""
@@ -89,11 +93,23 @@ def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelShar
         attention, _, leaf = name.rpartition(".")
         if leaf == "sinks" and _planned_axis(model, name) == OUT:  # a logit per query head
             cuts[name] = WeightSharding(OUT, tuple(split_heads(*_head_counts(model, attention), dies).query))
+    for name, module in expert_modules(model).items():
+        cuts |= _expert_cuts(name, module, dies, group_size)
     ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
     for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
         if id(parameter) in ends or name == _head_bias(model):
             cuts[name] = WeightSharding(OUT, vocabulary)
     return ModelSharding(dies, cuts, vocabulary)
+
+
+def _expert_cuts(name: str, module: torch.nn.Module, dies: int, group_size: int) -> dict[str, WeightSharding]:
+    """Every expert is cut as an MLP is: some channels of its gate and up, and the same inputs of down."""
+    experts, _, width = getattr(module, DOWN).shape
+    spans = _group_spans(f"{name}.{DOWN}", width, dies, group_size)
+    return {
+        f"{name}.{GATE_UP}": WeightSharding(OUT, spans, 2 * experts, experts),
+        f"{name}.{DOWN}": WeightSharding(IN, spans, 1, experts),
+    }
 
 
 def _head_bias(model: PreTrainedModel) -> str | None:
@@ -151,6 +167,9 @@ def _head_counts(model: PreTrainedModel, attention: str) -> tuple[int, int]:
 
 def group_spans(name: str, module: torch.nn.Linear, axis: int, dies: int, group_size: int) -> tuple[Span, ...]:
     """Spans by whole groups, smaller ones where there are too few for the dies."""
-    size = module.out_features if axis == OUT else module.in_features
+    return _group_spans(name, module.out_features if axis == OUT else module.in_features, dies, group_size)
+
+
+def _group_spans(name: str, size: int, dies: int, group_size: int) -> tuple[Span, ...]:
     units = [unit for unit in (group_size, 64, 32) if 0 < unit <= size // dies]
     return tuple(split_axis(size, next(iter(units), LANES), dies, f"{name} of {size}"))

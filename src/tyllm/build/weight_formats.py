@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from tyllm.build.tensor_parallel import IN, ModelSharding, WeightSharding
+from hf_checkpoint.experts import expert_parameters
+from tyllm.build.tensor_parallel import IN, OUT, ModelSharding, WeightSharding
 from tytvm.weights import W4, W16, Plain, WeightFormat
 
 SMALLEST_GROUP = 32
@@ -44,20 +45,33 @@ def formats(
     model: torch.nn.Module, sharding: ModelSharding, die: int, quantization: Quantization
 ) -> dict[str, WeightFormat]:
     """Every parameter's format on one die, by name, in the model's order."""
-    linears = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear)}
+    linears = {
+        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Linear) or is_router(module)
+    }
+    stacks = expert_parameters(model)
     convolutions = {id(module.weight) for module in model.modules() if is_linear_convolution(module)}
     tables = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     found: dict[str, WeightFormat] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         own, full = sharding.of(name), tuple(parameter.shape)
         shape = local_shape(full, own, die)
-        if id(parameter) in linears:  # a tied table too: it is stored once, as the head
+        if name in stacks:
+            matrix = (full[0] * full[1], full[2])
+            found[name] = linear_format(name, matrix, (shape[0] * shape[1], shape[2]), own, quantization)
+        elif id(parameter) in linears:  # a tied table too: it is stored once, as the head
             found[name] = linear_format(name, full, shape, own, quantization)
         elif id(parameter) in convolutions:
             found[name] = W16(shape[0], math.prod(shape[1:]))
         else:
             found[name] = Plain(shape, "float16" if id(parameter) in tables else "float32")
     return found
+
+
+def is_router(module: torch.nn.Module) -> bool:
+    """Whether a module has a matrix `weight` that is neither a linear layer's nor a table: a router of experts has."""
+    weight = module._parameters.get("weight")
+    known = isinstance(module, torch.nn.Linear | torch.nn.Embedding)
+    return not known and weight is not None and weight.ndim == 2
 
 
 def is_linear_convolution(module: torch.nn.Module) -> bool:
@@ -72,6 +86,10 @@ def local_shape(full: tuple[int, ...], sharding: WeightSharding, die: int) -> tu
     """A parameter's shape on one die."""
     if sharding.axis is None:
         return full
+    if sharding.experts > 1:
+        experts, outputs, inputs = full
+        is_out = sharding.axis == OUT
+        return (experts, sharding.size(die) // experts, inputs) if is_out else (experts, outputs, sharding.size(die))
     return tuple(sharding.size(die) if axis == sharding.axis else size for axis, size in enumerate(full))
 
 

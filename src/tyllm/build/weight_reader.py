@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_checkpoint.finite_check import as_float16, check_finite, check_range
-from hf_checkpoint.packed_rows import read_rows
+from hf_checkpoint.packed_rows import is_packed, read_rows
 from hf_checkpoint.quantized_rows import QuantizedRows
 from tyllm.build.weight_formats import Quantization
 
@@ -54,22 +55,31 @@ class WeightReader:
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.
         """
-        if name in self.quantization.packed:
-            return self._packed(name, start, stop).dequantize()
-        source = self.source.get(name, name)
-        rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read_numpy(source)[start:stop], np.float32)
-        check_finite(source, rows)
-        return rows
+        parts = [self._floats(*part) for part in self._parts(name, start, stop)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def codes(self, name: str, start: int, stop: int) -> QuantizedRows:
         """INT4 rows of a linear weight: unpacked from the checkpoint, or rounded to the nearest now."""
         if self.quantization.method == "rtn":
             return self._rounded(name, start, stop)
-        rows = self._packed(name, start, stop)
+        rows = QuantizedRows.joined([read_rows(self.checkpoint, *part) for part in self._parts(name, start, stop)])
         return QuantizedRows(rows.codes, as_float16(f"A scale of {name}", rows.scales), rows.zeros)
 
-    def _packed(self, name: str, start: int, stop: int) -> QuantizedRows:
-        return read_rows(self.checkpoint, name, start, stop)
+    def _parts(self, name: str, start: int, stop: int) -> Iterable[tuple[str, int, int]]:
+        """The tensors that have rows [start, stop) of a parameter, each with its own rows that are among them."""
+        if name in self.checkpoint.stacks:
+            return self.checkpoint.stacks[name].parts(start, stop)
+        return [(self.source.get(name, name), start, stop)]
+
+    def _floats(self, source: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows of one tensor; a stack of matrices counts as one."""
+        if is_packed(self.checkpoint, source):
+            return read_rows(self.checkpoint, source, start, stop).dequantize()
+        array = self.checkpoint.read_numpy(source)
+        array = array.reshape(-1, array.shape[-1]) if source in self.checkpoint.stacks else array
+        rows: npt.NDArray[np.float32] = np.asarray(array[start:stop], np.float32)
+        check_finite(source, rows)
+        return rows
 
     def _rounded(self, name: str, start: int, stop: int) -> QuantizedRows:
         import torch

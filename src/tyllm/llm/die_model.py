@@ -11,6 +11,7 @@ from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import CHUNKED, IMPLEMENTATION, register
+from tyllm.llm.experts import use_operator
 from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
@@ -27,7 +28,7 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
     """The model of a checkpoint on the meta device, with real values in its buffers.
 
     Raises:
-        UnsupportedError: transformers does not know the model, or its attention wants what cannot be compiled.
+        UnsupportedError: transformers does not know the model, or attention or experts want what cannot be compiled.
     """
     register()
     model = build_on_meta(checkpoint, trust_remote_code)
@@ -43,6 +44,7 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
             f"{type(model).__name__} computes attention in code of its own, not by transformers' attention interface, "
             "through which models are compiled; choose another model."
         )
+    use_operator(model)
     for module in model.modules():
         fill_buffers(model, module, torch.device("cpu"))
         if isinstance(module, torch.nn.Embedding):

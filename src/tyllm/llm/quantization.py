@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def find_quantization(model: PreTrainedModel, checkpoint: Checkpoint, settings: LlmCompileSettings) -> Quantization:
-    """The quantization of a checkpoint for the model built from it.
+    """The quantization of a checkpoint for the model built from it; a stack of experts counts as one weight.
 
     Warns where weights have 8 bits in the checkpoint: there is no kernel for them, and they become float16.
 
@@ -32,19 +32,20 @@ def find_quantization(model: PreTrainedModel, checkpoint: Checkpoint, settings: 
         SettingError: round-to-nearest is asked for on a quantized checkpoint, or its group size does not divide.
         CheckpointError: the config says quantized and no tensor is, or its group size is not that of the weights.
     """
-    linears = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    inputs = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    inputs |= {name: stack.shape[2] for name, stack in checkpoint.stacks.items()}
     if checkpoint.quantization is None:
         if not settings.quantize:
             return Quantization(None, settings.group_size, frozenset())
         tower = find_tower(model)  # it stays float16
-        decoder = {name: n for name, n in linears.items() if tower is None or not name.startswith(tower.prefix)}
+        decoder = {name: n for name, n in inputs.items() if tower is None or not name.startswith(tower.prefix)}
         return _rounded(decoder, settings)
     if settings.quantize:
         raise SettingError(
             f"{checkpoint.path} is quantized already ({checkpoint.quantization.get('quant_method')}); "
             f"leave out --quantize {settings.quantize}."
         )
-    return _stored(linears, checkpoint, checkpoint.quantization)
+    return _stored(inputs, checkpoint, checkpoint.quantization)
 
 
 def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantization:
@@ -59,29 +60,34 @@ def _rounded(linears: dict[str, int], settings: LlmCompileSettings) -> Quantizat
     return quantization
 
 
-def _stored(linears: dict[str, int], checkpoint: Checkpoint, config: Mapping[str, Any]) -> Quantization:
-    """The quantization that the checkpoint is stored with."""
+def _stored(names: Iterable[str], checkpoint: Checkpoint, config: Mapping[str, Any]) -> Quantization:
+    """The quantization that the checkpoint is stored with, of the weights `names`."""
     if reason := refusal(config):
         raise UnsupportedError(
             f"The checkpoint is quantized {reason}; only awq gemm with 4 bits and compressed-tensors pack-quantized "
             "can be compiled: quantize the float checkpoint with `tyllm quantize`."
         )
-    shapes = {name: packed_shape(checkpoint, name) for name in linears if is_packed(checkpoint, name)}
+    stacks = checkpoint.stacks
+    parts = {name: stacks[name].names if name in stacks else (name,) for name in names}
+    every = [part for own in parts.values() for part in own]
+    shapes = {part: packed_shape(checkpoint, part) for part in every if is_packed(checkpoint, part)}
     if not shapes:
         raise CheckpointError(
             f"{checkpoint.path} says that it is quantized, and no tensor of it is; quantize the model again."
         )
     if config["quant_method"] == "awq":
         check_group_size(config, shapes)
-    int4 = {name: shape for name, shape in shapes.items() if shape.bits == 4}
-    if others := shapes.keys() - int4.keys():
+    packed = {name for name, own in parts.items() if any(part in shapes for part in own)}
+    int4 = {name for name in packed if all(part in shapes and shapes[part].bits == 4 for part in parts[name])}
+    if others := packed - int4:
         warnings.warn(
-            f"{len(others)} of {len(linears)} linear layers have 8-bit weights, for which there is no kernel: "
+            f"{len(others)} of {len(parts)} linear layers have 8-bit weights, for which there is no kernel: "
             "they are stored as float16.",
             stacklevel=2,
         )
+    groups = [shapes[part] for name in int4 for part in parts[name]]
     method = config["quant_method"] if int4 else None
-    return Quantization(method, _group_size(int4.values()), frozenset(int4), frozenset(others))
+    return Quantization(method, _group_size(groups), frozenset(int4), frozenset(others))
 
 
 def _group_size(shapes: Iterable[PackedShape]) -> int:

@@ -11,6 +11,7 @@ from tytvm.converters import (
     add,
     attention,
     embedding,
+    experts,
     layer_norm,
     linear,
     rms_norm,
@@ -18,6 +19,7 @@ from tytvm.converters import (
     select,
     select_rows,
     swiglu,
+    top_k,
     varlen_attention,
 )
 from tytvm.converters.all_reduce import convert as all_reduce
@@ -31,6 +33,8 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Value]] = {
     "rms_norm.default": rms_norm.convert,
     "rope.default": rope.convert,
     "segment_attention.default": varlen_attention.convert,
+    "experts.default": experts.convert,
+    "topk.default": top_k.convert,
     "swiglu.default": swiglu.convert,
     "silu.default": activation.convert,
     "gelu.default": activation.convert,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tytvm.kernels.operands.attention_tiling import Attention, AttentionTiling
 from tytvm.kernels.operands.encoding import FLOAT32, Bfloat16, Encoding, Int8
+from tytvm.kernels.operands.expert_groups import ExpertGroups
 from tytvm.kernels.operands.kv_cache import KvCache
 from tytvm.kernels.operands.packed_sequences import PackedSequences
 from tytvm.kernels.operands.qkv_source import QkvSource
@@ -62,6 +63,55 @@ class GatedLinear:
     weight: W4 | W16
     encoding: Encoding
     has_bias: bool = False
+
+
+@dataclass(frozen=True)
+class TopK:
+    """(x f32[rows, width]) → the largest of each row, f32[rows, count], and where they lie, i64[rows, count]."""
+
+    rows: int
+    width: int
+    count: int
+
+
+@dataclass(frozen=True)
+class GroupByExpert:
+    """(chosen i64[tokens, chosen]) → the tensors of `groups`."""
+
+    groups: ExpertGroups
+
+
+@dataclass(frozen=True)
+class ExpertLinear:
+    """(expert, bounds, [source], x in the kernel's own encoding, a stack of weights) → f32[grouped rows, out].
+
+    Attributes:
+        groups: The rows.
+        weight: Of one expert; `groups.experts` of them lie one behind the other, as one weight of so many more outputs.
+        gathers: Whether x has a row a token, which `source` finds; else it has the grouped rows.
+    """
+
+    groups: ExpertGroups
+    weight: W4 | W16
+    gathers: bool
+
+
+@dataclass(frozen=True)
+class GatedRows:
+    """(x f32[rows, 2 · width]) → function(first half) · second half, [rows, width] in `encoding`."""
+
+    rows: int
+    width: int
+    function: str
+    encoding: Encoding = FLOAT32
+
+
+@dataclass(frozen=True)
+class CombineExperts:
+    """(rows f32[grouped rows, width], place, weight f32[tokens, chosen]) → f32[tokens, width]."""
+
+    groups: ExpertGroups
+    width: int
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,19 @@ from tests.tytvm.kernels.harness import Kernel
 
 from tytvm.kernel_choice import Kernels
 from tytvm.kernels.operands.encoding import Int8
-from tytvm.kernels.operators import EmbeddingRows, Encode, Linear, RmsNorm, Rope, SelectRows, SwiGlu
+from tytvm.kernels.operands.expert_groups import ExpertGroups
+from tytvm.kernels.operators import (
+    CombineExperts,
+    EmbeddingRows,
+    Encode,
+    GatedRows,
+    Linear,
+    RmsNorm,
+    Rope,
+    SelectRows,
+    SwiGlu,
+    TopK,
+)
 from tytvm.target import resolve
 from tytvm.weights import W4, W16, Plain
 
@@ -15,6 +27,9 @@ ROWWISE = [
     RmsNorm(ROWS, 256, 1e-6, with_sum=True),
     RmsNorm(ROWS, 256, 1e-6, Int8(64)),
     SwiGlu(ROWS, 256),
+    TopK(ROWS, 60, 4),
+    GatedRows(ROWS, 128, "silu", Int8(64)),
+    CombineExperts(ExpertGroups(ROWS, 1, 8), 96),
     SelectRows(20, 64, ROWS),
     EmbeddingRows(ROWS, Plain((9, 64), "float16")),
     Encode(ROWS, 256, Int8(64)),

@@ -7,7 +7,7 @@ from tvm.script import tirx as T
 
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import float16_weight
-from tytvm.kernels.linear.register_tile import Accumulators, store, tile_of
+from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, store, tile_of
 from tytvm.kernels.operators import Linear
 from tytvm.kernels.primitives.cost import Cost, size
 from tytvm.kernels.primitives.expressions import Buffer, PrimFunc, Scalar
@@ -20,14 +20,6 @@ from tytvm.weights import W16
 def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False, counted: bool = False) -> PrimFunc:
     """(x f32[R,K], weight f16[ceil(N/16),K,16], [bias f32[N]], out f32[R,N])."""
     tile = tile_of(spec.accumulators, R, N)
-
-    def multiply_add(sums: Accumulators, x: Buffer, weight: Buffer, k: Scalar, across: Scalar, down: Scalar) -> None:
-        w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]
-        w = [materialize(T.cast(part, of("float32"))) for part in w]
-        for r in range(tile.rows):
-            value = materialize(fill(x[tile.row(down, r), k]))
-            for b in range(tile.blocks):
-                sums[r, b] = sums[r, b] + w[b] * value
 
     @T.jit(private=True)
     def linear_w16a16(
@@ -42,11 +34,23 @@ def build(spec: InstructionSet, R: int, K: int, N: int, with_bias: bool = False,
                 sums = T.meta_var(Accumulators(tile))
                 sums.clear()
                 for k in range(K):
-                    multiply_add(sums, x, weight, k, across, down)
+                    multiply_add(tile, sums, x, weight, k, across, down)
                 store(tile, sums, bias, out, across, down)
 
     absent = ({} if with_bias else {"bias": None}) | ({} if counted else {"row_count": None})
     return linear_w16a16.specialize(**absent)
+
+
+def multiply_add(
+    tile: RegisterTile, sums: Accumulators, x: Buffer, weight: Buffer, k: Scalar, across: Scalar, down: Scalar
+) -> None:
+    """Adds the products of one input."""
+    w = [weight[tile.block(across, b), k, span(0)] for b in range(tile.blocks)]
+    w = [materialize(T.cast(part, of("float32"))) for part in w]
+    for r in range(tile.rows):
+        value = materialize(fill(x[tile.row(down, r), k]))
+        for b in range(tile.blocks):
+            sums[r, b] = sums[r, b] + w[b] * value
 
 
 def reference(

@@ -23,7 +23,7 @@ from tytvm.kernels.row_count import passes
 from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
-_TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
+TILES = {64: (16, 2), 32: (4, 1), 16: (8, 1)}
 """By bytes of a register: accumulators, and the fewest blocks side by side; see docs/log/linear_kernels.md."""
 
 
@@ -49,7 +49,7 @@ def build(
         with_bias: Whether there is a bias.
         counted: Whether the number of rows in use, i64[1], comes first; the others are left as they are.
     """
-    accumulators, fewest_blocks = _TILES[spec.vector_bytes]
+    accumulators, fewest_blocks = TILES[spec.vector_bytes]
     tile = tile_of(accumulators, R, N, fewest_blocks)
     packed = int4_weight.shapes(K, N, group)
     parts, steps, groups = group // activation_group, activation_group // CODES, K // activation_group
