@@ -33,6 +33,7 @@ from tytvm.kernels.primitives import amx
 from tytvm.memory_plan import PlannedProgram
 
 FREE_ROWS = 4  # rows of a product with INT4 weights that take little longer than one, on every instruction set
+LOGIT_SHARE, MOST_LOGIT_ROWS = 8, 16  # of long chunks: the head takes a row for every eight tokens, sixteen at most
 EXPORTS = {"body": "llm_body", "head": "llm_head"}
 """Symbols of a die's program, before the ABI's prefix."""
 
@@ -140,13 +141,15 @@ class DecoderBuild:
 
 
 def logit_rows(shape: StepShape, kernels: Kernels) -> int:
-    """For how many tokens one run of the head gives logits: all of a batch; of a chunk as many as cost what one does.
+    """For how many tokens one run of the head gives logits: all of a batch; of a chunk as many as cost little more.
 
-    That is a tile of AMX, or the rows for which the processor multiplies while it waits for the weights.
+    That is a tile of AMX, or as many rows as the processor multiplies while it waits for the weights; where the chunk
+    itself takes long, four times as many, of which a prompt uses one.
     """
     if shape.is_batch:
         return shape.batch
-    return min(shape.seq_len, amx.SIDE if kernels.rounds_products else FREE_ROWS)
+    few = amx.SIDE if kernels.rounds_products else FREE_ROWS
+    return min(shape.seq_len, max(few, min(shape.seq_len // LOGIT_SHARE, MOST_LOGIT_ROWS)))
 
 
 def _slot_stride(kv_bytes: int, shape: StepShape) -> int:

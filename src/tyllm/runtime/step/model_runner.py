@@ -93,7 +93,8 @@ class ModelRunner:
             io["row"][: len(rows)] = rows
             io["row_count"][0], io["logit_count"][0] = used, len(rows)
         self._engine.step(shape, head=bool(rows))
-        logits = self._read_logits(shape, len(rows))
+        logits = self._empty_logits(len(rows))
+        self._read_logits(shape, logits)
         for chunk in batch:
             chunk.slot.prefix.extend(chunk.prompt)
         return np.split(logits, np.cumsum([len(own) for own in wanted])[:-1])
@@ -101,15 +102,14 @@ class ModelRunner:
     def _feed(self, chunk: ScheduledChunk) -> Logits:
         """A run of the program for one sequence; its head, for some rows, as often as more are wanted."""
         chunk.lease.check()
-        shape, logits = StepShape(1, self._length_for(chunk)), list[Logits]()
+        shape, wanted = StepShape(1, self._length_for(chunk)), chunk.wanted
         self._write_tokens(chunk, shape, 0)
-        most = self._engine.logit_rows(shape)
-        for at in range(0, max(1, len(chunk.wanted)), most):
-            rows = chunk.wanted[at : at + most]
-            self._run(chunk, shape, rows, body=not logits)
-            logits.append(self._read_logits(shape, len(rows)))
+        logits, most = self._empty_logits(len(wanted)), self._engine.logit_rows(shape)
+        for at in range(0, max(1, len(wanted)), most):
+            self._run(chunk, shape, wanted[at : at + most], body=at == 0)
+            self._read_logits(shape, logits[at : at + most])
         chunk.slot.prefix.extend(chunk.prompt)
-        return logits[0] if len(logits) == 1 else np.concatenate(logits)
+        return logits
 
     def _length_for(self, chunk: ScheduledChunk) -> int:
         """The shortest compiled length that takes a chunk; `prefill_chunks` saw to it that there is one."""
@@ -144,10 +144,15 @@ class ModelRunner:
             return "tokens", prompt.tokens
         return "embeddings", prompt.embeddings(self._embedding_table.look_up)
 
-    def _read_logits(self, shape: StepShape, count: int) -> Logits:
-        """The first rows of the logits, of which the dies have slices of the vocabulary, copied: float32 [count, V]."""
-        slices = [io["logits"].reshape(len(io["row"]), -1)[:count] for io in self._engine.io_views(shape)]
-        return np.concatenate(slices, axis=1)
+    def _empty_logits(self, count: int) -> Logits:
+        """A place for the logits after so many tokens: float32 [count, V]."""
+        return np.empty((count, self._engine.package.buffers.dies[-1].vocabulary[1]), np.float32)
+
+    def _read_logits(self, shape: StepShape, logits: Logits) -> None:
+        """Copy the first rows of the logits, of which the dies have slices of the vocabulary, into float32 [n, V]."""
+        for io, die in zip(self._engine.io_views(shape), self._engine.package.buffers.dies, strict=True):
+            start, stop = die.vocabulary
+            logits[:, start:stop] = io["logits"].reshape(-1, stop - start)[: len(logits)]
 
 
 def check_logits(logits: Logits) -> Logits:
