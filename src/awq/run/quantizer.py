@@ -18,6 +18,7 @@ from awq.run.progress_by_cost import ProgressByCost
 from awq.run.sensitivity import SEPARATOR, SensitivityAnalysis, as_candidates
 from awq.run.step_costs import SCALES, STORING, costs
 from awq.stream.activation_statistics import LayerArguments
+from awq.stream.expert_linears import ExpertLinears
 from awq.stream.layerwise_pass import InsertedImages, LastHidden, PassedLayers, layerwise_pass
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel
@@ -98,11 +99,16 @@ class Quantizer:
         self._tower().check()
         for index, layer in enumerate(self.model.layers):
             _ = self._task(index).schemes
+            if self.recipe.method != "rtn" and any(isinstance(module, ExpertLinears) for module in layer.modules()):
+                raise UnsupportedError(
+                    "The model is a mixture of experts, which only the method rtn can quantize yet; "
+                    "give method='rtn' (--method rtn)."
+                )
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
             if 2 * inside < sum(p.numel() for p in layer.parameters()):
                 raise UnsupportedError(
                     f"{type(layer).__name__} keeps most of its weights outside linear layers, "
-                    "such as in fused experts; give a dense decoder."
+                    "such as in experts that are stored together; give another model."
                 )
         if self.recipe.config.lm_head_enable:
             HeadTask(self.model, self.recipe).scheme()

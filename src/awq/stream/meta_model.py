@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from awq.stream.expert_linears import separate_experts
 from awq.stream.expert_weights import Reader, read_stacked
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.finite_check import check_range
@@ -80,6 +81,7 @@ class MetaModel:
         module = build_on_meta(checkpoint, trust_remote_code)
         module.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
         found = under_model_names(checkpoint, module)
+        separate_experts(module, found)
         tower = find_tower(module)
         name, layers = _find_layers(module, tower)
         model = cls(

@@ -17,6 +17,9 @@ from awq.recipe import Recipe
 from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array
 
+FEWEST_OUTPUTS = 8
+"""Linear layers with fewer, such as the gate of a shared expert, stay float16: they weigh nothing and decide much."""
+
 
 @dataclass(frozen=True)
 class LayerTask:
@@ -32,7 +35,9 @@ class LayerTask:
         return {
             name: self.recipe.config.scheme(self.prefix + name, module.out_features, module.in_features)
             for name, module in self.layer.named_modules()
-            if isinstance(module, nn.Linear) and not self.recipe.config.skips(self.prefix + name)
+            if isinstance(module, nn.Linear)
+            and module.out_features >= FEWEST_OUTPUTS
+            and not self.recipe.config.skips(self.prefix + name)
         }
 
     def quantized_to_nearest(self, moments: Mapping[str, torch.Tensor] | None = None) -> dict[str, Array]:

@@ -1,0 +1,73 @@
+"""A layer's experts as the linear layers that they are, so that they are read and quantized one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.expert_stack import ExpertStack
+from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules
+
+Gate = Callable[[torch.Tensor], torch.Tensor]
+"""Of gate and up side by side, [n, 2 · width] → [n, width]."""
+
+
+class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types here
+    """The experts of a layer: gate, up and down of each, under the names that the checkpoint has for them."""
+
+    def __init__(self, gate: Gate, linears: list[tuple[str, str, str]], hidden: int, width: int) -> None:
+        """Without values.
+
+        Args:
+            gate: between the two layers.
+            linears: names of gate, up and down of each expert, such as "17.gate_proj".
+            hidden: inputs of gate and up.
+            width: inputs of down.
+        """
+        super().__init__()
+        self._gate, self._linears = gate, linears
+        for gate_name, up, down in linears:
+            for name, inputs, outputs in ((gate_name, hidden, width), (up, hidden, width), (down, width, hidden)):
+                number, _, part = name.rpartition(".")
+                if number not in self._modules:
+                    self.add_module(number, nn.Module())
+                self.get_submodule(number).add_module(part, nn.Linear(inputs, outputs, bias=False, device="meta"))
+
+    def forward(self, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Of hidden states [T,H], the numbers of chosen experts and their weights [T,K]: [T,H]."""
+        total = torch.zeros_like(hidden)
+        for number in chosen.unique().tolist():
+            gate, up, down = (self.get_submodule(name) for name in self._linears[number])
+            rows, choice = torch.where(chosen == number)
+            x = hidden[rows]
+            outputs = down(self._gate(torch.cat([gate(x), up(x)], dim=-1)))
+            total.index_add_(0, rows, outputs * weights[rows, choice, None])
+        return total
+
+
+def separate_experts(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put `ExpertLinears` in the place of experts that the checkpoint has in a matrix for each linear layer."""
+    for name, module in expert_modules(model).items():
+        gate_up, down = (checkpoint.stacks[f"{name}.{part}"] for part in (GATE_UP, DOWN))
+        if _is_separate(module, gate_up, down):
+            numbers = range(gate_up.shape[0])
+            both, last = ([_own_name(each, name) for each in stack.names] for stack in (gate_up, down))
+            linears = [(both[2 * number], both[2 * number + 1], last[number]) for number in numbers]
+            own = ExpertLinears(module._apply_gate, linears, gate_up.shape[2], down.shape[2])
+            parent, _, leaf = name.rpartition(".")
+            setattr(model.get_submodule(parent), leaf, own)
+
+
+def _is_separate(module: nn.Module, gate_up: ExpertStack, down: ExpertStack) -> bool:
+    """Whether the checkpoint has a matrix for each linear layer, and nothing else belongs to the experts."""
+    experts = gate_up.shape[0]
+    is_plain = {name for name, _ in module.named_parameters()} == {GATE_UP, DOWN} and hasattr(module, "_apply_gate")
+    return is_plain and (len(gate_up.names), len(down.names)) == (2 * experts, experts) and experts > 1
+
+
+def _own_name(tensor: str, module: str) -> str:
+    """The name of a linear layer within the module of the experts."""
+    return tensor.removeprefix(f"{module}.").removesuffix(".weight")

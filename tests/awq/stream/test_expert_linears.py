@@ -1,0 +1,53 @@
+"""Experts apart compute what transformers' stacks of them compute, and are quantized under the checkpoint's names."""
+
+import pytest
+import torch
+from tests.tiny_mixture import MIXTRAL, write_mixture
+
+from awq import AutoAWQForCausalLM
+from awq.stream.dequantize import load_dequantized
+from awq.stream.expert_linears import ExpertLinears
+from awq.stream.meta_model import MetaModel
+from hf_checkpoint.checkpoint import Checkpoint
+from hf_checkpoint.experts import expert_modules
+from tyllm.build_util import build_and_compile_llm
+from tyllm.runtime import Session
+from tyllm_base.errors import UnsupportedError
+
+CONFIG = {"zero_point": True, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}
+
+
+@pytest.fixture(scope="module", params=[{}, MIXTRAL], ids=["qwen2_moe", "mixtral"])
+def mixture(request, tmp_path_factory):
+    return write_mixture(tmp_path_factory.mktemp("mixture") / "float", **request.param)
+
+
+def test_they_compute_what_the_stack_computes(mixture):
+    apart = MetaModel.build(Checkpoint.open(mixture), torch.device("cpu"))
+    apart.fill(apart.layers[0], apart.prefixes[0])
+    (name, stacked), *_ = expert_modules(load_dequantized(mixture)).items()
+    own = apart.module.get_submodule(name)
+    assert isinstance(own, ExpertLinears) and not expert_modules(apart.module)
+    hidden, weights = torch.randn(5, 128), torch.rand(5, 2)
+    chosen = torch.tensor([[0, 2], [1, 0], [2, 3], [0, 1], [1, 2]])
+    torch.testing.assert_close(own(hidden, chosen, weights), stacked(hidden, chosen, weights))
+
+
+def test_rounded_they_compile(mixture, tmp_path):
+    model = AutoAWQForCausalLM.from_pretrained(mixture)
+    model.quantize(None, quant_config=CONFIG, method="rtn")
+    model.save_quantized(tmp_path / "int4")
+    names = list(Checkpoint.open(tmp_path / "int4"))
+    assert sum(name.startswith("model.layers.0.mlp.experts.3.") for name in names) == 9  # three tensors a layer
+    tokens = list(range(7, 18))
+    expected = load_dequantized(tmp_path / "int4")(torch.tensor([tokens])).logits[0, -1]
+    build_and_compile_llm(tmp_path / "int4", tmp_path / "package", 32, [1, 8], activations="float16")
+    with Session(tmp_path / "package", threads=2) as session:
+        found = torch.from_numpy(session.logits(tokens))
+    assert torch.cosine_similarity(found, expected, dim=0) > 0.9999
+
+
+def test_other_methods_are_refused(mixture):
+    model = AutoAWQForCausalLM.from_pretrained(mixture)
+    with pytest.raises(UnsupportedError, match=r"mixture of experts, which only the method rtn can quantize"):
+        model.quantize(None, quant_config=CONFIG, method="awq", calib_data=["some text " * 99], max_calib_samples=1)
