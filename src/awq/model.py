@@ -100,7 +100,7 @@ class AwqModel:
             CalibrationError: the calibration data cannot be used.
             CheckpointError: the weights contradict config.json, or one is NaN, infinite or beyond float16; the
                 tokenizer crashes or does not end.
-            UnsupportedError: transformers does not know the model, or it is no dense decoder.
+            UnsupportedError: transformers does not know the model, or it is no decoder that the method can quantize.
             OutputError: the output folder exists, the work folder cannot be written, or the disk cannot hold them.
         """
         own = (tokenizer, quant_config, calib_data, split, text_column, duo_scaling, export_compatible, apply_clip)

@@ -15,11 +15,13 @@ class ExpertStack:
         shape: experts, N, K.
         names: of the tensors that have its rows, in order: matrices, or the whole parameter.
         starts: the row with which each begins.
+        is_whole: whether there is one tensor, of the parameter's own shape.
     """
 
     shape: tuple[int, int, int]
     names: tuple[str, ...]
     starts: tuple[int, ...]
+    is_whole: bool = False
 
     @property
     def rows(self) -> int:
@@ -34,7 +36,7 @@ class ExpertStack:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each tensor."""
-        if len(self.names) == 1:
+        if self.is_whole:
             return {self.names[0]: self.shape}
         spans = map(self._span, range(len(self.names)))
         return {name: (end - first, self.shape[2]) for name, (first, end) in zip(self.names, spans, strict=True)}

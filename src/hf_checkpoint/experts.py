@@ -57,8 +57,9 @@ def expert_stacks(
     starts = _starts(model, parameters, rename)
     found = {}
     for name, parameter in parameters.items():
-        own = {0: name} if name in tensors else dict(sorted(starts[name].items()))
-        found[name] = ExpertStack(tuple(parameter.shape), tuple(own.values()), tuple(own))
+        is_whole = name in tensors
+        own = {0: name} if is_whole else dict(sorted(starts[name].items()))
+        found[name] = ExpertStack(tuple(parameter.shape), tuple(own.values()), tuple(own), is_whole)
     return found
 
 

@@ -26,6 +26,6 @@ def test_each_tensor_has_its_rows():
 
 
 def test_one_tensor_has_all():
-    whole = ExpertStack((2, 8, 16), ("gate_up_proj",), (0,))
+    whole = ExpertStack((2, 8, 16), ("gate_up_proj",), (0,), is_whole=True)
     assert whole.shapes() == {"gate_up_proj": (2, 8, 16)}
     assert list(whole.parts(3, 11)) == [("gate_up_proj", 3, 11)]

@@ -65,7 +65,7 @@ def _is_separate(module: nn.Module, gate_up: ExpertStack, down: ExpertStack) -> 
     """Whether the checkpoint has a matrix for each linear layer, and nothing else belongs to the experts."""
     experts = gate_up.shape[0]
     is_plain = {name for name, _ in module.named_parameters()} == {GATE_UP, DOWN} and hasattr(module, "_apply_gate")
-    return is_plain and (len(gate_up.names), len(down.names)) == (2 * experts, experts) and experts > 1
+    return is_plain and (len(gate_up.names), len(down.names)) == (2 * experts, experts)
 
 
 def _own_name(tensor: str, module: str) -> str:

@@ -41,7 +41,7 @@ class WeightSharding:
     axis: int | None
     spans: tuple[Span, ...]
     blocks: int = 1
-    experts: int = 1
+    experts: int = 0
 
     def size(self, die: int) -> int:
         """How much of the axis a die holds."""

@@ -86,7 +86,7 @@ def local_shape(full: tuple[int, ...], sharding: WeightSharding, die: int) -> tu
     """A parameter's shape on one die."""
     if sharding.axis is None:
         return full
-    if sharding.experts > 1:
+    if sharding.experts:
         experts, outputs, inputs = full
         is_out = sharding.axis == OUT
         return (experts, sharding.size(die) // experts, inputs) if is_out else (experts, outputs, sharding.size(die))

@@ -22,12 +22,13 @@ IMPLEMENTATION = "tytvm"
 ACTIVATIONS = {
     "SiLUActivation": "silu",
     "SiLU": "silu",
+    "silu": "silu",
     "QuickGELUActivation": "quick_gelu",
     "GELUActivation": "gelu",
     "GELUTanh": "gelu_tanh",
     "NewGELUActivation": "gelu_tanh",
 }
-"""Activations by the names of their classes → names of the operator's."""
+"""Activations by the names of their classes, or functions → names of the operator's."""
 
 
 def experts(
@@ -35,7 +36,7 @@ def experts(
 ) -> torch.Tensor:
     """Hugging Face's experts function: hidden states [T,H], experts and their weights [T,K] → [T,H]."""
     stacks = getattr(module, GATE_UP), getattr(module, DOWN)
-    activation = ACTIVATIONS[type(module.act_fn).__name__]
+    activation = ACTIVATIONS[_name(module.act_fn)]
     return torch.ops.tytvm.experts(hidden_states, top_k_index, top_k_weights, *stacks, activation)
 
 
@@ -56,6 +57,11 @@ def use_operator(model: PreTrainedModel) -> None:
         model.set_experts_implementation(IMPLEMENTATION)
 
 
+def _name(activation: object) -> str:
+    """The name of an activation, which is a module or a function."""
+    return str(getattr(activation, "__name__", type(activation).__name__))
+
+
 def _refusal(module: torch.nn.Module) -> str | None:
     """What experts have that the operator has not; None where there is nothing."""
     from transformers.integrations import moe
@@ -68,7 +74,7 @@ def _refusal(module: torch.nn.Module) -> str | None:
         "transposed experts": getattr(module, "is_transposed", False),
         "gates between the ups": not getattr(module, "is_concatenated", True),
         "a gate of its own": getattr(type(module), "_apply_gate", None) is not moe._default_apply_gate,
-        "another activation than SiLU or GELU": type(getattr(module, "act_fn", None)).__name__ not in ACTIVATIONS,
+        "another activation than SiLU or GELU": _name(getattr(module, "act_fn", None)) not in ACTIVATIONS,
         f"a width that is no multiple of {LANES}": any(size % LANES for size in sizes),
     }
     return next((reason for reason, is_so in refused.items() if is_so), None)

@@ -10,6 +10,7 @@ from tytvm.converters import (
     activation,
     add,
     attention,
+    columns,
     embedding,
     experts,
     layer_norm,
@@ -35,6 +36,7 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Value]] = {
     "segment_attention.default": varlen_attention.convert,
     "experts.default": experts.convert,
     "topk.default": top_k.convert,
+    "max.dim": top_k.convert_max,
     "swiglu.default": swiglu.convert,
     "silu.default": activation.convert,
     "gelu.default": activation.convert,
@@ -45,6 +47,8 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Value]] = {
 
 PARTIAL: dict[str, Callable[[Emitter, Callable[[torch.fx.Node], Value], torch.fx.Node], Value]] = {
     "add.Tensor": add.convert,
+    "gather.default": columns.gather,
+    "scatter.value": columns.fill,
     "index.Tensor": select_rows.convert,
     "layer_norm.default": layer_norm.convert,
 }

@@ -1,4 +1,4 @@
-"""The largest of each row: what a router chooses experts by."""
+"""The largest of each row, one or several: what a router chooses experts by."""
 
 from __future__ import annotations
 
@@ -24,8 +24,26 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> list[Value]:
         raise UnsupportedError(
             "A top-k of the smallest, or not along the last axis, cannot be compiled; no setting avoids it."
         )
-    rows = math.prod(shape[:-1])
-    made = [TensorSpec((rows, count), dtype) for dtype in ("float32", "int64")]
-    choice = emitter.kernels.choose(TopK(rows, shape[-1], count))
-    values = emitter.call(choice, [emitter.reshape(emitter.env[x], (rows, shape[-1]))], *made)
-    return [emitter.reshape(value, (*shape[:-1], count)) for value in values]
+    return _largest(emitter, x, count, (*shape[:-1], count))
+
+
+def convert_max(emitter: Emitter, node: torch.fx.Node) -> list[Value]:
+    """(x [..., width], axis, keeps_axis?) → the largest of each row and its place, both [...], or [..., 1].
+
+    Raises:
+        UnsupportedError: those along another axis than the last are asked for.
+    """
+    x, axis = node.args[:2]
+    if axis not in (-1, x.meta["val"].ndim - 1):
+        raise UnsupportedError("A maximum not along the last axis cannot be compiled; no setting avoids it.")
+    return _largest(emitter, x, 1, tuple(node.meta["val"][0].shape))
+
+
+def _largest(emitter: Emitter, x: torch.fx.Node, count: int, shape: tuple[int, ...]) -> list[Value]:
+    """The largest of each row of x and their places, both under `shape`."""
+    *rows, width = x.meta["val"].shape
+    matrix = (math.prod(rows), width)
+    made = [TensorSpec((matrix[0], count), dtype) for dtype in ("float32", "int64")]
+    choice = emitter.kernels.choose(TopK(*matrix, count))
+    values = emitter.call(choice, [emitter.reshape(emitter.env[x], matrix)], *made)
+    return [emitter.reshape(value, shape) for value in values]

@@ -75,6 +75,25 @@ class TopK:
 
 
 @dataclass(frozen=True)
+class GatherColumns:
+    """(x f32[rows, width], index i64[rows, count]) → x[r, index[r, k]], f32[rows, count]."""
+
+    rows: int
+    width: int
+    count: int
+
+
+@dataclass(frozen=True)
+class FillColumns:
+    """(x f32[rows, width], index i64[rows, count]) → x with `value` at [r, index[r, k]]."""
+
+    rows: int
+    width: int
+    count: int
+    value: float
+
+
+@dataclass(frozen=True)
 class GroupByExpert:
     """(chosen i64[tokens, chosen]) → the tensors of `groups`."""
 

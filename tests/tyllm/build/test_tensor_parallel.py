@@ -128,3 +128,13 @@ def test_heads_are_those_of_each_layer(meta_model):
         rows = model.get_submodule(f"{attention}.q_proj").out_features
         assert split.of(f"{attention}.q_proj.weight").spans == ((0, rows // 2), (rows // 2, rows))
         assert split.of(f"{attention}.o_proj.weight").spans == ((0, rows // 2), (rows // 2, rows))
+
+
+def test_each_expert_is_cut_as_an_mlp_is(meta_model):
+    sizes = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 96}
+    split = shard_model(meta_model(model_type="qwen3_moe", **sizes), 3, 32)
+    gate_up, down = (split.of(f"{LAYER}mlp.experts.{part}") for part in ("gate_up_proj", "down_proj"))
+    assert gate_up.spans == down.spans == ((0, 32), (32, 64), (64, 96))
+    assert (gate_up.axis, gate_up.block, gate_up.size(0)) == (OUT, 96, 8 * 32)  # gate and up of four experts
+    assert (down.axis, down.size(0)) == (IN, 32)
+    assert split.of(f"{LAYER}mlp.gate.weight").axis is None

@@ -64,3 +64,14 @@ def test_a_tied_table_is_stored_as_the_head(meta_model):
     model = meta_model()
     found = formats(model, shard_model(model, 1, 32), 0, Quantization(None, 32, frozenset()))
     assert found["model.embed_tokens.weight"] == found["lm_head.weight"] == W16(320, 128)
+
+
+@pytest.mark.parametrize("experts", [4, 1])
+def test_experts_are_stored_as_one_linear_weight_and_a_router_as_another(meta_model, experts):
+    sizes = {"num_experts": experts, "num_experts_per_tok": 1, "moe_intermediate_size": 96}
+    model = meta_model(model_type="qwen3_moe", **sizes)
+    names = [f"model.layers.0.mlp.{part}" for part in ("experts.gate_up_proj", "experts.down_proj", "gate.weight")]
+    found = formats(model, shard_model(model, 3, 32), 0, Quantization("awq", 32, frozenset(names[:1])))
+    assert found[names[0]] == W4(experts * 2 * 32, 128, 32)
+    assert found[names[1]] == W16(experts * 128, 32)
+    assert found[names[2]] == W16(experts, 128)
