@@ -91,6 +91,9 @@ KERNELS: tuple[Kernel[Any], ...] = (
 )
 """In order: the first kernel of an operator that does not answer None does it."""
 
+_OPAQUE = 8
+"""TVM's number for what is fused with nothing; loops without blocks of its own it takes for elementwise."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -112,6 +115,7 @@ class Choice:
         function = _build(self.kernel, self.target.spec, *arguments)
         if self.takes_count and rows:
             function = limit_rows(function, rows)
+        function = function.with_attr("op_pattern", _OPAQUE)
         return function.with_attr("tytvm.name", self.specialization.name).with_attr("tytvm.cost", cost)
 
 

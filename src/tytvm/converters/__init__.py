@@ -13,6 +13,7 @@ from tytvm.converters import (
     columns,
     embedding,
     experts,
+    filled,
     layer_norm,
     linear,
     rms_norm,
@@ -41,6 +42,9 @@ CONVERTERS: dict[str, Callable[[Emitter, torch.fx.Node], Value]] = {
     "silu.default": activation.convert,
     "gelu.default": activation.convert,
     "quick_gelu.default": activation.convert,
+    "masked_fill.Scalar": filled.masked_fill,
+    "zeros_like.default": filled.like,
+    "ones_like.default": filled.like,
     "select.int": select.convert,
 }
 """Operator → what converts a node of it: returns the node's value, of the node's shape."""
