@@ -61,8 +61,8 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
 
     def forward(
         self,
-        positions: torch.Tensor,
         row: torch.Tensor,
+        positions: torch.Tensor | None = None,
         tokens: torch.Tensor | None = None,
         embeddings: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -74,16 +74,19 @@ class _Step(torch.nn.Module):  # type: ignore[misc]
         return logits
 
 
-def capture_step(model: PreTrainedModel, shape: StepShape, logit_rows: int, takes_embeddings: bool) -> Capture:
+def capture_step(
+    model: PreTrainedModel, shape: StepShape, logit_rows: int, takes_embeddings: bool, takes_positions: bool = True
+) -> Capture:
     """The graph of a step, with the logits of so many rows; its weights have the names that they have in `model`.
 
-    Attention alone mixes tokens, and is one operator: a batch is traced like as many tokens of one sequence.
+    Attention alone mixes tokens, as `step_guard.py` makes sure, and is one operator: a batch is traced like as many
+    tokens of one sequence. Without `takes_positions` the model numbers them itself.
     """
     seq_len = shape.tokens
     hidden = model.get_input_embeddings().weight.shape[1]
     with torch.device("meta"):
-        row = torch.zeros(logit_rows, dtype=torch.int64)
-        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64), "row": row}
+        inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64)} if takes_positions else {}
+        inputs["row"] = torch.zeros(logit_rows, dtype=torch.int64)
         if takes_embeddings:
             inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
         else:

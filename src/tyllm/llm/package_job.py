@@ -21,6 +21,7 @@ from tyllm.llm.position_limit import check_positions
 from tyllm.llm.quantization import find_quantization, untie_quantized_head
 from tyllm.llm.rope_frequencies import fix_frequencies
 from tyllm.llm.shape_check import check_tensors
+from tyllm.llm.step_guard import check_step
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve
@@ -97,6 +98,7 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     check_auxiliary_files(checkpoint.path)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
+    check_step(model, settings.embedding_as_input)
     check_positions(settings, checkpoint.config, model.config)
     fix_frequencies(model, settings.max_kv_cache_size)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name
