@@ -59,6 +59,24 @@ class ImageCompileOptions(CompileOptions, total=False):
 
 
 @Door(CheckpointError)
+def check_model(model_path: str | Path, trust_remote_code: bool = False) -> str:
+    """Ask whether `build_and_compile_llm` takes a model, in seconds and from its config.json alone.
+
+    Not told are an operator without a kernel, and what the weights and the settings of a compile add.
+
+    Returns:
+        The model's class in transformers.
+
+    Raises:
+        CheckpointError: there is no config.json, or it is damaged.
+        UnsupportedError: the model cannot be compiled, and why.
+    """
+    from tyllm.llm.support import check_support
+
+    return check_support(user_path(model_path, CheckpointError), trust_remote_code)
+
+
+@Door(CheckpointError)
 def build_and_compile_llm(
     model_path: str | Path,
     artifacts_path: str | Path | None = None,

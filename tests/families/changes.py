@@ -8,6 +8,10 @@ BIDIRECTIONAL = (
     "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod",
 )  # fmt: skip
 DECODER = {"is_decoder": True}
+SLIDING = ["sliding_attention", "full_attention"]
+ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+SECTIONS = ROPE | {"mrope_section": [4, 6, 6]}
+THREE_AXES = ("glm46v", "glm4v", "glm_ocr", "glmga", "paddleocr_vl", "qwen2_5_omni_thinker", "qwen2_5_vl", "qwen2_vl")
 GEMMA3N = {
     "layer_types": ["sliding_attention", "full_attention"] * 2,
     "num_hidden_layers": 4,
@@ -28,9 +32,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lfm2_moe": {"layer_types": HYBRID, "num_hidden_layers": 3},
     "glm5_next": {"index_kpool": 8, "text_config.index_kpool": 8},
     "granite4_vision": {"text_config.model_type": "granite"},
-    "cohere_compass_text": {"layer_types": ["sliding_attention", "full_attention"]},
-    "dots1": {"n_shared_experts": 1},
+    "cohere_compass_text": {"layer_types": SLIDING, "rope_parameters": dict.fromkeys(SLIDING, SECTIONS)},
+    "dots1": {"n_shared_experts": 1, "num_experts_per_tok": 2},
     "gemma3n_text": GEMMA3N,
+    "zamba2": {"n_mamba_heads": 8, "mamba_headdim": 32},
+    **{each: {"text_config.rope_parameters": SECTIONS} for each in THREE_AXES},
+    "glm4v_moe": {"text_config.rope_parameters": ROPE | {"mrope_section": [2, 3, 3], "partial_rotary_factor": 0.5}},
+    "cohere_compass": {
+        "text_config.layer_types": SLIDING,
+        "text_config.rope_parameters": dict.fromkeys(SLIDING, SECTIONS),
+    },
     "zamba": {"num_hidden_layers": 6, "layers_block_type": ["linear_attention", "linear_attention", "hybrid"] * 2},
 }
 """Model type → field (of a part: dotted) → value; `...` leaves the type's own default."""

@@ -105,6 +105,8 @@ def shrunk(config: PretrainedConfig, kind: type) -> dict[str, Any]:
             found[name] = every_kind(value, layers)
         elif name in LAYER_FIELDS and isinstance(value, int):
             found[name] = layers
+        elif name == "head_dim" and value is not None and value == raw.get("qk_rope_head_dim"):
+            found[name] = VALUES["qk_rope_head_dim"]  # of latent attention
         elif name in KEY_VALUE_HEADS and isinstance(value, int):
             found[name] = 1 if value == 1 else HEADS if value == heads else 2
         elif name in VALUES and isinstance(value, int) and value > VALUES[name]:

@@ -18,9 +18,14 @@ def require(command: str, modules: tuple[str, ...]) -> None:
     Raises:
         MissingExtraError: some of them are not installed.
     """
-    missing = [module for module in modules if find_spec(module) is None]
+    missing = missing_modules(modules)
     if missing:
         names = ", ".join(missing)
         raise MissingExtraError(f'`tyllm {command}` needs {names}: run `pip install "tyllm[compile]"`.')
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def missing_modules(modules: tuple[str, ...]) -> list[str]:
+    """Those of `modules` that are not installed."""
+    return [module for module in modules if find_spec(module) is None]

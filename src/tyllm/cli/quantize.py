@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tyllm.cli.calibration_option import Calibration, calib_data
 from tyllm.cli.layer_error_report import write_report
 from tyllm.cli.machine_summary import peak_memory
-from tyllm.cli.missing_extra import QUANTIZE_MODULES, require
+from tyllm.cli.missing_extra import COMPILE_MODULES, QUANTIZE_MODULES, missing_modules, require
 from tyllm.cli.print_result import print_result
 from tyllm.cli.quantize_options import (
     Bits,
@@ -36,6 +37,7 @@ from tyllm.cli.quantize_options import (
 from tyllm.cli.quantize_table import draw_plan, draw_result
 from tyllm.cli.shared_options import Checkpoint, Debug, Json, TrustRemoteCode
 from tyllm.progress_bar import progress_bar
+from tyllm_base.errors import CheckpointError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,6 +96,7 @@ def quantize(
         "bits_per_weight": bits_per_weight,
     }
     output = output or _default_output(checkpoint, method, file_format, bits)
+    _ask_compiler(checkpoint, trust_remote_code)
     result = _quantized(Job(checkpoint, output, trust_remote_code, config, search), as_json)
     if report is not None:
         write_report(report, result["report"])
@@ -124,6 +127,16 @@ class Job:
     trust_remote_code: bool
     config: Mapping[str, Any]
     search: Mapping[str, Any]
+
+
+def _ask_compiler(checkpoint: Path, trust_remote_code: bool) -> None:
+    """Refuse before hours of work what `tyllm compile` would refuse after them; what else is wrong is told later."""
+    from tyllm.build_util import check_model
+
+    if missing_modules(COMPILE_MODULES):
+        return
+    with suppress(CheckpointError):
+        check_model(checkpoint, trust_remote_code)
 
 
 def _default_output(checkpoint: Path, method: Method, file_format: Format, bits: Bits) -> Path:

@@ -2,6 +2,9 @@
 
 import json
 
+from tests.families.changes import CHANGES
+from tests.families.tiny_config import tiny_config
+
 from hf_checkpoint.families import FAMILIES
 
 
@@ -19,3 +22,16 @@ def test_the_list(tyllm):
 def test_vision_language_models_are_listed(tyllm):
     assert "Qwen2_5_VLForConditionalGeneration" in tyllm("models", "--json").out
     assert "Qwen2-VL" in tyllm("models").out
+
+
+def test_a_checkpoint_that_is_taken(tyllm, tiny):
+    assert "Qwen2ForCausalLM is taken by tyllm compile; tested on 1, 2, 3, 4 dies." in tyllm("models", tiny).out
+    assert json.loads(tyllm("models", tiny, "--json").out)["supported"] is True
+
+
+def test_a_checkpoint_that_is_refused(tyllm, tmp_path):
+    tiny_config("lfm2", CHANGES["lfm2"]).save_pretrained(tmp_path)
+    for call in (("models", tmp_path), ("quantize", tmp_path)):
+        refused = tyllm(*call)
+        assert refused.code == 5
+        assert "Lfm2ForCausalLM mixes tokens outside of attention" in refused.err.replace("\n", " ")
