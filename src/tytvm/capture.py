@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tyllm_base.errors import UnsupportedError
 from tytvm.decompose import decomposed
+from tytvm.known_numbers import KnownNumbers
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,7 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
 
     buffers = dict(module.named_buffers())
     try:
-        with torch.no_grad(), _use_lazy_graph_module(True), _on_meta(module, buffers):
+        with torch.no_grad(), _use_lazy_graph_module(True), _on_meta(module, buffers), KnownNumbers():
             program = decomposed(torch.export.export(module, (), dict(inputs), strict=False))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -53,6 +53,7 @@ def attention(
     softcap: float = 0.0,
     chunk: int = 0,
     sinks: Tensor | None = None,
+    slopes: Tensor | None = None,
 ) -> Tensor:
     """Causal grouped-query attention of `layer`, here over these S tokens alone, as with an empty cache.
 
@@ -66,6 +67,7 @@ def attention(
         softcap: scores become softcap · tanh(scores / softcap) (Gemma 2); 0 is off.
         chunk: a token sees those of its own chunk of so many alone, counted from the first (Llama 4); 0 is off.
         sinks: [H], a score per head that takes its share of the weights and adds no value (gpt-oss).
+        slopes: [H], by how much a score falls with each token of distance (ALiBi; BLOOM, MPT).
 
     Returns:
         [1,S,H,Dv].
@@ -75,6 +77,9 @@ def attention(
     scores = q @ k.transpose(2, 3) * scale
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
+    if slopes is not None:
+        place = torch.arange(q.shape[2], device=q.device)
+        scores = scores - slopes.view(1, -1, 1, 1) * (place.unsqueeze(1) - place)
     scores = scores.masked_fill(~_visible(q.shape[2], window, chunk, q.device), -torch.inf)
     if sinks is not None:
         scores = torch.cat((scores, sinks.view(1, -1, 1, 1).expand(*scores.shape[:3], 1)), -1)

@@ -92,6 +92,15 @@ def test_attention_within_chunks_is_that_of_each_chunk(chunk):
     torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, chunk=chunk), expected)
 
 
+def test_slopes_are_what_a_score_falls_with_the_distance():
+    q, k, v = sample("attention")[:3]
+    slopes, place = torch.rand(4), torch.arange(5)
+    bias = -slopes.view(1, 4, 1, 1) * (place.unsqueeze(1) - place)
+    bias = bias.masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf)
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=0.25, enable_gqa=True)
+    torch.testing.assert_close(OPS.attention(q, k, v, 0, 0.25, slopes=slopes), expected.transpose(1, 2))
+
+
 def test_a_sink_is_a_token_without_a_value():
     q, k, v = sample("attention")[:3]
     sinks = torch.randn(4)

@@ -68,9 +68,14 @@ def formats(
 
 
 def is_router(module: torch.nn.Module) -> bool:
-    """Whether a module has a matrix `weight` that is neither a linear layer's nor a table: a router of experts has."""
+    """Whether a module has a matrix `weight` that is neither a linear layer's nor a table: a router of experts has.
+
+    GPT-2's layers have one too, but with an input to each row, so that it is no linear layer's.
+    """
+    from transformers.pytorch_utils import Conv1D
+
     weight = module._parameters.get("weight")
-    known = isinstance(module, torch.nn.Linear | torch.nn.Embedding)
+    known = isinstance(module, torch.nn.Linear | torch.nn.Embedding | Conv1D)
     return not known and weight is not None and weight.ndim == 2
 
 

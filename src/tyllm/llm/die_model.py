@@ -12,6 +12,7 @@ from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import CHUNKED, IMPLEMENTATION, register
 from tyllm.llm.experts import use_operator
+from tyllm.llm.own_attention import OwnAttention, recognize, replace
 from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from hf_checkpoint.checkpoint import Checkpoint
 
 CHUNK_SIZE = "attention_chunk_size"
+OWN = "own_attentions"
+"""Attribute of a model whose code computes attention itself: what `recognize` found."""
+MANY = 300
+"""Tokens of the step in which attention is recognized: more than the windows of the models that have their own code."""
 
 
 def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedModel:
@@ -39,17 +44,27 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
             f'which layers\' attention it is for; name them there ("{CHUNKED}"), or remove it if there are none.'
         )
     model.set_attn_implementation(IMPLEMENTATION)
-    if text._attn_implementation != IMPLEMENTATION:
-        raise UnsupportedError(
-            f"{type(model).__name__} computes attention in code of its own, not by transformers' attention interface, "
-            "through which models are compiled; choose another model."
-        )
     use_operator(model)
     for module in model.modules():
         fill_buffers(model, module, torch.device("cpu"))
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None  # matters to training alone, and forbids a cut embedding
+    if text._attn_implementation != IMPLEMENTATION:  # transformers itself left it as it was, with a warning
+        setattr(model, OWN, _recognized(model))
     return model
+
+
+def _recognized(model: PreTrainedModel) -> tuple[OwnAttention, ...]:
+    """What the attentions of a model do that does not use transformers' interface; raises `UnsupportedError`."""
+    text = model.config.get_text_config()
+    most = [getattr(text, name, None) or MANY for name in ("max_position_embeddings", "max_seq_len")]
+    found = recognize(_captured(model, min(MANY, *most), 1, takes_embeddings=False, takes_positions=True))
+    if len(found) != text.num_hidden_layers:
+        raise UnsupportedError(
+            f"{type(model).__name__} computes attention in code of its own, of which {len(found)} are recognized in "
+            f"{text.num_hidden_layers} layers; choose a model that uses transformers' attention interface."
+        )
+    return found
 
 
 class _Step(torch.nn.Module):  # type: ignore[misc]
@@ -82,7 +97,16 @@ def capture_step(
     Attention alone mixes tokens, as `step_guard.py` makes sure, and is one operator: a batch is traced like as many
     tokens of one sequence. Without `takes_positions` the model numbers them itself.
     """
-    seq_len = shape.tokens
+    captured = _captured(model, shape.tokens, logit_rows, takes_embeddings, takes_positions)
+    if own := getattr(model, OWN, ()):
+        replace(captured, own)
+    return captured
+
+
+def _captured(
+    model: PreTrainedModel, seq_len: int, logit_rows: int, takes_embeddings: bool, takes_positions: bool
+) -> Capture:
+    """The graph of a step of so many tokens, as the model's code has it."""
     hidden = model.get_input_embeddings().weight.shape[1]
     with torch.device("meta"):
         inputs = {"positions": torch.zeros(1, seq_len, dtype=torch.int64)} if takes_positions else {}

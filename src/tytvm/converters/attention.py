@@ -12,17 +12,19 @@ from tytvm.weights import TensorSpec
 
 
 def convert(emitter: Emitter, node: torch.fx.Node) -> Value:
-    """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, window, softcap, chunk, sinks [H]) → [1,S,H,Dv]."""
-    q, _, _, _, scale, window, softcap, chunk, sinks = complete(node.target, node.args, node.kwargs)
+    """(q [1,H,S,D], k [1,KH,S,D], v [1,KH,S,Dv], layer, scale, …, sinks [H], slopes [H]) → [1,S,H,Dv]."""
+    q, _, _, _, scale, window, softcap, chunk, sinks, slopes = complete(node.target, node.args, node.kwargs)
     _, heads, tokens, width = q.meta["val"].shape
     graph = emitter.graph
     cache = kv_cache(node, graph.kv_capacity, graph.kv_dtype, graph.slot_bytes)
     coarse = emitter.kernels.int8_activations
-    shape = Attention(cache, heads, tokens, scale, window, softcap, coarse, chunk, sinks is not None)
+    by_head = sinks is not None, slopes is not None
+    shape = Attention(cache, heads, tokens, scale, window, softcap, coarse, chunk, *by_head)
     query = emitter.reshape(emitter.env[q], (heads, tokens, width))
     tensors = _append(emitter, node, shape)
     output = TensorSpec((tokens, heads, cache.Dv), "float32")
-    result = _attend(emitter, shape, [query, *tensors], [] if sinks is None else [emitter.env[sinks]], output)
+    of_heads = [[] if each is None else [emitter.env[each]] for each in (slopes, sinks)]
+    result = _attend(emitter, shape, [query, *tensors], of_heads, output)
     return emitter.reshape(result, tuple(node.meta["val"].shape))
 
 
@@ -43,13 +45,18 @@ def _places(emitter: Emitter, shape: Attention) -> list[Value]:
 
 
 def _attend(
-    emitter: Emitter, shape: Attention, arguments: list[Value], sinks: list[Value], output: TensorSpec
+    emitter: Emitter,
+    shape: Attention,
+    arguments: list[Value],
+    of_heads: list[list[Value]],
+    output: TensorSpec,
 ) -> Value:
-    """One kernel, or two where the context is split; the last of them reads the sinks."""
+    """One kernel, or two where the context is split: the first reads the slopes, the last the sinks."""
+    slopes, sinks = of_heads
     choice = emitter.kernels.choose(shape)
     workspace = [TensorSpec(*each) for each in choice.specialization.workspace]
     merge = choice.specialization.followed_by
-    arguments = [*arguments, *_places(emitter, shape)]
+    arguments = [*arguments, *_places(emitter, shape), *slopes]
     if merge is None:
         return emitter.call(choice, [*arguments, *sinks], output, *workspace)[0]
     _, *partial = emitter.call(choice, arguments, *workspace)

@@ -75,3 +75,9 @@ def test_experts_are_stored_as_one_linear_weight_and_a_router_as_another(meta_mo
     assert found[names[0]] == W4(experts * 2 * 32, 128, 32)
     assert found[names[1]] == W16(experts * 128, 32)
     assert found[names[2]] == W16(experts, 128)
+
+
+def test_a_weight_with_an_input_to_each_row_is_no_linear_layers(meta_model):
+    model = meta_model(model_type="gpt2", bos_token_id=None, eos_token_id=None)
+    found = formats(model, shard_model(model, 1, 32), 0, Quantization(None, 32, frozenset()))
+    assert found["transformer.h.0.attn.c_attn.weight"] == Plain((128, 384), "float32")

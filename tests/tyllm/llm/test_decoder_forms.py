@@ -6,9 +6,11 @@ from tests.families.trial import RIGHT, try_type
 
 QUICK = {
     "cohere": "rotary pairs side by side, LayerNorm without bias",
-    "granite_swa": "attention sinks, and no attention of torch's",
+    "bloom": "attention in its own code, with ALiBi",
 }
 FORMS = QUICK | {
+    "granite_swa": "attention sinks, and no attention of torch's",
+    "gpt_neo": "attention in its own code, with windows",
     "youtu": "latent attention: slices are assigned",
     "olmo": "LayerNorm without weight",
     "apertus": "stored buffers",

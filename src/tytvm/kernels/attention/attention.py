@@ -56,14 +56,14 @@ def own_buffers(tiling: AttentionTiling) -> list[tuple[tuple[int, ...], str]]:
 
 
 def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
-    """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [slot i64[S]], [sinks f32[H]], [out f32[S,H,Dv]], …).
+    """(q f32[H,S,D], k, v, [k_scale, v_scale], position i64[1], [slot i64[S]], [slopes, sinks f32[H]], [out], …).
 
     Token s, at place position + s, sees the cache rows up to its own place, at most the last `window` of them or those
     of its `chunk`. Where each token is of a sequence of its own, the number of those in use, i64[1], comes first,
     `position` is i64[S], and `slot` says in whose cache a token is; k, v and their scales are those of slot 0.
-    The `own_buffers` follow. `k`, `v` and their scales lie as `KvCache` says. `sinks` and `out` are there where the
-    context is not split; where it is, `attention_merge` reads the last three of `own_buffers`: sums, row maxima and
-    denominators.
+    `out` is f32[S,H,Dv], and the `own_buffers` follow. `k`, `v` and their scales lie as `KvCache` says. `sinks` and
+    `out` are there where the context is not split; where it is, `attention_merge` reads the last three of
+    `own_buffers`: sums, row maxima and denominators.
     """
     tiling, cache = tiling_of(spec, shape), shape.cache
     neighbors = tiling_of_neighbors(spec, tiling)
@@ -78,6 +78,7 @@ def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
         v_scale: T.Optional(T.Buffer(cache.scales, "float32")),
         position: T.Buffer((shape.sequences,), "int64"),
         slot: T.Optional(T.Buffer((shape.S,), "int64")),
+        slopes: T.Optional(T.Buffer((shape.H,), "float32")),
         sinks: T.Optional(T.Buffer((shape.H,), "float32")),
         out: T.Optional(T.Buffer((shape.S, shape.H, cache.Dv), "float32")),
         queries: T.Buffer(*own_buffers(tiling)[0]),
@@ -91,13 +92,15 @@ def build(spec: InstructionSet, shape: Attention) -> PrimFunc:
                 tensors = T.meta_var(of_task(task, [k, v, k_scale, v_scale], slot))
                 state = T.meta_var(PassState(queries, sums, row_max, denominators))
                 if neighbors is None:
-                    attend_alone(spec, q, task, tensors, state, out, sinks)
+                    attend_alone(spec, q, task, tensors, state, out, sinks, slopes)
                 else:
-                    attend_batch(spec, neighbors, q, task, tensors, (slot, position, row_count), state, out, sinks)
+                    places = T.meta_var((slot, position, row_count))
+                    attend_batch(spec, neighbors, q, task, tensors, places, state, out, sinks, slopes)
 
     absent = {} if cache.dtype == "int8" else {"k_scale": None, "v_scale": None}
     absent |= {} if cache.slot_bytes else {"slot": None, "row_count": None}
     absent |= {} if tiling.splits == 1 else {"out": None}
+    absent |= {} if shape.slopes else {"slopes": None}
     return attention.specialize(**absent, **({} if shape.sinks and tiling.splits == 1 else {"sinks": None}))
 
 
@@ -117,9 +120,10 @@ def attend_alone(
     state: PassState,
     out: Buffer | None,
     sinks: Buffer | None,
+    slopes: Buffer | None,
 ) -> None:
     """A task for rows of its own."""
-    attend(spec, q, FromCache(task, *tensors), state)
+    attend(spec, q, FromCache(task, *tensors), state, slopes)
     if task.tiling.splits == 1:
         write_output(task, state, out, sinks)
 
@@ -134,13 +138,14 @@ def attend_batch(
     state: PassState,
     out: Buffer | None,
     sinks: Buffer | None,
+    slopes: Buffer | None,
 ) -> None:
     """A task for a row that is alone, or for the neighbors that it is the first of."""
     count = count_neighbors(*places, task.sequence, neighbors.shape.S)
     with T.If(count == 1), T.Then():
-        attend_alone(spec, q, task, tensors, state, out, sinks)
+        attend_alone(spec, q, task, tensors, state, out, sinks, slopes)
     with T.If(count > 1), T.Then():
-        attend_together(spec, q, NeighborsTask(neighbors, task, count), tensors, state, out, sinks)
+        attend_together(spec, q, NeighborsTask(neighbors, task, count), tensors, state, out, sinks, slopes)
 
 
 def reference(
@@ -153,14 +158,17 @@ def reference(
     softcap: float = 0.0,
     chunk: int = 0,
     sinks: npt.NDArray[np.float32] | None = None,
+    slopes: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """In NumPy, by the definition, in float64: q f32[H,S,D], k f32[KH,C,D], v f32[KH,C,Dv], sinks [H] → f32[S,H,Dv]."""
+    """In NumPy, in float64: q f32[H,S,D], k f32[KH,C,D], v f32[KH,C,Dv], sinks and slopes f32[H] → f32[S,H,Dv]."""
     (H, S, _), (KH, C, _) = q.shape, k.shape
     keys, values = (np.repeat(cache.astype(np.float64), H // KH, axis=0) for cache in (k, v))
     scores = np.einsum("hsd,hcd->hsc", q.astype(np.float64), keys) * scale
     if softcap:
         scores = softcap * np.tanh(scores / softcap)
     place, row = position + np.arange(S)[:, None], np.arange(C)
+    if slopes is not None:
+        scores = scores - slopes.astype(np.float64)[:, None, None] * (place - row)
     seen = (row <= place) & ((row > place - window) if window else True)
     seen &= (row // chunk == place // chunk) if chunk else True
     scores = np.where(seen, scores, -np.inf)

@@ -32,14 +32,17 @@ class PassState:
     denominators: Buffer
 
 
-def attend(spec: InstructionSet, q: Buffer, cache: FromCache, state: PassState, start: int = 0) -> None:
+def attend(
+    spec: InstructionSet, q: Buffer, cache: FromCache, state: PassState, slopes: Buffer | None = None, start: int = 0
+) -> None:
     """A task's sums, which stay empty if its split of the context has no rows yet; scratch memory from `start` on."""
     task = cache.task
     products = _products(spec, cache, state, start)
     clear(state.sums, state.row_max, state.denominators, task)
     with T.If(task.begin < task.end), T.Then():
         products.pack(q)
-        softmax = CausalSoftmax(task, products.scores, products.weights, state.sums, state.row_max, state.denominators)
+        sums = state.sums, state.row_max, state.denominators
+        softmax = CausalSoftmax(task, products.scores, products.weights, *sums, slopes)
         _pass_over(task, products, softmax)
 
 

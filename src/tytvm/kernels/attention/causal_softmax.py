@@ -39,9 +39,10 @@ class CausalSoftmax:
         sums: Buffer,
         row_max: Buffer,
         denominators: Buffer,
+        slopes: Buffer | None = None,
     ) -> None:
         self.task, self.scores, self.weights, self.coarse = task, scores, weights, weights is not None
-        self.sums, self.row_max, self.denominators = sums, row_max, denominators
+        self.sums, self.row_max, self.denominators, self.slopes = sums, row_max, denominators, slopes
 
     def apply(self, tile: Scalar, base: Scalar, low: Scalar, high: Scalar) -> None:
         """All rows of a tile, whose places are from `low` to `high`; `base` is the block's first cache row."""
@@ -51,17 +52,20 @@ class CausalSoftmax:
             all_seen = T.And(all_seen, base >= shape.first_seen(high))
         with T.If(all_seen):
             with T.Then(), T.serial(self.task.tiling.rows) as row:
-                self._row(tile, row, None)
+                self._row(tile, row, base, all_seen=True)
             with T.Else(), T.serial(self.task.tiling.rows) as row:
-                self._row(tile, row, base)
+                self._row(tile, row, base, all_seen=False)
 
-    def _row(self, tile: Scalar, row: Scalar, base: Scalar) -> None:
-        """One row; `base` is None where it sees all cache rows of the block."""
+    def _row(self, tile: Scalar, row: Scalar, base: Scalar, *, all_seen: bool) -> None:
+        """One row, which may see all cache rows of the block."""
         task, tiling = self.task, self.task.tiling
         at = [span(vector * LANES) for vector in range(tiling.keys // LANES)]
         scores = [capped(tiling.shape, materialize(self.scores[row, each])) for each in at]
-        if base is not None:
-            place = materialize(task.place(tile, row), "int32", 1)
+        place = None if all_seen and self.slopes is None else materialize(task.place(tile, row), "int32", 1)
+        if self.slopes is not None:
+            slope = materialize(self.slopes[task.query(tile, row)[0]] * T.float32(LOG2_E), "float32", 1)
+            scores = [fallen(each, slope, place, base + n * LANES) for n, each in enumerate(scores)]
+        if not all_seen:
             scores = [visible(task, each, place, base + n * LANES) for n, each in enumerate(scores)]
         index = [task.number, materialize(tile * tiling.rows + row, "int32", 1)]
         self._raise_row_max(index, horizontal_reduce(T.max, highest(scores)))
@@ -108,6 +112,12 @@ def capped(shape: Attention, scores: Buffer) -> Vector:
     most = shape.softcap * LOG2_E
     grown = exp2(T.min(scores, fill(T.float32(_SATURATED))), LANES)
     return materialize(fill(T.float32(most)) - fill(T.float32(2 * most)) / (grown + fill(T.float32(1))))
+
+
+def fallen(scores: Buffer, slope: Scalar, place: Scalar, row: Scalar) -> Vector:
+    """Sixteen scores from cache row `row` on, less by the slope times their distance from the query at `place`."""
+    distance = fill(place - row) - T.ramp(0, 1, LANES)
+    return materialize(scores - fill(slope) * T.cast(distance, "float32x16"))
 
 
 def visible(task: AttentionTask, scores: Buffer, place: Scalar, row: Scalar) -> Vector:

@@ -60,10 +60,11 @@ def attend_together(
     state: PassState,
     out: Buffer | None,
     sinks: Buffer | None,
+    slopes: Buffer | None,
 ) -> None:
     """A pass for neighbors: their rows of the output, or of the split's `state`, each where its own task has it."""
     own, end = _state(task.tiling)
-    attend(spec, q, FromCache(task, *tensors), own, end)
+    attend(spec, q, FromCache(task, *tensors), own, slopes, end)
     if task.tiling.splits == 1:
         write_output(task, own, out, sinks)
     else:

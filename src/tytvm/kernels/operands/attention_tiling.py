@@ -32,6 +32,7 @@ class Attention:
         coarse: Whether products may round their factors to bfloat16.
         chunk: Tokens of a chunk, beyond whose beginning no token of it sees; 0 for none.
         sinks: Whether each query head has a score that adds to the softmax's denominator alone.
+        slopes: Whether each query head has a slope, by which scores fall with the distance.
     """
 
     cache: KvCache
@@ -43,6 +44,7 @@ class Attention:
     coarse: bool = False
     chunk: int = 0
     sinks: bool = False
+    slopes: bool = False
 
     @property
     def sees_all(self) -> bool:

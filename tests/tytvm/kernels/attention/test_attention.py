@@ -36,15 +36,16 @@ class Run:
             Kernel(attention_merge.build(self.spec, self.tiling), self.spec) if self.tiling.splits > 1 else None
         )
 
-    def __call__(self, q, k, v, position, sinks=None):
-        return self.on(q, stored(self.shape.cache, k, v), np.array([position]), sinks=sinks)
+    def __call__(self, q, k, v, position, sinks=None, slopes=None):
+        return self.on(q, stored(self.shape.cache, k, v), np.array([position]), sinks=sinks, slopes=slopes)
 
-    def on(self, q, cache, *places, used=None, sinks=None):
+    def on(self, q, cache, *places, used=None, sinks=None, slopes=None):
         """With the cache's tensors, which are not copied, and what says where the tokens are; of a batch, how many."""
         out = np.empty((self.shape.S, self.shape.H, self.shape.cache.Dv), np.float32)
         own = [np.empty(*each) for each in attention.own_buffers(self.tiling)]
         count = [np.array([used])] if self.shape.cache.slot_bytes else []
-        inputs, last = (*count, q, *cache, *places), [] if sinks is None else [sinks]
+        first, last = ([] if each is None else [each] for each in (slopes, sinks))
+        inputs = *count, q, *cache, *places, *first
         if self.merge is None:
             return outputs(self.kernel, (*inputs, *last), out, *own, workers=3)[0]
         partial = outputs(self.kernel, inputs, *own, workers=3)[1:]
@@ -69,10 +70,19 @@ def rounded(cache, x):
     return codes * scale[..., None]
 
 
-def compare(target, case, C, positions, dtype="float16", coarse=False, chunk=0, sinks=None):
+def compare(target, case, C, positions, dtype="float16", coarse=False, chunk=0, sinks=None, slopes=None):
     H, KH, S, D, Dv, window, softcap = case
     shape = Attention(
-        KvCache(KH, C, D, Dv, dtype), H, S, D**-0.5, window, softcap, coarse, chunk=chunk, sinks=sinks is not None
+        KvCache(KH, C, D, Dv, dtype),
+        H,
+        S,
+        D**-0.5,
+        window,
+        softcap,
+        coarse,
+        chunk,
+        sinks is not None,
+        slopes is not None,
     )
     close = {"rtol": 0.02, "atol": 0.03} if coarse else {"rtol": 1e-4, "atol": 1e-5}
     run, rng = Run(target, shape), np.random.default_rng(D)
@@ -80,11 +90,20 @@ def compare(target, case, C, positions, dtype="float16", coarse=False, chunk=0, 
         q = rng.normal(0, 2, (H, S, D)).astype(np.float32)
         k, v = (rng.normal(size=(KH, shape.cache.values[1], width)).astype(np.float32) for width in (D, Dv))
         expected = attention.reference(
-            q, rounded(shape.cache, k), rounded(shape.cache, v), position, D**-0.5, window, softcap, chunk, sinks
+            q,
+            rounded(shape.cache, k),
+            rounded(shape.cache, v),
+            position,
+            D**-0.5,
+            window,
+            softcap,
+            chunk,
+            sinks,
+            slopes,
         )
         k[:, position + S :], v[:, position + S :] = np.nan, np.nan  # rows that nobody may let in
         with np.errstate(invalid="ignore"):
-            np.testing.assert_allclose(run(q, k, v, position, sinks), expected, **close)
+            np.testing.assert_allclose(run(q, k, v, position, sinks, slopes), expected, **close)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -116,6 +135,16 @@ def test_sinks_take_their_share(case, coarse):
     """Light ones, and some that leave next to nothing."""
     sinks = np.linspace(-4, 8, case[0]).astype(np.float32)
     compare("native", case, 300, (0, 17, 250), coarse=coarse, sinks=sinks)
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[2], (4, 2, 9, 64, 64, 0, 0.0), CASES[6], CASES[8]])
+@pytest.mark.parametrize("coarse", [False, True])
+def test_slopes_by_head(case, coarse):
+    """ALiBi, beside a window and a soft cap too, and beside sinks."""
+    slopes = 2.0 ** -np.linspace(1, 8, case[0], dtype=np.float32)
+    sinks = np.linspace(-1, 1, case[0]).astype(np.float32)
+    compare("native", case, 300, (0, 17, 250), coarse=coarse, slopes=slopes)
+    compare("native", case, 300, (0, 100), coarse=coarse, slopes=slopes, sinks=sinks)
 
 
 @pytest.mark.parametrize("S", [1, 40])
@@ -155,15 +184,16 @@ def test_a_long_conversation_is_shared_by_all_workers(KH, S, splits):
 class Batch:
     """An attention over three slots, built for some rows; keys and values are random."""
 
-    def __init__(self, target, case, rows, dtype, chunk=0, has_sinks=False):
+    def __init__(self, target, case, rows, dtype, chunk=0, by_head=False):
         self.H, KH, self.D, Dv, self.window, self.softcap = case
-        self.chunk, self.sinks = chunk, np.linspace(-2, 4, self.H).astype(np.float32) if has_sinks else None
+        self.chunk, self.sinks = chunk, np.linspace(-2, 4, self.H).astype(np.float32) if by_head else None
+        self.slopes = np.linspace(0.02, 0.5, self.H).astype(np.float32) if by_head else None
         self.plain, self.rng = KvCache(KH, 1000, self.D, Dv, dtype), np.random.default_rng(self.H)
         self.caches = [[self.rng.normal(size=(KH, self.plain.values[1], width)).astype(np.float32)
                         for width in (self.D, Dv)] for _ in range(3)]  # fmt: skip
         self.first, slot_bytes = slots_of([stored(self.plain, *each) for each in self.caches])
         cache = replace(self.plain, slot_bytes=slot_bytes)
-        settings = self.window, self.softcap, False, chunk, has_sinks
+        settings = self.window, self.softcap, False, chunk, by_head, by_head
         self.run = Run(target, Attention(cache, self.H, rows, self.D**-0.5, *settings))
 
     def queries(self):
@@ -172,13 +202,13 @@ class Batch:
     def __call__(self, q, slot, position):
         """Of the rows that are given; those behind them are not in use."""
         places = [np.array([*each, *[7] * (q.shape[1] - len(slot))]) for each in (position, slot)]
-        return self.run.on(q, self.first, *places, used=len(slot), sinks=self.sinks)[: len(slot)]
+        return self.run.on(q, self.first, *places, used=len(slot), sinks=self.sinks, slopes=self.slopes)[: len(slot)]
 
     def reference(self, q, slot, position):
         rows = []
         for s, (number, place) in enumerate(zip(slot, position, strict=True)):
             k, v = (rounded(self.plain, each) for each in self.caches[number])
-            settings = self.D**-0.5, self.window, self.softcap, self.chunk, self.sinks
+            settings = self.D**-0.5, self.window, self.softcap, self.chunk, self.sinks, self.slopes
             rows.append(attention.reference(q[:, s : s + 1], k, v, place, *settings)[0])
         return np.stack(rows)
 
@@ -209,9 +239,9 @@ def test_a_batch_equals_the_reference(case, dtype):
 
 @pytest.mark.parametrize("case", [(4, 4, 64, 64, 0, 0.0), (7, 1, 96, 64, 0, 0.0)])
 @pytest.mark.parametrize("rows", [12, 32])
-def test_chunks_and_sinks_of_a_batch(case, rows):
+def test_chunks_sinks_and_slopes_of_a_batch(case, rows):
     """Split and whole contexts, neighbors across the edge of a chunk."""
-    batch = Batch("native", case, rows, "float16", chunk=18, has_sinks=True)
+    batch = Batch("native", case, rows, "float16", chunk=18, by_head=True)
     for name, (slot, position) in SEQUENCES.items():
         q = batch.queries()
         expected = batch.reference(q, slot, position)
