@@ -39,6 +39,9 @@ class StandInRun(fx.Interpreter):  # type: ignore[misc]
             torch.ops.aten.matmul.default: self._matmul,
             torch.ops.tytvm.attention.default: own_value,
             torch.ops.tytvm.experts.default: chosen_scale,
+            torch.ops.aten.empty.memory_format: lambda size, **options: torch.zeros(size, dtype=options.get("dtype")),
+            torch.ops.aten.new_empty.default: lambda x, size, **_: x.new_zeros(size),
+            torch.ops.aten.empty_like.default: lambda x, **_: torch.zeros_like(x),
             torch.ops.aten.histc.default: lambda x, *rest: torch.histc(x.double(), *rest),  # integers have none
             torch.ops.aten._assert_tensor_metadata.default: lambda *_, **__: None,  # of types that are others here
         }
@@ -59,8 +62,14 @@ class StandInRun(fx.Interpreter):  # type: ignore[misc]
         if constant is not None and not constant.is_meta:
             return in_float64(constant.detach().cpu())
         like = next(n for n in self.graph.nodes if n.name == target).meta["val"]
-        name = self.capture.parameters.get(target, target)
-        return stand_in(name, tuple(like.shape), self.large, like.is_floating_point())
+        name, shape = self.capture.parameters.get(target), tuple(like.shape)
+        if name is None:  # a constant whose value is unknown: such as a share, of which the inverse of erf is taken
+            return (
+                0.5 * stand_in(target, shape, self.large)
+                if like.is_floating_point()
+                else torch.zeros(shape, dtype=like.dtype)
+            )
+        return stand_in(name, shape, self.large)
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """The operator in float64, or what stands for it."""
@@ -112,14 +121,9 @@ def chosen_scale(x: Tensor, chosen: Tensor, weight: Tensor, *_: Any) -> Tensor:
     return x * (weight * torch.sin(chosen + 1.0)).sum(-1, keepdim=True)
 
 
-def stand_in(name: str, shape: tuple[int, ...], large: int, is_float: bool = True) -> Tensor:
-    """Random float64 numbers for a weight, around one for vectors; a large one repeats its last axis, in no memory.
-
-    Of whole numbers zeros.
-    """
+def stand_in(name: str, shape: tuple[int, ...], large: int) -> Tensor:
+    """Random float64 numbers for a weight, around one for vectors; a large one repeats its last axis, in no memory."""
     random = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    if not is_float:
-        return torch.zeros(shape, dtype=torch.int64)
     if len(shape) < 2:
         return 1 + 0.1 * torch.randn(shape, generator=random, dtype=torch.float64)
     own = shape if math.prod(shape) < large else (*[1] * (len(shape) - 1), shape[-1])

@@ -94,7 +94,7 @@ def check_layers(capture: Capture, what: str) -> None:
     if twice:
         raise UnsupportedError(
             f"{what} computes attention {calls[twice[0]]} times in layer {twice[0]}, and a layer has one cache; "
-            "models that run a layer more than once cannot be compiled yet."
+            "models with several attentions in a layer, or that run a layer again, cannot be compiled yet."
         )
 
 

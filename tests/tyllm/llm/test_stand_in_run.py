@@ -70,5 +70,19 @@ def test_experts_depend_on_row_choice_and_weight():
     assert (first != chosen_scale(x, chosen, 2 * weight)).all()
 
 
-def test_whole_numbers_are_indices():
-    assert stand_in("index", (3,), 1, is_float=False).dtype == torch.int64
+class Unknown(torch.nn.Module):
+    """Constants without values, of both kinds, and memory that nobody has filled."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("share", torch.full((4,), 0.95))
+        self.register_buffer("index", torch.tensor([1, 0]))
+
+    def forward(self, x):
+        return torch.special.erfinv(2 * self.share - 1) + x[..., self.index][..., :1] + 0 * torch.empty_like(x)
+
+
+def test_what_has_no_value_gives_finite_numbers():
+    torch.full((5, 4), torch.nan, dtype=torch.float64)  # what memory may hold
+    captured = capture(Unknown().to("meta"), {"x": torch.zeros(5, 4, device="meta")})
+    assert StandInRun(captured)({"x": torch.ones(5, 4)}).isfinite().all()
