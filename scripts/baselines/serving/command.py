@@ -2,7 +2,7 @@
 
 A closed loop of 1, 8 and 16 streams ("throughput"), then parts that are TyLLM's alone: the time of a step of several
 rows, running streams beside a long prompt, a prefix that two prompts share, one stream through LLM and Session, and
-Session.score with and without batches.
+Session.score beside the reading of a prompt.
 
 What is missing (environments, checkpoints, conversions) is made first, under out/baselines or in the folder that the
 variable TYLLM_BASELINES names; only our own packages are compiled anew each time, unless --keep. The raw samples go to
@@ -23,8 +23,8 @@ from baselines.harness.paths import MADE, ROOT
 from baselines.harness.steps import StepError, say
 from baselines.inference.conversions import CAPACITY
 from baselines.inference.shapes import SHAPES, Shape
-from baselines.serving.conversions import make_engine, make_model, make_without_batches
-from baselines.serving.engines import ENGINES, OURS, ServingEngine
+from baselines.serving.conversions import make_engine, make_model
+from baselines.serving.engines import ENGINES, ServingEngine
 from baselines.serving.rounds import Job, described, jobs, measure
 from baselines.serving.samples import PARTS, THROUGHPUT, Sample, ServingRun, Workload
 from baselines.serving.table import markdown
@@ -79,8 +79,6 @@ def make_all(run: ServingRun, wanted: Sequence[Job], *, keep: bool) -> list[Job]
         try:
             make_engine(engine)
             make_model(engine, shape, keep=keep)
-            if any((job.shape, job.part) == (shape, "score") for job in wanted) and engine is OURS:
-                make_without_batches(shape, keep=keep)
         except StepError as failure:
             say(f"{engine.title}, {shape.title}: {failure}")
             failed.add((shape, engine))

@@ -8,8 +8,7 @@ from baselines.harness.driver_process import run_driver
 from baselines.harness.environments import python
 from baselines.harness.steps import StepError
 from baselines.inference.shapes import Shape
-from baselines.serving.conversions import WITHOUT_BATCHES
-from baselines.serving.engines import MODELS, OURS, ServingEngine
+from baselines.serving.engines import OURS, ServingEngine
 from baselines.serving.samples import PARTS, THROUGHPUT, Sample, Workload
 
 LONGEST = 1800  # seconds that a measurement may take
@@ -40,7 +39,7 @@ class Job:
         given = {"prompt": workload.prompt, "new": workload.new, "requests": requests}
         command: list[object] = [*self.engine.command(), self.model, "--streams", *streams]
         if self.part != THROUGHPUT:
-            given = sizes | {"without-batches": MODELS / self.shape.name / WITHOUT_BATCHES}
+            given = sizes
             command = [python(""), self.engine.drivers / "drive_part.py", self.part, self.model]
         given |= {"vocabulary": self.shape.vocabulary, "threads": threads, "seed": turn}
         return command + [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]

@@ -17,7 +17,7 @@ TITLES = {
     "long-prompt": "A prompt of {long_prompt:,} tokens beside 4 streams; gap: ms between tokens of the streams",
     "prefix": "Prompts whose first {prefix:,} tokens are the same",
     "one-stream": "One request at a time, new tokens per second over prompt and text",
-    "score": "`Session.score` of 512 tokens, with the head of a batch and with a head for each token",
+    "score": "A text of 512 tokens, scored and read as a prompt",
 }
 
 

@@ -19,7 +19,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("package", type=Path)
-    parser.add_argument("--without-batches", type=Path, required=True, help="the package of one sequence a step")
     parser.add_argument("--vocabulary", type=int, required=True, help="token ids are drawn below this")
     parser.add_argument("--prompt", type=int, required=True, help="tokens")
     parser.add_argument("--new", type=int, required=True, help="tokens")

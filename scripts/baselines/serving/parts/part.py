@@ -19,7 +19,6 @@ class Setting:
 
     Attributes:
         package: our package with batches.
-        without_batches: the same without.
         vocabulary: token ids are drawn below this.
         prompt: tokens of an ordinary prompt.
         new: tokens of an ordinary text after it.
@@ -30,7 +29,6 @@ class Setting:
     """
 
     package: Path
-    without_batches: Path
     vocabulary: int
     prompt: int
     new: int

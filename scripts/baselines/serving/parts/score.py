@@ -1,7 +1,7 @@
-"""Scoring a text, with a package whose head takes all rows of a batch and with one whose head takes one row."""
+"""Scoring a text, which wants the logits of all its tokens, beside reading it as a prompt."""
 
 import statistics
-from pathlib import Path
+from collections.abc import Callable
 
 from baselines.serving.parts.part import Rows, Setting, seconds
 
@@ -11,14 +11,15 @@ REPEATS, TOKENS = 3, 512
 
 
 def measure(setting: Setting) -> Rows:
-    """Tokens scored per second."""
-    packages = {"with batches": setting.package, "without batches": setting.without_batches}
-    return {name: {"tokens/s": rate(setting, package)} for name, package in packages.items()}
+    """Tokens per second of each."""
+    with Session(setting.package, setting.threads) as session:
+        return {
+            "Session.score": {"tokens/s": rate(setting, session.score)},
+            "as a prompt": {"tokens/s": rate(setting, session.conversation().begin)},
+        }
 
 
-def rate(setting: Setting, package: Path) -> float:
+def rate(setting: Setting, read: Callable[[list[int]], object]) -> float:
     """The median of some texts after a short one that warms up."""
-    with Session(package, setting.threads) as session:
-        session.score(setting.tokens(setting.prompt))
-        taken = [seconds(lambda: session.score(setting.tokens(TOKENS))) for _ in range(REPEATS)]
-    return TOKENS / statistics.median(taken)
+    read(setting.tokens(setting.prompt))
+    return TOKENS / statistics.median(seconds(lambda: read(setting.tokens(TOKENS))) for _ in range(REPEATS))

@@ -33,11 +33,10 @@ def test_an_engine_that_cannot_be_made_is_left_out_and_shown(monkeypatch):
 
     monkeypatch.setattr(command, "make_model", make_model)
     monkeypatch.setattr(command, "make_engine", lambda engine: None)
-    monkeypatch.setattr(command, "make_without_batches", lambda shape, keep: made.append("without"))
     run = ServingRun(when="2026-01-02", machine="A processor", threads=2)
     wanted = jobs(SHAPES[:1], ENGINES[:2], ["throughput", "score"])
     assert [job.part for job in command.make_all(run, wanted, keep=True)] == ["throughput", "score"]
-    assert made == [("tyllm", True), "without"]
+    assert made == [("tyllm", True)]
     assert list(run.versions) == ["tyllm"]
     assert "OpenVINO GenAI int4 g128, throughput, not run: no space" in markdown(run)
 

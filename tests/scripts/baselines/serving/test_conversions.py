@@ -3,7 +3,7 @@
 import pytest
 from baselines.inference.shapes import SHAPES
 from baselines.serving import conversions, engines
-from baselines.serving.conversions import make_engine, make_model, make_without_batches
+from baselines.serving.conversions import make_engine, make_model
 from baselines.serving.engines import ENGINES, OURS
 
 
@@ -20,8 +20,7 @@ def commands(monkeypatch, tmp_path):
 
     monkeypatch.setattr(conversions, "run", run)
     monkeypatch.setattr(conversions.inference, "checkpoint", lambda shape: tmp_path / "checkpoint")
-    for module in (conversions, engines):
-        monkeypatch.setattr(module, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(engines, "MODELS", tmp_path / "models")
     return ran
 
 
@@ -30,11 +29,6 @@ def test_ours_is_compiled_with_batches_each_time_unless_kept(commands):
         assert make_model(OURS, SHAPES[0], keep=keep).is_dir()
     assert len(commands) == 2
     assert commands[0].endswith("--batch-sizes 4,8,16,32")
-
-
-def test_the_package_for_scores_has_no_batches(commands):
-    make_without_batches(SHAPES[0], keep=True)
-    assert commands[0].endswith("--batch-sizes 1")
 
 
 def test_vllm_reads_an_awq_folder_whose_head_is_not_quantized(commands):

@@ -24,7 +24,7 @@ def test_the_driver_is_told_what_to_measure():
     assert "drive_tyllm.py" in words
     words = " ".join(map(str, Job(SHAPES[0], OURS, "prefix").command(Workload(), 2, 1)))
     assert "drive_part.py prefix" in words
-    assert "--long-prompt 4096 --prefix 2048 --without-batches" in words
+    assert "--long-prompt 4096 --prefix 2048" in words
 
 
 @pytest.fixture

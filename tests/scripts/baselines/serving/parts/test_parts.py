@@ -15,8 +15,7 @@ def setting(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
     library = build(HERE / "fake_program.c", folder / "toy.so")
     package = Fake(library, batch_sizes=(4, 32), max_kv_cache_size=4096).write(folder / "package")
-    alone = Fake(library, max_kv_cache_size=4096).write(folder / "alone")
-    return Setting(package, alone, 256, prompt=8, new=4, long_prompt=40, prefix=24, threads=1)
+    return Setting(package, 256, prompt=8, new=4, long_prompt=40, prefix=24, threads=1)
 
 
 def test_prompts_are_random_and_differ(setting):
@@ -73,7 +72,7 @@ def test_the_second_prompt_finds_what_it_shares(setting):
     assert list(found)[1:] == ["the same beginning, 8 of its own", "the same beginning, 16 of its own"]
 
 
-def test_both_doors_and_both_packages_have_a_rate(setting, monkeypatch):
+def test_both_doors_have_a_rate_and_so_have_score_and_prompt(setting, monkeypatch):
     monkeypatch.setattr(score, "TOKENS", 40)
     for found in (one_stream.measure(setting), score.measure(setting)):
         assert len(found) == 2
