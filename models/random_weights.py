@@ -91,8 +91,10 @@ def mixture_tensors(model: Any, dtype: str, seed: int) -> Iterator[tuple[str, Bl
     """Every tensor of a mixture of experts, each expert's on its own, as the model hub's checkpoints have them."""
     from transformers.core_model_loading import revert_weight_conversion
 
-    for name, parameter in revert_weight_conversion(model, dict(model.named_parameters())).items():
-        shape = tuple(parameter.shape)
+    tensors = dict(model.named_parameters())
+    tensors |= {name: each for name, each in model.named_buffers() if name in model.state_dict()}
+    for name, tensor in revert_weight_conversion(model, tensors).items():
+        shape = tuple(tensor.shape)
         yield name, random_tensor(name, shape, distribution(model, name.rpartition(".")[2], shape), dtype, seed)
 
 

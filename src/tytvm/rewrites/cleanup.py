@@ -17,8 +17,9 @@ aten = torch.ops.aten
 REPEATS = {
     aten.to.dtype, aten.to.dtype_layout, aten.to.device, aten.to.other, aten.type_as.default, aten._to_copy.default,
     aten.clone.default, aten.contiguous.default, aten.alias.default, aten.detach.default, aten.lift_fresh_copy.default,
-    aten.view.default, aten.reshape.default, aten.expand.default, aten.slice.Tensor,
+    aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default, aten.slice.Tensor,
 }  # fmt: skip
+VIEWS = {aten.view.default, aten._unsafe_view.default}
 
 # The second operand that leaves the first as it is.
 NEUTRAL = {
@@ -36,7 +37,7 @@ def remove_clutter(graph: fx.Graph) -> int:
         elif (source := returned_input(node)) is not None:
             node.replace_all_uses_with(source)
             graph.erase_node(node)
-        elif node.target is aten.view.default:
+        elif node.target in VIEWS:
             node.target = aten.reshape.default  # a tensor of the compiled program has no strides that a view could need
     graph.eliminate_dead_code()
     return before - len(graph.nodes)

@@ -30,6 +30,7 @@ def test_cleanup(golden):
         (lambda x: x[:, 1:], "slice"),
         (lambda x: x[..., ::2], "slice"),
         (lambda x: x.view(2, 3), "reshape"),
+        (lambda x: torch.ops.aten._unsafe_view(x, (2, 3)), "reshape"),
         (lambda x: torch.cat((x, x[..., 1:]), -1), "cat"),
         (lambda x: x.to(torch.int64) * 1.0, "mul"),
     ],
