@@ -18,15 +18,15 @@ from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from hf_checkpoint.checkpoint import Checkpoint
 
 CHUNK_SIZE = "attention_chunk_size"
 OWN = "own_attentions"
 """Attribute of a model whose code computes attention itself: what `recognize` found."""
-MANY = 300
-"""Tokens of the step in which attention is recognized: more than the windows of the models that have their own code."""
+MANY, MOST = 64, 4096
+"""Tokens beyond any window of the step in which attention is recognized, and of that step: its masks are made whole."""
 
 
 def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedModel:
@@ -57,14 +57,31 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
 def _recognized(model: PreTrainedModel) -> tuple[OwnAttention, ...]:
     """What the attentions of a model do that does not use transformers' interface; raises `UnsupportedError`."""
     text = model.config.get_text_config()
-    most = [getattr(text, name, None) or MANY for name in ("max_position_embeddings", "max_seq_len")]
-    found = recognize(_captured(model, min(MANY, *most), 1, takes_embeddings=False, takes_positions=True))
+    found = recognize(_captured(model, tokens_recognized(text), 1, takes_embeddings=False, takes_positions=True))
     if len(found) != text.num_hidden_layers:
         raise UnsupportedError(
             f"{type(model).__name__} computes attention in code of its own, of which {len(found)} are recognized in "
             f"{text.num_hidden_layers} layers; choose a model that uses transformers' attention interface."
         )
     return found
+
+
+def tokens_recognized(text: PreTrainedConfig) -> int:
+    """Tokens of a step that shows whatever window a config names, if its positions reach so far.
+
+    Raises:
+        UnsupportedError: the window is longer than can be recognized.
+    """
+    named = {name: value for name, value in text.to_dict().items() if "window" in name and type(value) is int}
+    name, window = max(named.items(), key=lambda item: item[1], default=("", 0))
+    limits = (getattr(text, limit, None) for limit in ("max_position_embeddings", "max_seq_len"))
+    tokens = min(window + MANY, *(limit for limit in limits if limit), MOST + 1)
+    if tokens > MOST:
+        raise UnsupportedError(
+            f"{type(text).__name__} has {name} = {window}, and in code of a model's own windows up to {MOST - MANY} "
+            "are recognized; choose a model that uses transformers' attention interface."
+        )
+    return int(tokens)
 
 
 class _Step(torch.nn.Module):  # type: ignore[misc]

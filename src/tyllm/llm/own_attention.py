@@ -28,6 +28,8 @@ HIDDEN = -5e3
 """Scores below this are hidden by a mask: e to the power of what is left is 0 beside any other."""
 LARGE = 1024.0
 """A score that tells the scale in float32 beside what is added."""
+OTHER_SCORES = (-LARGE, LARGE / 16)
+"""Scores that have to have the same scale: a cap or a clamp has another."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ Values: TypeAlias = "dict[fx.Node, Any]"
 
 def _settings(found: _Found, values: Values, tokens: int) -> OwnAttention:
     """What is done to the scores, from what becomes of zeros and of large ones."""
-    zeros, large = (_biased(found, values, score) for score in (0.0, LARGE))
+    zeros = _biased(found, values, 0.0)
     visible = zeros > HIDDEN
     place = torch.arange(tokens)
     distance = place.unsqueeze(1) - place
@@ -153,13 +155,16 @@ def _settings(found: _Found, values: Values, tokens: int) -> OwnAttention:
     expected = (distance >= 0) & (distance < (window or tokens))
     if not torch.equal(visible, expected.expand_as(visible)):
         raise _refusal(found, "sees other tokens than those before it")
-    scales, slopes = (large - zeros)[visible] / LARGE, (zeros[:, -1, -1] - zeros[:, -1, -2]).double()
+    slopes = (zeros[:, -1, -1] - zeros[:, -1, -2]).double()
     bias = zeros - zeros.diagonal(dim1=1, dim2=2).unsqueeze(2)
     if not torch.allclose(bias[visible], (-distance * slopes.view(-1, 1, 1))[visible].float(), atol=1e-4, rtol=1e-3):
         raise _refusal(found, "adds to its scores what is no multiple of the distance")
-    if not torch.allclose(scales, scales[0].expand_as(scales), rtol=1e-3):
-        raise _refusal(found, "scales its scores one by one")
-    return OwnAttention(float(scales.double().mean()), window, tuple(slopes.tolist()) if slopes.any() else None)
+    scale = float(((_biased(found, values, LARGE) - zeros)[visible] / LARGE).double().mean())
+    for score in (LARGE, *OTHER_SCORES):
+        scaled = (_biased(found, values, score) - zeros)[visible]
+        if not torch.allclose(scaled, torch.full_like(scaled, score * scale), rtol=1e-3):
+            raise _refusal(found, "does more to its scores than scaling them all alike")
+    return OwnAttention(scale, window, tuple(slopes.tolist()) if slopes.any() else None)
 
 
 def _biased(found: _Found, values: Values, score: float) -> torch.Tensor:

@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from tests.tiny_checkpoint import edit_json
+from transformers import GPT2Config, GPTNeoConfig
 
 from hf_checkpoint.checkpoint import Checkpoint
 from tyllm.build.tensor_parallel import shard_model
 from tyllm.llm.attention import IMPLEMENTATION
-from tyllm.llm.die_model import build_model, capture_step, cut_to_die
+from tyllm.llm.die_model import build_model, capture_step, cut_to_die, tokens_recognized
 from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 
@@ -33,6 +34,14 @@ def test_chunked_attention_is_refused(own_tiny):
     edit_json(own_tiny / "config.json", attention_chunk_size=16)
     with pytest.raises(UnsupportedError, match=r"sets attention_chunk_size to 16 and no layer_types"):
         build_model(Checkpoint.open(own_tiny), trust_remote_code=False)
+
+
+def test_a_step_that_shows_attention_is_longer_than_its_window():
+    assert tokens_recognized(GPTNeoConfig(window_size=256)) == 320
+    assert tokens_recognized(GPTNeoConfig(window_size=256, max_position_embeddings=100)) == 100
+    assert tokens_recognized(GPT2Config()) == 64
+    with pytest.raises(UnsupportedError, match=r"window_size = 5000, and in code of a model's own windows up to 4032"):
+        tokens_recognized(GPTNeoConfig(window_size=5000, max_position_embeddings=8192))
 
 
 def test_a_step(model):

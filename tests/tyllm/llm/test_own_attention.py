@@ -60,6 +60,18 @@ def learned(module, scores, place, x):
     return hidden(scores + module.table[(place.unsqueeze(1) - place).clamp(0) ** 2 % 100], place)
 
 
+def capped(module, scores, place, x):
+    return hidden(50 * torch.tanh(scores / 50), place)
+
+
+def clamped(module, scores, place, x):
+    return hidden(scores.clamp(min=-100), place)
+
+
+def of_one_head(module, scores, place, x):
+    return hidden(scores * SLOPES.to(scores.device).view(2, 1, 1), place)
+
+
 def of_the_text(module, scores, place, x):
     return hidden(scores + x[0, :, 0], place)
 
@@ -100,6 +112,9 @@ def test_recognized_in_many_tokens_and_replaced_in_any(form, expected, joined):
     [
         (encoder, "sees other tokens than those before it"),
         (learned, "adds to its scores what is no multiple of the distance"),
+        (capped, "does more to its scores than scaling them all alike"),
+        (clamped, "does more to its scores than scaling them all alike"),
+        (of_one_head, "does more to its scores than scaling them all alike"),
         (of_the_text, "adds to its scores what depends on the text"),
     ],
 )
