@@ -51,7 +51,8 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     """Trace `module(**inputs)` with static shapes.
 
     Raises:
-        UnsupportedError: the module's Python cannot be traced (control flow on values, no meta kernel).
+        UnsupportedError: the module's Python cannot be traced (control flow on values, no meta kernel), or has tensors
+            whose size depends on values.
     """
     import torch
     from torch.fx._lazy_graph_module import _use_lazy_graph_module  # writes no Python for graphs that nobody runs
@@ -66,6 +67,7 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
             f"{type(module).__name__} cannot be captured by torch.export ({reason}); "
             "its modeling code is not supported."
         ) from error
+    _refuse_sizes_of_values(program.graph_module, type(module).__name__)
     kinds = torch.export.graph_signature.InputKind
     parameters: dict[str, str] = {}
     constants: dict[str, torch.Tensor] = {}
@@ -79,3 +81,17 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
         else:
             names.append(spec.arg.name)
     return Capture(program.graph_module, parameters, constants, names)
+
+
+def _refuse_sizes_of_values(graph_module: torch.fx.GraphModule, what: str) -> None:
+    """Refuse a graph with a size that is known only when it runs, such as how many numbers are not zero."""
+    import torch
+
+    for node in graph_module.graph.nodes:
+        value = node.meta.get("val")
+        shape = value.shape if isinstance(value, torch.Tensor) else ()
+        if not all(isinstance(size, int) for size in shape):
+            raise UnsupportedError(
+                f"{what} makes a tensor whose size depends on the text ({node.name}, {list(shape)}), such as the rows "
+                "of one expert; what is compiled has fixed sizes, so its modeling code is not supported."
+            )

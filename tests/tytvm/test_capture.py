@@ -53,3 +53,12 @@ def test_control_flow_on_values_is_refused():
     ) as e:
         capture(Calculation(branch), {"x": torch.zeros(2, device="meta")})
     assert e.value.exit_code == 5 and "\n" not in str(e.value)
+
+
+def test_sizes_that_depend_on_values_are_refused():
+    class Chooses(torch.nn.Module):
+        def forward(self, x):
+            return x[torch.nonzero(x[:, 0] > 0)[:, 0]]
+
+    with pytest.raises(UnsupportedError, match=r"Chooses makes a tensor whose size depends on the text \(\w+, \[u0"):
+        capture(Chooses(), {"x": torch.zeros(4, 4, device="meta")})

@@ -130,12 +130,20 @@ class Job:
 
 
 def _ask_compiler(checkpoint: Path, trust_remote_code: bool) -> None:
-    """Refuse before hours of work what `tyllm compile` would refuse after them; what else is wrong is told later."""
-    from tyllm.build_util import check_model
+    """Refuse before hours of work what `tyllm compile` would refuse after them.
 
+    Not where the checkpoint contradicts itself, so that it is not the model's fault: that is told when it is opened.
+    """
     if missing_modules(COMPILE_MODULES):
         return
+    import torch
+
+    from awq.stream.meta_model import MetaModel
+    from hf_checkpoint.checkpoint import Checkpoint
+    from tyllm.build_util import check_model
+
     with suppress(CheckpointError):
+        MetaModel.build(Checkpoint.open(checkpoint, trust_remote_code), torch.device("cpu"), trust_remote_code)
         check_model(checkpoint, trust_remote_code)
 
 

@@ -98,7 +98,6 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     check_auxiliary_files(checkpoint.path)
     model = build_model(checkpoint, settings.trust_remote_code)
     settings = settings_for_model(settings, model)
-    check_step(model, settings.embedding_as_input)
     check_positions(settings, checkpoint.config, model.config)
     fix_frequencies(model, settings.max_kv_cache_size)
     checkpoint = under_model_names(checkpoint, model)  # from here on a weight has one name
@@ -106,6 +105,7 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     sources = stored_names_of_tied(model, checkpoint)  # the ties as the checkpoint has them
     untie_quantized_head(model, quantization)
     check_tensors(model, checkpoint, quantization, sources)
+    check_step(model, settings.embedding_as_input)
     read_buffers(model, checkpoint)
     sharding = shard_model(model, settings.dies, quantization.group_size)
     plan = plan_model(model, sharding, quantization, _not_stored(model, settings))

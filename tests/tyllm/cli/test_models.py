@@ -3,7 +3,7 @@
 import json
 
 from tests.families.changes import CHANGES
-from tests.families.tiny_config import tiny_config
+from tests.families.random_model import random_model, save
 
 from hf_checkpoint.families import FAMILIES
 
@@ -30,8 +30,10 @@ def test_a_checkpoint_that_is_taken(tyllm, tiny):
 
 
 def test_a_checkpoint_that_is_refused(tyllm, tmp_path):
-    tiny_config("lfm2", CHANGES["lfm2"]).save_pretrained(tmp_path)
-    for call in (("models", tmp_path), ("quantize", tmp_path)):
+    folder = tmp_path / "lfm2"
+    save(random_model("lfm2", CHANGES["lfm2"]), folder)
+    for call in (("models", folder), ("quantize", folder, "--method", "rtn")):
         refused = tyllm(*call)
         assert refused.code == 5
         assert "Lfm2ForCausalLM mixes tokens outside of attention" in refused.err.replace("\n", " ")
+    assert [path.name for path in tmp_path.iterdir()] == ["lfm2"]

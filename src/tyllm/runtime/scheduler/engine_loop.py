@@ -90,10 +90,14 @@ class EngineLoop:
             thread.join()
 
     def stop_at_exit(self) -> None:
-        """As `stop`, but whoever is in a step for long is left there."""
+        """As `stop`, but whoever is in a step for long is left there, and nobody is told.
+
+        Only daemon threads can still wait. They end with the process, and would say first that they were told an error.
+        """
         if os.getpid() == self._process and self._thread is not None:
             with self._wake:
                 self._error = self._error or GenerationError("The process ends.")
+                self._receivers.clear()
                 self._wake.notify()
             self._thread.join(EXIT_SECONDS)
 
