@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from tyllm.runtime.scheduler.draft_costs import least_of_late
 
-MOST_TIMES_LONGER = 2.0
-"""What a step with tokens of prompts may take, in steps of the same sequences without."""
-FIRST, LEAST = 8, 4
-"""Tokens beside decoding sequences at the beginning, and however long a step takes."""
+LEAST = 4
+"""Tokens beside decoding sequences, however long a step takes."""
+TILE = 8
+"""Rows of a step for which linear layers take as long as for fewer: a step has whole numbers of them."""
+FADE = 0.98
+"""By this a time is taken for shorter whenever it keeps a step from being longer, so that it is measured again."""
 
 
 class ReadingPace:
-    """Learns from the times of steps; a prompt is read faster while nothing tells against it.
-
-    Attributes:
-        rows: tokens of prompts that the next step may read beside decoding sequences.
-    """
+    """Learns from the times of steps, by their rows in whole tiles."""
 
     def __init__(self) -> None:
-        self.rows = FIRST
-        self._seconds: dict[int, float] = {}
+        self._without: dict[int, float] = {}
+        self._together: dict[int, float] = {}
 
     def note(self, decoding: int, read: int, seconds: float) -> None:
         """Learn from a step.
@@ -29,16 +27,45 @@ class ReadingPace:
             read: tokens of prompts that it fed beside them.
             seconds: that it took.
         """
-        if not read:
-            self._seconds[decoding] = least_of_late(self._seconds.get(decoding, seconds), seconds)
-            return
-        longest = MOST_TIMES_LONGER * self._without(decoding)
-        if seconds > longest:
-            self.rows = max(LEAST, min(self.rows, int(read * longest / seconds)))
-        elif read >= self.rows:
-            self.rows += max(1, self.rows // 8)
+        times, rows = (self._together, _in_tiles(decoding + read)) if read else (self._without, decoding)
+        times[rows] = least_of_late(times.get(rows, seconds), seconds)
 
-    def _without(self, decoding: int) -> float:
-        """The time of a step of so many sequences, or of the next number that is known; ∞ where none is."""
-        nearest = min(self._seconds, key=lambda count: abs(count - decoding), default=None)
-        return float("inf") if nearest is None else self._seconds[nearest]
+    def rows(self, decoding: int, most: int, waiting: int) -> int:
+        """Tokens of prompts for the next step.
+
+        A step may take twice as long as the sequences alone, or longer where more sequences wait for their prompts
+        than decode: each has its share of the time.
+
+        Args:
+            decoding: sequences of which it feeds a token, 1 or more.
+            most: tokens for which it has room.
+            waiting: sequences whose prompts are to be read.
+        """
+        limit = (1 + max(1, waiting / decoding)) * self._seconds_without(decoding)
+        total = _in_tiles(decoding + LEAST)
+        while total - decoding < most:
+            if self._expected(total + TILE) > limit:
+                if total + TILE in self._together:
+                    self._together[total + TILE] *= FADE
+                break
+            total += TILE
+        return min(total - decoding, most)
+
+    def _seconds_without(self, decoding: int) -> float:
+        """The time of a step of so many sequences, or of the next number that is known, or of the shortest step."""
+        nearest = min(self._without, key=lambda count: abs(count - decoding), default=None)
+        return min(self._together.values(), default=0.0) if nearest is None else self._without[nearest]
+
+    def _expected(self, rows: int) -> float:
+        """The time of a step of so many rows; of an unknown number on the line through smaller ones."""
+        known = sorted(count for count in self._together if count <= rows)
+        if not known:
+            return float("inf")
+        first, last = known[0], known[-1]
+        least, most = self._together[first], self._together[last]
+        slope = most / last if first == last else max(0.0, most - least) / (last - first)
+        return most + slope * (rows - last)
+
+
+def _in_tiles(rows: int) -> int:
+    return -(-rows // TILE) * TILE

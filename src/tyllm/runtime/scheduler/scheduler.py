@@ -81,7 +81,9 @@ class Scheduler:
     def schedule(self) -> Batch:
         """The chunks of the next step, of different sequences; none where all wait for their images' embeddings."""
         decoding = sum(sequence.remaining == 1 for sequence in self.running)
-        rows = min(self._limits.rows_beside(decoding), self.pace.rows)
+        rows = self._limits.rows_beside(decoding)
+        if rows:
+            rows = self.pace.rows(decoding, rows, self._waiting_to_be_read())
         if not rows and not (decoding and self._read_last) and (alone := self._read_alone()):
             self._read_last = True
             return alone
@@ -89,6 +91,11 @@ class Scheduler:
         batch = self._decoding()
         self._ride_along(batch, rows - sum(len(chunk.prompt) - 1 for _, chunk in batch))
         return batch
+
+    def _waiting_to_be_read(self) -> int:
+        """How many sequences have, or may have, a slot and no text yet."""
+        reading = sum(sequence.remaining > 1 for sequence in self.running)
+        return reading + min(len(self.waiting), self._most - len(self.running))
 
     def _decoding(self) -> Batch:
         """The next token of each sequence that has one, where memory allows; of too many, those who waited longest.

@@ -1,59 +1,76 @@
-"""Prompts are read beside others as fast as a step takes no longer than twice its time."""
+"""Prompts are read beside others as fast as a step takes no longer than twice its time, or than each one's share."""
 
 import pytest
 
-from tyllm.runtime.scheduler.reading_pace import FIRST, LEAST, ReadingPace
+from tyllm.runtime.scheduler.reading_pace import LEAST, TILE, ReadingPace
 
 
-def read(pace, seconds_of, steps, decoding=4, most=64):
+def read(pace, seconds_of, steps, decoding=4, most=60, waiting=1):
     """Read a prompt for some steps; the rows of each."""
     found = []
     for _ in range(steps):
-        rows = min(pace.rows, most)
+        rows = pace.rows(decoding, most, waiting)
         pace.note(decoding, rows, seconds_of(decoding + rows))
         found.append(rows)
     return found
 
 
-@pytest.mark.parametrize(("row", "expected"), [(0.02, 50), (0.05, 20), (0.1, 10)])
-def test_the_pace_is_what_takes_twice_as_long(row, expected):
+def tiles(rows):
+    """The time of a step: a tile takes as long whether it is full or not."""
+    return 1 + 0.5 * (-(-rows // TILE))
+
+
+@pytest.mark.parametrize(("waiting", "expected"), [(1, 28), (4, 28), (8, 52), (16, 60)])
+def test_a_step_takes_twice_as_long_or_what_those_who_wait_have_a_right_to(waiting, expected):
     pace = ReadingPace()
-    pace.note(4, 0, 1 + 4 * row)  # so that `expected` rows more take 1 + 4 · row + 1
-    limit = 2 * (1 + 4 * row)
-    found = read(pace, lambda rows: 1 + row * rows, 60)
-    settled = found[20:]
-    assert found[0] == FIRST
-    assert max(1 + row * (4 + rows) for rows in settled) < 1.15 * limit
-    assert sum(settled) / len(settled) > 0.85 * expected
+    pace.note(
+        4, 0, tiles(4)
+    )  # 1.5: twice that are four tiles, three times seven, five times more than there is room for
+    found = read(pace, tiles, 20, waiting=waiting)
+    assert found[0] == LEAST and found[-1] == expected
+
+
+def test_whole_tiles_are_read():
+    pace = ReadingPace()
+    pace.note(5, 0, 1.0)
+    assert {(5 + rows) % TILE for rows in read(pace, tiles, 10, decoding=5)} == {0}
+    assert pace.rows(5, 6, 1) <= 6
 
 
 def test_some_tokens_are_read_however_long_it_takes():
     pace = ReadingPace()
     pace.note(4, 0, 1.0)
     assert read(pace, lambda rows: float(rows), 20)[-1] == LEAST
+    assert pace.rows(7, 60, 1) == 2 * TILE - 7
 
 
-def test_the_pace_grows_while_nothing_is_known_and_where_a_prompt_uses_it():
+def test_nothing_known_begins_with_the_least_and_takes_the_shortest_step_for_the_measure():
     pace = ReadingPace()
-    assert read(pace, lambda rows: 1.0, 30)[-1] == 64
-    rows = pace.rows
-    read(pace, lambda rows: 1.0, 30, most=3)
-    assert pace.rows == rows
+    found = read(pace, lambda rows: 1.0 + rows / 100, 30)
+    assert found[0] == LEAST and found[-1] == 60
 
 
 def test_the_nearest_number_of_sequences_counts():
     pace = ReadingPace()
     pace.note(1, 0, 1.0)
     pace.note(16, 0, 10.0)
-    pace.note(12, 8, 19.0)
-    assert pace.rows > FIRST
-    pace.note(2, pace.rows, 19.0)
-    assert pace.rows == LEAST
+    pace.note(12, 4, 8.0)
+    assert pace.rows(12, 60, 1) == 28 and pace.rows(2, 60, 1) == 6
 
 
 def test_a_step_that_was_held_up_counts_little():
     pace = ReadingPace()
     for seconds in (1.0, 9.0, 1.0):
         pace.note(4, 0, seconds)
-    pace.note(4, 8, 2.2)
-    assert pace.rows < FIRST
+    for seconds in (1.0, 9.0):
+        pace.note(4, 12, seconds)
+    assert pace.rows(4, 60, 1) == 20
+
+
+def test_what_was_too_slow_is_tried_again():
+    pace = ReadingPace()
+    pace.note(4, 0, 1.0)
+    pace.note(4, 4, 1.0)
+    pace.note(4, 12, 3.0)
+    found = [pace.rows(4, 60, 1) for _ in range(60)]
+    assert found[0] == 4 and found[-1] == 12

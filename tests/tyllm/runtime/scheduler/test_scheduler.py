@@ -1,5 +1,6 @@
 """Which chunks a step has: decoding rows first, prompts beside them or in turns, images when they are ready."""
 
+import itertools
 import time
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -47,28 +48,31 @@ def test_without_batch_programs_prompts_and_decoding_take_turns(serve):
     assert steps(served, 1) == [[("a", 1, "last"), ("b", 1, "last")]]
 
 
-def test_with_them_prompts_ride_along(serve):
-    served = serve(running=4, rows=12)
+def test_with_them_prompts_ride_along(serve, monkeypatch):
+    served, ticks = serve(running=4, rows=12), itertools.count()
+    monkeypatch.setattr(
+        engine_core, "time", SimpleNamespace(monotonic=time.monotonic, perf_counter=lambda: next(ticks))
+    )
     for name, count in (("a", 3), ("b", 20), ("c", 5)):
         served.add([ord(name)] * count, name, max_new_tokens=20)
     assert steps(served, 4) == [
         [("a", 3, "last")],
-        [("a", 1, "last"), ("b", 8, "none")],
-        [("a", 1, "last"), ("b", 9, "none")],
-        [("a", 1, "last"), ("b", 3, "last"), ("c", 5, "last")],
+        [("a", 1, "last"), ("b", 7, "none")],
+        [("a", 1, "last"), ("b", 11, "none")],
+        [("a", 1, "last"), ("b", 2, "last"), ("c", 5, "last")],
     ]
 
 
 def test_as_much_is_read_beside_others_as_the_times_of_steps_allow(serve, monkeypatch):
     served = serve(running=4, rows=12)
-    seconds = iter([0.0, 1.0, 0.0, 1.0, 0.0, 4.0, 0.0, 4.0])
+    seconds = iter([0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 4.0, 0.0, 1.0])
     served.add([1] * 3, "a", max_new_tokens=20)
     served.core.step()
     clock = SimpleNamespace(monotonic=time.monotonic, perf_counter=lambda: next(seconds))
     monkeypatch.setattr(engine_core, "time", clock)
     assert steps(served, 2) == [[("a", 1, "last")]] * 2
     served.add([2] * 40, "b", max_new_tokens=20)
-    assert steps(served, 2) == [[("a", 1, "last"), ("b", 8, "none")], [("a", 1, "last"), ("b", 4, "none")]]
+    assert [batch[1] for batch in steps(served, 3)] == [("b", 7, "none"), ("b", 11, "none"), ("b", 7, "none")]
 
 
 def test_more_decode_than_a_program_takes(serve):
