@@ -8,8 +8,9 @@ LEAST = 4
 """Tokens beside decoding sequences, however long a step takes."""
 TILE = 8
 """Rows of a step for which linear layers take as long as for fewer: a step has whole numbers of them."""
-FADE = 0.98
-"""By this a time is taken for shorter whenever it keeps a step from being longer, so that it is measured again."""
+FADE = 0.999
+"""By this a time is taken for shorter whenever it keeps a step from being longer: measured again after hundreds."""
+HELD_UP = 1.5  # how much longer than before a step counts at most
 
 
 class ReadingPace:
@@ -27,8 +28,11 @@ class ReadingPace:
             read: tokens of prompts that it fed beside them.
             seconds: that it took.
         """
-        times, rows = (self._together, _in_tiles(decoding + read)) if read else (self._without, decoding)
-        times[rows] = least_of_late(times.get(rows, seconds), seconds)
+        if read:
+            rows = _in_tiles(decoding + read)
+            self._together[rows] = min(seconds, HELD_UP * self._together.get(rows, seconds))
+        else:
+            self._without[decoding] = least_of_late(self._without.get(decoding, seconds), seconds)
 
     def rows(self, decoding: int, most: int, waiting: int) -> int:
         """Tokens of prompts for the next step.
