@@ -49,10 +49,11 @@ def check_step(model: PreTrainedModel, takes_embeddings: bool) -> None:
     check_layers(given, what)
     default = None if vision else capture(takes_positions=False)
     try:
-        check_rows(given, *_two_inputs(model, given), what)
+        inputs, other = _two_inputs(model, given)
+        check_rows(given, inputs, other, what)
         if default:
             numbered = {"positions": torch.arange(TOKENS).unsqueeze(0)}
-            check_positions(given, default, _two_inputs(model, given)[0] | numbered, what)
+            check_positions(given, default, inputs | numbered, what)
     except UnsupportedError:
         raise
     except Exception as error:  # an operator can fail in any way on numbers that have no meaning
