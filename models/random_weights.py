@@ -3,6 +3,7 @@
     python models/random_weights.py Qwen2-7B out/qwen2-7b             # full size: 15 GB of disk, under 1 GiB of memory
     python models/random_weights.py Qwen2-7B out/small --small        # the same peculiarities in a few megabytes
     python models/random_weights.py Qwen2.5-VL-7B-Instruct out/vl --layers 2 --vision-layers 4
+    python models/random_weights.py Qwen3-30B-A3B out/30b --awq           # linear layers in AutoAWQ's INT4: 16 GB
 
 Normal values are drawn once, for one block, and every tensor is that block repeated from a place of its own.
 """
@@ -20,6 +21,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from preprocessor import preprocessor_config
+from random_awq import CONFIG as AWQ_CONFIG
+from random_awq import as_awq, repeated
 from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config, with_layers
 from tokenizer import (
     CHAT_TEMPLATE,
@@ -48,14 +51,6 @@ def block(mean: float, deviation: float, dtype: str, seed: int) -> np.ndarray[An
     """(BLOCK,) normal values."""
     values = np.random.default_rng(seed).standard_normal(BLOCK, dtype=np.float32)
     return (values * np.float32(deviation) + np.float32(mean)).astype(DTYPES[dtype])
-
-
-def repeated(values: np.ndarray[Any, np.dtype[Any]], start: int, count: int) -> Iterator[np.ndarray[Any, Any]]:
-    """`count` values: `values` from `start` on, again and again."""
-    while count:
-        part = values[start : start + count]
-        yield part
-        start, count = 0, count - len(part)
 
 
 def distribution(module: Any, name: str, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -183,7 +178,12 @@ def rearrange(description: dict[str, Any], special: dict[str, int], vocab_size: 
 
 
 def write_random_checkpoint(
-    config: dict[str, Any], output: Path, dtype: str = "float16", seed: int = 0, shard: int = SHARD
+    config: dict[str, Any],
+    output: Path,
+    dtype: str = "float16",
+    seed: int = 0,
+    shard: int = SHARD,
+    awq: bool = False,
 ) -> None:
     """Writes a checkpoint folder: config, weights, tokenizer.
 
@@ -193,6 +193,7 @@ def write_random_checkpoint(
         dtype: "float16", "bfloat16" or "float32".
         seed: The same seed, config and type give the same bytes.
         shard: Bytes of weights a file.
+        awq: Linear layers in INT4, as AutoAWQ stores them; `dtype` is that of the others.
 
     Raises:
         ValueError: The vocabulary is too small.
@@ -202,7 +203,10 @@ def write_random_checkpoint(
     end, _, turn_end = tokenizer.convert_tokens_to_ids(list(TEXT_SPECIALS))
     special = {"bos_token_id": None, "eos_token_id": turn_end, "pad_token_id": end}
     config = config | special | {"torch_dtype": dtype}
-    groups = shards(tensors(config, dtype, seed), shard)
+    named = tensors(config, dtype, seed)
+    if awq:
+        named, config = as_awq(named, seed), config | {"quantization_config": AWQ_CONFIG}
+    groups = shards(named, shard)
     output.mkdir(parents=True, exist_ok=True)
     write_weights(groups, output)
     save_tokenizer(tokenizer, output)
@@ -219,13 +223,14 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--small", action="store_true", help="two or three layers, a few hundred wide")
     parser.add_argument("--dtype", choices=list(DTYPES), default="float16")
+    parser.add_argument("--awq", action="store_true", help="linear layers in INT4, in AutoAWQ's format")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layers", type=int, help="number of layers, instead of the config's")
     parser.add_argument("--vision-layers", type=int, help="number of the vision tower's, likewise")
     args = parser.parse_args()
     config = small_config(args.config) if args.small else read_config(args.config)
     config = with_layers(config, args.layers, args.vision_layers)
-    write_random_checkpoint(config, args.output, args.dtype, args.seed)
+    write_random_checkpoint(config, args.output, args.dtype, args.seed, awq=args.awq)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ INTERMEDIATE = 640  # five groups of 128: no number of dies but one divides them
 VOCABULARY = 1024
 WINDOW = 16  # tokens, where attention slides: short enough that a test leaves it
 SPECIAL = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}  # the real ones lie past VOCABULARY
-MODEL_TYPES = {  # layers of both kinds where a family mixes them
+MODEL_TYPES = {  # layers of both kinds where a family mixes them, and few small experts
     "gemma3_text": {"num_hidden_layers": 3, "sliding_window_pattern": 2},
+    "qwen3_moe": {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 128},
     "smollm3": {"num_hidden_layers": 3, "no_rope_layer_interval": 2},
 }
 UNEVEN = {"num_attention_heads": 28, "num_key_value_heads": 4, "hidden_size": 896, "vocab_size": 1003}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from random_weights import covering_tokenizer, main, repeated, write_random_checkpoint
+from random_weights import covering_tokenizer, main, write_random_checkpoint
 from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
@@ -24,7 +24,8 @@ def test_small_checkpoint_loads_and_runs(name, tmp_path):
     write_random_checkpoint(small_config(name), tmp_path, "bfloat16")
     model, report = load(tmp_path)
     assert not any(report.values()), report
-    assert set(model.state_dict()) - set(Checkpoint.open(tmp_path).tensors) <= {"lm_head.weight"}
+    whole = {parameter for parameter in model.state_dict() if ".experts." not in parameter}  # files have each expert's
+    assert whole - set(Checkpoint.open(tmp_path).tensors) <= {"lm_head.weight"}
     with torch.no_grad():
         logits = model(torch.arange(20)[None] * 7).logits[0]
     assert logits.isfinite().all()
@@ -76,11 +77,6 @@ def test_shards_hold_the_same_tensors(tmp_path):
     one, many = Checkpoint.open(tmp_path / "one"), Checkpoint.open(tmp_path / "many")
     assert list(one) == list(many)
     assert all((one.read_numpy(name) == many.read_numpy(name)).all() for name in one)
-
-
-def test_repeated_wraps_around():
-    parts = repeated(torch.arange(5).numpy(), 3, 9)
-    assert [int(value) for part in parts for value in part] == [3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
 @pytest.mark.parametrize("vocabulary", [300, 5000])

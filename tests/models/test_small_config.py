@@ -16,6 +16,7 @@ PARAMETERS = {  # in units of a million, as the models' authors publish them
     "DeepSeek-R1-Distill-Qwen-7B": 7616,
     "DeepSeek-R1-Distill-Qwen-32B": 32764,
     "Qwen3-0.6B": 596,
+    "Qwen3-30B-A3B": 30532,
     "Qwen3-8B": 8191,
     "Meta-Llama-3-8B": 8030,
     "Llama-3.1-8B": 8030,
