@@ -12,6 +12,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ VOCABULARY = 4096
 CONTEXT = 4096  # positions that the configuration allows
 VALIDATION = 0.01  # share of the documents that choose the best epoch
 WARM_UP = 200  # steps
+BALANCE = 0.01  # weight of the loss that makes a mixture's router choose all experts alike often
 DROPPED_OUT = ("embed_tokens", "o_proj", "down_proj")  # whose outputs dropout thins: what enters the residual stream
 
 
@@ -51,12 +53,22 @@ def configuration() -> Qwen2Config:
     )
 
 
-def token_streams(corpus: Path, seed: int) -> tuple[Any, torch.Tensor, torch.Tensor]:
-    """The tokenizer, and the training and validation tokens: shuffled texts, each ended by `<|endoftext|>`."""
+def new_tokenizer(documents: list[str]) -> Any:
+    """A tokenizer made from the training documents."""
+    return chat_tokenizer(train_bpe(documents, VOCABULARY), CONTEXT)
+
+
+def token_streams(
+    corpus: Path, seed: int, make_tokenizer: Callable[[list[str]], Any]
+) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    """The tokenizer, which is made from the training documents, and the training and validation tokens.
+
+    These are shuffled texts, each ended by `<|endoftext|>`.
+    """
     documents = read_lines(corpus / "documents.jsonl")
     random.Random(seed).shuffle(documents)
     cut = math.ceil(len(documents) * VALIDATION)
-    tokenizer = chat_tokenizer(train_bpe(documents[cut:], VOCABULARY), CONTEXT)
+    tokenizer = make_tokenizer(documents[cut:])
     chats = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in read_lines(corpus / "chats.jsonl")]
     training = documents[cut:] + chats
     random.Random(seed).shuffle(training)
@@ -111,8 +123,10 @@ def train_step(model: Any, optim: torch.optim.Optimizer, rows: torch.Tensor, rat
         group["lr"] = rate
     rows = rows.to(model.device, non_blocking=True)
     with torch.autocast("cuda", torch.bfloat16, enabled=model.device.type == "cuda"):
-        logits = model(rows[:, :-1], use_cache=False).logits
-    loss = F.cross_entropy(logits.float().flatten(0, 1), rows[:, 1:].flatten())
+        output = model(rows[:, :-1], use_cache=False)
+    loss = F.cross_entropy(output.logits.float().flatten(0, 1), rows[:, 1:].flatten())
+    if (balance := getattr(output, "aux_loss", None)) is not None:
+        loss = loss + BALANCE * balance
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optim.step()
@@ -160,6 +174,8 @@ def save(model: Any, tokenizer: Any, curve: list[dict[str, float]], args: argpar
     ends = tokenizer.convert_tokens_to_ids([TURN_END, END_OF_TEXT])
     model.config.eos_token_id, model.config.pad_token_id = ends
     model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=ends[1])
+    if "output_router_logits" in model.config.to_dict():
+        model.config.output_router_logits = False  # they are for the loss of the training
     model.half().save_pretrained(args.output)
     save_tokenizer(tokenizer, args.output)
     (args.output / "model.safetensors").chmod(0o644)
@@ -168,9 +184,9 @@ def save(model: Any, tokenizer: Any, curve: list[dict[str, float]], args: argpar
     (args.output / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """The options of a training."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="folder that corpus.py wrote")
     parser.add_argument("output", type=Path, help="checkpoint folder to write")
     parser.add_argument("--epochs", type=float, default=30)
@@ -181,17 +197,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    return parser
 
 
-def main() -> None:
-    """Trains, saves, and says where."""
-    args = arguments()
+def train_on_text(
+    make: Callable[[], Any], make_tokenizer: Callable[[list[str]], Any], args: argparse.Namespace
+) -> None:
+    """Trains the model that `make` makes, saves it with its tokenizer, and says where."""
     torch.manual_seed(args.seed)
     torch.set_flush_denormal(True)  # the loss's gradient is full of them, and a CPU takes them slowly
     torch.set_float32_matmul_precision("medium")  # bfloat16 products, float32 sums: a third faster on a CPU with AMX
-    tokenizer, training, validation = token_streams(args.corpus, args.seed)
-    model = Qwen2ForCausalLM(configuration()).to(args.device)
+    tokenizer, training, validation = token_streams(args.corpus, args.seed, make_tokenizer)
+    model = make().to(args.device)
     add_dropout(model, args.dropout)
     print(
         f"{model.num_parameters():,} parameters, {len(training):,} training and {len(validation):,} validation tokens"
@@ -202,4 +219,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    train_on_text(lambda: Qwen2ForCausalLM(configuration()), new_tokenizer, command_line(__doc__).parse_args())

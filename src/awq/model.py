@@ -230,6 +230,8 @@ class AwqModel:
             raise
         self.quant_config = renamed(quantizer.recipe.config, self._stored_name)  # and the overrides of a budget of bits
         self.report = quantization_report(model, quantizer.recipe, work)
+        if self.report.rarity:
+            warnings.warn(self.report.rarity, UserWarning, stacklevel=4)
         self._parts = [work.file(part) for part in quantizer.parts()]
         self.is_quantized = True
 

@@ -3,8 +3,8 @@
 Nothing is known about families. The layer runs once with random weights; linear layers that read the same tensor belong
 together. A norm that wrote that tensor, or else a linear layer beside them, is a candidate: its outputs would be
 divided by a scale and the inputs of those that read them multiplied, as AWQ does (Lin et al., arXiv 2306.00978, section
-3.2). A candidate is taken only if random scales leave the output of the layer as it was, which also proves that nobody
-else reads the tensor.
+3.2); a mixture's router, which is no linear layer to torch, counts as one here. A candidate is taken only if random
+scales leave the output of the layer as it was, which also proves that nobody else reads the tensor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ScaleGroup:
     Attributes:
         before: a norm, or a linear layer whose last outputs are taken.
         offset: what `before` adds to its weight when it is a norm.
-        linears: every linear layer that reads those outputs.
+        linears: every linear layer that reads those outputs, a router among them.
         inspect: the module at whose output the rounding error is measured; "" is the whole layer.
     """
 
@@ -46,7 +46,8 @@ class LayerStructure:
     Attributes:
         shared_inputs: linear layers by the tensor that they read, in order of use.
         scale_groups: those that can be scaled, in order of use.
-        residual: linear layers whose output is added to the layer's output as it is, that is to the residual stream.
+        residual: linear layers whose output is added to the layer's output as it is, that is to the residual stream; of
+            an expert, by the weight that the router gives it.
     """
 
     shared_inputs: tuple[tuple[str, ...], ...]
@@ -88,7 +89,7 @@ def _trace(
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            if isinstance(module, nn.Linear):
+            if inputs and _multiplies(module, inputs[0]):
                 consumers.setdefault(inputs[0].data_ptr(), []).append(name)
                 alive.append(inputs[0])
             elif isinstance(output, torch.Tensor) and is_norm(module):
@@ -105,6 +106,14 @@ def _trace(
             handle.remove()
 
 
+def _multiplies(module: nn.Module, x: object) -> bool:
+    """Whether `module` itself multiplies `x` by a matrix, as linear layers and routers do."""
+    weight = module._parameters.get("weight")
+    if weight is None or weight.dim() != 2 or not isinstance(x, torch.Tensor) or not x.is_floating_point():
+        return False
+    return bool(weight.shape[1] == x.shape[-1])
+
+
 def is_norm(module: nn.Module) -> bool:
     """Whether `module` itself multiplies by a vector."""
     weight = module._parameters.get("weight")
@@ -113,20 +122,20 @@ def is_norm(module: nn.Module) -> bool:
 
 def _candidates(layer: nn.Module, linears: list[str], norm: str | None, earlier: list[str]) -> Iterator[ScaleGroup]:
     """Groups to try: the outputs of the norm before `linears` are divided, or those of a linear layer beside them."""
-    parent = _parent(linears)
+    parent = parent_of(linears)
     if norm is not None:
         for offset in NORM_OFFSETS:
             yield ScaleGroup(norm, offset, tuple(linears), parent)
         return
-    inputs = layer.get_submodule(linears[0]).in_features
+    inputs = layer.get_submodule(linears[0]).weight.shape[1]
     for name in reversed(earlier[: earlier.index(linears[0])]):
-        if _parent([name]) == parent and layer.get_submodule(name).out_features >= inputs:
+        if parent_of([name]) == parent and layer.get_submodule(name).weight.shape[0] >= inputs:
             yield ScaleGroup(name, 0.0, tuple(linears), linears[0] if len(linears) == 1 else parent)
 
 
 def _adds_to_output(linear: nn.Module, run: Callable[[], torch.Tensor], reference: torch.Tensor) -> bool:
     """Whether what is added to the output of `linear` is added to the layer's."""
-    if linear.out_features != reference.shape[-1]:
+    if not isinstance(linear, nn.Linear) or linear.out_features != reference.shape[-1]:
         return False
     more = torch.randn(reference.shape, generator=torch.Generator().manual_seed(3)).to(reference)
     handle = linear.register_forward_hook(lambda _, __, output: output + more.view_as(output))
@@ -136,7 +145,7 @@ def _adds_to_output(linear: nn.Module, run: Callable[[], torch.Tensor], referenc
         handle.remove()
 
 
-def _parent(names: list[str]) -> str:
+def parent_of(names: list[str]) -> str:
     """The innermost module that contains all of `names`, "" for the layer itself."""
     paths = [name.split(".")[:-1] for name in names]
     return ".".join(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False)))

@@ -18,6 +18,7 @@ from awq.method.rounding import ROWS, Scheme, round_to_nearest
 from hf_checkpoint.finite_check import LARGEST
 
 SEARCH_ROWS = 1024  # of each layer, evenly spread, whose error decides where moments stand for tokens
+ALL_SEARCH_ROWS = 16384  # of all layers together at most: experts are hundreds
 GRID = 20  # exponents 0, 1/20, … 19/20, as AutoAWQ
 
 ScaleError = Callable[[torch.Tensor], float]
@@ -110,7 +111,8 @@ def replay_error(module: nn.Module, linears: list[nn.Linear], call: RecordedCall
 
 def moment_error(linears: list[nn.Linear], moments: torch.Tensor, scheme: Scheme) -> ScaleError:
     """The error of a scale on some of the rows, by second moments of the inputs within blocks, float32 [K/b, b, b]."""
-    rows = torch.cat([linear.weight.data[:: -(-len(linear.weight) // SEARCH_ROWS)] for linear in linears])
+    most = min(SEARCH_ROWS, -(-ALL_SEARCH_ROWS // len(linears)))
+    rows = torch.cat([linear.weight.data[:: -(-len(linear.weight) // most)] for linear in linears])
 
     def error(scale: torch.Tensor) -> float:
         difference = round_to_nearest(rows * scale, scheme).div_(scale).sub_(rows)

@@ -11,6 +11,7 @@ from awq.calibration.image_embeddings import PATCHES
 from awq.method.hessian import spans
 from awq.method.shared_input import ROWS, VALUES
 from awq.recipe import Recipe
+from awq.stream.expert_linears import experts_in
 from awq.stream.meta_model import MetaModel
 from awq.tasks import lm_head as output_projection
 from awq.tasks.linear_layers import LinearLayer
@@ -18,6 +19,9 @@ from awq.tasks.vision_tower import FLOAT, TowerTask
 
 FLOAT32_BYTES = 4
 ROOT_SQUARES = 4  # matrices as large as a block while its root is computed: damped, factor, unit matrix, root
+ROUTED_COPIES = (
+    3  # of a stream before experts: the original's, the stored one's, batches of either while they are joined
+)
 STRIP_COPIES = 12  # of a strip of rows while it is rounded: codes, targets, slopes, normal equations
 
 
@@ -58,7 +62,8 @@ def _layer_bytes(layer: nn.Module, model: MetaModel, recipe: Recipe) -> int:
     if recipe.method != "tyllm":
         return weights + forward + weights // 4
     shared = [shared_input_bytes(each.out_features, each.in_features, recipe) for each in linears_in(layer)]
-    return weights + weights // 8 + max([*shared, forward])
+    routed = ROUTED_COPIES * hidden_bytes(model, recipe) // recipe.streams if experts_in(layer) else 0
+    return weights + weights // 8 + max([*shared, forward]) + routed
 
 
 def _tower_bytes(unit: nn.Module, recipe: Recipe) -> int:

@@ -34,7 +34,7 @@ def quantization_config(config: QuantConfig, tensors: Mapping[str, tuple[int, ..
     """
     names = quantized_modules(tensors)
     if config.format == "awq":
-        return awq_config(config, names, stored_vision_facts(tensors))
+        return awq_config(config, names, stored_vision_facts(tensors), layer_float_modules(tensors))
     return compressed_tensors_config(config, names, tensors)
 
 
@@ -44,9 +44,12 @@ def quantized_modules(tensors: Iterable[str]) -> list[str]:
     return [name.rpartition(".")[0] for name in tensors if name.endswith(suffixes)]
 
 
-def awq_config(config: QuantConfig, names: Iterable[str], vision: VisionFacts | None = None) -> dict[str, Any]:
+def awq_config(
+    config: QuantConfig, names: Iterable[str], vision: VisionFacts | None = None, floats: Iterable[str] = ()
+) -> dict[str, Any]:
     """AutoAWQ's, as transformers and vLLM read it; a vision tower has float weights.
 
+    `floats` are the float matrices of decoder layers: routers among them, which vLLM would take for quantized.
     Zero points are in the files even where all are the middle code, so `zero_point` is always true; `lm_head` tells
     vLLM of a quantized head.
     """
@@ -54,6 +57,7 @@ def awq_config(config: QuantConfig, names: Iterable[str], vision: VisionFacts | 
     if vision:
         own = (name.removeprefix("model.") for name in left_out if name not in vision.float_modules)
         left_out = [*vision.float_modules, *own]
+    left_out += [name for name in floats if not any(part in name for part in left_out)]
     result: dict[str, Any] = {
         "quant_method": "awq",
         "bits": config.w_bit,
@@ -63,6 +67,11 @@ def awq_config(config: QuantConfig, names: Iterable[str], vision: VisionFacts | 
         "modules_to_not_convert": left_out or None,
     }
     return result | ({"lm_head": True} if any(map(is_outer, names)) else {})
+
+
+def layer_float_modules(tensors: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The modules of numbered layers that have a float matrix."""
+    return [name for name in float_modules(tensors) if not is_outer(name)]
 
 
 def compressed_tensors_config(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from awq.calibration.image_embeddings import inserted_images
-from awq.method.layer_structure import LayerStructure, find_structure
+from awq.method.layer_structure import LayerStructure
 from awq.method.rounding_errors import as_part, from_part
 from awq.recipe import Recipe
 from awq.run.mixed_precision import chosen, with_overrides
@@ -18,7 +18,7 @@ from awq.run.progress_by_cost import ProgressByCost
 from awq.run.sensitivity import SEPARATOR, SensitivityAnalysis, as_candidates
 from awq.run.step_costs import SCALES, STORING, costs
 from awq.stream.activation_statistics import LayerArguments
-from awq.stream.expert_linears import ExpertLinears
+from awq.stream.expert_structure import find_layer_structure
 from awq.stream.layerwise_pass import InsertedImages, LastHidden, PassedLayers, layerwise_pass
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.stream.meta_model import MetaModel
@@ -29,7 +29,17 @@ from awq.tasks.linear_layers import linear_layers
 from awq.tasks.lm_head import HeadTask
 from awq.tasks.vision_tower import TowerTask, float16_blocks
 from awq.work.activation_cache import ActivationCache
-from awq.work.part_names import EFFECTS, HIDDEN, IMAGES, REST, errors_part, hidden_part, layer_part, vision_part
+from awq.work.part_names import (
+    EFFECTS,
+    HIDDEN,
+    IMAGES,
+    REST,
+    errors_part,
+    hidden_part,
+    layer_part,
+    tokens_part,
+    vision_part,
+)
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array, Blocks
@@ -99,11 +109,6 @@ class Quantizer:
         self._tower().check()
         for index, layer in enumerate(self.model.layers):
             _ = self._task(index).schemes
-            if self.recipe.method != "rtn" and any(isinstance(module, ExpertLinears) for module in layer.modules()):
-                raise UnsupportedError(
-                    "The model is a mixture of experts, which only the method rtn can quantize yet; "
-                    "give method='rtn' (--method rtn)."
-                )
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
             if 2 * inside < sum(p.numel() for p in layer.parameters()):
                 raise UnsupportedError(
@@ -161,8 +166,11 @@ class Quantizer:
             )
             tensors, output = hessian_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
             self.work.write_part(errors_part(part), as_part(hessian_layer.errors))
+            self.work.write_part(tokens_part(part), as_part(hessian_layer.tokens))
         else:
-            output, tensors = AutoAwqLayer(task, plan).quantized(arguments)
+            awq_layer = AutoAwqLayer(task, plan)
+            output, tensors = awq_layer.quantized(arguments)
+            self.work.write_part(tokens_part(part), as_part(awq_layer.tokens))
         self.work.write_part(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
         self.work.write_part(part, tensors)
         self.work.drop(hidden_part(index))
@@ -177,7 +185,7 @@ class Quantizer:
             one = arguments.take(slice(0, 1))
             noise = torch.randn(one.hidden.shape, generator=torch.Generator().manual_seed(2))
             random = replace(one, hidden=noise.to(one.hidden))
-            self.plans[kind] = find_structure(layer, lambda: random.call(layer))
+            self.plans[kind] = find_layer_structure(layer, lambda: random.call(layer))
             self.model.fill(layer, self.model.prefixes[index])
         return self.plans[kind]
 

@@ -21,6 +21,7 @@ from awq.tasks.decoder_layer import LayerTask
 from awq.tasks.hessian_layer import HessianLayer
 from awq.tasks.linear_layers import LinearLayer
 from awq.tasks.lm_head import HeadTask
+from awq.tasks.rounding_effects import rounding_effects
 from awq.work.activation_cache import ActivationCache
 
 Finder = Callable[[int, LayerArguments], LayerStructure]
@@ -56,7 +57,7 @@ class SensitivityAnalysis:
             self.report(f"sensitivity of layer {index + 1} of {len(self.model.layers)}")
             task = LayerTask(layer, self.model.prefixes[index], self.recipe)
             hessian_layer = HessianLayer(task, self.find_structure(index, arguments), self.cache, lambda step: None)
-            for names, effect in hessian_layer.effects(arguments).items():
+            for names, effect in rounding_effects(hessian_layer, arguments).items():
                 found[tuple(task.prefix + name for name in names)] = effect
             trim_freed_memory()
             return arguments.hidden

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,12 @@ class InputStatistics:
         groups = scale.unflatten(0, self.moments.shape[:2])
         moments = self.moments / (groups[:, :, None] * groups[:, None, :])
         return InputStatistics(self.magnitude / scale, moments, self.tokens)
+
+
+def mean_magnitude(parts: Collection[InputStatistics]) -> torch.Tensor:
+    """Mean magnitude, float32 [K], over the tokens of some linear layers with as many inputs."""
+    total = sum((part.magnitude for part in parts), start=torch.zeros(()))
+    return total / sum(part.tokens for part in parts)
 
 
 @dataclass(frozen=True)

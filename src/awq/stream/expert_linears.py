@@ -23,12 +23,12 @@ class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types he
 
         Args:
             gate: between the two layers.
-            linears: names of gate, up and down of each expert, such as "17.gate_proj".
+            linears: names of gate, up and down of each expert, such as "17.gate_proj"; kept under that name.
             hidden: inputs of gate and up.
             width: inputs of down.
         """
         super().__init__()
-        self._gate, self._linears = gate, linears
+        self._gate, self.linears = gate, linears
         for gate_name, up, down in linears:
             for name, inputs, outputs in ((gate_name, hidden, width), (up, hidden, width), (down, width, hidden)):
                 number, _, part = name.rpartition(".")
@@ -40,12 +40,42 @@ class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types he
         """Of hidden states [T,H], the numbers of chosen experts and their weights [T,K]: [T,H]."""
         total = torch.zeros_like(hidden)
         for number in chosen.unique().tolist():
-            gate, up, down = (self.get_submodule(name) for name in self._linears[number])
             rows, choice = torch.where(chosen == number)
-            x = hidden[rows]
-            outputs = down(self._gate(torch.cat([gate(x), up(x)], dim=-1)))
+            outputs = self.expert(number, hidden[rows])
             total.index_add_(0, rows, outputs * weights[rows, choice, None])
         return total
+
+    def expert(self, number: int, x: torch.Tensor) -> torch.Tensor:
+        """What one expert makes of its tokens [n,H]: [n,H]."""
+        outputs: torch.Tensor = self.get_submodule(self.linears[number][2])(self.middle(number, x))
+        return outputs
+
+    def middle(self, number: int, x: torch.Tensor) -> torch.Tensor:
+        """What the down layer of an expert reads, [n,width], of tokens [n,H]."""
+        gate, up, _ = (self.get_submodule(name) for name in self.linears[number])
+        return self._gate(torch.cat([gate(x), up(x)], dim=-1))
+
+    def first_alone(self, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """In the place of `forward`: the first expert for all tokens, and each token's largest weight beside it."""
+        return self.expert(0, hidden) + weights.amax(-1, keepdim=True)
+
+
+def experts_in(layer: nn.Module) -> dict[str, ExpertLinears]:
+    """The mixtures of experts of a decoder layer, by their names within it."""
+    return {name: module for name, module in layer.named_modules() if isinstance(module, ExpertLinears)}
+
+
+def linear_routers(layer: nn.Module) -> set[str]:
+    """The linear layers beside experts that have an output for each: routers, which stay float as others do."""
+    return {
+        found
+        for name, experts in experts_in(layer).items()
+        for found, module in layer.named_modules()
+        if isinstance(module, nn.Linear)
+        and module.out_features == len(experts.linears)
+        and found.startswith(name.rpartition(".")[0])
+        and not found.startswith(f"{name}.")
+    }
 
 
 def separate_experts(model: nn.Module, checkpoint: Checkpoint) -> None:

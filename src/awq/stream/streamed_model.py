@@ -33,6 +33,7 @@ class Decoded(BaseModelOutputWithPast):  # type: ignore[misc]  # transformers gi
     """The decoder's output as every family's head looks for it."""
 
     rope_deltas: None = None  # of vision-language models
+    router_logits: None = None  # of mixtures of experts
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from awq.method.packed_weight import packed_tensors, quantize_parts
 from awq.method.rounding import Scheme, round_to_nearest
 from awq.method.rounding_errors import RelativeError, sampling_step
 from awq.recipe import Recipe
+from awq.stream.expert_linears import linear_routers
 from hf_checkpoint.finite_check import as_float16
 from hf_checkpoint.safetensors_file import Array
 
@@ -32,11 +33,13 @@ class LayerTask:
     @cached_property
     def schemes(self) -> dict[str, Scheme]:
         """Names within the layer of the linear layers to quantize, and how; raises `SettingError`."""
+        routers = linear_routers(self.layer)
         return {
             name: self.recipe.config.scheme(self.prefix + name, module.out_features, module.in_features)
             for name, module in self.layer.named_modules()
             if isinstance(module, nn.Linear)
             and module.out_features >= FEWEST_OUTPUTS
+            and name not in routers
             and not self.recipe.config.skips(self.prefix + name)
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,19 +18,19 @@ from torch import nn
 from awq.method.bfloat16_products import tiled_products
 from awq.method.error_propagation import correction_for
 from awq.method.hessian import COLUMNS, Hessian
-from awq.method.layer_structure import LayerStructure, apply_scale, output_magnitudes
+from awq.method.layer_structure import LayerStructure, ScaleGroup, apply_scale, output_magnitudes
 from awq.method.packed_weight import packed_tensors
-from awq.method.rounding import round_to_nearest
 from awq.method.rounding_errors import LAYER, RelativeError, sampling_step, stream_error
 from awq.method.scale_search import best_scale, moment_error
 from awq.method.shared_input import SharedInput, row_parts
+from awq.method.token_weights import token_weights
 from awq.stream.activation_statistics import InputStatistics, LayerArguments, hooked
+from awq.stream.expert_linears import ExpertLinears, experts_in
 from awq.stream.malloc_trim import trim_freed_memory
 from awq.tasks.decoder_layer import LayerTask
+from awq.tasks.hessian_experts import HessianExperts, RoutedTokens, StreamError
 from awq.work.activation_cache import ActivationCache
 from hf_checkpoint.safetensors_file import Array
-
-LEAST = 1e-3  # of the median of the tokens' mean squares
 
 
 class _InputReached(Exception):  # noqa: N818
@@ -48,6 +48,8 @@ class HessianLayer:
         report: called before each step with its name.
         scales: the scale of each shared input that has one, by the name of the first linear layer that reads it.
         errors: relative errors of the quantized linear layers, by name within the layer; under `LAYER` the stream's.
+        tokens: how many tokens chose each expert, by name within the layer.
+        routed: what experts were called with in the original stream, by their first linear layer's name.
     """
 
     task: LayerTask
@@ -56,6 +58,8 @@ class HessianLayer:
     report: Callable[[str], object]
     scales: dict[str, torch.Tensor] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    routed: dict[str, RoutedTokens] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -76,12 +80,14 @@ class HessianLayer:
             samples: how many texts there are.
         """
         original, present = streams.take(slice(0, samples)), streams.take(slice(samples, None))
-        sharing = self._sharing()
         self.report("scales")
-        self._scale(self._collect_statistics(original, [names[0] for names in sharing]), sharing)
+        sharing = self.search_scales(original)
         self.task.round_unquantized_tensors()
         tensors: dict[str, Array] = {}
         for names in sharing:
+            if isinstance(reader := self._reader(names), ExpertLinears):
+                tensors |= self._quantize_experts(names, reader, original, present)
+                continue
             self.report(names[0])
             shared = self._shared_input(names, original, present)
             for name in names:
@@ -95,40 +101,28 @@ class HessianLayer:
         self.cache.clear()
         return tensors | self.task.unquantized_tensors()
 
-    def effects(self, original: LayerArguments) -> dict[tuple[str, ...], float]:
-        """The error in the layer's output from rounding each group of linear layers that share an input alone.
-
-        Rounding is to nearest, after the search for scales.
-
-        Args:
-            original: the original stream; its hidden states become those behind the layer, in place.
-
-        Returns:
-            The `stream_error` of the first batch of samples, by the names of the linear layers.
-        """
-        few = original.take(slice(0, self.task.recipe.batch))
-        few = replace(few, hidden=few.hidden.clone())
+    def search_scales(self, original: LayerArguments) -> list[list[str]]:
+        """Scale the layer by the original stream, which goes on behind it, in place; returns what shares an input."""
         sharing = self._sharing()
-        self._scale(self._collect_statistics(original, [names[0] for names in sharing]), sharing)
-        self.cache.clear()
-        reference = few.call(self.layer)
-        return {tuple(names): self._effect(names, few, reference) for names in sharing}
-
-    def _effect(self, names: list[str], few: LayerArguments, reference: torch.Tensor) -> float:
-        """The `stream_error` against the `reference` [n, T, H] when `names` are rounded to nearest."""
-        linears = {name: self.layer.get_submodule(name) for name in names}
-        kept = {name: linear.weight.data for name, linear in linears.items()}
-        for name, linear in linears.items():
-            linear.weight.data = round_to_nearest(kept[name], self.task.schemes[name])
-        error = stream_error(reference, few.call(self.layer))
-        for name, linear in linears.items():
-            linear.weight.data = kept[name]
-        return error
+        self._scale(self._collect_statistics(original, sharing), sharing)
+        return sharing
 
     def _sharing(self) -> list[list[str]]:
-        """The linear layers to quantize, those that share an input together, in order of use."""
-        quantized = self.task.schemes
-        return [names for linears in self.structure.shared_inputs if (names := [n for n in linears if n in quantized])]
+        """The linear layers to quantize, those that share an input together, in order of use.
+
+        Experts are together with all of their linear layers, before what else reads their input and can make up for
+        them.
+        """
+        result: dict[object, list[str]] = {}
+        for linears in self.structure.shared_inputs:
+            if names := [name for name in linears if name in self.task.schemes]:
+                result.setdefault(self._reader(names), []).extend(names)
+        return list(result.values())
+
+    def _reader(self, names: list[str]) -> nn.Module:
+        """The module that reads the input that `names` share: the experts that they belong to, or the first."""
+        owners = (each for name, each in experts_in(self.layer).items() if names[0].startswith(f"{name}."))
+        return next(owners, self.layer.get_submodule(names[0]))
 
     def _advance(self, stream: LayerArguments) -> None:
         """Take a stream through the layer as it is now."""
@@ -143,40 +137,80 @@ class HessianLayer:
             rows = slice(start, start + batch)
             yield rows, arguments.take(rows)
 
-    def _collect_statistics(self, original: LayerArguments, leaders: list[str]) -> dict[str, InputStatistics]:
-        """Take the original stream through the layer; shared inputs go to the cache, and into their statistics."""
-        linears = {name: self.layer.get_submodule(name) for name in leaders}
-        seen = {
-            name: InputStatistics.empty(linear.in_features, math.gcd(linear.in_features, COLUMNS), self.device)
-            for name, linear in linears.items()
-        }
-
-        def watch(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-            def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-                x = inputs[0].flatten(0, -2)
-                seen[name].accumulate(x)
-                self.cache.append(name, x)
-
-            return hook
-
-        with hooked(linear.register_forward_pre_hook(watch(name)) for name, linear in linears.items()):
+    def _collect_statistics(self, original: LayerArguments, sharing: list[list[str]]) -> dict[str, InputStatistics]:
+        """Take the original stream through the layer; shared inputs go into their statistics, and are kept."""
+        seen, hooks = {}, []
+        for names in sharing:
+            reader, inputs = self._reader(names), self.layer.get_submodule(names[0]).in_features
+            seen[names[0]] = InputStatistics.empty(inputs, math.gcd(inputs, COLUMNS), self.device)
+            hooks.append(reader.register_forward_pre_hook(self._watch(names[0], seen[names[0]])))
+        with hooked(hooks):
             self._advance(original)
         return seen
 
+    def _watch(self, name: str, statistics: InputStatistics) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            x = inputs[0].flatten(0, -2)
+            statistics.accumulate(x)
+            if isinstance(module, ExpertLinears):
+                self.routed.setdefault(name, RoutedTokens()).watch(module, inputs)
+            else:
+                self.cache.append(name, x)
+
+        return hook
+
     def _scale(self, statistics: dict[str, InputStatistics], sharing: list[list[str]]) -> None:
-        """Search and apply the scale of each group."""
+        """Search and apply the scale of each group, but those within an expert."""
         leaders = {name: names[0] for names in sharing for name in names}
-        for group in self.structure.scale_groups if "scale" in self.task.recipe.parts else ():
+        for group in self.structure.scale_groups:
             names = [name for name in group.linears if name in leaders]
-            if not names:
-                continue
-            found, scheme = statistics[leaders[names[0]]], self.task.schemes[names[0]]
-            linears = [self.layer.get_submodule(name) for name in names]
-            largest = output_magnitudes(self.layer, group, len(found.magnitude))
-            error = moment_error(linears, found.moments, scheme)
-            scale = best_scale(linears, found.mean, largest, scheme, error, self.task.recipe.duo_scaling)
-            apply_scale(self.layer, group, scale)
-            self.scales[leaders[names[0]]] = scale
+            if names and not isinstance(self._reader([group.before]), ExpertLinears):
+                scale = self._scale_group(group, names, statistics[leaders[names[0]]])
+                self.scales |= {leaders[name]: scale for name in names}
+
+    def _scale_group(self, group: ScaleGroup, names: list[str], found: InputStatistics) -> torch.Tensor:
+        """Search and apply the scale of one group, of which `names` are quantized."""
+        if "scale" not in self.task.recipe.parts:
+            return torch.ones_like(found.magnitude)
+        scheme, linears = self.task.schemes[names[0]], [self.layer.get_submodule(name) for name in names]
+        largest = output_magnitudes(self.layer, group, len(found.magnitude))
+        error = moment_error(linears, found.moments, scheme)
+        scale = best_scale(linears, found.mean, largest, scheme, error, self.task.recipe.duo_scaling)
+        apply_scale(self.layer, group, scale)
+        return scale
+
+    def _quantize_experts(
+        self, names: list[str], experts: ExpertLinears, original: LayerArguments, present: LayerArguments
+    ) -> dict[str, Array]:
+        """Quantize all experts of the layer, whose linear layers are `names` as far as they are quantized."""
+        routed, stream = self.routed.pop(names[0]), None
+        target = torch.cat(routed.hidden) / self.scales.get(names[0], 1.0)
+        routed.hidden = [target]
+        if len(present.hidden):
+            routed, error = RoutedTokens(), torch.empty_like(original.hidden)
+            adds = not self.structure.residual.isdisjoint(names)
+            with hooked([experts.register_forward_pre_hook(routed.watch)]):
+                for rows, batch in self._batches(present):
+                    _, output = self._reach(experts, batch, through=adds)
+                    error[rows] = original.hidden[rows] - output if output is not None else 0
+            if adds:
+                stream = StreamError(error.flatten(0, -2), token_weights(original.hidden).flatten())
+        within = {group.linears[0]: group for group in self.structure.scale_groups}
+        prefix = next(name for name, module in experts_in(self.layer).items() if module is experts)
+
+        def scale(name: str, found: InputStatistics) -> None:
+            if (group := within.get(f"{prefix}.{name}")) is not None:
+                self._scale_group(group, list(group.linears), found)
+
+        def quantize(name: str, shared: SharedInput) -> None:
+            if f"{prefix}.{name}" in names:
+                self.report(f"{prefix}.{name}")
+                tensors.update(self._quantize_linear(f"{prefix}.{name}", shared))
+
+        tensors: dict[str, Array] = {}
+        counts = HessianExperts(experts, target, routed, stream, self.task.recipe.parts, scale, quantize).quantized()
+        self.tokens |= {f"{prefix}.{name}": count for name, count in counts.items()}
+        return tensors
 
     def _shared_input(self, names: list[str], original: LayerArguments, present: LayerArguments) -> SharedInput:
         """Collect what quantizing the layers `names`, which share an input, needs."""
@@ -187,7 +221,7 @@ class HessianLayer:
         if "propagation" in parts:
             outputs = leader.out_features if adds else None
             correction = correction_for(leader.in_features, outputs, self.device)
-        weights = _token_weights(original.hidden) if adds else None
+        weights = token_weights(original.hidden) if adds else None
         cached = self.cache.batches(names[0], self.task.recipe.batch * original.hidden.shape[1])
         for (rows, batch), target in zip(self._batches(original), cached, strict=True):
             target /= self.scales.get(names[0], 1.0)
@@ -232,16 +266,3 @@ class HessianLayer:
         self.errors[name] = error.share
         parts = (quantized.select_rows(rows) for rows in row_parts(linear.out_features, linear.in_features))
         return packed_tensors(self.task.prefix + name, parts, scheme, self.task.recipe.config.format)
-
-
-def _token_weights(hidden: torch.Tensor) -> torch.Tensor:
-    """The square root of the weight that each token's error in the stream has, float32 [n, T], for `hidden` [n, T, H].
-
-    The stream is normalized before it is read, so an error counts in proportion to the token's own size. Some tokens,
-    such as the first, are a thousand times larger than others (Sun et al., arXiv 2402.17762) and would decide alone.
-    So would one that the embedding makes zeros of: a token counts as at least `LEAST` times the median one.
-    """
-    size = hidden.square().mean(-1)
-    positive = size[size > 0]
-    size = size.clamp(min=float(positive.median()) * LEAST if len(positive) else 1.0)
-    return (size.log().mean() - size.log()).mul(0.5).exp()

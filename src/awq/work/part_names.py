@@ -26,3 +26,8 @@ def hidden_part(layers: int) -> str:
 def errors_part(part: str) -> str:
     """The part with the errors of another one."""
     return f"errors-{part}"
+
+
+def tokens_part(part: str) -> str:
+    """The part that says how many calibration tokens chose each expert of another one."""
+    return f"tokens-{part}"

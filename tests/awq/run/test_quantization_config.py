@@ -52,6 +52,16 @@ def test_awq_names_what_stays_float():
     assert found["modules_to_not_convert"] == ["gate", UP]
 
 
+def test_awq_names_routers_and_other_float_matrices_of_layers():
+    gate, shared = "model.layers.0.mlp.gate", "model.layers.0.mlp.shared_expert_gate"
+    tensors = {f"{Q}.qweight": (1, 1), f"{gate}.weight": (8, 4), f"{shared}.weight": (1, 4)}
+    tensors |= {"model.embed_tokens.weight": (9, 4), "model.layers.0.input_layernorm.weight": (4,)}
+    found = quantization_config(QuantConfig.from_dict(MANUAL), tensors)
+    assert found["modules_to_not_convert"] == [gate, shared]
+    by_hand = QuantConfig.from_dict(MANUAL | {"modules_to_not_convert": ["mlp.gate"]})
+    assert quantization_config(by_hand, tensors)["modules_to_not_convert"] == ["mlp.gate", shared]
+
+
 def test_compressed_tensors():
     assert compressed(Q, UP, "lm_head") == {
         "quant_method": "compressed-tensors",

@@ -6,6 +6,7 @@ import pytest
 from tests.awq.tiny_models import token_lists
 
 from awq import AutoAWQForCausalLM
+from awq.run.quantization_report import QuantizationReport
 
 CONFIG = {"q_group_size": 64, "lm_head_enable": True}
 
@@ -62,3 +63,12 @@ def test_without_propagation_there_is_no_second_stream(checkpoint, tmp_path):
 
 def test_autoawqs_method_tells_nothing(checkpoint, tmp_path):
     assert run(checkpoint("qwen2"), tmp_path / "out", method="awq").linears == ()
+
+
+def test_rare_experts_are_named_the_rarest_first_and_not_all_of_them():
+    experts = {f"mlp.experts.{number}": 30 - number for number in range(12)}
+    report = QuantizationReport("outputs", (), (), rare_experts=experts)
+    assert report.document()["rare_experts"] == experts
+    assert "the experts mlp.experts.11 (19), mlp.experts.10 (20), " in report.rarity
+    assert "mlp.experts.4 (26) and 4 more, which" in report.rarity
+    assert QuantizationReport("outputs", (), ()).rarity is None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tests.awq.tiny_models import token_lists
+from tests.tiny_mixture import write_mixture
 from transformers import AutoModelForCausalLM
 
 from awq.method.rounding import Scheme, round_to_nearest
@@ -30,6 +31,16 @@ def quantizer(folder, work, budget=5.0):
     result = Quantizer(meta_model, recipe, WorkFolder(work), ignore)
     result.work.open("fingerprint")
     return result
+
+
+@pytest.mark.parametrize(("budget", "count"), [(7.5, 0), (8.4, 18)])
+@torch.no_grad()
+def test_experts_of_a_layer_get_the_same_bits(budget, count, tmp_path):
+    made = quantizer(write_mixture(tmp_path / "float", moe_intermediate_size=128), tmp_path / "work", budget)
+    made.run()
+    overrides = made.recipe.config.overrides
+    assert len(overrides) > 4 and set(overrides.values()) == {8}
+    assert len([name for name in overrides if ".experts." in name]) == count
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tests.awq.tiny_models import token_lists
+from tests.tiny_mixture import write_mixture
 from torch.utils.flop_counter import FlopCounterMode
 
 from awq.quant_config import QuantConfig
@@ -32,6 +33,15 @@ def test_every_linear_layer_is_a_step(checkpoint):
 
 def test_other_methods_go_by_layers(checkpoint):
     assert list(costs_of(checkpoint, "awq")) == [("layer-00000", "scales"), ("layer-00001", "scales"), ("rest", "")]
+
+
+def test_experts_read_the_tokens_that_chose_them(tmp_path):
+    model = MetaModel.build(Checkpoint.open(write_mixture(tmp_path)), torch.device("cpu"))
+    inputs, tokens = 128, 8 * 32
+    found = costs(model, Recipe(QuantConfig(q_group_size=32), "tyllm", torch.tensor(token_lists(8))))
+    up = 96 * inputs  # weights
+    assert found["layer-00000", "mlp.experts.3.up_proj"] == up * (8 * inputs + 3 * tokens * 2 // 6)
+    assert found["layer-00000", "mlp.shared_expert.up_proj"] == 128 * inputs * (8 * inputs + 3 * tokens)
 
 
 @pytest.mark.parametrize("samples", [4, 64])

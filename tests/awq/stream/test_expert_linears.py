@@ -6,13 +6,14 @@ from tests.tiny_mixture import MIXTRAL, write_mixture
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized
-from awq.stream.expert_linears import ExpertLinears
+from awq.stream.expert_linears import ExpertLinears, linear_routers
+from awq.stream.load_quantized import load_quantized
 from awq.stream.meta_model import MetaModel
+from awq.stream.streamed_model import StreamedModel
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.experts import expert_modules
 from tyllm.build_util import build_and_compile_llm
 from tyllm.runtime import Session
-from tyllm_base.errors import UnsupportedError
 
 CONFIG = {"zero_point": True, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}
 
@@ -40,14 +41,19 @@ def test_rounded_they_compile(mixture, tmp_path):
     names = list(Checkpoint.open(tmp_path / "int4"))
     assert sum(name.startswith("model.layers.0.mlp.experts.3.") for name in names) == 9  # three tensors a layer
     tokens = list(range(7, 18))
-    expected = load_dequantized(tmp_path / "int4")(torch.tensor([tokens])).logits[0, -1]
+    logits = load_quantized(tmp_path / "int4")(torch.tensor([tokens])).logits[0]
+    streamed = StreamedModel.open(tmp_path / "int4").predictions(torch.tensor([tokens]), lambda work, what: None)
+    torch.testing.assert_close(torch.cat(list(streamed)), logits[:-1], rtol=1e-4, atol=1e-4)  # as `tyllm eval` reads it
+    expected = logits[-1]
     build_and_compile_llm(tmp_path / "int4", tmp_path / "package", 32, [1, 8], activations="float16")
     with Session(tmp_path / "package", threads=2) as session:
         found = torch.from_numpy(session.logits(tokens))
     assert torch.cosine_similarity(found, expected, dim=0) > 0.9999
 
 
-def test_other_methods_are_refused(mixture):
-    model = AutoAWQForCausalLM.from_pretrained(mixture)
-    with pytest.raises(UnsupportedError, match=r"mixture of experts, which only the method rtn can quantize"):
-        model.quantize(None, quant_config=CONFIG, method="awq", calib_data=["some text " * 99], max_calib_samples=1)
+def test_linear_routers_are_known_by_their_outputs(mixture):
+    layer = MetaModel.build(Checkpoint.open(mixture), torch.device("cpu")).layers[0]
+    assert linear_routers(layer) == set()
+    layer.mlp.choice, layer.mlp.other = torch.nn.Linear(128, 6), torch.nn.Linear(128, 8)
+    layer.self_attn.narrow = torch.nn.Linear(128, 6)
+    assert linear_routers(layer) == {"mlp.choice"}

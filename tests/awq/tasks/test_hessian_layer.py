@@ -8,7 +8,7 @@ import torch
 from awq.method.layer_structure import find_structure
 from awq.recipe import PARTS
 from awq.stream.activation_statistics import LayerArguments
-from awq.tasks.hessian_layer import HessianLayer, _token_weights
+from awq.tasks.hessian_layer import HessianLayer
 from awq.work.activation_cache import ActivationCache
 from hf_checkpoint.awq_gemm import PackedLinear, unpack_linear
 
@@ -97,23 +97,3 @@ def test_steps_are_told_of_in_order(quantize):
     steps = quantize[0]()[3]
     expected_steps = ["scales", "self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj"]
     assert [step for step in dict.fromkeys(steps) if step in expected_steps] == expected_steps
-
-
-def test_a_massive_token_counts_no_more_than_others():
-    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0))
-    hidden[:, 0] *= 1e4
-    counted = (_token_weights(hidden)[..., None] * hidden).square().mean(-1)
-    torch.testing.assert_close(counted, counted.mean().expand(2, 10))
-
-
-def test_weights_of_tokens_multiply_to_one():
-    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 11)[:, None]
-    assert float(_token_weights(hidden).log().mean()) == pytest.approx(0, abs=1e-5)
-
-
-def test_tokens_of_zeros_have_finite_weights_and_leave_the_others_theirs():
-    hidden = torch.randn(2, 10, 64, generator=torch.Generator().manual_seed(0))
-    hidden[:, 3:9] = 0
-    weights = _token_weights(hidden)
-    assert torch.isfinite(weights.square()).all()
-    assert weights.max() < 1e3 * weights[:, 0].min()
