@@ -18,7 +18,7 @@ from tyllm_base.errors import SettingError
 if TYPE_CHECKING:
     from awq.calibration.image_samples import ImageSamples
 
-REVISION = 2  # of the algorithm: counted up when the same recipe begins to give other bytes
+REVISION = 3  # of the algorithm: counted up when the same recipe begins to give other bytes
 
 
 METHODS = ("tyllm", "awq", "rtn")

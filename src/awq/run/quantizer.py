@@ -166,11 +166,13 @@ class Quantizer:
             )
             tensors, output = hessian_layer.quantized(arguments, len(self.recipe.samples)), arguments.hidden
             self.work.write_part(errors_part(part), as_part(hessian_layer.errors))
-            self.work.write_part(tokens_part(part), as_part(hessian_layer.tokens))
+            tokens = hessian_layer.tokens
         else:
             awq_layer = AutoAwqLayer(task, plan)
             output, tensors = awq_layer.quantized(arguments)
-            self.work.write_part(tokens_part(part), as_part(awq_layer.tokens))
+            tokens = awq_layer.tokens
+        if tokens:
+            self.work.write_part(tokens_part(part), as_part(tokens))
         self.work.write_part(hidden_part(index + 1), {HIDDEN: output.cpu().numpy()})
         self.work.write_part(part, tensors)
         self.work.drop(hidden_part(index))
