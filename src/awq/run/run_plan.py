@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from awq.recipe import Recipe
 from awq.run.memory_estimate import FLOAT32_BYTES, free_memory, hidden_bytes, image_bytes, linears_in, peak_memory
+from awq.stream.expert_linears import experts_in
 from awq.stream.meta_model import MetaModel
 from awq.tasks.linear_layers import FLOAT16_BYTES, LinearLayer, linear_layers, tower_linear_layers
 from hf_checkpoint.auxiliary_files import auxiliary_files
@@ -131,10 +134,19 @@ def _output_bytes(model: MetaModel, recipe: Recipe, linears: list[LinearLayer]) 
 
 
 def _waiting_bytes(model: MetaModel, recipe: Recipe) -> int:
-    """Bytes on disk beside the parts during the run: images, hidden states before and behind a layer, its cache."""
-    inputs: int = max(sum(each.in_features for each in linears_in(layer)) for layer in model.layers)
+    """Bytes on disk beside the parts during the run: images, hidden states before and behind a layer, its cache.
+
+    Inputs of experts are not in the cache.
+    """
+    inputs: int = max(_kept_inputs(layer) for layer in model.layers)
     hidden = image_bytes(model, recipe) + 2 * hidden_bytes(model, recipe)
     return hidden + FLOAT32_BYTES * int(recipe.samples.numel()) * inputs
+
+
+def _kept_inputs(layer: nn.Module) -> int:
+    """Inputs of the linear layers of a decoder layer that may be in the cache."""
+    experts = {linear for each in experts_in(layer).values() for linear in linears_in(each)}
+    return sum(int(each.in_features) for each in linears_in(layer) if each not in experts)
 
 
 def _auxiliary_bytes(model: MetaModel) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tests.awq.tiny_models import token_lists
+from tests.tiny_mixture import write_mixture
 
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe
@@ -69,6 +70,13 @@ def test_more_samples_take_more_memory_and_disk(checkpoint, tmp_path):
     hidden = 2 * 20_000 * 32 * 128 * 4
     assert many.memory - few.memory > 0.99 * hidden
     assert many.disk - few.disk > 2 * 0.99 * hidden
+
+
+def test_what_experts_read_does_not_wait_on_disk(tmp_path):
+    folder = write_mixture(tmp_path / "float", moe_intermediate_size=128)
+    few, many = (planned(folder, tmp_path, samples) for samples in (8, 20_000))
+    inputs = 8 * 128  # q, k, v, o, and the shared expert's gate, up, down, and own gate
+    assert many.disk - few.disk < 20_000 * 32 * 4 * (2 * 2 * 128 + inputs)
 
 
 def test_a_disk_that_is_too_small(checkpoint, tmp_path):
