@@ -14,7 +14,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ from tokenizer import (
     train_bpe,
 )
 
-from hf_checkpoint.experts import expert_modules
+from hf_checkpoint import mxfp4
+from hf_checkpoint.experts import expert_modules, expert_parameters
 from hf_checkpoint.safetensors_file import Blocks, write_safetensors
 
 TRAINED = Path(__file__).with_name("tyllm-7m")  # its tokenizer serves every vocabulary that is large enough
@@ -88,9 +89,31 @@ def mixture_tensors(model: Any, dtype: str, seed: int) -> Iterator[tuple[str, Bl
 
     tensors = dict(model.named_parameters())
     tensors |= {name: each for name, each in model.named_buffers() if name in model.state_dict()}
+    quantization = getattr(model.config, "quantization_config", None) or {}
+    stacks = expert_parameters(model) if quantization.get("quant_method") == mxfp4.METHOD else {}
     for name, tensor in revert_weight_conversion(model, tensors).items():
         shape = tuple(tensor.shape)
+        if name in stacks:
+            yield from mxfp4_tensors(name, (shape[0], shape[2], shape[1]), seed)
+            continue
         yield name, random_tensor(name, shape, distribution(model, name.rpartition(".")[2], shape), dtype, seed)
+
+
+def mxfp4_tensors(name: str, shape: tuple[int, int, int], seed: int) -> Iterator[tuple[str, Blocks]]:
+    """A stack [experts, outputs, inputs] in MXFP4: any code, and scales that keep the activations near one."""
+    deviation = np.sqrt(np.mean(mxfp4.VALUES**2) * shape[2])
+    middle = mxfp4.BIAS - round(math.log2(deviation))
+    ranges = {mxfp4.BLOCKS: (0, 256), mxfp4.SCALES: (middle - 1, middle + 2)}
+    for (ending, span), own in zip(ranges.items(), mxfp4.shapes(*shape), strict=True):
+        start = zlib.crc32((name + ending).encode()) % BLOCK
+        parts = partial(repeated, bytes_between(*span, seed), start, math.prod(own))
+        yield name + ending, Blocks(np.dtype(np.uint8), own, parts)
+
+
+@cache
+def bytes_between(low: int, high: int, seed: int) -> np.ndarray[Any, np.dtype[Any]]:
+    """(BLOCK,) bytes from `low` up to below `high`, all as often."""
+    return np.random.default_rng(seed).integers(low, high, BLOCK, dtype=np.uint8)
 
 
 def published_name(name: str) -> str:

@@ -14,6 +14,12 @@ WINDOW = 16  # tokens, where attention slides: short enough that a test leaves i
 SPECIAL = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}  # the real ones lie past VOCABULARY
 MODEL_TYPES = {  # layers of both kinds where a family mixes them, and few small experts
     "gemma3_text": {"num_hidden_layers": 3, "sliding_window_pattern": 2},
+    "gpt_oss": {
+        "num_local_experts": 8,
+        "num_experts_per_tok": 2,
+        "intermediate_size": 128,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
     "qwen3_moe": {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 128},
     "smollm3": {"num_hidden_layers": 3, "no_rope_layer_interval": 2},
 }
@@ -99,6 +105,8 @@ def small_vision(config: dict[str, Any]) -> dict[str, Any]:
 def with_layers(config: dict[str, Any], layers: int | None, vision_layers: int | None) -> dict[str, Any]:
     """The config with so many layers of the language model and of the vision tower; None leaves them."""
     config = config | ({"num_hidden_layers": layers} if layers else {})
+    if "layer_types" in config:
+        config["layer_types"] = config["layer_types"][:layers]
     if vision_layers:
         vision = config["vision_config"] | {"depth": vision_layers}
         if "fullatt_block_indexes" in vision:

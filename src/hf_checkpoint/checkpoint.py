@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_checkpoint import mxfp4
 from hf_checkpoint.config_limits import check_config
-from hf_checkpoint.expert_stack import ExpertStack
+from hf_checkpoint.expert_stack import ExpertRows, ExpertStack
 from hf_checkpoint.safetensors_file import Array, TensorInfo, read_header
 from tyllm_base.errors import CheckpointError, UntrustedCodeError
 from tyllm_base.json_reader import read_json
@@ -32,13 +33,15 @@ NUMBERED = "model-*-of-*.safetensors"  # other safetensors files may lie beside 
 class Checkpoint:
     """An open checkpoint: `config` as in config.json, and where each tensor lies. Weights are read one at a time.
 
-    `stacks` are the model's parameters that stand for many tensors (`weight_names.under_model_names`).
+    `stacks` are the model's parameters that stand for many tensors (`weight_names.under_model_names`), `rows` the
+    weights that are rows of such a stack where the model has its linear layers apart.
     """
 
     path: Path
     config: dict[str, Any]
     tensors: dict[str, TensorInfo]
     stacks: Mapping[str, ExpertStack] = field(default_factory=dict)
+    rows: Mapping[str, ExpertRows] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path, trust_remote_code: bool = False) -> Checkpoint:
@@ -94,9 +97,9 @@ class Checkpoint:
 
     @property
     def quantization(self) -> dict[str, Any] | None:
-        """The `quantization_config` of config.json, None for a float checkpoint."""
+        """The `quantization_config` of config.json, None for a float checkpoint; MXFP4 is read as a kind of floats."""
         found = self.config.get("quantization_config")
-        return found if isinstance(found, dict) else None
+        return found if isinstance(found, dict) and found.get("quant_method") != mxfp4.METHOD else None
 
 
 def read_config(folder: Path, trust_remote_code: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.dtypes import FLOATS
+from hf_checkpoint.expert_stack import Storage
 from hf_checkpoint.packed_rows import is_packed, packed_parts, packed_shape
 from tyllm_base.errors import CheckpointError
 
@@ -42,13 +43,13 @@ def check_tensors(
         UnsupportedError: a packed weight has other than 4 or 8 bits, or groups in activation order.
     """
     expected, patterns = set(sources), [STALE, *map(re.compile, ignored)]
-    parts = {
-        part: shape
-        for name in shapes.keys() & checkpoint.stacks.keys()
-        for part, shape in checkpoint.stacks[name].shapes().items()
-    }
+    stacks = [checkpoint.stacks[name] for name in shapes.keys() & checkpoint.stacks.keys()]
+    stacks += [checkpoint.rows[name].stack for name in shapes.keys() & checkpoint.rows.keys()]
+    parts = {part: shape for stack in stacks for part, shape in stack.shapes().items()}
+    bytes_of_mxfp4 = {part for stack in stacks if stack.storage is Storage.MXFP4 for part in stack.names}
     packed = {*packed, *(part for part in parts if is_packed(checkpoint, part))}
-    shapes = {name: shape for name, shape in shapes.items() if name not in checkpoint.stacks} | parts
+    known = checkpoint.stacks.keys() | checkpoint.rows.keys()
+    shapes = {name: shape for name, shape in shapes.items() if name not in known} | parts
     for name, shape in shapes.items():
         if name in packed:
             expected |= set(packed_parts(checkpoint, name))
@@ -56,7 +57,8 @@ def check_tensors(
         else:
             source = sources.get(name, name)
             expected.add(source)
-            _check_float(checkpoint, source, shape, dtypes)
+            _check_type(checkpoint, source, {"U8"} if source in bytes_of_mxfp4 else dtypes)
+            _check_shape(source, tuple(checkpoint.info(source).shape), shape)
     for name in checkpoint:
         if name not in expected and not any(pattern.search(name) for pattern in patterns):
             raise CheckpointError(
@@ -69,13 +71,15 @@ def ignored_tensors(model: PreTrainedModel) -> list[str]:
     return sorted(model._keys_to_ignore_on_load_unexpected or ())
 
 
-def _check_float(checkpoint: Checkpoint, name: str, shape: tuple[int, ...], dtypes: Collection[str]) -> None:
-    info = checkpoint.info(name)
-    if info.dtype not in dtypes:
-        raise CheckpointError(
-            f"{name} has type {info.dtype}; a float checkpoint has F16, BF16 or F32: convert it first."
+def _check_type(checkpoint: Checkpoint, name: str, dtypes: Collection[str]) -> None:
+    dtype = checkpoint.info(name).dtype
+    if dtype not in dtypes:
+        wanted = (
+            "MXFP4 lies in U8: download it again"
+            if dtypes == {"U8"}
+            else ("a float checkpoint has F16, BF16 or F32: convert it first")
         )
-    _check_shape(name, tuple(info.shape), shape)
+        raise CheckpointError(f"{name} has type {dtype}; {wanted}.")
 
 
 def _check_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

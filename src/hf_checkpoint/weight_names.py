@@ -36,19 +36,42 @@ def under_model_names(checkpoint: Checkpoint, model: PreTrainedModel) -> Checkpo
 def stored_name(name: str, config: Mapping[str, Any]) -> str:
     """The name under which a tensor or module of the model is stored.
 
-    A vision-language model keeps the names that the hub's checkpoints have, which every version of transformers, vLLM
-    and AutoAWQ reads; transformers 5's own save_pretrained writes them too.
+    A vision-language model, and a mixture of experts like Mixtral, keep the names that the hub's checkpoints have,
+    which every version of transformers, vLLM and AutoAWQ reads; transformers 5's own save_pretrained writes them too.
     """
     facts = vision_facts(config)
-    return name if facts is None else _renamed(name, facts.stored_names)
+    return _with_part(name, _parts(config)) if facts is None else _renamed(name, facts.stored_names)
 
 
 def model_name(name: str, config: Mapping[str, Any]) -> str:
     """The inverse of `stored_name`; a name that is the model's already stays."""
     facts = vision_facts(config)
-    if facts is None or name.startswith(tuple(new for new, _ in facts.stored_names)):
+    if facts is None:
+        return _with_part(name, [(hub, own) for own, hub in _parts(config)])
+    if name.startswith(tuple(new for new, _ in facts.stored_names)):
         return name
     return _renamed(name, [(hub, new) for new, hub in facts.stored_names])
+
+
+_MIXTRAL = ((".mlp.", ".block_sparse_moe."),)
+STORED_PARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "mixtral": _MIXTRAL,
+    "minimax": _MIXTRAL,
+    "minimax_m2": _MIXTRAL,
+    "phimoe": ((".mlp.router.", ".block_sparse_moe.gate."), *_MIXTRAL),
+}
+"""Model type → parts of tensors' names in transformers' model, and what the hub's checkpoints have in their place."""
+
+
+def _parts(config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Parts of names in a model, and in the hub's checkpoints of its type."""
+    return STORED_PARTS.get(str(config.get("model_type")), ())
+
+
+def _with_part(name: str, parts: Iterable[tuple[str, str]]) -> str:
+    """`name` with the first of the old parts that it has replaced by the new one."""
+    old, new = next(((old, new) for old, new in parts if old in name), ("", ""))
+    return name.replace(old, new, 1)
 
 
 def _renamed(name: str, prefixes: Iterable[tuple[str, str]]) -> str:

@@ -125,8 +125,37 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """The activations that an expert may have, by the names that kernels have for them."""
 
 
-def experts(x: Tensor, chosen: Tensor, weight: Tensor, gate_up: Tensor, down: Tensor, activation: str) -> Tensor:
-    """Experts (Shazeer et al. 2017): Σ over a token's choices e of weight · downₑ (activation(gateₑ x) · upₑ x).
+def gate(x: Tensor, activation: str, limit: float = 0.0, offset: float = 0.0) -> Tensor:
+    """The gate of an MLP: activation(gate) · (up + offset), after gate was cut to limit and up to ±limit.
+
+    Args:
+        x: [...,2I], gate then up.
+        activation: one of `ACTIVATIONS`.
+        limit: 0 is none (gpt-oss has 7).
+        offset: 0 but in gpt-oss, which has 1.
+
+    Returns:
+        [...,I].
+    """
+    gate, up = x.chunk(2, dim=-1)
+    if limit:
+        gate, up = gate.clamp(max=limit), up.clamp(-limit, limit)
+    return ACTIVATIONS[activation](gate) * (up + offset)
+
+
+def experts(
+    x: Tensor,
+    chosen: Tensor,
+    weight: Tensor,
+    gate_up: Tensor,
+    down: Tensor,
+    activation: str,
+    limit: float = 0.0,
+    offset: float = 0.0,
+    gate_up_bias: Tensor | None = None,
+    down_bias: Tensor | None = None,
+) -> Tensor:
+    """Experts (Shazeer et al. 2017): Σ over a token's choices e of weight · (downₑ gate(gate_upₑ x)), with biases.
 
     Args:
         x: [T,H].
@@ -134,13 +163,19 @@ def experts(x: Tensor, chosen: Tensor, weight: Tensor, gate_up: Tensor, down: Te
         weight: [T,K].
         gate_up: [E,2I,H]; of each expert the rows of its gate, then those of up.
         down: [E,H,I].
-        activation: one of `ACTIVATIONS`.
+        activation: as `gate` has it, and so
+        limit: and
+        offset: too.
+        gate_up_bias: [E·2I], one expert's behind the other's.
+        down_bias: [E·H].
 
     Returns:
         [T,H].
     """
-    gate, up = torch.einsum("th,tknh->tkn", x, gate_up[chosen]).chunk(2, dim=-1)
-    outputs = torch.einsum("tki,tkhi->tkh", ACTIVATIONS[activation](gate) * up, down[chosen])
+    both = torch.einsum("th,tknh->tkn", x, gate_up[chosen])
+    both = both if gate_up_bias is None else both + gate_up_bias.view(len(gate_up), -1)[chosen]
+    outputs = torch.einsum("tki,tkhi->tkh", gate(both, activation, limit, offset), down[chosen])
+    outputs = outputs if down_bias is None else outputs + down_bias.view(len(down), -1)[chosen]
     return (outputs * weight.unsqueeze(-1)).sum(dim=1)
 
 
@@ -165,7 +200,7 @@ def embedding(tokens: Tensor, first: Tensor, table: Tensor) -> Tensor:
     return table[row.where(here, 0)].float() * here.unsqueeze(-1)
 
 
-def _like_first(x: Tensor, *others: object) -> Tensor:
+def _like_first(x: Tensor, *others: object, **options: object) -> Tensor:
     return torch.empty_like(x)
 
 

@@ -1,15 +1,18 @@
 """transformers' stacks of experts find the hub's tensors, by transformers' own names."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from tests.tiny_mixture import CONFIG, MIXTRAL, write_mixture
+from tests.tiny_mixture import CONFIG, GPT_OSS, MIXTRAL, write_mixture
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.experts import expert_modules, expert_parameters
+from hf_checkpoint.expert_stack import BIAS, ExpertForm, Storage
+from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules, expert_parameters, normalize_experts
 from hf_checkpoint.model_on_meta import build_on_meta
+from hf_checkpoint.safetensors_file import TensorInfo
 from hf_checkpoint.weight_names import under_model_names
-from tyllm_base.errors import UnsupportedError
 
 LAYER = "model.layers.0.mlp.experts."
 
@@ -47,8 +50,57 @@ def test_a_model_without_experts_has_no_stacks(checkpoint):
     assert under_model_names(opened, build_on_meta(opened)).stacks == {}
 
 
-def test_experts_that_are_stored_transposed_are_refused():
-    model, opened = on_meta(), Checkpoint(None, CONFIG, {})
-    model.config.model_type = "qwen3_vl_moe"  # whose conversion transposes
-    with pytest.raises(UnsupportedError, match=r"qwen3_vl_moe stores its experts transposed or mixed \(.*down_proj\)"):
-        under_model_names(opened, model)
+def infos(shapes):
+    return {name: TensorInfo("BF16", shape, Path("none"), 0) for name, shape in shapes.items()}
+
+
+def stacks_of(model, shapes):
+    return under_model_names(Checkpoint(None, CONFIG, infos(shapes)), model).stacks
+
+
+def test_experts_may_be_stored_transposed():
+    model = on_meta()
+    model.config.model_type = "qwen3_vl_moe"  # whose conversion transposes what has another shape
+    found = stacks_of(model, {f"{LAYER}gate_up_proj": (6, 128, 192), f"{LAYER}down_proj": (6, 128, 96)})
+    assert found[f"{LAYER}gate_up_proj"].form == ExpertForm(is_transposed=True)
+    assert found[f"{LAYER}down_proj"].form == ExpertForm()
+    assert {stack.shape for stack in found.values()} == {(6, 192, 128), (6, 128, 96)}
+
+
+def test_one_tensor_that_is_missing_is_one_tensor():
+    model = on_meta()
+    model.config.model_type = "qwen3_vl_moe"
+    assert stacks_of(model, {})[f"{LAYER}down_proj"].names == (f"{LAYER}down_proj",)
+
+
+def test_experts_in_turns_with_biases():
+    stacks = stacks_of(on_meta(**GPT_OSS), {f"{LAYER}{part}": (6, 128, 192) for part in (GATE_UP, GATE_UP + BIAS)})
+    assert stacks[LAYER + GATE_UP].form == stacks[LAYER + GATE_UP].own == ExpertForm(True, True)
+    assert stacks[LAYER + GATE_UP + BIAS].form == ExpertForm(False, True)
+    assert stacks[LAYER + GATE_UP + BIAS].shape == (6, 192)
+    assert stacks[LAYER + DOWN].shape == (6, 128, 96)
+
+
+def test_experts_in_mxfp4_lie_in_rows():
+    names = [f"{LAYER}{GATE_UP}{ending}" for ending in ("_blocks", "_scales")]
+    found = stacks_of(on_meta(**GPT_OSS), dict.fromkeys(names, (6, 192, 4, 16)))[LAYER + GATE_UP]
+    assert (found.names, found.storage, found.form) == (tuple(names), Storage.MXFP4, ExpertForm(False, True))
+
+
+def test_linear_layers_of_experts_whose_names_transformers_has_not():
+    stacks = stacks_of(on_meta(**GPT_OSS), {f"{LAYER}0.gate_proj.qweight": (1, 1)})
+    assert stacks[LAYER + GATE_UP].names[:3] == tuple(
+        f"{LAYER}{n}.weight" for n in ("0.gate_proj", "0.up_proj", "1.gate_proj")
+    )
+    assert stacks[LAYER + DOWN + BIAS].names[5] == f"{LAYER}5.down_proj.bias"
+    assert stacks[LAYER + DOWN + BIAS].starts[5] == 5 * 128
+
+
+def test_normal_experts_have_rows_of_outputs_and_are_known_as_before():
+    model = on_meta(**GPT_OSS)
+    before = stacks_of(model, {})
+    normalize_experts(model)
+    experts = model.get_submodule(LAYER.rstrip("."))
+    assert tuple(experts.gate_up_proj.shape) == (6, 192, 128)
+    assert tuple(experts.down_proj_bias.shape) == (6 * 128,)
+    assert stacks_of(model, {}) == before

@@ -34,3 +34,18 @@ def test_vision_language_models_are_stored_under_the_hubs_names():
 def test_models_of_text_are_stored_under_their_own():
     name = "model.language_model.layers.0.mlp.up_proj"
     assert stored_name(name, {"model_type": "gemma3"}) == model_name(name, {"model_type": "gemma3"}) == name
+
+
+def test_mixtures_have_the_hubs_names_where_transformers_has_others():
+    layer, cases = (
+        "model.layers.1.",
+        [
+            ("mixtral", "mlp.experts.3.w1", "block_sparse_moe.experts.3.w1"),
+            ("phimoe", "mlp.router.weight", "block_sparse_moe.gate.weight"),
+            ("qwen3_moe", "mlp.gate.weight", "mlp.gate.weight"),
+        ],
+    )
+    for model_type, own, stored in cases:
+        config = {"model_type": model_type}
+        assert stored_name(layer + own, config) == layer + stored
+        assert model_name(layer + stored, config) == model_name(layer + own, config) == layer + own

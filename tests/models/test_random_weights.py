@@ -7,7 +7,7 @@ import pytest
 import torch
 from random_weights import covering_tokenizer, main, write_random_checkpoint
 from small_config import CONFIGS, VISION_CONFIGS, read_config, small_config
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer, Mxfp4Config
 
 from hf_checkpoint.checkpoint import Checkpoint
 
@@ -15,7 +15,9 @@ FLOAT = torch.float32
 
 
 def load(folder, kind=AutoModelForCausalLM):
-    model, report = kind.from_pretrained(folder, dtype=FLOAT, output_loading_info=True)
+    is_mxfp4 = Checkpoint.open(folder).config.get("quantization_config") is not None
+    options = {"quantization_config": Mxfp4Config(dequantize=True)} if is_mxfp4 else {}
+    model, report = kind.from_pretrained(folder, dtype=FLOAT, output_loading_info=True, **options)
     return model.eval(), report
 
 

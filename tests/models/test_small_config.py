@@ -34,6 +34,7 @@ PARAMETERS = {  # in units of a million, as the models' authors publish them
     "starcoder2-3b": 3030,
     "SmolLM3-3B": 3075,
     "pythia-160m": 162,
+    "gpt-oss-20b": 20915,
     "Qwen2-VL-2B-Instruct": 2209,
     "Qwen2-VL-7B-Instruct": 8291,
     "Qwen2.5-VL-3B-Instruct": 3755,

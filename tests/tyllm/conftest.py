@@ -66,7 +66,7 @@ class Memory(dict):
 
     path = "checkpoint"
     quantization = None
-    stacks = MappingProxyType({})
+    stacks = rows = MappingProxyType({})
 
     def info(self, name):
         return SimpleNamespace(shape=self[name].shape, dtype=DTYPES[str(self[name].dtype)])

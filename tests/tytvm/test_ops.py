@@ -147,3 +147,20 @@ def test_experts_are_transformers_own():
         experts.down_proj.copy_(down)
         expected = experts(x, chosen, weight)
     torch.testing.assert_close(OPS.experts(x, chosen, weight, gate_up, down, activation), expected)
+
+
+def test_experts_with_biases_are_transformers_own():
+    from transformers import AutoConfig
+    from transformers.models.gpt_oss.modeling_gpt_oss import GptOssExperts
+
+    sizes = {"hidden_size": 8, "intermediate_size": 6, "num_local_experts": 3}
+    experts = GptOssExperts(AutoConfig.for_model("gpt_oss", **sizes, experts_implementation="eager"))
+    x, chosen, weight, gate_up, down, _ = sample("experts")
+    gate_up, biases = 9 * gate_up, (9 * torch.randn(3 * 12), torch.randn(3 * 8))  # some are beyond the limit of 7
+    with torch.no_grad():  # its gates are the even columns
+        experts.gate_up_proj.copy_(gate_up.unflatten(1, (2, 6)).transpose(1, 2).flatten(1, 2).transpose(1, 2))
+        experts.gate_up_proj_bias.copy_(biases[0].view(3, 2, 6).transpose(1, 2).flatten(1, 2))
+        experts.down_proj.copy_(down.transpose(1, 2))
+        experts.down_proj_bias.copy_(biases[1].view(3, 8))
+        expected = experts(x, chosen, weight)
+    torch.testing.assert_close(OPS.experts(x, chosen, weight, gate_up, down, "quick_gelu", 7.0, 1.0, *biases), expected)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from hf_checkpoint.checkpoint import Checkpoint
-from hf_checkpoint.expert_stack import ExpertStack
-from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules
+from hf_checkpoint.expert_stack import BIAS, ExpertRows
+from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules, form_of, parts_of, rows_apart
 
 Gate = Callable[[torch.Tensor], torch.Tensor]
 """Of gate and up side by side, [n, 2 · width] → [n, width]."""
@@ -18,7 +19,9 @@ Gate = Callable[[torch.Tensor], torch.Tensor]
 class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types here
     """The experts of a layer: gate, up and down of each, under the names that the checkpoint has for them."""
 
-    def __init__(self, gate: Gate, linears: list[tuple[str, str, str]], hidden: int, width: int) -> None:
+    def __init__(
+        self, gate: Gate, linears: list[tuple[str, str, str]], hidden: int, width: int, has_biases: bool = False
+    ) -> None:
         """Without values.
 
         Args:
@@ -26,6 +29,7 @@ class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types he
             linears: names of gate, up and down of each expert, such as "17.gate_proj"; kept under that name.
             hidden: inputs of gate and up.
             width: inputs of down.
+            has_biases: whether each linear layer has a bias.
         """
         super().__init__()
         self._gate, self.linears = gate, linears
@@ -34,7 +38,7 @@ class ExpertLinears(nn.Module):  # type: ignore[misc]  # torch gives no types he
                 number, _, part = name.rpartition(".")
                 if number not in self._modules:
                     self.add_module(number, nn.Module())
-                self.get_submodule(number).add_module(part, nn.Linear(inputs, outputs, bias=False, device="meta"))
+                self.get_submodule(number).add_module(part, nn.Linear(inputs, outputs, bias=has_biases, device="meta"))
 
     def forward(self, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Of hidden states [T,H], the numbers of chosen experts and their weights [T,K]: [T,H]."""
@@ -78,24 +82,38 @@ def linear_routers(layer: nn.Module) -> set[str]:
     }
 
 
-def separate_experts(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put `ExpertLinears` in the place of experts that the checkpoint has in a matrix for each linear layer."""
+def separate_experts(model: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
+    """Put `ExpertLinears` in the place of experts whose linear layers can be read one by one.
+
+    Returns:
+        The checkpoint, which knows the weights of linear layers that it has in one tensor for all experts.
+    """
+    found: dict[str, ExpertRows] = {}
     for name, module in expert_modules(model).items():
-        gate_up, down = (checkpoint.stacks[f"{name}.{part}"] for part in (GATE_UP, DOWN))
-        if _is_separate(module, gate_up, down):
-            numbers = range(gate_up.shape[0])
-            both, last = ([_own_name(each, name) for each in stack.names] for stack in (gate_up, down))
-            linears = [(both[2 * number], both[2 * number + 1], last[number]) for number in numbers]
-            own = ExpertLinears(module._apply_gate, linears, gate_up.shape[2], down.shape[2])
+        stacks = {part: checkpoint.stacks[f"{name}.{part}"] for part in parts_of(module)}
+        rows = {part: rows_apart(name, part, stack) for part, stack in stacks.items()}
+        both, last = ([_own_name(each, name) for each in rows[part]] for part in (GATE_UP, DOWN))
+        if _is_plain(module) and (len(both), len(last)) == (2 * stacks[DOWN].shape[0], stacks[DOWN].shape[0]):
+            sizes = stacks[GATE_UP].shape[2], stacks[DOWN].shape[2]
+            linears = list(zip(both[::2], both[1::2], last, strict=True))
+            apart = ExpertLinears(_gate(module), linears, *sizes, has_biases=GATE_UP + BIAS in stacks)
             parent, _, leaf = name.rpartition(".")
-            setattr(model.get_submodule(parent), leaf, own)
+            setattr(model.get_submodule(parent), leaf, apart)
+            found |= {own: each for part in rows.values() for own, each in part.items() if each is not None}
+    return replace(checkpoint, rows=found)
 
 
-def _is_separate(module: nn.Module, gate_up: ExpertStack, down: ExpertStack) -> bool:
-    """Whether the checkpoint has a matrix for each linear layer, and nothing else belongs to the experts."""
-    experts = gate_up.shape[0]
-    is_plain = {name for name, _ in module.named_parameters()} == {GATE_UP, DOWN} and hasattr(module, "_apply_gate")
-    return is_plain and (len(gate_up.names), len(down.names)) == (2 * experts, experts)
+def _is_plain(module: nn.Module) -> bool:
+    """Whether nothing else belongs to the experts."""
+    return {name for name, _ in module.named_parameters()} == {*parts_of(module)} and hasattr(module, "_apply_gate")
+
+
+def _gate(module: nn.Module) -> Gate:
+    """The gate of a module, of gate and up side by side where its own code has them in turns."""
+    if not form_of(module, GATE_UP).is_interleaved:
+        gate: Gate = module._apply_gate
+        return gate
+    return lambda both: module._apply_gate(both.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2))
 
 
 def _own_name(tensor: str, module: str) -> str:

@@ -80,8 +80,7 @@ class MetaModel:
         """
         module = build_on_meta(checkpoint, trust_remote_code)
         module.get_input_embeddings().padding_idx = None  # matters to training alone, and forbids a cut embedding
-        found = under_model_names(checkpoint, module)
-        separate_experts(module, found)
+        found = separate_experts(module, under_model_names(checkpoint, module))
         tower = find_tower(module)
         name, layers = _find_layers(module, tower)
         model = cls(

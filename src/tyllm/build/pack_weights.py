@@ -157,5 +157,7 @@ def _laid_out(weight: StoredWeight, die: int, rows: Rows) -> Mapping[str, Array]
         return {f".{part}": packed[part] for part in ("weight", "scale", "zero")}
     if isinstance(own, W16):
         return {"": float16_weight.pack(as_float16(weight.name, rows.reshape(len(rows), -1)))["weight"]}
+    if weight.sharding.is_term and die:
+        return {"": np.zeros_like(rows)}
     is_half = isinstance(own, Plain) and own.dtype == "float16"
     return {"": as_float16(weight.name, rows) if is_half else rows}

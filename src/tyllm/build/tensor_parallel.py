@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hf_checkpoint.expert_stack import BIAS
 from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules
 from tytvm.axis_spans import Span, split_axis, split_heads
 from tytvm.weights import LANES
@@ -35,13 +36,15 @@ class WeightSharding:
 
     An axis of several `blocks` of one size (queries, keys and values in one weight) has each of them cut so: a span is
     a part of a block, and a die holds that part of every block, one after the other. A stack of `experts` weights is
-    sharded as one with so many times the outputs: [experts, out, in] as [experts · out, in].
+    sharded as one with so many times the outputs: [experts, out, in] as [experts · out, in]. Of a term of what the
+    dies sum up the first die holds the values, the others zeros.
     """
 
     axis: int | None
     spans: tuple[Span, ...]
     blocks: int = 1
     experts: int = 0
+    is_term: bool = False
 
     def size(self, die: int) -> int:
         """How much of the axis a die holds."""
@@ -106,10 +109,13 @@ def _expert_cuts(name: str, module: torch.nn.Module, dies: int, group_size: int)
     """Every expert is cut as an MLP is: some channels of its gate and up, and the same inputs of down."""
     experts, _, width = getattr(module, DOWN).shape
     spans = _group_spans(f"{name}.{DOWN}", width, dies, group_size)
-    return {
-        f"{name}.{GATE_UP}": WeightSharding(OUT, spans, 2 * experts, experts),
-        f"{name}.{DOWN}": WeightSharding(IN, spans, 1, experts),
+    cuts = {
+        GATE_UP: WeightSharding(OUT, spans, 2 * experts, experts),
+        DOWN: WeightSharding(IN, spans, 1, experts),
+        GATE_UP + BIAS: WeightSharding(OUT, spans, 2 * experts),
+        DOWN + BIAS: WeightSharding(None, (), is_term=True),
     }
+    return {f"{name}.{part}": cuts[part] for part in cuts if hasattr(module, part)}
 
 
 def _head_bias(model: PreTrainedModel) -> str | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hf_checkpoint.expert_rows import read_expert_rows
+from hf_checkpoint.expert_stack import Storage
 from hf_checkpoint.finite_check import as_float16, check_finite, check_range
 from hf_checkpoint.packed_rows import is_packed, read_rows
 from hf_checkpoint.quantized_rows import QuantizedRows
@@ -55,6 +57,11 @@ class WeightReader:
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for the float16 that it is stored as.
         """
+        stack = self.checkpoint.stacks.get(name)
+        if stack is not None and stack.storage is not Storage.SEPARATE:
+            rows = read_expert_rows(self.checkpoint, stack, start, stop)
+            check_finite(stack.names[0], rows)
+            return rows
         parts = [self._floats(*part) for part in self._parts(name, start, stop)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -72,12 +79,10 @@ class WeightReader:
         return [(self.source.get(name, name), start, stop)]
 
     def _floats(self, source: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows of one tensor; a stack of matrices counts as one."""
+        """Rows of one tensor."""
         if is_packed(self.checkpoint, source):
             return read_rows(self.checkpoint, source, start, stop).dequantize()
-        array = self.checkpoint.read_numpy(source)
-        array = array.reshape(-1, array.shape[-1]) if source in self.checkpoint.stacks else array
-        rows: npt.NDArray[np.float32] = np.asarray(array[start:stop], np.float32)
+        rows: npt.NDArray[np.float32] = np.asarray(self.checkpoint.read_numpy(source)[start:stop], np.float32)
         check_finite(source, rows)
         return rows
 

@@ -33,7 +33,7 @@ def find_quantization(model: PreTrainedModel, checkpoint: Checkpoint, settings: 
         CheckpointError: the config says quantized and no tensor is, or its group size is not that of the weights.
     """
     inputs = {f"{name}.weight": m.in_features for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
-    inputs |= {name: stack.shape[2] for name, stack in checkpoint.stacks.items()}
+    inputs |= {name: stack.shape[2] for name, stack in checkpoint.stacks.items() if len(stack.shape) == 3}
     if checkpoint.quantization is None:
         if not settings.quantize:
             return Quantization(None, settings.group_size, frozenset())

@@ -102,27 +102,34 @@ class GroupByExpert:
 
 @dataclass(frozen=True)
 class ExpertLinear:
-    """(expert, bounds, [source], x in the kernel's own encoding, a stack of weights) → f32[grouped rows, out].
+    """(expert, bounds, [source], x in the kernel's encoding, a stack of weights, [biases]) → f32[grouped rows, out].
 
     Attributes:
         groups: The rows.
         weight: Of one expert; `groups.experts` of them lie one behind the other, as one weight of so many more outputs.
         gathers: Whether x has a row a token, which `source` finds; else it has the grouped rows.
+        has_bias: Whether each expert has a bias, a part of f32[experts · out].
     """
 
     groups: ExpertGroups
     weight: W4 | W16
     gathers: bool
+    has_bias: bool = False
 
 
 @dataclass(frozen=True)
 class GatedRows:
-    """(x f32[rows, 2 · width]) → function(first half) · second half, [rows, width] in `encoding`."""
+    """(x f32[rows, 2 · width]) → function(first half) · (second half + offset), [rows, width] in `encoding`.
+
+    `limit`, where it is not 0, is the most that both halves are, and −limit the least of the second.
+    """
 
     rows: int
     width: int
     function: str
     encoding: Encoding = FLOAT32
+    limit: float = 0.0
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from awq.stream.dequantize import load_dequantized
 from awq.stream.meta_model import MetaModel
 from awq.work.work_folder import WorkFolder
 from hf_checkpoint.checkpoint import Checkpoint
-from tyllm_base.errors import CheckpointError, SettingError, UnsupportedError
+from tyllm_base.errors import CheckpointError, SettingError
 
 CONFIG = {"zero_point": True, "q_group_size": 64, "w_bit": 4, "version": "GEMM", "lm_head_enable": True}
 
@@ -232,11 +232,11 @@ def test_weights_beyond_float16_are_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_fused_experts_are_refused(tmp_path):
+def test_experts_in_one_tensor_are_quantized_one_by_one(tmp_path):
     from tests.awq.tiny_models import SHAPE
     from transformers import AutoModelForCausalLM, Qwen3MoeConfig
 
     config = Qwen3MoeConfig(**SHAPE, head_dim=32, num_experts=16, moe_intermediate_size=64, num_experts_per_tok=2)
     AutoModelForCausalLM.from_config(config).half().save_pretrained(tmp_path / "in", save_original_format=False)
-    with pytest.raises(UnsupportedError, match="in experts that are stored together"):
-        quantize(tmp_path / "in", tmp_path / "out")
+    names = set(Checkpoint.open(quantize(tmp_path / "in", tmp_path / "out", method="rtn")))
+    assert {f"model.layers.0.mlp.experts.{number}.up_proj.qweight" for number in range(16)} < names

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.tiny_mixture import MIXTRAL, write_mixture
+from tests.tiny_mixture import GPT_OSS, IN_MXFP4, MIXTRAL, write_mixture
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized
@@ -18,7 +18,9 @@ from tyllm.runtime import Session
 CONFIG = {"zero_point": True, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}
 
 
-@pytest.fixture(scope="module", params=[{}, MIXTRAL], ids=["qwen2_moe", "mixtral"])
+@pytest.fixture(
+    scope="module", params=[{}, MIXTRAL, GPT_OSS, IN_MXFP4], ids=["qwen2_moe", "mixtral", "gpt_oss", "in MXFP4"]
+)
 def mixture(request, tmp_path_factory):
     return write_mixture(tmp_path_factory.mktemp("mixture") / "float", **request.param)
 
@@ -39,7 +41,9 @@ def test_rounded_they_compile(mixture, tmp_path):
     model.quantize(None, quant_config=CONFIG, method="rtn")
     model.save_quantized(tmp_path / "int4")
     names = list(Checkpoint.open(tmp_path / "int4"))
-    assert sum(name.startswith("model.layers.0.mlp.experts.3.") for name in names) == 9  # three tensors a layer
+    module = "block_sparse_moe" if "w1" in next(name for name in names if ".experts." in name) else "mlp"  # as the hub
+    of_expert = [name for name in names if name.startswith(f"model.layers.0.{module}.experts.3.")]
+    assert sum(not name.endswith("bias") for name in of_expert) == 9  # three tensors a layer
     tokens = list(range(7, 18))
     logits = load_quantized(tmp_path / "int4")(torch.tensor([tokens])).logits[0]
     streamed = StreamedModel.open(tmp_path / "int4").predictions(torch.tensor([tokens]), lambda work, what: None)

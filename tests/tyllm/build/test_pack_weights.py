@@ -101,3 +101,11 @@ def test_plain(packed, cut, shape, dtype):
     for die, (tensors, _) in enumerate(packed(array, cut, floats, lambda s: Plain(s, dtype))):
         assert tensors["w"].dtype == dtype
         np.testing.assert_array_equal(tensors["w"], part(array, cut, die))
+
+
+def test_a_term_of_a_sum_is_held_once(packed):
+    array = np.arange(6, dtype=np.float32)
+    twice = WeightSharding(None, ((0, 6), (0, 6)), is_term=True)
+    (first, _), (second, _) = packed(array, twice, Quantization(None, 0, frozenset()), Plain)
+    np.testing.assert_array_equal(first["w"], array)
+    np.testing.assert_array_equal(second["w"], 0 * array)

@@ -130,6 +130,18 @@ def test_heads_are_those_of_each_layer(meta_model):
         assert split.of(f"{attention}.o_proj.weight").spans == ((0, rows // 2), (rows // 2, rows))
 
 
+def test_biases_of_experts_are_cut_with_their_rows_and_added_once(meta_model):
+    from hf_checkpoint.experts import normalize_experts
+
+    sizes = {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 96}
+    model = meta_model(model_type="gpt_oss", **sizes)
+    normalize_experts(model)
+    split = shard_model(model, 3, 32)
+    gate_up, down = (split.of(f"{LAYER}mlp.experts.{part}_proj_bias") for part in ("gate_up", "down"))
+    assert (gate_up.axis, gate_up.spans, gate_up.size(0)) == (OUT, ((0, 32), (32, 64), (64, 96)), 8 * 32)
+    assert (down.axis, down.is_term) == (None, True)
+
+
 def test_each_expert_is_cut_as_an_mlp_is(meta_model):
     sizes = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 96}
     split = shard_model(meta_model(model_type="qwen3_moe", **sizes), 3, 32)

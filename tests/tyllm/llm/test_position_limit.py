@@ -24,7 +24,9 @@ LIMITS = {
     "Meta-Llama-3-8B": 8192, "Mistral-7B-v0.1": 32768, "gemma-2-2b": 8192, "gemma-3-1b-it": 32768,
     "Phi-3-mini-4k-instruct": 4096, "starcoder2-3b": 16384, "pythia-160m": 2048, "Qwen2.5-VL-7B-Instruct": 128000,
 }  # fmt: skip
-NOT_BY_YARN = ("Llama-3.1-8B", "Llama-3.2-1B", "Phi-3-mini-4k-instruct", "gemma-3-1b-it", *VISION_CONFIGS)
+NOT_BY_YARN = (
+    "Llama-3.1-8B", "Llama-3.2-1B", "Phi-3-mini-4k-instruct", "gemma-3-1b-it", "gpt-oss-20b", *VISION_CONFIGS
+)  # fmt: skip
 
 
 def config_of(model_type, **fields):

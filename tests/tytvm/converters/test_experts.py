@@ -6,7 +6,7 @@ from tests.tytvm.imported_graph import FLOATS, KERNELS, calls, imported
 from tests.tytvm.small_graph import graph_of
 
 from tyllm_base.errors import UnsupportedError
-from tytvm.weights import W4, W16
+from tytvm.weights import W4, W16, Plain
 
 
 class Mixture(torch.nn.Module):
@@ -55,6 +55,29 @@ INPUTS = {"x": torch.zeros(3, 128), "chosen": torch.zeros(3, 2, dtype=torch.int6
 def test_its_kernels(kernels, weights, names):
     found = calls(imported(graph_of(Mixture(), weights, **INPUTS), kernels))
     assert [name for name in found if not name.startswith("relax.")] == names
+
+
+class WithBiases(Mixture):
+    """With biases, and a gate that is cut and shifted."""
+
+    def __init__(self):
+        super().__init__()
+        self.both, self.last = (torch.nn.Parameter(torch.zeros(8 * 128)) for _ in range(2))
+
+    def forward(self, x, chosen, weight):
+        gate = ("quick_gelu", 7.0, 1.0)
+        return torch.ops.tytvm.experts(x, chosen, weight, self.gate_up, self.down, *gate, self.both, self.last)
+
+
+def test_biases_are_added_by_the_products():
+    weights = {"gate_up": W16(8 * 128, 128), "down": W16(8 * 128, 64)}
+    weights |= {"both": Plain((8 * 128,)), "last": Plain((8 * 128,))}
+    found = calls(imported(graph_of(WithBiases(), weights, **INPUTS), FLOATS))
+    assert found[1:4] == [
+        "experts_w16a16_3_2_8_128_128_gathered_bias",
+        "gated_quick_gelu_6_64_limited_shifted",
+        "experts_w16a16_3_2_8_64_128_bias",
+    ]
 
 
 def test_an_expert_of_no_whole_vectors_is_refused():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tvm.script import tirx as T
 
-from tytvm.kernels.linear.register_tile import RegisterTile, tile_of
+from tytvm.kernels.linear.register_tile import Accumulators, RegisterTile, tile_of
 from tytvm.kernels.operands.expert_groups import ExpertGroups
 from tytvm.kernels.primitives.expressions import Buffer, Scalar
-from tytvm.kernels.primitives.vector import ceildiv
+from tytvm.kernels.primitives.vector import LANES, ceildiv, span
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,18 @@ def expert_tile(accumulators: int, groups: ExpertGroups, N: int, gathers: bool, 
     """The tile for N outputs an expert, of at most so many accumulators; N is a multiple of sixteen."""
     rows = min(groups.tokens, max(1, round(groups.rows / groups.experts)))
     return ExpertTile(tile_of(accumulators, rows, N, **few), groups, gathers)
+
+
+def add_bias(sums: Accumulators, bias: Buffer | None, expert: Scalar, tile: PlacedTile, across: Scalar) -> None:
+    """Adds an expert's bias, a part of [experts · N], to the sums of a tile, where there are any."""
+    if bias is not None:
+        for r, b in tile:
+            sums[r, b] = sums[r, b] + bias[span(expert * tile.N + tile.block(across, b) * LANES)]
+
+
+def absent(**present: bool) -> dict[str, None]:
+    """What to specialize a kernel with whose parameters of these names are not all there."""
+    return {name: None for name, is_there in present.items() if not is_there}
 
 
 def _bound(value: Scalar, dtype: str = "int32") -> Scalar:

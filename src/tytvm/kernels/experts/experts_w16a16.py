@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from tvm.script import tirx as T
 
-from tytvm.kernels.experts.expert_tile import expert_tile
+from tytvm.kernels.experts.expert_tile import absent, add_bias, expert_tile
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import float16_weight
 from tytvm.kernels.linear.linear_w16a16 import multiply_add
@@ -19,8 +19,10 @@ from tytvm.target import InstructionSet
 from tytvm.weights import W16
 
 
-def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, gathers: bool) -> PrimFunc:
-    """(expert, bounds, [source], x f32[T or T·K,K], weight f16[experts·N/16,K,16], out f32[T·K,N]).
+def build(
+    spec: InstructionSet, groups: ExpertGroups, K: int, N: int, gathers: bool, with_bias: bool = False
+) -> PrimFunc:
+    """(expert, bounds, [source], x f32[T or T·K,K], weight f16[experts·N/16,K,16], [bias], out f32[T·K,N]).
 
     Args:
         spec: The CPU.
@@ -28,6 +30,7 @@ def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, gathers: b
         K: Inputs.
         N: Outputs of an expert, a multiple of sixteen.
         gathers: Whether x has a row a token, which `source` finds; else it has the grouped rows.
+        with_bias: Whether there is a bias f32[experts·N].
     """
     tile = expert_tile(spec.accumulators, groups, N, gathers)
     made, rows = groups.tensors(), groups.tokens if gathers else groups.rows
@@ -39,6 +42,7 @@ def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, gathers: b
         source: T.Optional(T.Buffer(*made["source"])),
         x: T.Buffer((rows, K), "float32"),
         weight: T.Buffer((groups.experts * N // LANES, K, LANES), "float16"),
+        bias: T.Optional(T.Buffer((groups.experts * N,), "float32")),
         out: T.Buffer((groups.rows, N), "float32"),
     ) -> None:
         for task in T.parallel(tile.tasks):
@@ -50,23 +54,27 @@ def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, gathers: b
                 sums.clear()
                 for k in range(K):
                     multiply_add(placed[0], sums, x, weight, k, across, down)
+                add_bias(sums, bias, expert[group], placed[1], across)
                 store(placed[1], sums, None, out, across, down)
 
-    return experts_w16a16.specialize(**({} if gathers else {"source": None}))
+    return experts_w16a16.specialize(**absent(source=gathers, bias=with_bias))
 
 
 def reference(
-    expert_of: npt.NDArray[np.int32], x: npt.NDArray[np.floating], weight: npt.NDArray[np.floating]
+    expert_of: npt.NDArray[np.int32],
+    x: npt.NDArray[np.floating],
+    weight: npt.NDArray[np.floating],
+    bias: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """In NumPy, in float64: rows' experts i32[R], x f32[R,K], an unpacked stack f16[experts,N,K] → f32[R,N]."""
+    """In float64: rows' experts i32[R], x f32[R,K], a stack f16[experts,N,K], bias f32[experts·N] → f32[R,N]."""
     out = np.einsum("rk,rnk->rn", x.astype(np.float64), weight[expert_of].astype(np.float64))
-    return np.asarray(out, np.float32)
+    return np.asarray(out if bias is None else out + bias.reshape(len(weight), -1)[expert_of], np.float32)
 
 
-def cost(groups: ExpertGroups, K: int, N: int, gathers: bool) -> Cost:
+def cost(groups: ExpertGroups, K: int, N: int, gathers: bool, with_bias: bool = False) -> Cost:
     """Operations and bytes, where each choice is another expert as far as there are experts."""
     read = size("float32", groups.tokens if gathers else groups.rows, K)
-    read += groups.most_groups * size("float16", N, K)
+    read += groups.most_groups * (size("float16", N, K) + size("float32", N * with_bias))
     return Cost({"float32": 2 * groups.rows * K * N}, read, size("float32", groups.rows, N))
 
 
@@ -75,8 +83,8 @@ def accepts(target: KernelTarget, operator: ExpertLinear) -> Specialization | No
     if not isinstance(operator.weight, W16):
         return None
     shape = (operator.weight.in_features, operator.weight.out_features)
-    name = symbol("experts_w16a16", *operator.groups.sizes, *shape, gathered=operator.gathers)
-    return Specialization(name, (operator.groups, *shape, operator.gathers))
+    name = symbol("experts_w16a16", *operator.groups.sizes, *shape, gathered=operator.gathers, bias=operator.has_bias)
+    return Specialization(name, (operator.groups, *shape, operator.gathers, operator.has_bias))
 
 
 KERNEL = Kernel(ExpertLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, float16_weight.LAYOUT)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.experts import experts_w16a16
-from tytvm.kernels.experts.expert_tile import expert_tile
+from tytvm.kernels.experts.expert_tile import absent, add_bias, expert_tile
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear.int4_weight import CODES
@@ -20,8 +20,10 @@ from tytvm.target import InstructionSet
 from tytvm.weights import W4
 
 
-def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, group_size: int, gathers: bool) -> PrimFunc:
-    """(expert, bounds, [source], x f32[T or T·K,K], weight, wscale, wzero, out f32[T·K,N]); see `experts_w16a16`."""
+def build(
+    spec: InstructionSet, groups: ExpertGroups, K: int, N: int, group_size: int, gathers: bool, with_bias: bool = False
+) -> PrimFunc:
+    """(expert, bounds, [source], x f32[T or T·K,K], weight, wscale, wzero, [bias], out f32[T·K,N]), as in w16a16."""
     tile = expert_tile(spec.accumulators, groups, N, gathers)
     made, rows = groups.tensors(), groups.tokens if gathers else groups.rows
     packed, steps = int4_weight.shapes(K, groups.experts * N, group_size), group_size // CODES
@@ -35,6 +37,7 @@ def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, group_size
         weight: T.Buffer(packed["weight"], "uint8"),
         wscale: T.Buffer(packed["scale"], "float16"),
         wzero: T.Buffer(packed["zero"], "uint8"),
+        bias: T.Optional(T.Buffer((groups.experts * N,), "float32")),
         out: T.Buffer((groups.rows, N), "float32"),
     ) -> None:
         for task in T.parallel(tile.tasks):
@@ -50,9 +53,10 @@ def build(spec: InstructionSet, groups: ExpertGroups, K: int, N: int, group_size
                     for k in range(steps):
                         multiply_add(spec, placed[0], dots, x, weight, g * steps + k, across, down)
                     finish_group(placed[0], sums, dots, x, wscale, wzero, group_size, g, across, down)
+                add_bias(sums, bias, expert[group], placed[1], across)
                 store(placed[1], sums, None, out, across, down)
 
-    return experts_w4a16.specialize(**({} if gathers else {"source": None}))
+    return experts_w4a16.specialize(**absent(source=gathers, bias=with_bias))
 
 
 def reference(
@@ -80,10 +84,10 @@ def reference(
     return experts_w16a16.reference(expert_of, x, stack.reshape(experts, -1, x.shape[1]))
 
 
-def cost(groups: ExpertGroups, K: int, N: int, group_size: int, gathers: bool) -> Cost:
+def cost(groups: ExpertGroups, K: int, N: int, group_size: int, gathers: bool, with_bias: bool = False) -> Cost:
     """Operations and bytes, where each choice is another expert as far as there are experts."""
     read = size("float32", groups.tokens if gathers else groups.rows, K)
-    read += groups.most_groups * int4_weight.size_of(K, N, group_size)
+    read += groups.most_groups * (int4_weight.size_of(K, N, group_size) + size("float32", N * with_bias))
     operations = 2 * groups.rows * K * N + 4 * groups.rows * N * K // group_size
     return Cost({"float32": operations}, read, size("float32", groups.rows, N))
 
@@ -93,8 +97,8 @@ def accepts(target: KernelTarget, operator: ExpertLinear) -> Specialization | No
     if not isinstance(operator.weight, W4):
         return None
     shape = (operator.weight.in_features, operator.weight.out_features, operator.weight.group_size)
-    name = symbol("experts_w4a16", *operator.groups.sizes, *shape, gathered=operator.gathers)
-    return Specialization(name, (operator.groups, *shape, operator.gathers))
+    name = symbol("experts_w4a16", *operator.groups.sizes, *shape, gathered=operator.gathers, bias=operator.has_bias)
+    return Specialization(name, (operator.groups, *shape, operator.gathers, operator.has_bias))
 
 
 KERNEL = Kernel(ExpertLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

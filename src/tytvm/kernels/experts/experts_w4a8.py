@@ -6,7 +6,7 @@ import numpy.typing as npt
 from tvm.script import tirx as T
 
 from tytvm.kernels.experts import experts_w4a16
-from tytvm.kernels.experts.expert_tile import expert_tile
+from tytvm.kernels.experts.expert_tile import absent, add_bias, expert_tile
 from tytvm.kernels.kernel import Kernel, KernelTarget, Specialization, WorkKind, symbol
 from tytvm.kernels.linear import int4_weight
 from tytvm.kernels.linear.int4_weight import CODES
@@ -24,9 +24,16 @@ from tytvm.weights import W4
 
 
 def build(
-    spec: InstructionSet, groups: ExpertGroups, K: int, N: int, group_size: int, activation_group: int, gathers: bool
+    spec: InstructionSet,
+    groups: ExpertGroups,
+    K: int,
+    N: int,
+    group_size: int,
+    activation_group: int,
+    gathers: bool,
+    with_bias: bool = False,
 ) -> PrimFunc:
-    """(expert, bounds, [source], q i8[T or T·K,K], scale, sum, weight, wscale, wzero, out f32[T·K,N]).
+    """(expert, bounds, [source], q i8[T or T·K,K], scale, sum, weight, wscale, wzero, [bias], out f32[T·K,N]).
 
     The activations and the weight are those of `linear_w4a8`, the other arguments those of `experts_w16a16`.
     """
@@ -48,6 +55,7 @@ def build(
         weight: T.Buffer(packed["weight"], "uint8"),
         wscale: T.Buffer(packed["scale"], "float16"),
         wzero: T.Buffer(packed["zero"], "uint8"),
+        bias: T.Optional(T.Buffer((groups.experts * N,), "float32")),
         out: T.Buffer((groups.rows, N), "float32"),
     ) -> None:
         for task in T.parallel(tile.tasks):
@@ -71,9 +79,10 @@ def build(
                         rescale(placed[0], scaled, dots, scale, g * parts + p, down)
                     shifts = T.meta_var([shift(scale, total, row, g * parts, parts) for row in placed[0].places])
                     finish_group(placed[0], sums, scaled, shifts, wscale, wzero, g, across)
+                add_bias(sums, bias, expert[group], placed[1], across)
                 store(placed[1], sums, None, out, across, down)
 
-    return experts_w4a8.specialize(**({} if gathers else {"source": None}))
+    return experts_w4a8.specialize(**absent(source=gathers, bias=with_bias))
 
 
 def reference(
@@ -103,10 +112,12 @@ def reference(
     return experts_w4a16.reference(expert_of, x, codes, wscale, wzero, experts)
 
 
-def cost(groups: ExpertGroups, K: int, N: int, group_size: int, activation_group: int, gathers: bool) -> Cost:
+def cost(
+    groups: ExpertGroups, K: int, N: int, group_size: int, activation_group: int, gathers: bool, with_bias: bool = False
+) -> Cost:
     """Operations and bytes, where each choice is another expert as far as there are experts."""
     read = bytes_of(Int8(activation_group), groups.tokens if gathers else groups.rows, K)
-    read += groups.most_groups * int4_weight.size_of(K, N, group_size)
+    read += groups.most_groups * (int4_weight.size_of(K, N, group_size) + size("float32", N * with_bias))
     floats = groups.rows * N * (2 * K // activation_group + 4 * K // group_size)
     return Cost({"int8": 2 * groups.rows * K * N, "float32": floats}, read, size("float32", groups.rows, N))
 
@@ -117,8 +128,8 @@ def accepts(target: KernelTarget, operator: ExpertLinear) -> Specialization | No
         return None
     shape = (operator.weight.in_features, operator.weight.out_features, operator.weight.group_size)
     inputs = Int8(int8_group(operator.weight))
-    name = symbol("experts_w4a8", *operator.groups.sizes, *shape, gathered=operator.gathers)
-    return Specialization(name, (operator.groups, *shape, inputs.group, operator.gathers), inputs)
+    name = symbol("experts_w4a8", *operator.groups.sizes, *shape, gathered=operator.gathers, bias=operator.has_bias)
+    return Specialization(name, (operator.groups, *shape, inputs.group, operator.gathers, operator.has_bias), inputs)
 
 
 KERNEL = Kernel(ExpertLinear, accepts, build, cost, reference, WorkKind.WEIGHT_PRODUCT, int4_weight.LAYOUT)

@@ -48,3 +48,16 @@ def test_equals_reference(case, gathers, target):
     kernel = Kernel(experts_w16a16.build(resolve(target), groups, K, N, gathers), resolve(target))
     (out,) = outputs(kernel, [*tensors, *made, packed], expected, workers=3)
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+def test_each_expert_adds_its_own_bias(gathers):
+    groups, rng = ExpertGroups(7, 2, 5), np.random.default_rng(0)
+    floats = lambda count: (rng.normal(size=(count, 64)).astype(np.float32),)  # noqa: E731
+    tensors, expert_of, made, (x,) = grouped_rows(groups, gathers, rng, floats)
+    stack, bias = rng.normal(size=(5, 80, 64)).astype(np.float16), rng.normal(size=5 * 80).astype(np.float32)
+    expected = experts_w16a16.reference(expert_of, x, stack, bias)
+    packed = float16_weight.pack(stack.reshape(-1, 64))["weight"]
+    kernel = Kernel(experts_w16a16.build(resolve("native"), groups, 64, 80, gathers, True), resolve("native"))
+    (out,) = outputs(kernel, [*tensors, *made, packed, bias], expected, workers=3)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=2e-6 * np.abs(expected).max())

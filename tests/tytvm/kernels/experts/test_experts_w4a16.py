@@ -20,8 +20,9 @@ CASES = [
 
 @pytest.mark.parametrize("target", ["native", "x86-64"])
 @pytest.mark.parametrize("gathers", [True, False])
+@pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_equals_reference(case, gathers, target):
+def test_equals_reference(case, gathers, biased, target):
     tokens, chosen, experts, K, N, group = case
     groups, rng = ExpertGroups(tokens, chosen, experts), np.random.default_rng(K)
     floats = lambda count: (rng.normal(size=(count, K)).astype(np.float32),)  # noqa: E731
@@ -29,6 +30,10 @@ def test_equals_reference(case, gathers, target):
     weight = random_weight(rng, experts * N, K, group)
     expected = experts_w4a16.reference(expert_of, x, *weight, experts)
     packed = int4_weight.pack(*weight)
-    kernel = Kernel(experts_w4a16.build(resolve(target), groups, K, N, group, gathers), resolve(target))
-    (out,) = outputs(kernel, [*tensors, *made, *packed.values()], expected, workers=3)
+    bias = rng.normal(size=(experts, N)).astype(np.float32) * biased
+    expected = expected + bias[expert_of]
+    kernel = Kernel(experts_w4a16.build(resolve(target), groups, K, N, group, gathers, biased), resolve(target))
+    (out,) = outputs(
+        kernel, [*tensors, *made, *packed.values(), *([bias.reshape(-1)] if biased else [])], expected, workers=3
+    )
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=2e-6 * np.abs(expected).max())

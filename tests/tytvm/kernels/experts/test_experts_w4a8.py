@@ -21,8 +21,9 @@ CASES = [
 
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("gathers", [True, False])
+@pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_equals_reference(case, gathers, target):
+def test_equals_reference(case, gathers, biased, target):
     tokens, chosen, experts, K, N, group, activation_group = case
     groups, rng = ExpertGroups(tokens, chosen, experts), np.random.default_rng(K)
 
@@ -33,7 +34,11 @@ def test_equals_reference(case, gathers, target):
     weight = random_weight(rng, experts * N, K, group)
     expected = experts_w4a8.reference(expert_of, q, scale, *weight, experts)
     packed = int4_weight.pack(*weight)
+    bias = rng.normal(size=(experts, N)).astype(np.float32) * biased
+    expected = expected + bias[expert_of]
     spec = resolve(target)
-    kernel = Kernel(experts_w4a8.build(spec, groups, K, N, group, activation_group, gathers), spec)
-    (out,) = outputs(kernel, [*tensors, *made, *packed.values()], expected, workers=3)
+    kernel = Kernel(experts_w4a8.build(spec, groups, K, N, group, activation_group, gathers, biased), spec)
+    (out,) = outputs(
+        kernel, [*tensors, *made, *packed.values(), *([bias.reshape(-1)] if biased else [])], expected, workers=3
+    )
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())

@@ -19,6 +19,14 @@ def test_equals_reference(kind):
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_within_limits_and_with_an_offset():
+    x = np.random.default_rng(0).normal(size=(5, 96), scale=9).astype(np.float32)
+    expected = gated_rows.reference(x, "quick_gelu", 7.0, 1.0)
+    kernel = Kernel(gated_rows.build(resolve("native"), 5, 48, "quick_gelu", limit=7.0, offset=1.0), resolve("native"))
+    (out,) = outputs(kernel, [x], expected, workers=3)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_in_int8():
     x = np.random.default_rng(0).normal(size=(3, 128)).astype(np.float32)
     expected = quantize_rows.reference(gated_rows.reference(x, "silu"), 32)
