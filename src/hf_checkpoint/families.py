@@ -93,6 +93,11 @@ def is_vision_language(config: Mapping[str, Any]) -> bool:
     return vision_facts(config) is not None
 
 
+def reads_text_alone(config: Mapping[str, Any]) -> bool:
+    """Whether the model of a config.json sees images, and is supported for text without them."""
+    return not is_vision_language(config) and any(name in config for name in ("vision_config", "vq_config"))
+
+
 TOWERS = tuple(sorted({f"{each.vision.tower}." for each in FAMILIES if each.vision}))
 """How the names of a vision tower's tensors begin as they are stored."""
 

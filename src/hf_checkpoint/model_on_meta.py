@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
@@ -13,7 +16,7 @@ from tyllm_base.errors import UnsupportedError
 
 def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> PreTrainedModel:
     """The Hugging Face language model of `checkpoint`, without weights; raises `UnsupportedError`."""
-    kind = AutoModelForImageTextToText if is_vision_language(checkpoint.config) else AutoModelForCausalLM
+    kind = _kind(checkpoint.config)
     try:
         config = AutoConfig.from_pretrained(checkpoint.path, trust_remote_code=trust_remote_code)
         if hasattr(config, "quantization_config"):
@@ -28,6 +31,18 @@ def build_on_meta(checkpoint: Checkpoint, trust_remote_code: bool = False) -> Pr
             f"({_reason(error)}); correct config.json or give another model."
         ) from error
     return model.eval()
+
+
+def _kind(config: Mapping[str, Any]) -> Any:
+    """The class of models that a config.json is one of: those that see images where it is not of a text model."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    )
+
+    kind = config["model_type"]
+    sees = kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return AutoModelForImageTextToText if sees or is_vision_language(config) else AutoModelForCausalLM
 
 
 def _reason(error: Exception) -> str:

@@ -29,6 +29,19 @@ def _on_meta(module: torch.nn.Module, buffers: Mapping[str, torch.Tensor]) -> It
             module.get_submodule(owner)._buffers[own] = buffer
 
 
+@contextmanager
+def unchecked_distributions() -> Iterator[None]:
+    """Without torch's checks of a distribution's parameters (Gemma 3n's normal one), which read values."""
+    from torch.distributions import Distribution
+
+    checked = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(checked)
+
+
 @dataclass(frozen=True)
 class Capture:
     """A captured module: its graph, and which placeholder stands for which weight, buffer or input."""
@@ -59,7 +72,13 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
 
     buffers = dict(module.named_buffers())
     try:
-        with torch.no_grad(), _use_lazy_graph_module(True), _on_meta(module, buffers), KnownNumbers():
+        with (
+            torch.no_grad(),
+            _use_lazy_graph_module(True),
+            _on_meta(module, buffers),
+            KnownNumbers(),
+            unchecked_distributions(),
+        ):
             program = decomposed(torch.export.export(module, (), dict(inputs), strict=False))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

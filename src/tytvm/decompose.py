@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 aten = torch.ops.aten
-COMPOSITE = (aten.repeat_interleave.self_int,)
+COMPOSITE = (
+    aten.repeat_interleave.self_int, aten.where.ScalarSelf, aten.where.ScalarOther, aten.where.Scalar,
+    aten.multiply.Tensor, aten.multiply.Scalar, aten.divide.Tensor, aten.std.dim,
+)  # fmt: skip
 """Operators that are a few others, which torch's own decomposition writes out."""
 
 

@@ -34,6 +34,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "granite4_vision": {"text_config.model_type": "granite"},
     "cohere_compass_text": {"layer_types": SLIDING, "rope_parameters": dict.fromkeys(SLIDING, SECTIONS)},
     "dots1": {"n_shared_experts": 1, "num_experts_per_tok": 2},
+    "deepseek_v2": {"num_experts_per_tok": 2},
     "gemma3n_text": GEMMA3N,
     "zamba2": {"n_mamba_heads": 8, "mamba_headdim": 32},
     **{each: {"text_config.rope_parameters": SECTIONS} for each in THREE_AXES},

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from hf_checkpoint.families import FAMILIES, TOWERS, is_vision_language, stored_vision_facts, vision_facts
+from hf_checkpoint.families import (
+    FAMILIES,
+    TOWERS,
+    is_vision_language,
+    reads_text_alone,
+    stored_vision_facts,
+    vision_facts,
+)
 
 REPO = Path(__file__).resolve().parents[2]
 TEXT = REPO / "tests" / "tyllm" / "llm" / "test_architectures.py"
@@ -80,6 +87,12 @@ def test_which_see_images(model_type, sees):
     config = {"model_type": model_type}
     assert is_vision_language(config) == sees
     assert (vision_facts(config) is not None) == sees
+
+
+@pytest.mark.parametrize(("model_type", "alone"), [("qwen2_vl", False), ("llava", True)])
+def test_which_are_supported_for_text_alone(model_type, alone):
+    assert reads_text_alone({"model_type": model_type, "vision_config": {}}) == alone
+    assert not reads_text_alone({"model_type": "llama"})
 
 
 def test_a_tower_is_found_among_stored_tensors():

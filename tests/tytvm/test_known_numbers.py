@@ -27,3 +27,20 @@ def test_a_captured_number():
     assert not found.constants  # none without a value
     fold(found)
     assert [value.item() for value in found.constants.values()] == [0.5]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [([-1],), (slice(None), [1]), (Ellipsis, [-2], slice(1, 2)), [2], (None, [0]), (1, [2]), ([0, 2],), ([0], [1])],
+    ids=str,
+)
+def test_lists_as_an_index(index):
+    x = torch.arange(24).view(3, 4, 2)
+    with KnownNumbers():
+        assert torch.equal(x[index], x.__getitem__(index))
+    assert torch.equal(KnownNumbers().__torch_function__(torch.Tensor.__getitem__, (), (x, index)), x[index])
+
+
+def test_a_captured_index():
+    found = capture(Calculation(lambda x: x[:, [-1]]), {"x": torch.zeros(3, 4, device="meta")})
+    assert not found.constants

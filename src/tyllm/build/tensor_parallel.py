@@ -8,7 +8,7 @@ all heads) is whole on all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import torch
 
 from hf_checkpoint.expert_stack import BIAS
 from hf_checkpoint.experts import DOWN, GATE_UP, expert_modules
+from tyllm.build.channel_statistics import takes_statistics
 from tytvm.axis_spans import Span, split_axis, split_heads
 from tytvm.weights import LANES
 
@@ -74,8 +75,10 @@ class ModelSharding:
         return {name for name, own in self.cuts.items() if own.axis == axis}
 
 
-def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelSharding:
+def shard_model(model: PreTrainedModel, dies: int, group_size: int, unread: Collection[str] = ()) -> ModelSharding:
     """The sharding of a model (on the meta device) over `dies`; `group_size` is the unit of the MLP's axis.
+
+    Parameters `unread` by a step stay whole, whatever the plan says.
 
     Raises:
         SettingError: there are fewer heads, groups or vocabulary rows than dies.
@@ -84,9 +87,10 @@ def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelShar
     if dies == 1:
         return ModelSharding(dies, {}, vocabulary)
     cuts: dict[str, WeightSharding] = {}
+    whole = _whole_modules(model)
     for name, module in model.named_modules():
         axis = _planned_axis(model, name) if isinstance(module, torch.nn.Linear) else None
-        if axis is None:
+        if axis is None or f"{name}.weight" in unread or name.rpartition(".")[0] in whole:
             continue
         spans = _head_spans(model, name, dies) or group_spans(name, module, axis, dies, group_size)
         cuts[f"{name}.weight"] = WeightSharding(axis, spans)
@@ -98,11 +102,25 @@ def shard_model(model: PreTrainedModel, dies: int, group_size: int) -> ModelShar
             cuts[name] = WeightSharding(OUT, tuple(split_heads(*_head_counts(model, attention), dies).query))
     for name, module in expert_modules(model).items():
         cuts |= _expert_cuts(name, module, dies, group_size)
-    ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
+    head = model.get_output_embeddings()
+    bias = getattr(head, "bias", None)
+    ends = {id(each) for each in (model.get_input_embeddings().weight, head.weight, bias) if each is not None}
     for name, parameter in model.named_parameters(remove_duplicate=False):  # a tied weight has both names
-        if id(parameter) in ends or name == _head_bias(model):
+        if id(parameter) in ends:
             cuts[name] = WeightSharding(OUT, vocabulary)
     return ModelSharding(dies, cuts, vocabulary)
+
+
+def _whole_modules(model: PreTrainedModel) -> set[str]:
+    """Names of the modules whose linear layers are planned to be cut along channels of which they take statistics."""
+    found = set()
+    for name, module in model.named_modules():
+        parent = name.rpartition(".")[0]
+        if isinstance(module, torch.nn.Linear) and not ATTENTION.search(parent) and _style(model, name) == OUT:
+            sizes = module.in_features, module.out_features
+            if parent not in found and takes_statistics(model.get_submodule(parent), *sizes):
+                found.add(parent)
+    return found
 
 
 def _expert_cuts(name: str, module: torch.nn.Module, dies: int, group_size: int) -> dict[str, WeightSharding]:
@@ -116,12 +134,6 @@ def _expert_cuts(name: str, module: torch.nn.Module, dies: int, group_size: int)
         DOWN + BIAS: WeightSharding(None, (), is_term=True),
     }
     return {f"{name}.{part}": cuts[part] for part in cuts if hasattr(module, part)}
-
-
-def _head_bias(model: PreTrainedModel) -> str | None:
-    """Name of the head's bias, for the heads that have one."""
-    head = model.get_output_embeddings()
-    return next((f"{name}.bias" for name, module in model.named_modules() if module is head), None)
 
 
 def _planned_axis(model: PreTrainedModel, name: str) -> int | None:

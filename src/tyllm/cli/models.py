@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hf_checkpoint.families import FAMILIES, Family
+from hf_checkpoint.families import FAMILIES, Family, reads_text_alone
 from tyllm.cli.missing_extra import COMPILE_MODULES, require
 from tyllm.cli.print_result import print_result
 from tyllm.cli.shared_options import Debug, Json, TrustRemoteCode
@@ -51,14 +51,19 @@ def models(
 def _ask(checkpoint: Path, trust_remote_code: bool, as_json: bool) -> None:
     """Say that the model is taken, or raise the refusal."""
     require("models CHECKPOINT", COMPILE_MODULES)
+    from hf_checkpoint.checkpoint import read_config
     from tyllm.build_util import check_model
 
     found = check_model(checkpoint, trust_remote_code)
     family = next((family for family in FAMILIES if family.architecture == found), None)
     tested = family.tested if family else None
+    text_alone = reads_text_alone(read_config(checkpoint, trust_remote_code))
     sentence = f"{found} is taken by tyllm compile" + (f"; tested on {tested}." if tested else ".")
+    sentence += " It is compiled for text alone: its images are not supported." if text_alone else ""
     print_result(
-        {"architecture": found, "supported": True, "tested": tested}, as_json, lambda console: console.print(sentence)
+        {"architecture": found, "supported": True, "tested": tested, "text_alone": text_alone},
+        as_json,
+        lambda console: console.print(sentence),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tyllm.llm.attention_mask import mask
 from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def segment_attention_name() -> str:
 
 @cache
 def register() -> None:
-    """Make the operators known to transformers; the mask is left to them."""
+    """Make the operators known to transformers; the mask is left to them, where it is causal."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface
 
@@ -85,4 +86,4 @@ def register() -> None:
 
     AttentionInterface.register(IMPLEMENTATION, attention)
     AttentionInterface.register(f"{IMPLEMENTATION}_flash", segment_attention)
-    AttentionMaskInterface.register(IMPLEMENTATION, lambda *_, **__: None)
+    AttentionMaskInterface.register(IMPLEMENTATION, mask)

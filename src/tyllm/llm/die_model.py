@@ -11,8 +11,10 @@ from hf_checkpoint.tied_weights import first_names
 from tyllm.build.tensor_parallel import ModelSharding
 from tyllm.build.weight_formats import local_shape
 from tyllm.llm.attention import CHUNKED, IMPLEMENTATION, register
+from tyllm.llm.cache_numbers import count_caches
 from tyllm.llm.experts import use_operator
 from tyllm.llm.own_attention import OwnAttention, recognize, replace
+from tyllm.llm.own_positions import use_positions
 from tyllm.package.step_shape import StepShape
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture, capture
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 CHUNK_SIZE = "attention_chunk_size"
 OWN = "own_attentions"
 """Attribute of a model whose code computes attention itself: what `recognize` found."""
+COUNTED = "counted_positions"
+"""Attribute of a model whose code counts positions itself: where."""
 MANY, MOST = 64, 4096
 """Tokens beyond any window of the step in which attention is recognized, and of that step: its masks are made whole."""
 
@@ -117,6 +121,9 @@ def capture_step(
     captured = _captured(model, shape.tokens, logit_rows, takes_embeddings, takes_positions)
     if own := getattr(model, OWN, ()):
         replace(captured, own)
+    if takes_positions and (places := getattr(model, COUNTED, ())):
+        use_positions(captured, places)
+    count_caches(captured)
     return captured
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 import tytvm.ops  # noqa: F401  (defines torch.ops.tytvm)
+from tyllm.llm.attention_steps import write_out
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import Capture
 from tytvm.rewrites.cleanup import remove_clutter
@@ -89,6 +90,7 @@ def replace(capture: Capture, known: Sequence[OwnAttention]) -> None:
 def _cleaned(capture: Capture) -> fx.Graph:
     graph = capture.graph_module.graph
     remove_clutter(graph)
+    write_out(graph)
     return graph
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hf_checkpoint.stored_buffers import read_buffers
-from hf_checkpoint.tied_weights import stored_names_of_tied
+from hf_checkpoint.tied_weights import first_names, stored_names_of_tied
 from hf_checkpoint.tokenizer_trial import try_tokenizer
 from hf_checkpoint.vision_tower import find_tower
 from tyllm.build.die_plan import ModelPlan, plan_model
@@ -23,6 +23,7 @@ from tyllm.llm.rope_frequencies import fix_frequencies
 from tyllm.llm.shape_check import check_tensors
 from tyllm.llm.step_guard import check_step
 from tyllm.llm.vision.vision_language import VisionLanguage, plan_vision
+from tytvm.capture import Capture
 from tytvm.kernel_choice import Kernels
 from tytvm.target import resolve
 
@@ -105,15 +106,24 @@ def prepare(settings: LlmCompileSettings) -> PackageJob:
     sources = stored_names_of_tied(model, checkpoint)  # the ties as the checkpoint has them
     untie_quantized_head(model, quantization)
     check_tensors(model, checkpoint, quantization, sources)
-    check_step(model, settings.embedding_as_input)
+    step = check_step(model, settings.embedding_as_input)
     read_buffers(model, checkpoint)
-    sharding = shard_model(model, settings.dies, quantization.group_size)
-    plan = plan_model(model, sharding, quantization, _not_stored(model, settings))
+    unread = _unread(model, step)
+    sharding = shard_model(model, settings.dies, quantization.group_size, unread)
+    plan = plan_model(model, sharding, quantization, unread | _not_stored(model, settings))
     vision = plan_vision(model, quantization, settings)
     reader, kernels = WeightReader(checkpoint, quantization, sources), Kernels(spec, settings.activations == "int8")
     job = PackageJob(settings, model, quantization, plan, vision, reader, kernels)
     need_space(settings.artifacts_path, job.stored_bytes)
     return job
+
+
+def _unread(model: PreTrainedModel, step: Capture) -> frozenset[str]:
+    """Parameters that a step does not read, such as those for the images of a model that is compiled for text."""
+    tied = first_names(model)
+    users = {node.name: node.users for node in step.graph_module.graph.find_nodes(op="placeholder")}
+    read = {tied[parameter] for name, parameter in step.parameters.items() if users[name]}
+    return frozenset(name for name, first in tied.items() if first not in read)
 
 
 def _not_stored(model: PreTrainedModel, settings: LlmCompileSettings) -> frozenset[str]:

@@ -7,7 +7,6 @@ depend on that row's token and position alone, and not on where the row stands i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ import torch
 from torch import Tensor
 
 from hf_checkpoint.vision_tower import find_tower
-from tyllm.llm.die_model import capture_step
+from tyllm.llm.die_model import COUNTED, capture_step
+from tyllm.llm.own_positions import counted_positions
 from tyllm.llm.position_limit import position_limit
 from tyllm.llm.stand_in_run import StandInRun
 from tyllm.llm.vision.decoder_step import capture_decoder_step
@@ -36,8 +36,10 @@ TOLERANCE = 1e-6
 """Of the largest logit. Numbers are float64; what depends on something differs by far more."""
 
 
-def check_step(model: PreTrainedModel, takes_embeddings: bool) -> None:
+def check_step(model: PreTrainedModel, takes_embeddings: bool) -> Capture:
     """Refuse a model whose steps would be wrong; `model` is on the meta device, as `build_model` gives it.
+
+    Positions that its code counts itself are the input's from then on. Returns the step that was tried.
 
     Raises:
         UnsupportedError: with what the step does that a step must not, or why that cannot be found out.
@@ -46,7 +48,9 @@ def check_step(model: PreTrainedModel, takes_embeddings: bool) -> None:
     vision = find_tower(model) is not None
     capture = partial(capture_step, model, shape, TOKENS, takes_embeddings)
     given = capture_decoder_step(model, shape, TOKENS) if vision else capture()
-    check_layers(given, what)
+    if not vision and (places := counted_positions(given, partial(_any_step, model, takes_embeddings), TOKENS)):
+        setattr(model, COUNTED, places)
+        given = capture()
     default = None if vision else capture(takes_positions=False)
     try:
         inputs, other = _two_inputs(model, given)
@@ -62,6 +66,11 @@ def check_step(model: PreTrainedModel, takes_embeddings: bool) -> None:
             f"{what} cannot be tried on a few tokens ({reason}), so that nobody knows whether it would be right; "
             "choose another model."
         ) from error
+    return given
+
+
+def _any_step(model: PreTrainedModel, takes_embeddings: bool, tokens: int) -> Capture:
+    return capture_step(model, StepShape(1, tokens), 1, takes_embeddings)
 
 
 def _two_inputs(model: PreTrainedModel, capture: Capture) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -81,22 +90,6 @@ def _two_inputs(model: PreTrainedModel, capture: Capture) -> tuple[dict[str, Ten
         elif name != "row":
             (value[0] if len(value) == 1 else value)[CHANGED] += 1
     return first, other
-
-
-def check_layers(capture: Capture, what: str) -> None:
-    """Refuse a step in which two attentions share a layer's number, and so its cache.
-
-    Raises:
-        UnsupportedError: with the number.
-    """
-    attention = torch.ops.tytvm.attention.default
-    calls = Counter(int(node.args[3]) for node in capture.graph_module.graph.nodes if node.target is attention)
-    twice = sorted(layer for layer, count in calls.items() if count > 1)
-    if twice:
-        raise UnsupportedError(
-            f"{what} computes attention {calls[twice[0]]} times in layer {twice[0]}, and a layer has one cache; "
-            "models with several attentions in a layer, or that run a layer again, cannot be compiled yet."
-        )
 
 
 def check_rows(capture: Capture, inputs: Mapping[str, Tensor], other: Mapping[str, Tensor], what: str) -> None:

@@ -86,7 +86,8 @@ def _of_buffers(manifest: Manifest, buffers: BufferConfig) -> Iterator[Fact]:
     for what, (left, right) in pairs.items():
         yield Fact(what, MANIFEST, left, BUFFER_CONFIG, right)
     for die in buffers.dies:
-        yield Fact("layers", MANIFEST, manifest.layers, BUFFER_CONFIG, len(die.layers))
+        caches = len(die.layers)  # one for each attention, of which each layer may have as many
+        yield Fact("layers", MANIFEST, manifest.layers, BUFFER_CONFIG, caches // max(1, caches // manifest.layers))
         for program in (*die.programs.values(), *die.batches.values()):
             inputs = program.io.get("embeddings")
             yield Fact("embedding_as_input", MANIFEST, manifest.embedding_as_input, BUFFER_CONFIG, inputs is not None)

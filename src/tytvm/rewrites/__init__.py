@@ -12,6 +12,7 @@ from torch import fx
 
 from tytvm.rewrites import (
     cleanup,
+    complex_numbers,
     conv_as_linear,
     duplicates,
     integer_operands,
@@ -21,6 +22,8 @@ from tytvm.rewrites import (
     scaled_dot_product,
     scattered_slices,
     swiglu,
+    transposed_products,
+    written_rows,
 )
 
 
@@ -34,10 +37,13 @@ class Rewrite:
 
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite("cleanup", cleanup.remove_clutter),  # first: a `to` that changes nothing hides every pattern
+    Rewrite("complex_numbers", complex_numbers.split_complex),  # no other knows complex numbers
     Rewrite("scattered_slices", scattered_slices.join_slices),
+    Rewrite("written_rows", written_rows.read_through),
     Rewrite("conv_as_linear", conv_as_linear.replace_convolutions),
     Rewrite("scaled_dot_product", scaled_dot_product.replace_attention),
     Rewrite("duplicates", duplicates.merge_duplicates),  # a pattern that names x twice wants the same node twice
+    Rewrite("transposed_products", transposed_products.as_linear),
     Rewrite("integer_operands", integer_operands.convert_operands),
     Rewrite("rms_norm", rms_norm.FUSION.fuse),  # the fusions share no node, so their order is that of a decoder layer
     Rewrite("rope", rope.FUSION.fuse),

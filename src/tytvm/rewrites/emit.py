@@ -6,8 +6,8 @@ from torch import fx
 from torch._ops import OpOverload
 
 
-def emit_call(graph: fx.Graph, target: OpOverload, *args: object) -> fx.Node:
+def emit_call(graph: fx.Graph, target: OpOverload, *args: object, **options: object) -> fx.Node:
     """A node that calls an operator, at the graph's insertion point; `meta["val"]` has its value's shape and type."""
-    node = graph.call_function(target, args)
-    node.meta["val"] = target(*fx.node.map_arg(args, lambda source: source.meta["val"]))
+    node = graph.call_function(target, args, options)
+    node.meta["val"] = target(*fx.node.map_arg(args, lambda source: source.meta["val"]), **options)
     return node

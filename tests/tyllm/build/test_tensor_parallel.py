@@ -1,6 +1,10 @@
 """Which die holds what: heads by group, the MLP by quantization group, the vocabulary by rows."""
 
 import pytest
+import torch
+from tests.families.changes import CHANGES
+from tests.families.tiny_config import tiny_config
+from transformers import AutoModelForCausalLM
 
 from tyllm.build.tensor_parallel import IN, OUT, shard_model
 from tyllm_base.errors import SettingError
@@ -150,3 +154,25 @@ def test_each_expert_is_cut_as_an_mlp_is(meta_model):
     assert (gate_up.axis, gate_up.block, gate_up.size(0)) == (OUT, 96, 8 * 32)  # gate and up of four experts
     assert (down.axis, down.size(0)) == (IN, 32)
     assert split.of(f"{LAYER}mlp.gate.weight").axis is None
+
+
+def tiny_on_meta(model_type):
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(tiny_config(model_type, CHANGES[model_type])).eval()
+
+
+def test_an_mlp_that_takes_statistics_over_its_channels_is_whole():
+    split = shard_model(tiny_on_meta("gemma3n_text"), 2, 32)
+    axes = [split.of(f"model.layers.{layer}.mlp.gate_proj.weight").axis for layer in (0, 1)]
+    assert axes == [None, OUT]  # the first keeps the strongest channels alone
+
+
+def test_a_bias_of_the_head_is_cut_under_both_of_its_names():
+    split = shard_model(tiny_on_meta("bert"), 3, 32)
+    names = "cls.predictions.bias", "cls.predictions.decoder.bias", "cls.predictions.decoder.weight"
+    assert {split.of(name).spans for name in names} == {split.vocabulary}
+
+
+def test_what_a_step_does_not_read_is_whole(model):
+    name = f"{LAYER}mlp.down_proj.weight"
+    assert shard_model(model, 2, 128, {name}).of(name).axis is None

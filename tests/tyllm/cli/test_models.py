@@ -29,6 +29,13 @@ def test_a_checkpoint_that_is_taken(tyllm, tiny):
     assert json.loads(tyllm("models", tiny, "--json").out)["supported"] is True
 
 
+def test_a_checkpoint_whose_images_are_left_out(tyllm, tmp_path):
+    save(random_model("llava", {}), tmp_path / "llava")
+    told = " ".join(tyllm("models", tmp_path / "llava").out.split())
+    assert told.startswith("LlavaForConditionalGeneration is taken by tyllm compile. It is compiled for text alone")
+    assert json.loads(tyllm("models", tmp_path / "llava", "--json").out)["text_alone"] is True
+
+
 def test_a_checkpoint_that_is_refused(tyllm, tmp_path):
     folder = tmp_path / "lfm2"
     save(random_model("lfm2", CHANGES["lfm2"]), folder)

@@ -31,10 +31,13 @@ def captured(module):
 def test_order():
     assert [rewrite.name for rewrite in REWRITES] == [
         "cleanup",
+        "complex_numbers",
         "scattered_slices",
+        "written_rows",
         "conv_as_linear",
         "scaled_dot_product",
         "duplicates",
+        "transposed_products",
         "integer_operands",
         "rms_norm",
         "rope",
@@ -48,10 +51,13 @@ def test_apply_changes_the_module_in_place_and_counts():
     assert apply(graph_module) is graph_module
     assert graph_module.meta["rewrites"] == {
         "cleanup": 2,
+        "complex_numbers": 0,
         "scattered_slices": 0,
+        "written_rows": 0,
         "conv_as_linear": 0,
         "scaled_dot_product": 0,
         "duplicates": 0,
+        "transposed_products": 0,
         "integer_operands": 0,
         "rms_norm": 1,
         "rope": 0,
