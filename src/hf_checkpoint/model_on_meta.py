@@ -40,8 +40,9 @@ def _kind(config: Mapping[str, Any]) -> Any:
         MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
     )
 
-    kind = config["model_type"]
-    sees = kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    kind, named = config["model_type"], config.get("architectures") or ()
+    seeing = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind)
+    sees = seeing is not None and (seeing in named or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
     return AutoModelForImageTextToText if sees or is_vision_language(config) else AutoModelForCausalLM
 
 

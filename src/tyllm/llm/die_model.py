@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,6 +32,8 @@ COUNTED = "counted_positions"
 """Attribute of a model whose code counts positions itself: where."""
 MANY, MOST = 64, 4096
 """Tokens beyond any window of the step in which attention is recognized, and of that step: its masks are made whole."""
+FAR = 300
+"""Tokens of a step that shows whether slopes are exact: Falcon's ALiBi is of bfloat16, which rounds from 256 on."""
 
 
 def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedModel:
@@ -61,7 +64,10 @@ def build_model(checkpoint: Checkpoint, trust_remote_code: bool) -> PreTrainedMo
 def _recognized(model: PreTrainedModel) -> tuple[OwnAttention, ...]:
     """What the attentions of a model do that does not use transformers' interface; raises `UnsupportedError`."""
     text = model.config.get_text_config()
-    found = recognize(_captured(model, tokens_recognized(text), 1, takes_embeddings=False, takes_positions=True))
+    step = partial(_captured, model, logit_rows=1, takes_embeddings=False, takes_positions=True)
+    found = recognize(step(seq_len=tokens_recognized(text)))
+    if any(own.slopes for own in found):
+        recognize(step(seq_len=min(FAR, getattr(text, "max_seq_len", FAR))))
     if len(found) != text.num_hidden_layers:
         raise UnsupportedError(
             f"{type(model).__name__} computes attention in code of its own, of which {len(found)} are recognized in "

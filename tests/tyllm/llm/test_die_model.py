@@ -1,9 +1,11 @@
 """One die's model: the whole one's code with the die's shapes."""
 
 import copy
+import json
 
 import pytest
 import torch
+from tests.families.tiny_config import tiny_config
 from tests.tiny_checkpoint import edit_json
 from transformers import GPT2Config, GPTNeoConfig
 
@@ -73,6 +75,13 @@ def test_a_die_has_its_shapes_and_shares_what_is_tied(model, die):
     (output,) = next(node for node in captured.graph_module.graph.nodes if node.op == "output").args[0]
     start, stop = split.vocabulary[die]
     assert output.meta["val"].shape == (1, 1, stop - start)
+
+
+def test_slopes_that_are_rounded_far_away(tmp_path):
+    config = tiny_config("falcon", {"alibi": True})
+    config.save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedError, match="what is no multiple of the distance"):
+        build_model(Checkpoint(tmp_path, json.loads((tmp_path / "config.json").read_text()), {}), False)
 
 
 def test_cutting_again_starts_from_the_whole(model):
