@@ -85,7 +85,7 @@ def tokens_recognized(text: PreTrainedConfig) -> int:
     named = {name: value for name, value in text.to_dict().items() if "window" in name and type(value) is int}
     name, window = max(named.items(), key=lambda item: item[1], default=("", 0))
     limits = (getattr(text, limit, None) for limit in ("max_position_embeddings", "max_seq_len"))
-    tokens = min(window + MANY, *(limit for limit in limits if limit), MOST + 1)
+    tokens = min(window + MANY, *(limit for limit in limits if limit and limit > 0), MOST + 1)
     if tokens > MOST:
         raise UnsupportedError(
             f"{type(text).__name__} has {name} = {window}, and in code of a model's own windows up to {MOST - MANY} "
