@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tyllm.llm.attention_mask import mask
+from tyllm.llm.attention_mask import mask, window_of
 from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -38,13 +38,21 @@ def attention(
         UnsupportedError: the layer wants what the operator does not do: its own mask, or no causality.
     """
     name = type(module).__name__
-    if attention_mask is not None:
+    window = window_of(
+        attention_mask
+    )  # the mask decides: not every model tells the window too, or only where it is used
+    if window is None:
         raise UnsupportedError(f"{name} wants a mask of its own, which cannot be compiled; choose another model.")
+    if sliding_window and sliding_window != window:
+        raise UnsupportedError(
+            f"{name} has a sliding window of {sliding_window} tokens, and its mask has one of {window or 'all'}; "
+            "correct config.json."
+        )
     if not getattr(module, "is_causal", True):
         raise UnsupportedError(f"{name} is not causal, which cannot be compiled; choose a decoder.")
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     layer = int(module.layer_idx)
-    settings = layer, scale, sliding_window or 0, softcap or 0.0, _chunk_size(module.config, layer)
+    settings = layer, scale, window, softcap or 0.0, _chunk_size(module.config, layer)
     return torch.ops.tytvm.attention(query, key, value, *settings, s_aux), None
 
 
