@@ -3,6 +3,7 @@
 python -m tests.families gpt2 opt --dies 1 3     # some types
 python -m tests.families --resume                # all that have no result yet
 python -m tests.families --document              # all; then writes docs/models.md
+python -m tests.families llama --variants        # with one field of the config changed at a time
 """
 
 import argparse
@@ -24,21 +25,27 @@ def main() -> int:
     parser.add_argument("--dies", nargs="+", type=int, default=[1, 3])
     parser.add_argument("--resume", action="store_true", help="leave out the types that have a result")
     parser.add_argument("--results", type=Path, default=REPO / "out" / "families", help="folder of a JSON file a type")
+    parser.add_argument(
+        "--variants", action="store_true", help="each type with one field of its config changed at a time"
+    )
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
     from tests.c_library import compiled_once
     from tests.families.pool import read_outcome, try_all
     from tests.families.random_model import CAUSAL, IMAGE_TEXT
+    from tests.families.variants import variant_names
 
     given.results.mkdir(parents=True, exist_ok=True)
     chosen = given.types or [*CAUSAL, *IMAGE_TEXT]
+    if given.variants:
+        chosen = [name for each in chosen for name in variant_names(each)]
     done = {path.stem for path in given.results.glob("*.json")} if given.resume else set()
     started = time.monotonic()
     with compiled_once(prepared=True):
         outcomes = []
         for outcome in try_all([each for each in chosen if each not in done], tuple(given.dies), given.results):
             outcomes.append(outcome)
-            print(f"{outcome.model_type:28} {outcome.result:8} {outcome.reason}", flush=True)
+            print(f"{outcome.model_type:44} {outcome.result:8} {outcome.reason}", flush=True)
     every = [read_outcome(given.results / f"{each}.json") for each in chosen]
     print(f"{time.monotonic() - started:.0f} s;", dict(Counter(each.result for each in every)))
     return int(any(each.result in ("wrong", "crash") for each in outcomes))

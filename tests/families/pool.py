@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from tests.families.changes import CHANGES
 from tests.families.trial import CRASH, Outcome, try_type
+from tests.families.variants import changes_of
 
 SECONDS = 300  # for a type; on a machine with nothing else to do it takes ten
 MEMORY = 24 * 1024**3  # bytes of address space
@@ -69,7 +69,8 @@ def _child(trial: Trial, dies: tuple[int, ...], results: Path) -> NoReturn:
         log = os.open(results / f"{trial.model_type}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        outcome = try_type(trial.model_type, CHANGES.get(trial.model_type, {}), dies)
+        outcome = try_type(*changes_of(trial.model_type), dies)
+        outcome.model_type = trial.model_type
         _write(outcome, results)
     except BaseException:
         traceback.print_exc()
