@@ -3,6 +3,7 @@
 python -m tests.families gpt2 opt --dies 1 3     # some types
 python -m tests.families --resume                # all that have no result yet
 python -m tests.families --document              # all; then writes docs/models.md
+python -m tests.families llama --quantize tyllm  # as INT4, against transformers on the dequantized weights
 python -m tests.families llama --variants        # with one field of the config changed at a time
 """
 
@@ -28,6 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--variants", action="store_true", help="each type with one field of its config changed at a time"
     )
+    parser.add_argument(
+        "--quantize", metavar="METHOD", default="", help='INT4 by this method ("tyllm", "awq", "rtn") first'
+    )
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
     from tests.c_library import compiled_once
@@ -43,7 +47,8 @@ def main() -> int:
     started = time.monotonic()
     with compiled_once(prepared=True):
         outcomes = []
-        for outcome in try_all([each for each in chosen if each not in done], tuple(given.dies), given.results):
+        waiting = [each for each in chosen if each not in done]
+        for outcome in try_all(waiting, tuple(given.dies), given.results, given.quantize):
             outcomes.append(outcome)
             print(f"{outcome.model_type:44} {outcome.result:8} {outcome.reason}", flush=True)
     every = [read_outcome(given.results / f"{each}.json") for each in chosen]

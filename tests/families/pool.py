@@ -30,8 +30,10 @@ class Trial:
     started: float
 
 
-def try_all(types: Iterable[str], dies: tuple[int, ...], results: Path, seconds: float = SECONDS) -> Iterator[Outcome]:
-    """Outcomes as they come, each also written to `results` as `<type>.json`."""
+def try_all(
+    types: Iterable[str], dies: tuple[int, ...], results: Path, method: str = "", seconds: float = SECONDS
+) -> Iterator[Outcome]:
+    """Outcomes as they come, each also written to `results` as `<type>.json`; quantized if a method is given."""
     torch.set_num_threads(1)  # before a fork: threads stay behind
     waiting, running = list(types), dict[int, Trial]()
     cores = sorted(os.sched_getaffinity(0))
@@ -39,7 +41,7 @@ def try_all(types: Iterable[str], dies: tuple[int, ...], results: Path, seconds:
         free = [core for core in cores if core not in [trial.core for trial in running.values()]]
         while waiting and free:
             trial = Trial(waiting.pop(0), free.pop(), time.monotonic())
-            running[_start(trial, dies, results)] = trial
+            running[_start(trial, dies, results, method)] = trial
         time.sleep(0.05)
         for pid, trial in list(running.items()):
             late = time.monotonic() - trial.started > seconds
@@ -51,17 +53,17 @@ def try_all(types: Iterable[str], dies: tuple[int, ...], results: Path, seconds:
                 yield _outcome(trial, results, "no result in time" if late else f"the process ended ({status})")
 
 
-def _start(trial: Trial, dies: tuple[int, ...], results: Path) -> int:
+def _start(trial: Trial, dies: tuple[int, ...], results: Path, method: str) -> int:
     """The number of a child that tries the type and leaves its outcome and its log."""
     for kind in ("json", "log"):
         (results / f"{trial.model_type}.{kind}").unlink(missing_ok=True)
     pid = os.fork()
     if not pid:
-        _child(trial, dies, results)
+        _child(trial, dies, results, method)
     return pid
 
 
-def _child(trial: Trial, dies: tuple[int, ...], results: Path) -> NoReturn:
+def _child(trial: Trial, dies: tuple[int, ...], results: Path, method: str) -> NoReturn:
     try:
         os.setsid()
         os.sched_setaffinity(0, {trial.core})
@@ -69,7 +71,7 @@ def _child(trial: Trial, dies: tuple[int, ...], results: Path) -> NoReturn:
         log = os.open(results / f"{trial.model_type}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        outcome = try_type(*changes_of(trial.model_type), dies)
+        outcome = try_type(*changes_of(trial.model_type), dies, method)
         outcome.model_type = trial.model_type
         _write(outcome, results)
     except BaseException:

@@ -12,7 +12,7 @@ from tests.families.trial import RIGHT, Outcome
 def _stand_ins(monkeypatch):
     """Trials that end well, hang, or take their process with them, by name."""
 
-    def trial(model_type, changes, dies):
+    def trial(model_type, changes, dies, method):
         if model_type == "hangs":
             time.sleep(60)
         if model_type == "dies":

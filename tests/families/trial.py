@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 from tests.families.random_model import NoTinyModelError, context, cosine, logits, random_model, save, tokens
+from tests.families.tiny_config import VOCABULARY
 from transformers import PreTrainedModel
 
+from awq import AutoAWQForCausalLM
+from awq.stream.dequantize import load_dequantized
 from tyllm.build_util import build_and_compile_llm
 from tyllm.runtime import Session
 from tyllm_base.errors import InternalError, TyllmError
@@ -56,8 +59,8 @@ class Outcome:
         return asdict(self)
 
 
-def try_type(model_type: str, changes: Mapping[str, Any], dies: tuple[int, ...]) -> Outcome:
-    """Make, compile and compare; never raises what a model can cause."""
+def try_type(model_type: str, changes: Mapping[str, Any], dies: tuple[int, ...], method: str = "") -> Outcome:
+    """Make, quantize if a method is given, compile and compare; never raises what a model can cause."""
     outcome = Outcome(model_type)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -73,6 +76,8 @@ def try_type(model_type: str, changes: Mapping[str, Any], dies: tuple[int, ...])
         for count in dies:
             outcome.dies = count
             try:
+                if method and count == dies[0]:
+                    model = quantize(folder, method)
                 compare(folder, model, count, outcome)
             except Exception as error:
                 unforeseen = error.__cause__ if isinstance(error, InternalError) else error
@@ -87,6 +92,18 @@ def try_type(model_type: str, changes: Mapping[str, Any], dies: tuple[int, ...])
         return outcome
     outcome.result, outcome.dies = RIGHT, 0
     return outcome
+
+
+def quantize(folder: Path, method: str) -> PreTrainedModel:
+    """Put the INT4 checkpoint in the place of the float one; transformers' model on the dequantized weights."""
+    texts = np.random.default_rng(1).integers(10, VOCABULARY - 50, (8, 64)).tolist()
+    model = AutoAWQForCausalLM.from_pretrained(folder / "checkpoint")
+    settings = {"q_group_size": 32, "lm_head_enable": True}
+    model.quantize(object(), settings, texts, method=method, quant_path=folder / "quantized")
+    model.save_quantized(folder / "quantized")
+    (folder / "checkpoint").rename(folder / "float")
+    (folder / "quantized").rename(folder / "checkpoint")
+    return load_dequantized(folder / "checkpoint").eval()
 
 
 def compare(folder: Path, model: PreTrainedModel, dies: int, outcome: Outcome) -> None:
