@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -60,30 +60,52 @@ def mean_magnitude(parts: Collection[InputStatistics]) -> torch.Tensor:
     return total / sum(part.tokens for part in parts)
 
 
-@dataclass(frozen=True)
-class LayerArguments:
-    """The arguments of a decoder layer: hidden states float32 [n, T, H] first, then whatever the family passes."""
+class OtherArguments(NamedTuple):
+    """What a family passes to a decoder layer behind the hidden states, by place and by name."""
 
-    hidden: torch.Tensor
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
+
+@dataclass(frozen=True)
+class LayerArguments:
+    """The arguments of a decoder layer: hidden states float32 [n, T, H] first, then whatever the family passes.
+
+    Attributes:
+        hidden: of all samples.
+        other: the rest, of all samples.
+        one: the rest of a single sample. Where a tensor is longer in `other`, there lie the samples: on any axis, with
+            one entry each or with several (BLOOM's ALiBi is [n · heads, 1, T]).
+    """
+
+    hidden: torch.Tensor
+    other: OtherArguments
+    one: OtherArguments
+
     def take(self, rows: slice) -> LayerArguments:
         """The arguments for the samples `rows` only."""
-        return LayerArguments(self.hidden[rows], *_take((self.args, self.kwargs), len(self.hidden), rows))
+        return LayerArguments(self.hidden[rows], _take(self.other, self.one, rows), self.one)
 
     def call(self, layer: nn.Module) -> torch.Tensor:
         """The layer's output hidden states, float32 [n, T, H]."""
-        return first(layer(self.hidden, *self.args, **self.kwargs))
+        return first(layer(self.hidden, *self.other.args, **self.other.kwargs))
 
 
-def _take(value: Any, samples: int, rows: slice) -> Any:
-    """`value` with every tensor that has one entry a sample cut to `rows`; others hold for all samples alike."""
+def _take(value: Any, one: Any, rows: slice) -> Any:
+    """`value` with every tensor cut to the samples `rows` that is longer than that of `one` sample."""
     if isinstance(value, torch.Tensor):
-        return value[rows] if samples > 1 and value.dim() and value.shape[0] == samples else value
+        axis = next((i for i, size in enumerate(one.shape) if value.shape[i] != size), None)
+        if axis is None:
+            return value
+        by_sample = value.unflatten(axis, (-1, one.shape[axis])).movedim(axis, 0)[rows]
+        return by_sample.movedim(0, axis).flatten(axis, axis + 1)
     if isinstance(value, dict):
-        return {key: _take(item, samples, rows) for key, item in value.items()}
-    return type(value)(_take(item, samples, rows) for item in value) if type(value) in (tuple, list) else value
+        return {key: _take(item, one[key], rows) for key, item in value.items()}
+    if isinstance(value, OtherArguments):
+        return OtherArguments(_take(value.args, one.args, rows), _take(value.kwargs, one.kwargs, rows))
+    if type(value) in (tuple, list):
+        return type(value)(_take(*pair, rows) for pair in zip(value, one, strict=True))
+    return value
 
 
 def forward(layer: nn.Module, arguments: LayerArguments, batch: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from awq.method.layer_structure import is_norm
-from awq.stream.activation_statistics import LayerArguments, hooked
+from awq.stream.activation_statistics import LayerArguments, OtherArguments, hooked
 from awq.stream.meta_model import MetaModel
 from hf_checkpoint.model_on_meta import fill_buffers
 
@@ -24,16 +24,39 @@ class _Visited:
     model: MetaModel
     index: int
     visit: Visitor
+    one: OtherArguments
 
     def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The visitor's output for the arguments that the model passes."""
         layer = self.model.layers[self.index]
         del layer.forward  # uncovers the layer's own, for the visitor
-        hidden = args[0] if args else kwargs.pop("hidden_states")
+        hidden, other = _split(args, kwargs)
         self.model.fill(layer, self.model.prefixes[self.index])
-        output = self.visit(self.index, layer, LayerArguments(hidden, args[1:], kwargs))
+        output = self.visit(self.index, layer, LayerArguments(hidden, other, self.one))
         self.model.empty(layer)
         return output
+
+
+@dataclass
+class _Recorded:
+    """Stands for a layer's `forward`: keeps what the layer is given beside the hidden states, and hands them on."""
+
+    layer: Any
+    found: list[OtherArguments]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The hidden states as they came."""
+        del self.layer.forward
+        hidden, other = _split(args, kwargs)
+        self.found.append(other)
+        return hidden
+
+
+def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor, OtherArguments]:
+    """The hidden states, and the other arguments of a layer."""
+    if args:
+        return args[0], OtherArguments(args[1:], kwargs)
+    return kwargs["hidden_states"], OtherArguments((), {k: v for k, v in kwargs.items() if k != "hidden_states"})
 
 
 @dataclass
@@ -74,6 +97,10 @@ class InsertedImages(NamedTuple):
         rows = self.rows.repeat(len(embedded) // len(self.rows), 1)
         return torch.where((rows >= 0)[..., None], self.embeddings[rows.clamp(min=0)], embedded)
 
+    def first(self) -> InsertedImages:
+        """The images of the first sample."""
+        return InsertedImages(self.rows[:1], self.positions[:, :1], self.embeddings)
+
     def inputs(self, embedded: torch.Tensor) -> dict[str, torch.Tensor]:
         """The decoder's arguments: embeddings [s·n, T, H] with the images, and rotary positions int64 [3, s·n, T]."""
         streams = len(embedded) // len(self.rows)
@@ -101,11 +128,12 @@ def layerwise_pass(
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
     indices = fill_surroundings(model, samples)
+    one = _of_one_sample(model, indices, inserted)
     for index, layer in enumerate(model.layers):
         if reached is not None and index < reached.layers:
             layer.forward = _Passed(layer, reached.hidden)
         else:
-            layer.forward = _Visited(model, index, visit)
+            layer.forward = _Visited(model, index, visit, one[index])
     norms: dict[int, str] = {}
 
     def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
@@ -115,6 +143,15 @@ def layerwise_pass(
     with hooked(module.register_forward_hook(watch(name)) for name, module in outer_norms):
         hidden = model.base(**_inputs(model, indices, inserted), use_cache=False).last_hidden_state
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
+
+
+def _of_one_sample(model: MetaModel, indices: torch.Tensor, inserted: InsertedImages | None) -> list[OtherArguments]:
+    """What each layer is given beside the hidden states when there is one sample."""
+    found: list[OtherArguments] = []
+    for layer in model.layers:
+        layer.forward = _Recorded(layer, found)
+    model.base(**_inputs(model, indices[:1], inserted and inserted.first()), use_cache=False)
+    return found
 
 
 def _inputs(model: MetaModel, indices: torch.Tensor, inserted: InsertedImages | None) -> dict[str, torch.Tensor]:

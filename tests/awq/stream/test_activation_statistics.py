@@ -3,7 +3,14 @@
 import torch
 from torch import nn
 
-from awq.stream.activation_statistics import InputStatistics, LayerArguments, collect_statistics, forward, record_calls
+from awq.stream.activation_statistics import (
+    InputStatistics,
+    LayerArguments,
+    OtherArguments,
+    collect_statistics,
+    forward,
+    record_calls,
+)
 
 
 class Layer(nn.Module):
@@ -19,7 +26,16 @@ class Layer(nn.Module):
 
 def arguments():
     torch.manual_seed(0)
-    return LayerArguments(torch.randn(6, 5, 4), (torch.randn(6, 1, 4),), {"shared": {"x": (torch.randn(1, 5, 4),)}})
+    each, shared = torch.randn(6, 1, 4), {"shared": {"x": (torch.randn(1, 5, 4),)}}
+    return LayerArguments(torch.randn(6, 5, 4), OtherArguments((each,), shared), OtherArguments((each[:1],), shared))
+
+
+def test_samples_are_found_on_any_axis_and_with_several_entries_each():
+    several, second, as_many = torch.randn(12, 1, 4), torch.randn(3, 6, 4), torch.randn(6, 1, 1)
+    other = OtherArguments((several, second, as_many), {})
+    one = OtherArguments((several[:2], second[:, :1], as_many), {})
+    found = LayerArguments(torch.randn(6, 5, 4), other, one).take(slice(2, 4)).other.args
+    torch.testing.assert_close(found, (several[4:8], second[:, 2:4], as_many))
 
 
 @torch.no_grad()
@@ -33,7 +49,7 @@ def test_statistics_are_those_of_all_tokens():
     layer, given = Layer(), arguments()
     found = InputStatistics.empty(4, 2, torch.device("cpu"))
     collect_statistics(layer, {"linear": found}, given, 4)
-    x = (given.hidden + given.args[0] + given.kwargs["shared"]["x"][0]).view(-1, 4)
+    x = (given.hidden + given.other.args[0] + given.other.kwargs["shared"]["x"][0]).view(-1, 4)
     assert found.tokens == 30
     torch.testing.assert_close(found.magnitude, x.abs().sum(0))
     torch.testing.assert_close(found.moments[1], x[:, 2:].T @ x[:, 2:])

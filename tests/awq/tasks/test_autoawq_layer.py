@@ -3,16 +3,13 @@
 import torch
 
 from awq.method.layer_structure import find_structure
-from awq.stream.activation_statistics import LayerArguments
 from awq.tasks.autoawq_layer import AutoAwqLayer
 
 
 def test_scaling_keeps_the_function_and_the_statistics_true(visited):
     model, task, arguments = visited
     before = arguments.call(task.layer)
-    structure = find_structure(
-        task.layer, lambda: LayerArguments(arguments.hidden, arguments.args, arguments.kwargs).call(task.layer)
-    )
+    structure = find_structure(task.layer, lambda: arguments.call(task.layer))
     model.fill(task.layer, model.prefixes[0])
     output, statistics = AutoAwqLayer(task, structure).calibrate(arguments)
     torch.testing.assert_close(output, before)

@@ -26,9 +26,8 @@ def quantize(visited, tmp_path):
         structure = find_structure(task.layer, lambda: arguments.call(task.layer))
         model.fill(task.layer, model.prefixes[0])
         count = len(arguments.hidden)
-        streams = LayerArguments(
-            arguments.hidden.repeat(changed.recipe.streams, 1, 1), arguments.args, arguments.kwargs
-        )
+        hidden = arguments.hidden.repeat(changed.recipe.streams, 1, 1)
+        streams = LayerArguments(hidden, arguments.other, arguments.one)
         output, steps = arguments.call(task.layer), []
         layer = HessianLayer(changed, structure, ActivationCache(tmp_path, torch.device("cpu")), steps.append)
         stored = layer.quantized(streams, count)
