@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map_only
 
 from awq.method.layer_structure import is_norm
 from awq.stream.activation_statistics import LayerArguments, OtherArguments, hooked
@@ -17,6 +18,22 @@ from hf_checkpoint.model_on_meta import fill_buffers
 Visitor = Callable[[int, nn.Module, LayerArguments], torch.Tensor]  # index, layer, its arguments → its output
 
 
+class _LayerCall(NamedTuple):
+    """How the model calls a decoder layer.
+
+    Attributes:
+        one: what it is given beside the hidden states for a single sample.
+        outputs: the length of the tuple that it returns, hidden states first; 0 where it returns these alone.
+    """
+
+    one: OtherArguments
+    outputs: int
+
+    def returned(self, hidden: torch.Tensor) -> Any:
+        """Hidden states as the model expects them from the layer."""
+        return (hidden, *[None] * (self.outputs - 1)) if self.outputs else hidden
+
+
 @dataclass
 class _Visited:
     """Stands for a decoder layer's `forward`: fills the layer, lets the visitor run it, empties it."""
@@ -24,32 +41,33 @@ class _Visited:
     model: MetaModel
     index: int
     visit: Visitor
-    one: OtherArguments
+    called: _LayerCall
 
-    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The visitor's output for the arguments that the model passes."""
         layer = self.model.layers[self.index]
         del layer.forward  # uncovers the layer's own, for the visitor
         hidden, other = _split(args, kwargs)
         self.model.fill(layer, self.model.prefixes[self.index])
-        output = self.visit(self.index, layer, LayerArguments(hidden, other, self.one))
+        output = self.visit(self.index, layer, LayerArguments(hidden, other, self.called.one))
         self.model.empty(layer)
-        return output
+        return self.called.returned(output)
 
 
 @dataclass
 class _Recorded:
-    """Stands for a layer's `forward`: keeps what the layer is given beside the hidden states, and hands them on."""
+    """Stands for a layer's `forward`: keeps how the layer is called, and hands the hidden states on."""
 
     layer: Any
-    found: list[OtherArguments]
+    found: list[_LayerCall]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The hidden states as they came."""
         del self.layer.forward
         hidden, other = _split(args, kwargs)
-        self.found.append(other)
-        return hidden
+        called = _LayerCall(other, _outputs(self.layer, args, kwargs))
+        self.found.append(called)
+        return called.returned(hidden)
 
 
 def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor, OtherArguments]:
@@ -59,17 +77,31 @@ def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor,
     return kwargs["hidden_states"], OtherArguments((), {k: v for k, v in kwargs.items() if k != "hidden_states"})
 
 
+def _outputs(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """The length of the tuple that the layer, which is on the meta device, returns; 0 for a tensor.
+
+    What cannot run without values, such as a mixture of experts, returns a tensor in all of transformers.
+    """
+    try:
+        args, kwargs = tree_map_only(torch.Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
+        output = layer(*args, **kwargs)
+    except Exception:
+        return 0
+    return len(output) if isinstance(output, tuple) else 0
+
+
 @dataclass
 class _Passed:
     """Stands for the `forward` of a layer that was visited by an earlier walk."""
 
     layer: Any
     hidden: torch.Tensor
+    called: _LayerCall
 
-    def __call__(self, *_: Any, **__: Any) -> torch.Tensor:
+    def __call__(self, *_: Any, **__: Any) -> Any:
         """The hidden states that the earlier walk came to."""
         del self.layer.forward
-        return self.hidden
+        return self.called.returned(self.hidden)
 
 
 class PassedLayers(NamedTuple):
@@ -128,12 +160,12 @@ def layerwise_pass(
     The model's own code computes embeddings, masks and positions, so every family gets what it needs.
     """
     indices = fill_surroundings(model, samples)
-    one = _of_one_sample(model, indices, inserted)
+    calls = _calls(model, indices, inserted)
     for index, layer in enumerate(model.layers):
         if reached is not None and index < reached.layers:
-            layer.forward = _Passed(layer, reached.hidden)
+            layer.forward = _Passed(layer, reached.hidden, calls[index])
         else:
-            layer.forward = _Visited(model, index, visit, one[index])
+            layer.forward = _Visited(model, index, visit, calls[index])
     norms: dict[int, str] = {}
 
     def watch(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
@@ -145,9 +177,9 @@ def layerwise_pass(
     return LastHidden(hidden, norms.get(hidden.data_ptr()))
 
 
-def _of_one_sample(model: MetaModel, indices: torch.Tensor, inserted: InsertedImages | None) -> list[OtherArguments]:
-    """What each layer is given beside the hidden states when there is one sample."""
-    found: list[OtherArguments] = []
+def _calls(model: MetaModel, indices: torch.Tensor, inserted: InsertedImages | None) -> list[_LayerCall]:
+    """How each layer is called when there is one sample."""
+    found: list[_LayerCall] = []
     for layer in model.layers:
         layer.forward = _Recorded(layer, found)
     model.base(**_inputs(model, indices[:1], inserted and inserted.first()), use_cache=False)
