@@ -91,7 +91,7 @@ class AwqModel:
             apply_clip: search clipping limits.
             n_parallel_calib_samples: samples that go through a layer at a time; by default about 2048 tokens' worth.
             max_calib_samples: by default 16 on a CPU, 128 on a GPU.
-            max_calib_seq_len: tokens per sample; by default 512.
+            max_calib_seq_len: tokens per sample; by default 512, or as many as the model has positions.
             max_chunk_memory: accepted for AutoAWQ's sake; `max_search_tokens` bounds memory here.
             options: see `QuantizeOptions`.
 
@@ -134,7 +134,7 @@ class AwqModel:
         from awq.recipe import Recipe, calibration_budget
 
         limits = (arguments.max_calib_samples, arguments.max_calib_seq_len, arguments.max_search_tokens)
-        budget = calibration_budget(self._device(), *limits)
+        budget = calibration_budget(self._device(), *limits, model.context)
         data = CalibrationData(arguments.calib_data, arguments.split, arguments.text_column, self.trust_remote_code)
         samples, images = torch.empty((0, 0), dtype=torch.int64), None
         if arguments.method != "rtn":

@@ -113,11 +113,21 @@ ON_GPU = Budget(128, 512, 128 * 512, 8192, 1 << 28)  # as much as AutoAWQ
 
 
 def calibration_budget(
-    device: torch.device, samples: int | None, length: int | None, search_tokens: int | None
+    device: torch.device, samples: int | None, length: int | None, search_tokens: int | None, context: int | None
 ) -> Budget:
-    """The device's default budget with what the user chose in its place."""
+    """The device's default budget with what the user chose in its place, for a model of `context` positions.
+
+    Raises:
+        SettingError: the user chose samples that are longer than the model knows.
+    """
     default = ON_CPU if device.type == "cpu" else ON_GPU
-    chosen = (samples or default.samples, length or default.length, search_tokens or default.search_tokens)
+    if length and context and length > context:
+        raise SettingError(
+            f"max_calib_seq_len is {length:,}, and the model has {context:,} positions; give {context} or less "
+            "(--max-length)."
+        )
+    longest = min(default.length, context or default.length)
+    chosen = (samples or default.samples, length or longest, search_tokens or default.search_tokens)
     return Budget(*chosen, default.batch_tokens, default.batch_values)
 
 

@@ -10,6 +10,7 @@ import torch
 from awq.quant_config import QuantConfig
 from awq.recipe import Recipe, calibration_budget
 from hf_checkpoint.checkpoint import Checkpoint
+from tyllm_base.errors import SettingError
 
 RECIPE = Recipe(QuantConfig(), "awq", torch.arange(64).view(4, 16))
 
@@ -57,6 +58,15 @@ def test_search_replays_no_more_tokens_than_asked():
 
 
 def test_budget_takes_the_users_choice():
-    assert calibration_budget(torch.device("cpu"), None, None, None)[:3] == (16, 512, 512)
-    assert calibration_budget(torch.device("cpu"), 3, 7, 9)[:3] == (3, 7, 9)
-    assert calibration_budget(torch.device("cuda"), None, None, None)[:2] == (128, 512)
+    assert calibration_budget(torch.device("cpu"), None, None, None, None)[:3] == (16, 512, 512)
+    assert calibration_budget(torch.device("cpu"), 3, 7, 9, 7)[:3] == (3, 7, 9)
+    assert calibration_budget(torch.device("cuda"), None, None, None, 4096)[:2] == (128, 512)
+
+
+def test_samples_are_no_longer_than_the_model_knows():
+    cpu = torch.device("cpu")
+    assert calibration_budget(cpu, None, None, None, 256).length == 256
+    with pytest.raises(
+        SettingError, match="max_calib_seq_len is 300, and the model has 256 positions; give 256 or less"
+    ):
+        calibration_budget(cpu, None, 300, None, 256)

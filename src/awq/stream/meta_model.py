@@ -119,6 +119,13 @@ class MetaModel:
         """The number of tokens that the model knows."""
         return int(self.module.get_input_embeddings().num_embeddings)
 
+    @property
+    def context(self) -> int | None:
+        """The number of tokens that the model was made for, if its config says so."""
+        text = self.module.config.get_text_config()
+        found = (getattr(text, name, None) for name in ("max_position_embeddings", "max_seq_len"))
+        return next((int(limit) for limit in found if limit), None)
+
     def surroundings(self) -> list[str]:
         """Names of the tensors that belong neither to a decoder layer nor to the head or the vision tower."""
         inner = (*self.prefixes, f"{self.head}.", *self._tower_prefix())

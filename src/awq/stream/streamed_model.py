@@ -68,8 +68,7 @@ class StreamedModel:
     @property
     def context(self) -> int | None:
         """The number of tokens that the model was made for, if its config says so."""
-        found = getattr(self.model.module.config.get_text_config(), "max_position_embeddings", None)
-        return None if found is None else int(found)
+        return self.model.context
 
     def predictions(self, windows: torch.Tensor, advance: Advance) -> Iterator[torch.Tensor]:
         """Logits float32 [b, V] of the token after each of `windows` int64 [n, T] but the last of a window, in order.
