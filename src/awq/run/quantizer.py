@@ -112,8 +112,8 @@ class Quantizer:
             inside = sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Linear))
             if 2 * inside < sum(p.numel() for p in layer.parameters()):
                 raise UnsupportedError(
-                    f"{type(layer).__name__} keeps most of its weights outside linear layers, "
-                    "such as in experts that are stored together; give another model."
+                    f"{type(layer).__name__} keeps most of its weights outside linear layers (in {_largest(layer)}), "
+                    "and only those are quantized; compile the checkpoint as it is, or choose another model."
                 )
         if self.recipe.config.lm_head_enable:
             HeadTask(self.model, self.recipe).scheme()
@@ -234,3 +234,8 @@ class Quantizer:
         if last is not None and last.norm is not None and name.startswith(f"{last.norm}."):
             return as_float16(name, np.asarray(self.model.module.get_parameter(name).data.cpu()))
         return float16_blocks(self.model, name)
+
+
+def _largest(layer: nn.Module) -> str:
+    """The class of the module that has most weights of its own."""
+    return type(max(layer.modules(), key=lambda m: sum(p.numel() for p in m.parameters(recurse=False)))).__name__

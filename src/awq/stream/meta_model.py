@@ -166,11 +166,13 @@ class MetaModel:
 
 
 def _find_layers(model: PreTrainedModel, tower: TowerModule | None) -> tuple[str, nn.ModuleList]:
-    """Name and content of the list of decoder layers: the one as long as the config says, outside the vision tower."""
+    """Name and content of the list of decoder layers: the one as long as the config says, outside a vision tower."""
     other = () if tower is None else f"{tower.name}."
     count = model.config.get_text_config().num_hidden_layers
+    inside = set(model.get_decoder().modules())  # a tower that nobody knows can have as many
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count and not name.startswith(other):
+        is_list = isinstance(module, nn.ModuleList) and len(module) == count
+        if is_list and module in inside and not name.startswith(other):
             return name, module
     raise UnsupportedError(
         f"{type(model).__name__} has no list of {count} decoder layers; only decoders are supported."

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tests.awq.tiny_models import FAMILIES, token_lists
+from tests.families import random_model as families
 from transformers import AutoModelForCausalLM
 
 from awq.stream.activation_statistics import forward
@@ -57,5 +58,17 @@ def test_as_many_samples_as_tokens_are_not_confused(checkpoint, family):
     model = MetaModel.build(Checkpoint.open(checkpoint(family)), torch.device("cpu"))
     last = layerwise_pass(model, samples, lambda index, layer, arguments: forward(layer, arguments, 5))
     reference = AutoModelForCausalLM.from_pretrained(checkpoint(family), dtype=torch.float32)
+    expected = reference.base_model(samples, use_cache=False).last_hidden_state
+    torch.testing.assert_close(last.hidden, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("model_type", ["bloom", "codegen", "gemma3"])
+@torch.no_grad()
+def test_layers_that_return_tuples_take_biases_by_head_or_lie_beside_a_tower(tmp_path, model_type):
+    reference = families.random_model(model_type, {})
+    families.save(reference, tmp_path)
+    samples = torch.tensor(token_lists(6, 9))
+    model = MetaModel.build(Checkpoint.open(tmp_path), torch.device("cpu"))
+    last = layerwise_pass(model, samples, lambda index, layer, arguments: forward(layer, arguments, 4))
     expected = reference.base_model(samples, use_cache=False).last_hidden_state
     torch.testing.assert_close(last.hidden, expected, rtol=1e-3, atol=1e-3)
