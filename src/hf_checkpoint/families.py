@@ -42,6 +42,11 @@ QWEN_VISION = VisionFacts(
 )
 
 
+EVERY = (1, 2, 3, 4)
+SOME = (1, 3)
+"""Numbers of dies."""
+
+
 @dataclass(frozen=True)
 class Family:
     """One architecture.
@@ -52,6 +57,7 @@ class Family:
         published: published models that have it.
         tested_dies: numbers of dies on which a small random model of it is compared with transformers.
         vision: of a vision-language model; None for one that reads text alone.
+        is_tiny: whether that model is as tiny as the sweep's, float16, and has not the form of a published config.
     """
 
     architecture: str
@@ -59,16 +65,22 @@ class Family:
     published: tuple[str, ...]
     tested_dies: tuple[int, ...]
     vision: VisionFacts | None = None
+    is_tiny: bool = False
 
     @property
     def tested(self) -> str:
         """The extent to which the family is tested, such as "1, 3 dies"."""
         dies = f"{', '.join(map(str, self.tested_dies))} dies"
+        if self.is_tiny:
+            return f"{dies}, tiny"
         return dies if self.vision is None else f"{dies}, the tower on others"
 
 
-EVERY = (1, 2, 3, 4)
-SOME = (1, 3)
+def _tiny(architecture: str, model_type: str, *published: str) -> Family:
+    """A family that the sweep tests, on 1 and 3 dies."""
+    return Family(architecture, model_type, published, SOME, is_tiny=True)
+
+
 FAMILIES = (
     Family("Qwen2ForCausalLM", "qwen2", ("Qwen1.5", "Qwen2", "Qwen2.5", "DeepSeek-R1-Distill-Qwen"), EVERY),
     Family("Qwen3ForCausalLM", "qwen3", ("Qwen3",), EVERY),
@@ -80,6 +92,29 @@ FAMILIES = (
     Family("Starcoder2ForCausalLM", "starcoder2", ("StarCoder2",), SOME),
     Family("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", ("Qwen2.5-VL",), EVERY, QWEN_VISION),
     Family("Qwen2VLForConditionalGeneration", "qwen2_vl", ("Qwen2-VL",), (1, 2), QWEN_VISION),
+    _tiny("MixtralForCausalLM", "mixtral", "Mixtral"),
+    _tiny("Qwen2MoeForCausalLM", "qwen2_moe", "Qwen1.5-MoE", "Qwen2-57B-A14B"),
+    _tiny("Qwen3MoeForCausalLM", "qwen3_moe", "Qwen3-30B-A3B", "Qwen3-235B-A22B"),
+    _tiny("OlmoeForCausalLM", "olmoe", "OLMoE"),
+    _tiny("PhimoeForCausalLM", "phimoe", "Phi-3.5-MoE"),
+    _tiny("GraniteMoeForCausalLM", "granitemoe", "Granite 3 MoE"),
+    _tiny("GemmaForCausalLM", "gemma", "Gemma 1"),
+    _tiny("Gemma3ForCausalLM", "gemma3_text", "Gemma 3 1B"),
+    _tiny("PhiForCausalLM", "phi", "Phi-1", "Phi-2"),
+    _tiny("GPT2LMHeadModel", "gpt2", "GPT-2"),
+    _tiny("OPTForCausalLM", "opt", "OPT"),
+    _tiny("GPTNeoXForCausalLM", "gpt_neox", "Pythia", "GPT-NeoX"),
+    _tiny("GPTJForCausalLM", "gptj", "GPT-J"),
+    _tiny("BloomForCausalLM", "bloom", "BLOOM"),
+    _tiny("CohereForCausalLM", "cohere", "Command R"),
+    _tiny("Cohere2ForCausalLM", "cohere2", "Command R7B"),
+    _tiny("Glm4ForCausalLM", "glm4", "GLM-4"),
+    _tiny("GraniteForCausalLM", "granite", "Granite 3"),
+    _tiny("SmolLM3ForCausalLM", "smollm3", "SmolLM3"),
+    _tiny("StableLmForCausalLM", "stablelm", "StableLM 2"),
+    _tiny("OlmoForCausalLM", "olmo", "OLMo 1"),
+    _tiny("Olmo3ForCausalLM", "olmo3", "OLMo 3"),
+    _tiny("Ernie4_5ForCausalLM", "ernie4_5", "ERNIE 4.5"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.families import vision_facts
+from tyllm_base.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -17,20 +18,39 @@ def under_model_names(checkpoint: Checkpoint, model: PreTrainedModel) -> Checkpo
     """`checkpoint` with its tensors renamed as transformers renames them for `model`, such as GPT-NeoX's embed_out.
 
     Raises:
-        UnsupportedError: its experts are stored in a way that is not read here.
+        UnsupportedError: its experts are stored in a way that is not read here, or other weights joined or cut.
     """
     from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightRenaming, rename_source_key
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
     from hf_checkpoint.experts import expert_stacks
 
-    renamings = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
+    rules = get_model_conversion_mapping(model)
+    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
 
     def rename(name: str) -> str:
         return str(rename_source_key(name, renamings, [])[0])
 
     tensors = {rename(name): info for name, info in checkpoint.tensors.items()}
-    return dataclasses.replace(checkpoint, tensors=tensors, stacks=expert_stacks(model, tensors, rename))
+    stacks = expert_stacks(model, tensors, rename)
+    converters = [rule for rule in rules if isinstance(rule, WeightConverter)]
+    experts = {name for stack in stacks.values() for name in stack.names}
+    _refuse_converted(model, [name for name in tensors if name not in experts], converters)
+    return dataclasses.replace(checkpoint, tensors=tensors, stacks=stacks)
+
+
+def _refuse_converted(model: PreTrainedModel, names: Iterable[str], converters: list[Any]) -> None:
+    """Refuse tensors that are no weights of the model yet, and of which transformers makes some."""
+    from transformers.core_model_loading import rename_source_key
+
+    own = model.state_dict().keys()
+    for name in names:
+        target, matched = rename_source_key(name, [], converters)
+        if matched and name not in own and target in own:
+            raise UnsupportedError(
+                f"The checkpoint has {name}, from which transformers makes {target} by joining or cutting; such "
+                "tensors are read for experts only."
+            )
 
 
 def stored_name(name: str, config: Mapping[str, Any]) -> str:

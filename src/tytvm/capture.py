@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tyllm_base.errors import UnsupportedError
+from tytvm.capture_errors import refusal
 from tytvm.decompose import decomposed
 from tytvm.known_numbers import KnownNumbers
 
@@ -42,6 +44,21 @@ def unchecked_distributions() -> Iterator[None]:
         Distribution.set_default_validate_args(checked)
 
 
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Before it raises, torch.export prints the graph that it has so far, and logs hints; the refusal says enough."""
+    from torch.export import _trace
+
+    hints = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    was, hints.disabled = hints.disabled, True
+    _trace.print = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        hints.disabled = was
+        del _trace.print
+
+
 @dataclass(frozen=True)
 class Capture:
     """A captured module: its graph, and which placeholder stands for which weight, buffer or input."""
@@ -60,8 +77,8 @@ class Capture:
         return replace(self, parameters=renamed)
 
 
-def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capture:
-    """Trace `module(**inputs)` with static shapes.
+def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], name: str = "") -> Capture:
+    """Trace `module(**inputs)` with static shapes; `name` stands in messages, by default its class.
 
     Raises:
         UnsupportedError: the module's Python cannot be traced (control flow on values, no meta kernel), or has tensors
@@ -70,7 +87,7 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
     import torch
     from torch.fx._lazy_graph_module import _use_lazy_graph_module  # writes no Python for graphs that nobody runs
 
-    buffers = dict(module.named_buffers())
+    buffers, what = dict(module.named_buffers()), name or type(module).__name__
     try:
         with (
             torch.no_grad(),
@@ -78,15 +95,12 @@ def capture(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Capt
             _on_meta(module, buffers),
             KnownNumbers(),
             unchecked_distributions(),
+            _in_silence(),
         ):
             program = decomposed(torch.export.export(module, (), dict(inputs), strict=False))
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnsupportedError(
-            f"{type(module).__name__} cannot be captured by torch.export ({reason}); "
-            "its modeling code is not supported."
-        ) from error
-    _refuse_sizes_of_values(program.graph_module, type(module).__name__)
+        raise refusal(error, what, inputs) from error
+    _refuse_sizes_of_values(program.graph_module, what)
     kinds = torch.export.graph_signature.InputKind
     parameters: dict[str, str] = {}
     constants: dict[str, torch.Tensor] = {}

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 import tvm
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
-from tyllm_base.errors import UnsupportedError
+from tyllm_base.errors import TyllmError
 from tytvm.converters import CONVERTERS, PARTIAL, shapes
 from tytvm.converters.embedding import is_divided
 from tytvm.emitter import LOGIT_COUNT, ROW_COUNT, Emitter
 from tytvm.graph import Graph, kv_layout
 from tytvm.kernel_choice import Kernels
+from tytvm.unknown_operators import refusal, untranslated
 from tytvm.weights import TensorSpec
 
 
@@ -57,11 +59,20 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
                 for node in nodes:
                     if node.op == "call_function":
                         self._count_rows(in_head=node in head)
-                        self.env[node] = self.convert_map[node.target.__name__](node)
+                        self.env[node] = self._converted(node)
                 outputs = next(node for node in nodes if node.op == "output").args[0]
                 result = self.block_builder.emit_output(relax.Tuple(self._results(outputs)))
             self.block_builder.emit_func_output(result)
         return self.block_builder.get()
+
+    def _converted(self, node: torch.fx.Node) -> Any:
+        """The value of a node; raises `UnsupportedError` where its converter cannot cope with it."""
+        try:
+            return self.convert_map[node.target.__name__](node)
+        except TyllmError:
+            raise
+        except Exception as error:  # TVM's converters fail in any way on what they do not expect
+            raise untranslated(node, error) from error
 
     def _count_rows(self, *, in_head: bool) -> None:
         """Let kernels leave out rows that are not in use: in the body those of a batch, in the head always."""
@@ -84,12 +95,10 @@ class _Importer(ExportedProgramImporter):  # type: ignore[misc]
         return results
 
     def _refuse_unknown(self, nodes: list[torch.fx.Node]) -> None:
-        called = {node.target for node in nodes if node.op == "call_function"}
-        unknown = sorted(str(target) for target in called if target.__name__ not in self.convert_map)
+        called = [node for node in nodes if node.op == "call_function"]
+        unknown = [node for node in called if node.target.__name__ not in self.convert_map]
         if unknown:
-            raise UnsupportedError(
-                f"The model uses {', '.join(unknown)}, which cannot be compiled; no setting avoids it."
-            )
+            raise refusal(unknown)
 
     def _declare_buffers(self, nodes: list[torch.fx.Node]) -> None:
         for node in nodes:

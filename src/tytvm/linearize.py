@@ -13,6 +13,7 @@ from tvm import relax, tirx
 from tyllm_base.errors import UnsupportedError
 from tytvm.collectives import ALL_REDUCE
 from tytvm.loop_nests import LoopNests, split_loop_nests
+from tytvm.unknown_operators import described
 from tytvm.weights import TensorSpec
 
 
@@ -93,9 +94,9 @@ class _Linearizer:
         elif isinstance(value, relax.Call) and value.op.name in _BINDERS:
             _BINDERS[value.op.name](self, variable, value)
         else:
-            raise UnsupportedError(
-                f"The lowered program holds {value}, which is no kernel call; the model cannot be compiled."
-            )
+            name = value.op.name if isinstance(value, relax.Call) else type(value).__name__
+            what = described(name.rpartition(".")[2], name)
+            raise UnsupportedError(f"The model computes {what}, for which there is no kernel.")
 
     def _reshape(self, variable: relax.Var, value: relax.Expr) -> None:
         self.names[variable] = self._name(value.args[0])

@@ -2,7 +2,7 @@
 
 python -m tests.families gpt2 opt --dies 1 3     # some types
 python -m tests.families --resume                # all that have no result yet
-python -m tests.families --document              # all; then writes docs/models.md
+python -m tests.families --document              # all; then writes docs/models.md and the table of `tyllm models`
 python -m tests.families llama --quantize tyllm  # as INT4, against transformers on the dequantized weights
 python -m tests.families llama --variants        # with one field of the config changed at a time
 """
@@ -13,6 +13,10 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.families.trial import Outcome
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -32,6 +36,7 @@ def main() -> int:
     parser.add_argument(
         "--quantize", metavar="METHOD", default="", help='INT4 by this method ("tyllm", "awq", "rtn") first'
     )
+    parser.add_argument("--document", action="store_true", help="write docs/models.md and the table of `tyllm models`")
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
     from tests.c_library import compiled_once
@@ -53,7 +58,21 @@ def main() -> int:
             print(f"{outcome.model_type:44} {outcome.result:8} {outcome.reason}", flush=True)
     every = [read_outcome(given.results / f"{each}.json") for each in chosen]
     print(f"{time.monotonic() - started:.0f} s;", dict(Counter(each.result for each in every)))
+    if given.document:
+        document([read_outcome(given.results / f"{each}.json") for each in (*CAUSAL, *IMAGE_TEXT)])
     return int(any(each.result in ("wrong", "crash") for each in outcomes))
+
+
+def document(outcomes: "list[Outcome]") -> None:
+    """Write the table and docs/models.md from the outcomes of all types."""
+    import transformers
+    from tests.families.document import DOCUMENT, markdown, table, written
+
+    from hf_checkpoint.model_types import TABLE
+
+    rows = table(outcomes)
+    TABLE.write_text(written(rows), encoding="utf-8")
+    DOCUMENT.write_text(markdown(rows, transformers.__version__), encoding="utf-8")
 
 
 sys.exit(main())

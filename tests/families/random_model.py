@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from models.preprocessor import preprocessor_config
+from tests.families.changes import NO_MODEL
 from tests.families.tiny_config import VOCABULARY, tiny_config
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
 )
+
+from hf_checkpoint.vision_tower import find_tower
 
 CAUSAL = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 IMAGE_TEXT = sorted(set(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES) - set(CAUSAL))
@@ -26,7 +31,7 @@ EARLY = (
     33,
 )  # tokens of which one is changed: of a sliding window, or a state that fades, only late ones are seen
 MATTERS = 1e-3  # what that must change the last logits by, as 1 − cosine
-MOST_PARAMETERS = 20_000_000
+MOST_PARAMETERS = 100_000_000
 
 
 class NoTinyModelError(Exception):
@@ -51,9 +56,11 @@ def cosine(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
 
 def random_model(model_type: str, changes: Mapping[str, Any]) -> PreTrainedModel:
     """A model whose weights float16 holds exactly; raises `NoTinyModelError`."""
-    kind = AutoModelForCausalLM if model_type in CAUSAL else AutoModelForImageTextToText
+    if model_type in NO_MODEL:
+        raise NoTinyModelError(NO_MODEL[model_type])
     try:
         config = tiny_config(model_type, changes)
+        kind = auto_class(config)
         with torch.device("meta"):
             size = sum(parameter.numel() for parameter in kind.from_config(config).parameters())
         if size > MOST_PARAMETERS:
@@ -63,9 +70,19 @@ def random_model(model_type: str, changes: Mapping[str, Any]) -> PreTrainedModel
         randomize(model)
     except NoTinyModelError:
         raise
+    except ImportError as error:
+        raise NoTinyModelError(f"transformers needs packages for it: {' '.join(str(error).split())[:200]}") from error
     except Exception as error:  # transformers may fail in any way
-        raise NoTinyModelError(f"{type(error).__name__}: {error}"[:300]) from error
+        raise NoTinyModelError(f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]) from error
     return model
+
+
+def auto_class(config: PretrainedConfig) -> Any:
+    """The auto class that makes the whole model of a config: text and, where it has some, what reads images."""
+    for kind in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        if getattr(kind._model_mapping.get(type(config), None), "config_class", None) is type(config):
+            return kind
+    return AutoModelForCausalLM
 
 
 def randomize(model: nn.Module) -> None:
@@ -117,3 +134,8 @@ def save(model: PreTrainedModel, folder: Path) -> None:
         for name, buffer in buffers.items():  # what is not stored may need more digits than float16 has
             owner, _, own = name.rpartition(".")
             model.get_submodule(owner)._buffers[own] = buffer
+    if tower := find_tower(model):
+        own = tower.module.config
+        sizes = {"patch_size": own.patch_size, "merge_size": own.spatial_merge_size}
+        described = preprocessor_config(model.config.model_type, 256, 1 << 20) | sizes
+        (folder / "preprocessor_config.json").write_text(json.dumps(described), encoding="utf-8")

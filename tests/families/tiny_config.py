@@ -62,6 +62,7 @@ WHERE_NONE = {
     "num_experts": 4,
     "n_routed_experts": 4,
     "num_local_experts": 4,
+    "num_experts_per_tok": 2,
 }
 """What some modeling code reads and no default says."""
 KINDS = ("layer_types", "mlp_layer_types", "layers_block_type", "block_types", "attn_layers", "indexer_types")

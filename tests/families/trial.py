@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from awq import AutoAWQForCausalLM
 from awq.stream.dequantize import load_dequantized
+from hf_checkpoint.vision_tower import find_tower
 from tyllm.build_util import build_and_compile_llm
 from tyllm.runtime import Session
 from tyllm_base.errors import InternalError, TyllmError
@@ -23,6 +24,8 @@ from tyllm_base.errors import InternalError, TyllmError
 LENGTHS = (1, 8, 18, 37)
 """Tokens after which logits are compared: a single step, padded chunks, and chunks with single tokens behind."""
 SEQ_LENS = [1, 16]
+IMAGES = ((32, 32),)
+"""Sizes, in pixels, that the tower of a vision-language model is compiled for."""
 LEAST_COSINE = 0.9995
 GENERATED = 8
 RIGHT, WRONG, REFUSED, CRASH, UNTRIED = "right", "wrong", "refused", "crash", "untried"
@@ -110,7 +113,7 @@ def compare(folder: Path, model: PreTrainedModel, dies: int, outcome: Outcome) -
     """Compile for so many dies, and compare logits and the greedy text."""
     package = build_and_compile_llm(
         folder / "checkpoint", folder / f"package{dies}", max_kv_cache_size=64, seq_len_list=SEQ_LENS, dev_count=dies,
-        activations="float16", batch_sizes=(),
+        activations="float16", batch_sizes=(), image_sizes=IMAGES if find_tower(model) else (),
     )  # fmt: skip
     ids = tokens()
     expected = logits(model, ids)

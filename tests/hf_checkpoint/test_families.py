@@ -15,12 +15,14 @@ from hf_checkpoint.families import (
     stored_vision_facts,
     vision_facts,
 )
+from hf_checkpoint.model_types import WORKS, model_types
 
 REPO = Path(__file__).resolve().parents[2]
 TEXT = REPO / "tests" / "tyllm" / "llm" / "test_architectures.py"
 VISION = REPO / "tests" / "tyllm" / "llm" / "vision" / "test_vision_language.py"
 BOTH = REPO / "tests" / "tyllm" / "test_vision_language.py"
-BY_TYPE = {family.model_type: family for family in FAMILIES}
+BY_TYPE = {family.model_type: family for family in FAMILIES if not family.is_tiny}
+TINY = [family for family in FAMILIES if family.is_tiny]
 
 
 def assigned(path, name):
@@ -31,13 +33,13 @@ def assigned(path, name):
     raise AssertionError(f"{path} has no {name}")
 
 
-def model_types(names):
+def types_of(names):
     configs = [json.loads((REPO / "models" / "configs" / f"{name}.json").read_text()) for name in names]
     return {config["model_type"] for config in configs}
 
 
 def text_families(group):
-    return model_types(assigned(TEXT, group))
+    return types_of(assigned(TEXT, group))
 
 
 def vision_families():
@@ -60,6 +62,12 @@ def test_how_far_each_is_tested():
         assert BY_TYPE[model_type].tested.endswith("dies, the tower on others")
 
 
+def test_tiny_ones_are_those_that_the_sweep_found_right():
+    assert {family.tested for family in TINY} == {"1, 3 dies, tiny"}
+    works = {row.model_type for row in model_types() if row.state == WORKS}
+    assert {family.model_type for family in TINY} <= works
+
+
 def test_the_architecture_is_transformers_name():
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
@@ -75,8 +83,8 @@ def test_the_readme_shows_the_table():
     for architectures, published, tested in rows:
         for architecture in re.findall(r"`(\w+)`", architectures):
             shown[architecture] = (published, tested)
-    assert set(shown) == {family.architecture for family in FAMILIES}
-    for family in FAMILIES:
+    assert set(shown) == {family.architecture for family in BY_TYPE.values()}
+    for family in BY_TYPE.values():
         published, tested = shown[family.architecture]
         assert tested == family.tested
         assert set(family.published) <= set(published.split(", "))

@@ -1,8 +1,12 @@
 """Tensors answer to the names of Hugging Face's model."""
 
+import pytest
+from tests.families.random_model import random_model, save
+
 from hf_checkpoint.checkpoint import Checkpoint
 from hf_checkpoint.model_on_meta import build_on_meta
 from hf_checkpoint.weight_names import model_name, stored_name, under_model_names
+from tyllm_base.errors import UnsupportedError
 
 
 def test_gpt_neox_has_its_head_under_an_old_name(checkpoint):
@@ -15,6 +19,15 @@ def test_gpt_neox_has_its_head_under_an_old_name(checkpoint):
 def test_other_families_keep_their_names(checkpoint):
     opened = Checkpoint.open(checkpoint("qwen2"))
     assert under_model_names(opened, build_on_meta(opened)).tensors == opened.tensors
+
+
+def test_weights_that_transformers_joins_or_cuts_are_refused(tmp_path):
+    save(random_model("hrm_text", {}), tmp_path)  # queries, keys, values and their gate are stored as one
+    opened = Checkpoint.open(tmp_path)
+    with pytest.raises(
+        UnsupportedError, match=r"gqkv_proj\.weight, from which transformers makes .* by joining or cutt"
+    ):
+        under_model_names(opened, build_on_meta(opened))
 
 
 def test_vision_language_models_are_stored_under_the_hubs_names():

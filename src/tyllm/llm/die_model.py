@@ -145,7 +145,7 @@ def _captured(
             inputs["embeddings"] = torch.zeros(1, seq_len, hidden)
         else:
             inputs["tokens"] = torch.zeros(1, seq_len, dtype=torch.int64)
-    return capture(_Step(model), inputs).within("model.")
+    return capture(_Step(model), inputs, type(model).__name__).within("model.")
 
 
 def cut_to_die(model: PreTrainedModel, shapes: dict[str, tuple[int, ...]], sharding: ModelSharding, die: int) -> None:

@@ -50,7 +50,7 @@ def position_limit(config: PretrainedConfig) -> int | None:
     """The number of positions that a model was made for; None where positions have no end."""
     text = config.get_text_config()
     limit = getattr(text, FIELD, None)
-    if limit is None or getattr(text, "alibi", False):
+    if limit is None or limit < 0 or getattr(text, "alibi", False):  # XLNet says -1
         return None
     rope = _rope(config)
     if rope.get("rope_type") == "yarn":

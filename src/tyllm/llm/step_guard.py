@@ -48,6 +48,7 @@ def check_step(model: PreTrainedModel, takes_embeddings: bool) -> Capture:
     vision = find_tower(model) is not None
     capture = partial(capture_step, model, shape, TOKENS, takes_embeddings)
     given = capture_decoder_step(model, shape, TOKENS) if vision else capture()
+    check_head(given, what)
     if not vision and (places := counted_positions(given, partial(_any_step, model, takes_embeddings), TOKENS)):
         setattr(model, COUNTED, places)
         given = capture()
@@ -90,6 +91,20 @@ def _two_inputs(model: PreTrainedModel, capture: Capture) -> tuple[dict[str, Ten
         elif name != "row":
             (value[0] if len(value) == 1 else value)[CHANGED] += 1
     return first, other
+
+
+def check_head(capture: Capture, what: str) -> None:
+    """Refuse a step that gives the logits of all its tokens, whichever are asked for.
+
+    Raises:
+        UnsupportedError: it does not read the input `row`.
+    """
+    row = next((node for node in capture.graph_module.graph.find_nodes(op="placeholder") if node.name == "row"), None)
+    if row is None or not row.users:
+        raise UnsupportedError(
+            f"{what} computes the logits of all tokens and does not take logits_to_keep, which asks for those of some; "
+            "such models are not supported."
+        )
 
 
 def check_rows(capture: Capture, inputs: Mapping[str, Tensor], other: Mapping[str, Tensor], what: str) -> None:

@@ -32,7 +32,7 @@ class HfVisionConfig(Struct, frozen=True):
     """Of config.json's `vision_config`."""
 
     spatial_merge_size: PatchSide | None = None
-    patch_size: PatchSide | None = None
+    patch_size: PatchSide | tuple[PatchSide, ...] | None = None  # InternVL says height and width
     temporal_patch_size: PatchSide | None = None
     tokens_per_second: float | None = None
 

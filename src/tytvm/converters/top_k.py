@@ -22,7 +22,7 @@ def convert(emitter: Emitter, node: torch.fx.Node) -> list[Value]:
     shape = tuple(x.meta["val"].shape)
     if not largest or axis not in (-1, len(shape) - 1):
         raise UnsupportedError(
-            "A top-k of the smallest, or not along the last axis, cannot be compiled; no setting avoids it."
+            "The model computes a top-k of the smallest, or not along the last axis: no kernel does."
         )
     return _largest(emitter, x, count, (*shape[:-1], count))
 
@@ -35,7 +35,7 @@ def convert_max(emitter: Emitter, node: torch.fx.Node) -> list[Value]:
     """
     x, axis = node.args[:2]
     if axis not in (-1, x.meta["val"].ndim - 1):
-        raise UnsupportedError("A maximum not along the last axis cannot be compiled; no setting avoids it.")
+        raise UnsupportedError("The model computes a maximum not along the last axis: no kernel does.")
     return _largest(emitter, x, 1, tuple(node.meta["val"][0].shape))
 
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from tests.families.random_model import random_model, save
 from tests.hostile_tokenizers import replacing, whole
 from tests.tyllm.llm.test_compile_settings import GOOD
 
@@ -34,6 +35,14 @@ def test_an_embedding_that_is_an_input_is_stored_where_the_head_needs_it(tiny, t
     job = prepare(settings_for(tiny, tmp_path, embedding_as_input=True))
     tied = job.model.get_input_embeddings().weight is job.model.get_output_embeddings().weight
     assert ("model.embed_tokens.weight" in job.plan.dies[0].formats) == tied
+
+
+def test_what_no_step_reads_is_not_stored(tmp_path):
+    save(random_model("gemma3", {}), tmp_path / "gemma3")
+    job = prepare(settings_for(tmp_path / "gemma3", tmp_path))
+    stored = job.plan.dies[0].formats
+    assert "model.language_model.norm.weight" in stored
+    assert not [name for name in stored if "vision" in name or "projector" in name]
 
 
 def test_a_disk_that_is_too_small(tiny, tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ def test_published_models(name):
         ("falcon", {"max_position_embeddings": 2048, "alibi": True}, None),
         ("bloom", {}, None),
         ("mpt", {}, None),
+        ("xlnet", {}, None),  # it says -1
     ],
 )
 def test_kinds_of_positions(model_type, fields, limit):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from hf_checkpoint.model_on_meta import fill_buffers
 from tyllm.llm.attention import IMPLEMENTATION, register
 from tyllm.llm.experts import use_operator
-from tyllm.llm.step_guard import TOKENS, check_rows, check_step
+from tyllm.llm.step_guard import TOKENS, check_head, check_rows, check_step
 from tyllm_base.errors import UnsupportedError
 from tytvm.capture import capture
 
@@ -18,6 +18,7 @@ COUNTS = "counts the positions of tokens itself"
 BEGINS_ELSEWHERE = "does not number positions 0, 1, 2"
 REFUSED = {
     "lfm2": MIXES,  # a short convolution
+    "falcon_h1": MIXES,  # by a state, with a buffer that the whole model fills
     "falcon": MIXES,  # an attention of its own
     "roberta": BEGINS_ELSEWHERE,  # at padding_idx + 1
 }
@@ -95,3 +96,15 @@ def test_places_that_count():
 def test_no_finite_numbers():
     with pytest.raises(UnsupportedError, match="no finite numbers"):
         tried(lambda x: x / 0)
+
+
+def test_logits_of_all_tokens_whichever_are_asked_for():
+    class Whole(torch.nn.Module):
+        def forward(self, tokens, row):
+            return torch.nn.functional.one_hot(tokens, 32).float()
+
+    inputs = {
+        name: torch.zeros(size, dtype=torch.int64, device="meta") for name, size in (("tokens", (1, 4)), ("row", 1))
+    }
+    with pytest.raises(UnsupportedError, match="Small computes the logits of all tokens and does not take logits_to_k"):
+        check_head(capture(Whole(), inputs), "Small")

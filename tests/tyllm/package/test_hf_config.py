@@ -43,3 +43,9 @@ def test_the_preprocessor_in_either_file(tmp_path):
 def test_what_cannot_be(tmp_path, wrong):
     with pytest.raises(PackageError, match="says what cannot be"):
         HfConfig.read(written(tmp_path, "config.json", **wrong))
+
+
+@pytest.mark.parametrize(("given", "side"), [(14, 14), ([14, 14], (14, 14))])
+def test_patches_of_either_form(tmp_path, given, side):
+    found = HfConfig.read(written(tmp_path, "config.json", vision_config={"patch_size": given}))
+    assert found.vision_config.patch_size == side

@@ -64,6 +64,6 @@ def capture_decoder_step(model: PreTrainedModel, shape: StepShape, logit_rows: i
             "row": torch.zeros(logit_rows, dtype=torch.int64),
         }
     try:
-        return capture(_DecoderStep(model), inputs).within("model.")
+        return capture(_DecoderStep(model), inputs, type(model).__name__).within("model.")
     finally:
         language_model_of(model).rotary_emb = rotary
