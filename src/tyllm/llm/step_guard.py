@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hf_checkpoint.vision_tower import find_tower
+from tyllm.llm.cache_numbers import check_caches
 from tyllm.llm.die_model import COUNTED, capture_step
 from tyllm.llm.own_positions import counted_positions
 from tyllm.llm.position_limit import position_limit
@@ -67,6 +68,7 @@ def check_step(model: PreTrainedModel, takes_embeddings: bool) -> Capture:
             f"{what} cannot be tried on a few tokens ({reason}), so that nobody knows whether it would be right; "
             "choose another model."
         ) from error
+    check_caches(given, model.config.get_text_config().num_hidden_layers, what)
     return given
 
 
